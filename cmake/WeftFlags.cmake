@@ -1,0 +1,42 @@
+# Flags of weft's own targets (never exported) and weft_kernels(), which compiles a source once per instruction set.
+
+add_library(weft_flags INTERFACE)
+target_compile_options(weft_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wconversion>
+  # One setting everywhere: a product and a sum are fused where the source says fma and nowhere else, so that scalar tails,
+  # every instruction set and CUDA round alike.
+  $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>
+  # errno and floating-point traps are never read; without this sqrt and rint do not vectorise.
+  $<$<COMPILE_LANGUAGE:CXX>:-fno-math-errno -fno-trapping-math>)
+if(WEFT_WERROR)
+  target_compile_options(weft_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+endif()
+if(WEFT_SANITIZE)
+  target_compile_options(weft_flags INTERFACE -fsanitize=${WEFT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(weft_flags INTERFACE -fsanitize=${WEFT_SANITIZE})
+endif()
+
+set(WEFT_ISA_LEVELS portable)
+set(WEFT_ISA_FLAGS_portable "")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  list(APPEND WEFT_ISA_LEVELS avx2 avx512)
+  set(WEFT_ISA_FLAGS_avx2 -mavx2 -mfma)
+  set(WEFT_ISA_FLAGS_avx512 -mavx512f -mavx512dq -mavx512vl -mavx512bw -mfma -mprefer-vector-width=512)
+endif()
+
+# weft_kernels(SOURCE...): adds each source to weft once per level, with WEFT_ISA=<level> naming its namespace. Such a source
+# includes no standard container: whatever it instantiates outside that namespace could replace the portable copy at link time.
+function(weft_kernels)
+  foreach(source ${ARGN})
+    get_filename_component(stem ${source} NAME_WE)
+    foreach(level ${WEFT_ISA_LEVELS})
+      set(object weft_${stem}_${level})
+      add_library(${object} OBJECT ${source})
+      target_compile_definitions(${object} PRIVATE WEFT_ISA=${level})
+      target_compile_options(${object} PRIVATE ${WEFT_ISA_FLAGS_${level}} $<$<CONFIG:Release>:-O3>)
+      target_include_directories(${object} PRIVATE ${PROJECT_BINARY_DIR}/include)
+      target_link_libraries(${object} PRIVATE weft_flags OpenMP::OpenMP_CXX)
+      target_sources(weft PRIVATE $<TARGET_OBJECTS:${object}>)
+    endforeach()
+  endforeach()
+endfunction()

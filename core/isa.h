@@ -1,0 +1,33 @@
+#pragma once
+// Run-time choice of the CPU kernels. A kernel file is compiled once per level, each time with WEFT_ISA naming the
+// namespace that its loops and functors live in, so that no inline function compiled for AVX-512 can ever replace a
+// portable one.
+
+namespace weft {
+
+enum class Isa { portable, avx2, avx512 };
+
+/// The best level that this CPU supports, or the lower one that WEFT_CPU (portable | avx2 | avx512) or set_isa asked
+/// for.
+Isa isa();
+
+/// Forces a level, for tests. Throws UsageError when the CPU lacks it.
+void set_isa(Isa level);
+
+const char* name(Isa level);
+
+/// Picks the entry for isa() from one table per level.
+template <class Table>
+const Table& for_isa(const Table& portable, const Table& avx2, const Table& avx512) {
+  switch (isa()) {
+    case Isa::avx512:
+      return avx512;
+    case Isa::avx2:
+      return avx2;
+    case Isa::portable:
+      break;
+  }
+  return portable;
+}
+
+}  // namespace weft

@@ -1,0 +1,34 @@
+#pragma once
+// Parallel loops on OpenMP. The bounds of the blocks depend on the problem only, never on the number of threads, and no
+// result is ever combined across threads in an order that depends on it: the same seed gives the same bits on 1, 2 or 4
+// threads.
+
+#include <cstdint>
+
+#include "weft/core/hd.h"
+
+namespace weft {
+
+/// Number of threads of weft's loops: WEFT_THREADS, else what OpenMP would take.
+int threads();
+/// Throws UsageError for n < 1.
+void set_threads(int n);
+
+inline namespace WEFT_ISA {
+
+/// body(begin, end) on blocks of `grain` items of [0, n). The body must not throw.
+template <class Body>
+inline void parallel_blocks(std::int64_t n, std::int64_t grain, const Body& body) {
+  const std::int64_t blocks = (n + grain - 1) / grain;
+  const int team = static_cast<int>(blocks < threads() ? blocks : threads());
+  if (team <= 1) {
+    for (std::int64_t i = 0; i < blocks; ++i) body(i * grain, i * grain + grain < n ? i * grain + grain : n);
+    return;
+  }
+#pragma omp parallel for schedule(static) num_threads(team)
+  for (std::int64_t i = 0; i < blocks; ++i) body(i * grain, i * grain + grain < n ? i * grain + grain : n);
+}
+
+}  // namespace WEFT_ISA
+
+}  // namespace weft

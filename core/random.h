@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "weft/core/tensor.h"
+
+namespace weft {
+
+/// A seed and a purpose name one endless, counter-based stream (Philox 4x32-10). Number i depends on (seed, purpose, i)
+/// alone: not on threads, devices or what was drawn before. Sub-streams are keyed by an index:
+/// key.at(epoch).at(network).
+struct Key {
+  std::uint64_t seed = 0;
+  std::uint64_t purpose = 0;
+
+  Key(std::uint64_t seed, std::string_view purpose);
+  Key at(std::uint64_t index) const;
+  Key at(std::string_view name) const;
+};
+
+/// Fills a float32 or float64 tensor.
+void fill_uniform(const Tensor& t, Key key, double low = 0, double high = 1);
+void fill_normal(const Tensor& t, Key key, double mean = 0, double deviation = 1);
+
+/// Number i of the stream.
+double uniform(Key key, std::uint64_t i = 0, double low = 0, double high = 1);
+double normal(Key key, std::uint64_t i = 0);
+/// An integer in [0, n).
+std::int64_t uniform_index(Key key, std::uint64_t i, std::int64_t n);
+
+/// A uniform permutation of 0..n-1: the order of n 64-bit words of the stream, ties by index. The same on every device.
+std::vector<std::int32_t> permutation(std::int64_t n, Key key);
+
+}  // namespace weft
