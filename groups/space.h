@@ -1,0 +1,89 @@
+#pragma once
+// Weight spaces as data (spec 1.5, text form of spec 7.1): named tensors whose axes are acted on by named group factors.
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weft/core/shape.h"
+#include "weft/groups/factor.h"
+#include "weft/groups/type.h"
+
+namespace weft {
+
+/// One axis of a tensor of a space: the factor's position in Space::factors(), and the role.
+struct SpaceAxis {
+  int factor = 0;
+  Role role = Role::vector;
+  bool operator==(const SpaceAxis&) const = default;
+};
+
+struct SpaceTensor {
+  std::string name;
+  std::vector<SpaceAxis> axes;
+  std::int64_t tap_rows = 1, tap_columns = 1;  ///< a convolution's kernel, folded into the channels
+
+  std::int64_t taps() const { return tap_rows * tap_columns; }
+  bool operator==(const SpaceTensor&) const = default;
+};
+
+/// An immutable value; copies share their data. Types made from it point into it, so it must outlive them.
+///     in: fixed(1); out: fixed(10); h1, h2: positive_monomial(16)
+///     W1[h1, in*; taps=3x3] b1[h1] W2[h2, h1*] b2[h2] W3[out, h2*] b3[out]
+class Space {
+ public:
+  Space();
+  /// Reads the text form. Throws ParseError, naming line, column and what was expected; also for unknown or doubly declared names,
+  /// a tensor on a factor `per h` without exactly one h axis, `fixed` per anything, nested per.
+  static Space parse(std::string_view text);
+  /// As parse() checks it.
+  Space(std::vector<Factor> factors, std::vector<SpaceTensor> tensors);
+
+  /// One declaration per factor, then the tensors, one space apart; parse(str()) == *this.
+  std::string str() const;
+
+  const std::vector<Factor>& factors() const;
+  const std::vector<SpaceTensor>& tensors() const;
+  /// Position by name, or -1.
+  int find_factor(std::string_view name) const;
+  int find_tensor(std::string_view name) const;
+  /// Position by name; throws UsageError naming the tensors there are.
+  int tensor(std::string_view name) const;
+
+  /// Sizes of the tensor's axes, without batch and channels.
+  Shape axes_shape(int tensor) const;
+  /// [batch, channels * taps, axes...]
+  Shape feature_shape(int tensor, std::int64_t batch, std::int64_t channels) const;
+  /// Two free axes (batch, channels), then the tensor's axes.
+  Type type(int tensor) const;
+  /// Number of values of one network: the sum over the tensors of taps times axes.
+  std::int64_t parameters() const;
+
+  /// The same tensors under other names or other groups, for builders: a space whose factor kinds are replaced.
+  Space with_kind(Kind from, Kind to) const;
+
+  bool operator==(const Space& other) const;
+
+ private:
+  struct Data;
+  std::shared_ptr<const Data> data_;
+};
+
+/// W1[h1, in*] b1[h1] … W{L}[out, h{L-1}*] b{L}[out] for widths n_0..n_L, L >= 2; hidden factors of kind `hidden` (spec 1.1).
+Space mlp_space(std::span<const std::int64_t> widths, Kind hidden);
+
+/// The same with taps[i] = {rows, columns} of layer i+1 folded into the channels; 1x1 for dense layers.
+Space cnn_space(std::span<const std::int64_t> widths, std::span<const std::array<std::int64_t, 2>> taps, Kind hidden);
+
+struct TransformerShape {
+  std::int64_t D, D_A, h, Dk, Dv;
+  int blocks = 1;
+};
+
+/// Blocks of spec 1.2. Without residual stream: names as in 7.1 (with one block no suffix; with several every name ends in the
+/// block's number, WQ.0, h.0). With residual stream: one factor `s` shared by all blocks (spec 1.4), s* on the input sides.
+Space transformer_space(const TransformerShape& shape, bool residual);
+
+}  // namespace weft

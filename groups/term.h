@@ -1,0 +1,140 @@
+#pragma once
+// Typed terms (spec 7): a layer is a list of formulas that are parsed against its input and output spaces, decided, and proved.
+//     QK[p,q] := WQ[h,p,x] WK[h,q,x]
+//     WA[j,k] += phi1[p,q] QK[p,q]
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weft/groups/space.h"
+
+namespace weft {
+
+/// A name with its indices as written. An index of digits only is an integer.
+struct TermRef {
+  std::string name;
+  std::vector<std::string> indices;
+};
+
+struct TermProduct {
+  std::vector<std::string> mean;
+  std::vector<TermRef> refs;
+};
+
+/// `ref += product` or `ref := product + …`, as written.
+struct TermStatement {
+  TermRef left;
+  bool let = false;
+  std::vector<TermProduct> products;
+  std::string text;
+  int line = 1;
+};
+
+/// Reads statements, one a line. Throws ParseError with line and column.
+std::vector<TermStatement> parse_terms(std::string_view text);
+
+/// A dot-part of the name starts with phi or psi.
+bool is_learned(std::string_view name);
+
+enum class Source : std::uint8_t { feature, let, learned };
+
+/// One index of a product, with the factor it runs over.
+struct TermIndex {
+  std::string name;
+  int factor = -1;  ///< position in TermList::factors()
+  std::int64_t size = 0;
+};
+
+/// An axis of an operand or of the left side: an index of the product, or (learned tensors only) a fixed position.
+struct TermAxis {
+  int index = -1;            ///< position in Product::indices, -1 for an integer
+  std::int64_t integer = 0;  ///< the position when index == -1
+};
+
+struct TermOperand {
+  Source source = Source::feature;
+  int which = 0;  ///< tensor of the input space, let, or parameter
+  std::vector<TermAxis> axes;
+};
+
+enum class ParameterKind : std::uint8_t {
+  phi,       ///< [e, d, indices…]
+  constant,  ///< [e, indices…]: a phi in a term without features
+  psi,       ///< [d, indices…]
+};
+
+/// A learned tensor of the list: one, however many terms share it.
+struct TermParameter {
+  std::string name;  ///< "W2.phi3", "psi.WW.2.1"
+  ParameterKind kind = ParameterKind::phi;
+  std::vector<std::int64_t> index_sizes;
+  std::int64_t taps_in = 1, taps_out = 1;
+  /// [e * taps_out, d * taps_in, indices…] and as the kind says. e, d: channels of the layer.
+  Shape shape(std::int64_t e, std::int64_t d) const;
+};
+
+/// One product, resolved: value[B, channels, left indices] = scale * Π operands, summed over the indices not on the left.
+struct TermResolved {
+  bool to_let = false;
+  int target = 0;                      ///< tensor of the output space, or let
+  std::vector<int> left;               ///< per axis of the target: position in `indices` (a repeated one writes the diagonal)
+  std::vector<TermIndex> indices;
+  std::vector<TermOperand> operands;
+  std::vector<int> averaged;           ///< indices of mean(…)
+  std::int64_t taps = 1;               ///< of the features on the right
+  std::string text;
+  double scale() const;                ///< 1 / product of the averaged sizes
+};
+
+/// A named intermediate. Axes over a scaling factor carry an integer weight (vector +1, covector -1), over signs a parity.
+struct TermLet {
+  std::string name;
+  struct LetAxis {
+    int factor = -1;
+    int weight = 0;       ///< positive_monomial: sum of weights; sign_monomial: parity 0 or 1
+    Role role = Role::vector;  ///< GL
+  };
+  std::vector<LetAxis> axes;
+  Shape shape;  ///< sizes of its axes
+  std::int64_t taps = 1;
+};
+
+/// A parsed and resolved list. Construction throws ParseError for what is no term (unknown name, wrong number of indices, a learned
+/// index that stands nowhere else, a shape conflict of a shared parameter, spaces that define a factor differently) and, unless
+/// `decide_only`, TypeError for the first refused statement: "[terms] 'WA[j,k] += …' index p (s: permutation(32)): …".
+class TermList {
+ public:
+  TermList(const Space& in, const Space& out, std::string_view text, bool decide_only = false);
+
+  const Space& in() const { return in_; }
+  const Space& out() const { return out_; }
+  const std::vector<Factor>& factors() const { return factors_; }  ///< of both spaces, by name
+  const std::vector<TermResolved>& terms() const { return terms_; }  ///< in order of the text; a let's products one after another
+  const std::vector<TermLet>& lets() const { return lets_; }
+  const std::vector<TermParameter>& parameters() const { return parameters_; }  ///< in order of first use
+  /// The reason (spec 7.2) why term i is not equivariant, or nothing.
+  std::optional<std::string> refusal(int term) const;
+  /// One line per index of term i: its factor, its places and the rule that allows it. What `weft verify` prints.
+  std::string proof(int term) const;
+  std::string text() const;
+
+  /// Sum over the terms of one target that share its output: fans of spec 2.5. fan_in = product of the contracted sizes of phi
+  /// (d and the summed indices), fan_out = product of the others.
+  struct Fans {
+    double fan_in = 0, fan_out = 0;
+  };
+  Fans fans(int parameter, std::int64_t e, std::int64_t d) const;          ///< of one parameter
+  Fans group_fans(int parameter, std::int64_t e, std::int64_t d) const;    ///< summed over the phis of its output tensor
+  std::int64_t parameter_count(std::int64_t e, std::int64_t d) const;
+
+ private:
+  Space in_, out_;
+  std::vector<Factor> factors_;
+  std::vector<TermResolved> terms_;
+  std::vector<TermLet> lets_;
+  std::vector<TermParameter> parameters_;
+};
+
+}  // namespace weft
