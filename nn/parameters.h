@@ -1,0 +1,71 @@
+#pragma once
+// The learned tensors of a model, in one flat buffer per purpose: values, gradients and optimiser state are each read and written once.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weft/autograd/tape.h"
+#include "weft/core/random.h"
+
+namespace weft {
+
+/// How a parameter starts.
+struct Init {
+  enum class Kind { zeros, normal, uniform, ones } kind = Kind::zeros;
+  double scale = 0;  ///< standard deviation of normal; uniform in [-scale, scale]
+
+  static Init zeros() { return {}; }
+  static Init ones() { return {Kind::ones, 0}; }
+  static Init normal(double deviation) { return {Kind::normal, deviation}; }
+  static Init uniform(double bound) { return {Kind::uniform, bound}; }
+  /// sqrt(2 / (fan_in + fan_out)) (spec 2.5).
+  static Init xavier_normal(double fan_in, double fan_out);
+  /// U[-1/sqrt(fan_in), 1/sqrt(fan_in)]: dense layers and their biases.
+  static Init fan_in_uniform(double fan_in);
+};
+
+/// Declared once, allocated once; afterwards a model asks for each by its number. Trainable parameters come first in the flat buffer, so
+/// that one fused optimiser pass covers them; frozen ones (a fixed Ψ) follow and have no gradient.
+class Parameters {
+ public:
+  /// Throws UsageError for a name that exists, or after allocate().
+  int add(std::string name, const Shape& shape, Init init, bool trainable = true);
+  /// Draws the start values, each parameter from its own stream (key, name). float32 or float64.
+  void allocate(DType dtype, Key key);
+
+  int count() const { return static_cast<int>(items_.size()); }
+  const std::string& name(int i) const { return item(i).name; }
+  bool trainable(int i) const { return item(i).trainable; }
+  /// Position by name; throws UsageError.
+  int find(std::string_view name) const;
+  std::int64_t trained_numbers() const;
+
+  /// Views into the flat buffers.
+  Tensor value(int i) const { return item(i).value; }
+  Tensor grad(int i) const { return item(i).grad; }
+  /// All trained values, and their gradients: [n]; each parameter starts at a multiple of 64 bytes, the gaps hold zeros.
+  Tensor flat_values() const { return values_; }
+  Tensor flat_grads() const { return grads_; }
+
+  /// The parameter as a variable of this step: backward() writes its gradient into the flat buffer.
+  Var on(Tape& tape, int i) const;
+
+  /// Whoever changes values tells so: a step that saved them will refuse its backward pass.
+  void changed() { ++version_; }
+
+ private:
+  struct Item {
+    std::string name;
+    Shape shape;
+    Init init;
+    bool trainable;
+    Tensor value, grad;
+  };
+  const Item& item(int i) const { return items_[static_cast<std::size_t>(i)]; }
+  std::vector<Item> items_;
+  Tensor values_, grads_, frozen_;
+  Version version_ = 0;
+};
+
+}  // namespace weft

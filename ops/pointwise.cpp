@@ -1,0 +1,108 @@
+#include "weft/ops/pointwise.h"
+
+#include "weft/core/isa.h"
+
+namespace weft {
+
+WEFT_ISA_TABLE(PointwiseKernels, pointwise_kernels)
+
+namespace {
+
+std::size_t column(DType dtype, const char* who) {
+  return with_float(dtype, who, [](auto t) { return sizeof(t) == 4 ? std::size_t{0} : std::size_t{1}; });
+}
+
+constexpr bool linear[] = {
+#define WEFT_LINEAR(Op, function) Op::linear,
+    WEFT_BINARY_OPS(WEFT_LINEAR)
+#undef WEFT_LINEAR
+};
+
+constexpr const char* binary_names[] = {
+#define WEFT_NAME(Op, function) Op::name,
+    WEFT_BINARY_OPS(WEFT_NAME)
+#undef WEFT_NAME
+};
+
+}  // namespace
+
+const UnaryTraits& traits(UnaryOp op) {
+  static constexpr UnaryTraits table[] = {
+#define WEFT_TRAITS(Op, function, parameter) {Op::name, Op::odd, Op::homogeneous, Op::from_output, parameter},
+      WEFT_UNARY_OPS(WEFT_TRAITS)
+#undef WEFT_TRAITS
+  };
+  return table[static_cast<int>(op)];
+}
+
+Action action_of(UnaryOp op) {
+  if (op == UnaryOp::Abs) return Action::absolute;
+  if (op == UnaryOp::AddScalar) return Action::add_constant;
+  const UnaryTraits& t = traits(op);
+  if (t.odd && t.homogeneous) return Action::scale;
+  if (t.odd) return Action::pointwise_odd;
+  return t.homogeneous ? Action::pointwise_homogeneous : Action::pointwise_any;
+}
+
+const UnaryKernel& kernel(UnaryOp op, DType dtype) {
+  return WEFT_FOR_ISA(pointwise_kernels).unary[static_cast<int>(op)][column(dtype, traits(op).name)];
+}
+
+const BinaryKernel& kernel(BinaryOp op, DType dtype) {
+  return WEFT_FOR_ISA(pointwise_kernels).binary[static_cast<int>(op)][column(dtype, binary_names[static_cast<int>(op)])];
+}
+
+template <>
+auto activation<float>(UnaryOp op) -> void (*)(float*, std::int64_t) {
+  return WEFT_FOR_ISA(pointwise_kernels).activate_float[static_cast<int>(op)];
+}
+
+template <>
+auto activation<double>(UnaryOp op) -> void (*)(double*, std::int64_t) {
+  return WEFT_FOR_ISA(pointwise_kernels).activate_double[static_cast<int>(op)];
+}
+
+Var unary(UnaryOp op, const Var& x, double p) {
+  const Tensor& in = x.value();
+  require(action_of(op), traits(op).name, x.name(), x.type());
+  Type type = x.type();
+  if (op == UnaryOp::Abs)
+    for (int i = 0; i < type.size(); ++i)
+      if (type[i].kind == Kind::sign_monomial) type[i].kind = Kind::permutation;
+  const UnaryKernel& k = kernel(op, in.dtype());
+  const Tensor y = x.tape().empty(in.shape(), in.dtype());
+  k.forward(in.raw(), y.raw(), in.numel(), p);
+  return x.tape().record(traits(op).name, y, type, {x}, [k = k.vjp, op, p](Backward& b) {
+    const GradSlot g = b.grad(0);
+    // An op whose derivative follows from its output does not need its input to be unchanged.
+    const Tensor& out = b.output();
+    const void* in = traits(op).from_output ? out.raw() : b.input(0).raw();
+    k(in, out.raw(), b.cotangent().raw(), g.tensor.raw(), g.beta != 0, out.numel(), p);
+  });
+}
+
+Var binary(BinaryOp op, const Var& a, const Var& b) {
+  const char* name = binary_names[static_cast<int>(op)];
+  const Tensor &ta = a.value(), &tb = b.value();
+  if (ta.shape() != tb.shape()) throw ShapeError("[{}] shapes {} and {} differ", name, ta.shape().str(), tb.shape().str());
+  if (ta.dtype() != tb.dtype()) throw DtypeError("[{}] dtypes {} and {} differ", name, weft::name(ta.dtype()), weft::name(tb.dtype()));
+  require_equal(name, a.name(), a.type(), b.name(), b.type());
+  if (!linear[static_cast<int>(op)]) require(Action::mix, name, a.name(), a.type());
+  const BinaryKernel& k = kernel(op, ta.dtype());
+  const Tensor y = a.tape().empty(ta.shape(), ta.dtype());
+  k.forward(ta.raw(), tb.raw(), y.raw(), y.numel());
+  return a.tape().record(name, y, a.type(), {a, b}, [k = k.vjp, op](Backward& back) {
+    // A linear op reads no saved value, so its inputs may have changed.
+    const bool reads = !linear[static_cast<int>(op)];
+    const void* pa = reads ? back.input(0).raw() : back.cotangent().raw();
+    const void* pb = reads ? back.input(1).raw() : back.cotangent().raw();
+    const Tensor& gy = back.cotangent();
+    for (int i = 0; i < 2; ++i) {  // one after the other: a and b may be the same variable
+      if (!back.wants(i)) continue;
+      const GradSlot g = back.grad(i);
+      k(pa, pb, gy.raw(), gy.raw(), i == 0 ? g.tensor.raw() : nullptr, g.beta != 0, i == 1 ? g.tensor.raw() : nullptr, g.beta != 0, gy.numel());
+    }
+  });
+}
+
+}  // namespace weft

@@ -1,0 +1,45 @@
+#pragma once
+// Pointwise operations on variables. Formula, derivative and flags of each stand in ops/pointwise/<op>.h; the list is
+// ops/pointwise_ops.h. All throw TypeError where the group of an axis does not allow them (spec 1.5).
+
+#include "weft/autograd/tape.h"
+#include "weft/groups/rules.h"
+#include "weft/ops/pointwise_kernels.h"
+
+namespace weft {
+
+/// What the rest of the library knows about an op.
+struct UnaryTraits {
+  const char* name;
+  bool odd, homogeneous, from_output;
+  double default_parameter;
+};
+const UnaryTraits& traits(UnaryOp op);
+
+/// The table row (groups/rules.h) that decides about `op`.
+Action action_of(UnaryOp op);
+
+/// y = f(x; p) of the same shape.
+Var unary(UnaryOp op, const Var& x, double p);
+/// y = f(a, b). Throws ShapeError for different shapes.
+Var binary(BinaryOp op, const Var& a, const Var& b);
+
+/// The kernels behind them for the current instruction set: [0] float32, [1] float64.
+const UnaryKernel& kernel(UnaryOp op, DType dtype);
+const BinaryKernel& kernel(BinaryOp op, DType dtype);
+
+/// y = f(y) on neighbours with the default parameter, by the calling thread: what a product's epilogue takes.
+template <class T>
+auto activation(UnaryOp op) -> void (*)(T*, std::int64_t);
+
+#define WEFT_FUNCTION(Op, function, parameter) \
+  inline Var function(const Var& x, double p = parameter) { return unary(UnaryOp::Op, x, p); }
+WEFT_UNARY_OPS(WEFT_FUNCTION)
+#undef WEFT_FUNCTION
+
+#define WEFT_FUNCTION(Op, function) \
+  inline Var function(const Var& a, const Var& b) { return binary(BinaryOp::Op, a, b); }
+WEFT_BINARY_OPS(WEFT_FUNCTION)
+#undef WEFT_FUNCTION
+
+}  // namespace weft

@@ -1,0 +1,231 @@
+#include "weft/ops/terms.h"
+
+#include <algorithm>
+#include <array>
+
+#include "weft/ops/einsum.h"
+
+namespace weft {
+namespace {
+
+// Labels of a term's einsum: batch, input channel, output channel, then the term's indices.
+constexpr int batch_label = 0, d_label = 1, e_label = 2, first_index = 3;
+
+using Sizes = std::array<std::int64_t, einsum_labels>;
+
+struct Channels {
+  std::int64_t batch, d, e;
+};
+
+Sizes sizes_of(const TermList& list, const TermResolved& term, const Channels& c) {
+  Sizes sizes;
+  sizes.fill(1);
+  sizes[batch_label] = c.batch;
+  sizes[d_label] = c.d * term.taps;
+  sizes[e_label] = term.to_let ? 1 : c.e * list.out().tensors()[static_cast<std::size_t>(term.target)].taps();
+  for (std::size_t i = 0; i < term.indices.size(); ++i) sizes[first_index + i] = term.indices[i].size;
+  return sizes;
+}
+
+/// The operand's memory with a label per axis; an integer index becomes an offset.
+Labelled operand_view(const TermList& list, const TermOperand& operand, const Tensor& t) {
+  int leading[2], n = 0;
+  if (operand.source == Source::learned) {
+    const ParameterKind kind = list.parameters()[static_cast<std::size_t>(operand.which)].kind;
+    if (kind != ParameterKind::psi) leading[n++] = e_label;
+    if (kind != ParameterKind::constant) leading[n++] = d_label;
+  } else {
+    leading[n++] = batch_label;
+    leading[n++] = d_label;
+  }
+  Labelled v;
+  std::int64_t stride = t.numel(), offset = 0;
+  for (int i = 0; i < t.rank(); ++i) {
+    stride = t.dim(i) ? stride / t.dim(i) : 0;
+    if (i < n) {
+      v.push_back(leading[i], stride);
+      continue;
+    }
+    const TermAxis& axis = operand.axes[static_cast<std::size_t>(i - n)];
+    if (axis.index >= 0) v.push_back(first_index + axis.index, stride);
+    else offset += axis.integer * stride;
+  }
+  v.data = static_cast<std::byte*>(t.raw()) + static_cast<std::size_t>(offset) * size_of(t.dtype());
+  return v;
+}
+
+Labelled target_view(const TermResolved& term, const Tensor& t) {
+  std::array<int, Shape::max_rank> labels{batch_label, term.to_let ? d_label : e_label};
+  for (std::size_t i = 0; i < term.left.size(); ++i) labels[2 + i] = first_index + term.left[i];
+  return labelled(t, std::span(labels).first(2 + term.left.size()));
+}
+
+/// The products of one target (a let or an output tensor) are one node: they share its output and its cotangent.
+struct Target {
+  bool let;
+  int which;
+  bool matches(const TermResolved& term) const { return term.to_let == let && term.target == which; }
+};
+
+/// The position in a target's input list of every operand that it reads: features, lets and parameters, each once.
+int input_of(const TermList& list, const TermOperand& operand) {
+  const int features = static_cast<int>(list.in().tensors().size()), lets = static_cast<int>(list.lets().size());
+  switch (operand.source) {
+    case Source::feature: return operand.which;
+    case Source::let: return features + operand.which;
+    case Source::learned: break;
+  }
+  return features + lets + operand.which;
+}
+
+template <class T>
+void forward(const TermList& list, Target target, std::span<const Var> inputs, const Tensor& y, const Channels& c, Arena& arena) {
+  bool first = true;
+  for (const TermResolved& term : list.terms()) {
+    if (!target.matches(term)) continue;
+    const Sizes sizes = sizes_of(list, term, c);
+    Labelled views[einsum_operands];
+    std::size_t n = 0;
+    for (const TermOperand& operand : term.operands) views[n++] = operand_view(list, operand, inputs[static_cast<std::size_t>(input_of(list, operand))].value());
+    einsum<T>(arena, {views, n}, target_view(term, y), y.numel(), sizes, term.scale(), first ? 0 : 1);
+    first = false;
+  }
+}
+
+/// Which of a node's inputs stands where: input_of(operand) -> position in the node, or -1.
+using Positions = std::span<const int>;
+
+template <class T>
+void vjp(const TermList& list, Target target, Positions positions, const Channels& c, Backward& back) {
+  const Tensor& gy = back.cotangent();
+  for (const TermResolved& term : list.terms()) {
+    if (!target.matches(term)) continue;
+    const Sizes sizes = sizes_of(list, term, c);
+    const Labelled cotangent = target_view(term, gy);
+    for (std::size_t o = 0; o < term.operands.size(); ++o) {
+      const int own = positions[static_cast<std::size_t>(input_of(list, term.operands[o]))];
+      if (!back.wants(own)) continue;
+      Labelled views[einsum_operands];
+      std::size_t n = 0;
+      views[n++] = cotangent;
+      for (std::size_t k = 0; k < term.operands.size(); ++k)
+        if (k != o) views[n++] = operand_view(list, term.operands[k], back.input(positions[static_cast<std::size_t>(input_of(list, term.operands[k]))]));
+      const GradSlot g = back.grad(own);
+      // An integer index reaches only part of the gradient: the rest must be there before.
+      if (g.beta == 0) g.tensor.fill(0);
+      einsum<T>(back.arena(), {views, n}, operand_view(list, term.operands[o], g.tensor), g.tensor.numel(), sizes, term.scale(), 1);
+    }
+  }
+}
+
+/// Inputs of one target's node, collected in the tape's arena.
+struct NodeInputs {
+  std::span<Var> vars;
+  std::span<int> positions;
+};
+
+NodeInputs collect(const TermList& list, Target target, std::span<const Var> all, Arena& arena) {
+  NodeInputs in{{arena.allocate_array<Var>(all.size()), all.size()}, {arena.allocate_array<int>(all.size()), all.size()}};
+  std::fill(in.positions.begin(), in.positions.end(), -1);
+  std::size_t n = 0;
+  for (const TermResolved& term : list.terms()) {
+    if (!target.matches(term)) continue;
+    for (const TermOperand& operand : term.operands) {
+      const auto i = static_cast<std::size_t>(input_of(list, operand));
+      if (in.positions[i] >= 0) continue;
+      in.positions[i] = static_cast<int>(n);
+      new (&in.vars[n++]) Var(all[i]);
+    }
+  }
+  in.vars = in.vars.first(n);
+  return in;
+}
+
+Var run_target(const TermList& list, Target target, std::span<const Var> all, const Shape& shape, const Type& type, DType dtype, const Channels& c, Tape& tape) {
+  const Tensor y = tape.empty(shape, dtype);
+  const NodeInputs in = collect(list, target, all, tape.arena());
+  if (in.vars.empty()) {
+    y.fill(0);
+    return tape.constant(y, type);
+  }
+  with_float(dtype, "terms", [&](auto t) { forward<decltype(t)>(list, target, all, y, c, tape.arena()); });
+  return tape.record("terms", y, type, in.vars, [list = &list, target, positions = in.positions, c](Backward& back) {
+    with_float(back.cotangent().dtype(), "terms", [&](auto t) { vjp<decltype(t)>(*list, target, positions, c, back); });
+  });
+}
+
+void check(const TermList& list, std::span<const Var> features, std::span<const Var> parameters, const Channels& c) {
+  const auto& tensors = list.in().tensors();
+  if (features.size() != tensors.size()) throw ShapeError("[terms] {} features for {} tensors of the input space", features.size(), tensors.size());
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const Shape expected = list.in().feature_shape(static_cast<int>(i), c.batch, c.d);
+    if (!(features[i].shape() == expected))
+      throw ShapeError("[terms] tensor '{}' has shape {}; allowed: {}", tensors[i].name, features[i].shape().str(), expected.str());
+    if (!(features[i].type() == list.in().type(static_cast<int>(i))))
+      throw TypeError("[terms] tensor '{}' has type {}; the list was built for {}", tensors[i].name, features[i].type().str(),
+                      list.in().type(static_cast<int>(i)).str());
+  }
+  const auto& wanted = list.parameters();
+  if (parameters.size() != wanted.size()) throw ShapeError("[terms] {} parameters; the list has {}", parameters.size(), wanted.size());
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (!(parameters[i].shape() == wanted[i].shape(c.e, c.d)))
+      throw ShapeError("[terms] parameter '{}' has shape {}; allowed: {}", wanted[i].name, parameters[i].shape().str(), wanted[i].shape(c.e, c.d).str());
+}
+
+}  // namespace
+
+void run_terms(const TermList& list, std::span<const Var> features, std::span<const Var> parameters, std::int64_t e, std::span<Var> outputs) {
+  if (features.empty()) throw ShapeError("[terms] no features");
+  if (outputs.size() != list.out().tensors().size())
+    throw ShapeError("[terms] {} outputs for {} tensors of the output space", outputs.size(), list.out().tensors().size());
+  Tape& tape = features[0].tape();
+  const DType dtype = features[0].dtype();
+  const Channels c{features[0].shape()[0], features[0].shape()[1] / list.in().tensors()[0].taps(), e};
+  check(list, features, parameters, c);
+
+  const std::size_t count = features.size() + list.lets().size() + parameters.size();
+  const std::span<Var> all(tape.arena().allocate_array<Var>(count), count);
+  std::uninitialized_fill(all.begin(), all.end(), Var{});
+  std::copy(features.begin(), features.end(), all.begin());
+  std::copy(parameters.begin(), parameters.end(), all.end() - static_cast<std::ptrdiff_t>(parameters.size()));
+  for (std::size_t i = 0; i < list.lets().size(); ++i) {
+    // Only the interpreter reads lets, by the list's own typing: on the tape they are plain.
+    const TermLet& let = list.lets()[i];
+    Shape shape{c.batch, c.d * let.taps};
+    for (auto size : let.shape.sizes()) shape.push_back(size);
+    all[features.size() + i] = run_target(list, {true, static_cast<int>(i)}, all, shape, Type::plain(shape.rank()), dtype, c, tape);
+  }
+  for (int i = 0; i < static_cast<int>(outputs.size()); ++i)
+    outputs[static_cast<std::size_t>(i)] =
+        run_target(list, {false, i}, all, list.out().feature_shape(i, c.batch, e), list.out().type(i), dtype, c, tape);
+}
+
+double term_flops(const TermList& list, std::int64_t batch, std::int64_t d, std::int64_t e) {
+  const Channels c{batch, d, e};
+  double sum = 0;
+  for (const TermResolved& term : list.terms()) {
+    const Sizes sizes = sizes_of(list, term, c);
+    Labelled views[einsum_operands], out;
+    std::size_t n = 0;
+    for (const TermOperand& operand : term.operands) {
+      Shape shape;
+      if (operand.source == Source::learned) {
+        shape = list.parameters()[static_cast<std::size_t>(operand.which)].shape(e, d);
+      } else if (operand.source == Source::let) {
+        const TermLet& let = list.lets()[static_cast<std::size_t>(operand.which)];
+        shape = Shape{batch, d * let.taps};
+        for (auto size : let.shape.sizes()) shape.push_back(size);
+      } else {
+        shape = list.in().feature_shape(operand.which, batch, d);
+      }
+      views[n++] = operand_view(list, operand, Tensor::view_of(nullptr, shape, DType::f32));
+    }
+    out.push_back(batch_label, 1);
+    out.push_back(term.to_let ? d_label : e_label, 1);
+    for (int index : term.left) out.push_back(first_index + index, 1);
+    sum += 2 * einsum_cost({views, n}, out, sizes);
+  }
+  return sum;
+}
+
+}  // namespace weft
