@@ -1,7 +1,7 @@
 #pragma once
 // Losses per item; mean_all makes the scalar that is differentiated. Targets carry no gradient. Inputs are plain tensors.
 
-#include "weft/autograd/tape.h"
+#include "weft/autograd/op_case.h"
 
 namespace weft {
 
@@ -23,5 +23,7 @@ Var squared_error(const Var& x, const Tensor& target);
 
 /// The mean of all values, as a tensor without axes.
 Var mean_all(const Var& x);
+
+std::vector<OpCase> loss_cases();
 
 }  // namespace weft

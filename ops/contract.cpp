@@ -250,4 +250,93 @@ Var contract(std::string_view text, const Var& a, const Var& b, const Var& bias,
   return run(text, a, b, &bias, options);
 }
 
+namespace {
+
+/// Σ over every letter that the result lacks, letter by letter: no product, no stride.
+std::vector<double> reference(std::string_view text, std::span<const Tensor> x, std::optional<UnaryOp> activation) {
+  Plan plan;
+  parse(text, x.size() == 3, plan);
+  for (std::size_t v = 0; v < x.size(); ++v)
+    for (int i = 0; i < plan.part[v].count; ++i) plan.size[static_cast<std::size_t>(plan.part[v].label[static_cast<std::size_t>(i)])] = x[v].dim(i);
+  std::array<std::int64_t, einsum_labels> at{};
+  auto offset = [&](const Letters& p) {
+    std::int64_t o = 0;
+    for (int l : p.span()) o = o * plan.size[static_cast<std::size_t>(l)] + at[static_cast<std::size_t>(l)];
+    return o;
+  };
+  int letters = 0;
+  std::int64_t all = 1, results = 1;
+  for (auto& n : plan.size) {
+    if (n > 0) ++letters, all *= n;
+  }
+  for (int l : plan.part[y_part].span()) results *= plan.size[static_cast<std::size_t>(l)];
+  std::vector<double> y(static_cast<std::size_t>(results), 0.0);
+  std::vector<bool> started(y.size(), false);
+  for (std::int64_t i = 0; i < all; ++i) {
+    std::int64_t rest = i;
+    for (int l = 0; l < letters; ++l) {
+      at[static_cast<std::size_t>(l)] = rest % plan.size[static_cast<std::size_t>(l)];
+      rest /= plan.size[static_cast<std::size_t>(l)];
+    }
+    const auto o = static_cast<std::size_t>(offset(plan.part[y_part]));
+    if (x.size() == 3 && !started[o]) y[o] = x[2].data<double>()[offset(plan.part[bias_part])];
+    started[o] = true;
+    y[o] += x[0].data<double>()[offset(plan.part[a_part])] * x[1].data<double>()[offset(plan.part[b_part])];
+  }
+  if (activation)
+    for (double& v : y) activate(*activation, v);
+  return y;
+}
+
+OpCase plain_case(std::string text, std::vector<Shape> shapes, std::optional<UnaryOp> activation = {}) {
+  OpCase c;
+  c.name = "contract " + text;
+  c.shapes = std::move(shapes);
+  c.run = [text, activation](Tape&, std::span<const Var> x) {
+    return x.size() == 3 ? contract(text, x[0], x[1], x[2], {.activation = activation}) : contract(text, x[0], x[1], {.activation = activation});
+  };
+  c.reference = [text, activation](std::span<const Tensor> x) { return reference(text, x, activation); };
+  return c;
+}
+
+OpCase typed_case(std::string space, std::string text, std::vector<std::string> tensors, std::string result, std::string refusal = {}) {
+  OpCase c = plain_case(std::move(text), {});
+  c.space = std::move(space);
+  c.tensors = std::move(tensors);
+  c.result = std::move(result);
+  c.refusal = std::move(refusal);
+  return c;
+}
+
+}  // namespace
+
+std::vector<OpCase> contract_cases() {
+  constexpr const char* mlp = "in: fixed(3); h, k: positive_monomial(4) W[h, in*] V[k, h*] b[h] c[k] D[k] E[h, h*]";
+  constexpr const char* heads = "h: permutation(2); q: GL(2) per h; m: fixed(3); s: permutation(4) Q[h, m, q] K[h, m, q*] P[m] R[s, m] S[s] T[m, s]";
+  std::vector<OpCase> cases{
+      plain_case("bi,oi->bo", {{3, 5}, {4, 5}}),
+      plain_case("bi,oi+o->bo", {{3, 5}, {4, 5}, {4}}),
+      plain_case("bi,oi+o->bo", {{3, 5}, {4, 5}, {4}}, UnaryOp::Tanh),
+      plain_case("bi,oi+o->ob", {{3, 5}, {4, 5}, {4}}, UnaryOp::Sigmoid),
+      plain_case("nbi,noi+no->nbo", {{2, 3, 5}, {2, 4, 5}, {2, 4}}, UnaryOp::Tanh),
+      plain_case("bi,noi->nbo", {{3, 5}, {2, 4, 5}}),
+      plain_case("nbi,noi->nob", {{2, 3, 5}, {2, 4, 5}}),
+      plain_case("bn,n+n->bn", {{3, 5}, {5}, {5}}),
+      plain_case("ij,jk->ik", {{1, 1}, {1, 1}}),
+      plain_case("i,j->ij", {{3}, {4}}),
+      plain_case("i,i->i", {{5}, {5}}),
+      plain_case("ij,kl->il", {{3, 2}, {2, 4}}),
+      plain_case("ij,jk->ik", {{2, 0}, {0, 3}}),
+      plain_case("abij,abjk->aibk", {{2, 3, 4, 5}, {2, 3, 5, 2}}),
+      plain_case("bij,ej->ebi", {{2, 3, 17}, {9, 17}}),
+      plain_case("bdhpk,bdhqk->bdpq", {{2, 2, 2, 3, 2}, {2, 2, 2, 3, 2}}),
+      typed_case(mlp, "bdkh,bdh->bdk", {"V", "b"}, "c"),
+      typed_case(mlp, "bdkh,bdhi->bdki", {"V", "W"}, "", "[contract] tensor 'V', axis 1 'h*' (positive_monomial(4)): placeholder"),
+      typed_case(heads, "bdhpk,bdhqk->bdpq", {"Q", "K"}, ""),
+      typed_case(heads, "bdsm,bdm->bds", {"R", "P"}, "S"),
+      typed_case(heads, "bdsm,bds->bdm", {"R", "S"}, ""),
+  };
+  return cases;
+}
+
 }  // namespace weft

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "weft/autograd/tape.h"
+#include "weft/autograd/op_case.h"
 #include "weft/ops/pointwise_kernels.h"
 
 namespace weft {
@@ -23,5 +23,7 @@ struct ContractOptions {
 /// Throws ShapeError for text or sizes that do not fit, TypeError by the rules above, UsageError for an activation that needs its input.
 Var contract(std::string_view text, const Var& a, const Var& b, const ContractOptions& options = {});
 Var contract(std::string_view text, const Var& a, const Var& b, const Var& bias, const ContractOptions& options = {});
+
+std::vector<OpCase> contract_cases();
 
 }  // namespace weft

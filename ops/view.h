@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "weft/autograd/tape.h"
+#include "weft/autograd/op_case.h"
 #include "weft/core/random.h"
 
 namespace weft {
@@ -39,5 +39,7 @@ Var patches(const Var& x, const PatchShape& p);
 /// x: [B, C, axes…]  vjp   gx = mask gy     type  always allowed
 /// Throws UsageError unless 0 <= rate < 1.
 Var channel_dropout(const Var& x, double rate, Key key);
+
+std::vector<OpCase> view_cases();
 
 }  // namespace weft

@@ -1,0 +1,200 @@
+#include "weft/ops/family_cases.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "weft/groups/rules.h"
+#include "weft/groups/space.h"
+#include "weft/ops/pointwise.h"
+#include "weft/ops/rows.h"
+
+namespace weft {
+namespace {
+
+// One axis of every kind, as vector and covector.
+constexpr const char* kinds = "c: fixed(3); p: permutation(4); m: positive_monomial(4); s: sign_monomial(4); G: GL(3) C[c] P[p] M[m] N[m*] S[s] L[G]";
+
+struct OfKind {
+  const char *tensor, *axis, *factor;
+  Kind kind;
+};
+constexpr OfKind of_kind[] = {{"C", "c", "fixed(3)", Kind::fixed},
+                              {"P", "p", "permutation(4)", Kind::permutation},
+                              {"M", "m", "positive_monomial(4)", Kind::positive_monomial},
+                              {"N", "m*", "positive_monomial(4)", Kind::positive_monomial},
+                              {"S", "s", "sign_monomial(4)", Kind::sign_monomial},
+                              {"L", "G", "GL(3)", Kind::GL}};
+
+std::string message(const std::string& op, const OfKind& k, Action action) {
+  std::string reason(refusal(action, k.kind));
+  if (const auto at = reason.find("{op}"); at != std::string::npos) reason.replace(at, 4, op);
+  return reason.empty() ? reason : fmt::format("[{}] tensor '{}', axis 0 '{}' ({}): {}", op, k.tensor, k.axis, k.factor, reason);
+}
+
+Action action_of_flags(bool odd, bool homogeneous) {
+  if (odd && homogeneous) return Action::scale;
+  if (odd) return Action::pointwise_odd;
+  return homogeneous ? Action::pointwise_homogeneous : Action::pointwise_any;
+}
+
+std::vector<double> map(const Tensor& x, const std::function<double(double)>& f) {
+  std::vector<double> y;
+  for (double v : x.span<double>()) y.push_back(f(v));
+  return y;
+}
+
+void add_typed(std::vector<OpCase>& cases, const OpCase& base, Action action) {
+  for (const OfKind& k : of_kind) {
+    OpCase c = base;
+    c.space = kinds;
+    c.tensors.assign(std::max<std::size_t>(1, base.shapes.size()), k.tensor);
+    c.shapes.clear();
+    c.name = fmt::format("{} on {}", base.name, k.axis);
+    c.result = k.tensor;
+    c.refusal = message(base.name, k, action);
+    cases.push_back(c);
+  }
+}
+
+template <class Op>
+void add_unary(std::vector<OpCase>& cases, UnaryOp op, double p) {
+  const auto run = [op, p](const Var& x) { return unary(op, x, p); };
+  const auto reference = [p](double x) { return Op::reference(x, p); };
+  if (action_of(op) == action_of_flags(Op::odd, Op::homogeneous)) {
+    for (OpCase& c : unary_cases(Op::name, Op::odd, Op::homogeneous, Op::ranges, run, reference)) cases.push_back(std::move(c));
+    return;
+  }
+  // abs and add_scalar have rows of their own in the rule table.
+  std::vector<OpCase> own = unary_cases(Op::name, Op::odd, Op::homogeneous, Op::ranges, run, reference);
+  for (OpCase& c : own) {
+    if (c.space.empty()) {
+      cases.push_back(std::move(c));
+      continue;
+    }
+    const auto k = std::find_if(std::begin(of_kind), std::end(of_kind), [&](const OfKind& x) { return c.result == x.tensor; });
+    c.refusal = message(Op::name, *k, action_of(op));
+    // |x| of signs is a permutation axis: another type than any tensor of the space, checked in ops_test.
+    if (op == UnaryOp::Abs && k->kind == Kind::sign_monomial) continue;
+    cases.push_back(std::move(c));
+  }
+}
+
+template <class Op>
+void add_binary(std::vector<OpCase>& cases, BinaryOp op) {
+  OpCase c;
+  c.name = Op::name;
+  c.shapes = {{3, 5}, {3, 5}};
+  c.run = [op](Tape&, std::span<const Var> x) { return binary(op, x[0], x[1]); };
+  c.reference = [](std::span<const Tensor> x) {
+    std::vector<double> y;
+    for (std::int64_t i = 0; i < x[0].numel(); ++i) y.push_back(Op::reference(x[0].data<double>()[i], x[1].data<double>()[i]));
+    return y;
+  };
+  cases.push_back(c);
+  add_typed(cases, c, Op::linear ? Action::scale : Action::mix);
+}
+
+/// y of one row, naively.
+std::vector<double> row_reference(RowOp op, const std::vector<double>& x) {
+  const auto n = static_cast<double>(x.size());
+  double sum = 0, top = x[0], square = 0;
+  for (double v : x) sum += v, top = std::max(top, v), square += v * v;
+  double exps = 0, var = 0;
+  for (double v : x) exps += std::exp(v - top), var += (v - sum / n) * (v - sum / n) / n;
+  if (op == RowOp::Sum) return {sum};
+  if (op == RowOp::Mean) return {sum / n};
+  std::vector<double> y;
+  for (double v : x) {
+    if (op == RowOp::Softmax) y.push_back(std::exp(v - top) / exps);
+    else if (op == RowOp::LogSoftmax) y.push_back(v - top - std::log(exps));
+    else if (op == RowOp::LayerNorm) y.push_back((v - sum / n) / std::sqrt(var + 1e-5));
+    else y.push_back(v / std::sqrt(square));
+  }
+  return y;
+}
+
+std::vector<double> rows_reference(RowOp op, const Tensor& x, int axis) {
+  const std::int64_t outer = x.shape().sub(0, axis).numel(), n = x.dim(axis), inner = x.shape().sub(axis + 1, x.rank()).numel();
+  std::vector<double> y;
+  for (std::int64_t o = 0; o < outer; ++o) {
+    std::vector<std::vector<double>> columns;
+    for (std::int64_t i = 0; i < inner; ++i) {
+      std::vector<double> row;
+      for (std::int64_t k = 0; k < n; ++k) row.push_back(x.data<double>()[(o * n + k) * inner + i]);
+      columns.push_back(row_reference(op, row));
+    }
+    for (std::size_t k = 0; k < columns[0].size(); ++k)
+      for (const auto& column : columns) y.push_back(column[k]);
+  }
+  return y;
+}
+
+OpCase row_case(RowOp op, const Shape& shape, int axis) {
+  OpCase c;
+  c.name = name(op);
+  c.shapes = {shape};
+  c.run = [op, axis](Tape&, std::span<const Var> x) { return rows(op, x[0], axis); };
+  c.reference = [op, axis](std::span<const Tensor> x) { return rows_reference(op, x[0], axis < 0 ? axis + x[0].rank() : axis); };
+  return c;
+}
+
+}  // namespace
+
+std::vector<OpCase> unary_cases(const char* name, bool odd, bool homogeneous, std::span<const OpRange> ranges,
+                                std::function<Var(const Var&)> run, std::function<double(double)> reference) {
+  std::vector<OpCase> cases;
+  for (const OpRange& range : ranges) {
+    OpCase c;
+    c.name = name;
+    c.range = range;
+    c.run = [run](Tape&, std::span<const Var> x) { return run(x[0]); };
+    c.reference = [reference](std::span<const Tensor> x) { return map(x[0], reference); };
+    for (const Shape& shape : {Shape{3, 5}, Shape{0}, Shape{1}, Shape{41}}) {
+      c.shapes = {shape};
+      cases.push_back(c);
+    }
+    add_typed(cases, c, action_of_flags(odd, homogeneous));
+  }
+  return cases;
+}
+
+std::vector<OpCase> pointwise_cases() {
+  std::vector<OpCase> cases;
+  // A parameter of exactly 1 or 0 would make scale and add_scalar the identity, which nothing breaks.
+#define WEFT_CASES(Op, function, parameter) add_unary<Op>(cases, UnaryOp::Op, UnaryOp::Op == UnaryOp::AddScalar ? 0.7 : parameter == 1 ? 1.3 : parameter);
+  WEFT_UNARY_OPS(WEFT_CASES)
+#undef WEFT_CASES
+#define WEFT_CASES(Op, function) add_binary<Op>(cases, BinaryOp::Op);
+  WEFT_BINARY_OPS(WEFT_CASES)
+#undef WEFT_CASES
+  return cases;
+}
+
+std::vector<OpCase> rows_cases() {
+  std::vector<OpCase> cases;
+  for (int i = 0; i < static_cast<int>(RowOp::count); ++i) {
+    const auto op = static_cast<RowOp>(i);
+    for (const auto& [shape, axis] : std::vector<std::pair<Shape, int>>{{{3, 5}, -1}, {{2, 37}, 1}, {{2, 3, 4}, 1}, {{4, 2}, 0}, {{1, 1}, 1}})
+      if (shape.numel() > 1 || (op != RowOp::L2Normalise)) cases.push_back(row_case(op, shape, axis));  // the norm of one number has a kink
+    // Along the typed axis, and along the channels.
+    const bool reduces = op == RowOp::Sum || op == RowOp::Mean;
+    add_typed(cases, row_case(op, {3, 5}, 2), reduces ? Action::reduce : Action::mix);
+    if (reduces)
+      for (std::size_t k = cases.size() - std::size(of_kind); k < cases.size(); ++k) cases[k].result.clear();
+    if (!reduces) {
+      OpCase c = row_case(op, {3, 5}, 1);
+      const std::size_t first = cases.size();
+      add_typed(cases, c, op == RowOp::L2Normalise ? Action::normalise : Action::mix);
+      // Normalised positive scales are permutation axes: another type than any tensor of the space, checked in ops_test.
+      if (op == RowOp::L2Normalise)
+        cases.erase(std::remove_if(cases.begin() + static_cast<std::ptrdiff_t>(first), cases.end(),
+                                   [](const OpCase& k) { return k.refusal.empty() && (k.result == "M" || k.result == "N"); }),
+                    cases.end());
+    }
+  }
+  return cases;
+}
+
+}  // namespace weft

@@ -1,0 +1,196 @@
+#include "op_runner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "weft/autograd/gradcheck.h"
+#include "weft/groups/element.h"
+#include "weft/groups/space.h"
+#include "weft/ops/act.h"
+
+namespace weft::testing {
+namespace {
+
+constexpr std::int64_t batch = 2, channels = 2;
+
+struct Inputs {
+  std::vector<Tensor> values;
+  std::vector<Type> types;
+};
+
+/// Values keep off the kink of the op, where it has no derivative.
+void draw(const Tensor& t, const OpRange& range, Key key) {
+  fill_uniform(t, key, range.low, range.high);
+  if (std::isnan(range.kink)) return;
+  for (double& x : t.span<double>())
+    if (std::abs(x - range.kink) < 0.05) x = range.kink + (x < range.kink ? -0.05 : 0.05);
+}
+
+Inputs inputs_of(const OpCase& c, const Space& space, Key key, bool typed, std::int64_t items = batch) {
+  Inputs in;
+  const std::size_t n = c.space.empty() ? c.shapes.size() : c.tensors.size();
+  for (std::size_t i = 0; i < n; ++i) {
+    const Shape shape = c.space.empty() ? c.shapes[i] : space.feature_shape(space.tensor(c.tensors[i]), items, channels);
+    // Every input is a view into a larger tensor: nothing may rely on owning or on alignment.
+    Shape two{3};
+    for (auto s : shape.sizes()) two.push_back(s);
+    const Tensor outer = Tensor::zeros(two, DType::f64);
+    draw(outer, c.range, key.at(i));
+    in.values.push_back(outer[1]);
+    in.types.push_back(typed && !c.space.empty() ? space.type(space.tensor(c.tensors[i])) : Type::plain(shape.rank()));
+  }
+  return in;
+}
+
+std::vector<Var> on_tape(Tape& tape, const OpCase& c, const Inputs& in, DType dtype, bool leaf) {
+  std::vector<Var> vars;
+  for (std::size_t i = 0; i < in.values.size(); ++i) {
+    const std::string_view name = c.space.empty() ? std::string_view{} : std::string_view(c.tensors[i]);
+    const Tensor value = dtype == DType::f64 ? in.values[i] : in.values[i].to(dtype);
+    vars.push_back(leaf ? tape.leaf(value, in.types[i], name) : tape.constant(value, in.types[i], name));
+  }
+  return vars;
+}
+
+std::vector<double> numbers(const Tensor& t) {
+  const Tensor wide = t.to(DType::f64);
+  return {wide.span<double>().begin(), wide.span<double>().end()};
+}
+
+std::vector<double> evaluate(const OpCase& c, const Inputs& in, DType dtype) {
+  Arena arena;
+  Tape tape(arena);
+  return numbers(c.run(tape, on_tape(tape, c, in, dtype, false)).value());
+}
+
+Tensor moved(const Element& g, const std::string& tensor, const Tensor& x) { return act(g, g.space().tensor(tensor), x); }
+
+Inputs moved(const OpCase& c, const Element& g, Inputs in) {
+  for (std::size_t i = 0; i < in.values.size(); ++i) in.values[i] = moved(g, c.tensors[i], in.values[i]);
+  return in;
+}
+
+std::vector<double> moved_result(const OpCase& c, const Element& g, const std::vector<double>& y, const Shape& shape) {
+  if (c.result.empty()) return y;
+  return numbers(moved(g, c.result, Tensor::from<double>(y, shape)));
+}
+
+/// Gradients by every input of <cotangent, op>.
+std::vector<Tensor> gradients(const OpCase& c, const Inputs& in, const Tensor& cotangent) {
+  Arena arena;
+  Tape tape(arena);
+  const auto vars = on_tape(tape, c, in, DType::f64, true);
+  const Var y = c.run(tape, vars);
+  tape.backward({&y, 1}, {&cotangent, 1});
+  std::vector<Tensor> out;
+  for (const Var& x : vars) out.push_back(tape.grad(x).value().clone());
+  return out;
+}
+
+Shape result_shape(const OpCase& c, const Inputs& in) {
+  Arena arena;
+  Tape tape(arena);
+  return c.run(tape, on_tape(tape, c, in, DType::f64, false)).shape();
+}
+
+}  // namespace
+
+double relative_error(std::span<const double> got, std::span<const double> expected) {
+  if (got.size() != expected.size()) return INFINITY;
+  double worst = 0, largest = 1e-300;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    worst = std::max(worst, std::isnan(got[i]) != std::isnan(expected[i]) ? INFINITY : std::abs(got[i] - expected[i]));
+    largest = std::max(largest, std::abs(expected[i]));
+  }
+  return worst / largest;
+}
+
+std::string check_value(const OpCase& c, Key key) {
+  const Space space = c.space.empty() ? Space() : Space::parse(c.space);
+  const Inputs in = inputs_of(c, space, key, true);
+  const auto got = evaluate(c, in, DType::f64);
+  const auto expected = c.reference(in.values);
+  if (const double e = relative_error(got, expected); !(e < 1e-12)) return fmt::format("{}: value differs from the reference by {:.3g}", c.name, e);
+  if (const double e = relative_error(evaluate(c, in, DType::f32), expected); !(e < 1e-5))
+    return fmt::format("{}: float32 differs from the reference by {:.3g}", c.name, e);
+  if (!c.space.empty())
+    for (const double x : evaluate(c, inputs_of(c, space, key, true, 0), DType::f64))
+      if (std::isnan(x)) return fmt::format("{}: an empty batch gives NaN", c.name);
+  return {};
+}
+
+std::string check_vjp(const OpCase& c, Key key) {
+  const Space space = c.space.empty() ? Space() : Space::parse(c.space);
+  const Inputs in = inputs_of(c, space, key, true);
+  std::vector<GradcheckInput> inputs;
+  for (std::size_t i = 0; i < in.values.size(); ++i) inputs.push_back({in.values[i], in.types[i]});
+  const auto report = gradcheck([&](Tape& tape, std::span<const Var> x) { return std::vector<Var>{c.run(tape, x)}; }, inputs, key.at("gradcheck"));
+  if (!(report.direction_error < 1e-8)) return fmt::format("{}: vjp is off by {:.3g} along a random direction", c.name, report.direction_error);
+  if (!(report.jacobian_error < 1e-8)) return fmt::format("{}: vjp is off by {:.3g} in the Jacobian", c.name, report.jacobian_error);
+  // A second use of the same input must add to its gradient, not replace it.
+  const auto twice = gradcheck(
+      [&](Tape& tape, std::span<const Var> x) {
+        return std::vector<Var>{c.run(tape, x), c.run(tape, x)};
+      },
+      inputs, key.at("twice"));
+  if (!(twice.direction_error < 1e-8)) return fmt::format("{}: gradients of two uses do not add up: {:.3g}", c.name, twice.direction_error);
+  return {};
+}
+
+std::string check_equivariance(const OpCase& c, Key key) {
+  const Space space = Space::parse(c.space);
+  const Inputs in = inputs_of(c, space, key, true);
+  const Shape shape = result_shape(c, in);
+  const auto y = evaluate(c, in, DType::f64);
+  Tensor cotangent = Tensor::zeros(shape, DType::f64);
+  fill_normal(cotangent, key.at("cotangent"));
+  const auto grads = gradients(c, in, cotangent);
+  for (std::uint64_t trial = 0; trial < 3; ++trial) {
+    const Element g = Element::random(space, key.at("element").at(trial)), dual = g.dual();
+    const Inputs there = moved(c, g, in);
+    if (const double e = relative_error(evaluate(c, there, DType::f64), moved_result(c, g, y, shape)); !(e < 1e-9))
+      return fmt::format("{}: not equivariant, by {:.3g}", c.name, e);
+    const Tensor moved_cotangent = c.result.empty() ? cotangent : moved(dual, c.result, cotangent);
+    const auto got = gradients(c, there, moved_cotangent);
+    for (std::size_t i = 0; i < grads.size(); ++i)
+      if (const double e = relative_error(numbers(got[i]), numbers(moved(dual, c.tensors[i], grads[i]))); !(e < 1e-9))
+        return fmt::format("{}: the gradient of '{}' does not transform by the dual, by {:.3g}", c.name, c.tensors[i], e);
+  }
+  if (c.result.empty()) return {};
+  Arena arena;
+  Tape tape(arena);
+  const Type got = c.run(tape, on_tape(tape, c, in, DType::f64, false)).type(), expected = space.type(space.tensor(c.result));
+  if (!(got == expected)) return fmt::format("{}: the result has type {}, expected {}", c.name, got.str(), expected.str());
+  return {};
+}
+
+std::string check_refusal(const OpCase& c, Key key) {
+  const Space space = Space::parse(c.space);
+  try {
+    evaluate(c, inputs_of(c, space, key, true), DType::f64);
+    return fmt::format("{}: was allowed, expected: {}", c.name, c.refusal);
+  } catch (const TypeError& error) {
+    if (error.what() != c.refusal) return fmt::format("{}: refused with\n  {}\nexpected\n  {}", c.name, error.what(), c.refusal);
+  }
+  const Inputs in = inputs_of(c, space, key, false);
+  const Shape shape = result_shape(c, in);
+  const auto y = evaluate(c, in, DType::f64);
+  double worst = 0;
+  for (std::uint64_t trial = 0; trial < 4; ++trial) {
+    const Element g = Element::random(space, key.at("element").at(trial));
+    worst = std::max(worst, relative_error(evaluate(c, moved(c, g, in), DType::f64), moved_result(c, g, y, shape)));
+  }
+  if (!(worst > 1e-4)) return fmt::format("{}: refused, but no random element breaks equivariance ({:.3g})", c.name, worst);
+  return {};
+}
+
+std::string check_all(const OpCase& c, Key key) {
+  if (!c.refusal.empty()) return check_refusal(c, key);
+  for (auto check : {check_value, check_vjp})
+    if (std::string wrong = check(c, key); !wrong.empty()) return wrong;
+  return c.space.empty() ? std::string{} : check_equivariance(c, key);
+}
+
+}  // namespace weft::testing

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that weft's build and tests need and that are missing. Run by demo.sh and test.sh.
+#   tools/setup.sh             what every build needs
+#   tools/setup.sh sanitizers  also clang, its OpenMP runtime and the serial BLAS (tools/sanitize.sh, tools/fuzz.sh)
+set -euo pipefail
+
+packages=(g++ cmake ninja-build libfmt-dev doctest-dev nlohmann-json3-dev zlib1g-dev libopenblas-openmp-dev)
+if [ "${1:-}" = sanitizers ]; then
+  packages+=(clang-14 libomp-14-dev libclang-rt-14-dev llvm-14 libopenblas-serial-dev)
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "setup: missing ${missing[*]}; run as root, or install them and try again" >&2; exit 1; }
+  as_root=(sudo)
+fi
+echo "setup: installing ${missing[*]}"
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
