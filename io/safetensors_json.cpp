@@ -116,6 +116,7 @@ class Events final : public nlohmann::json_sax<nlohmann::json> {
 
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& error) override {
     constexpr int out_of_range = 406;
+    position = std::min(position, length_);  // it counts the end of the input as a character
     if (error.id == out_of_range)
       fail("the number before byte {} of the header is too large; sizes are below 2^63", position);
     fail("the header is not JSON: unexpected text before byte {} of {}", position, length_);
