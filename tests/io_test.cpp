@@ -4,6 +4,7 @@
 #include "files.h"
 #include <doctest/doctest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "weft/core/random.h"
@@ -156,7 +157,7 @@ TEST_CASE("of several writers one wins, whole") {
 
 TEST_CASE("files are read whole, gzip or not") {
   const TemporaryFolder folder;
-  for (std::size_t size : {0, 1, 2, 1000, 65535, 65536, 65537, 400'000}) {
+  for (std::size_t size : std::initializer_list<std::size_t>{0, 1, 2, 1000, 65535, 65536, 65537, 400'000}) {
     INFO(size);
     const std::string text = random_text(Key(size, "io_test"), size, 4);
     write_text(folder / "plain", text);

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 targets=(safetensors idx)
-options=(-max_len=8192 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0)
+options=(-max_len=8192 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -print_funcs=0)
 
 if [[ ${1-} == --merge ]]; then
   for target in "${targets[@]}"; do
