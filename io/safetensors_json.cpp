@@ -55,7 +55,8 @@ class Events final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool end_array() override {
-    if (field_ == offsets && offsets_read_ != 2) wrong_offsets();
+    if (field_ == offsets && offsets_read_ != 2)
+      fail("'data_offsets' of tensor {} must be two numbers: where its bytes begin and end", tensor());
     state_ = State::entry;
     return true;
   }
@@ -94,7 +95,6 @@ class Events final : public nlohmann::json_sax<nlohmann::json> {
         fail("tensor {} has more than {} axes; allowed: 0 to {}", tensor(), Shape::max_rank, Shape::max_rank);
       entry().shape.push_back(static_cast<std::int64_t>(value));
     } else {
-      if (offsets_read_ == 2) wrong_offsets();
       (offsets_read_++ == 0 ? entry().begin : entry().end) = value;
     }
     return true;
@@ -148,10 +148,6 @@ class Events final : public nlohmann::json_sax<nlohmann::json> {
       default:
         fail("{} is {}; allowed: an object", in_metadata_ ? "'__metadata__'" : "tensor " + tensor(), what);
     }
-  }
-
-  [[noreturn]] void wrong_offsets() {
-    fail("'data_offsets' of tensor {} must be two numbers: where its bytes begin and end", tensor());
   }
 
   void start_entry(const std::string& name) {

@@ -8,7 +8,7 @@
 namespace weft {
 
 /// Bytes of a tensor that a file claims to hold, or -1 when they do not fit in 63 bits. Zero sizes are left out of that
-/// decision, so that [2^62, 2^62, 0] is refused too: its partial products would overflow later.
+/// decision, so that [0, 2^62, 2^62] is refused too: a view of its later axes would overflow.
 inline std::int64_t checked_bytes(const Shape& shape, std::size_t item_bytes) {
   auto product = static_cast<std::int64_t>(item_bytes);
   bool empty = false;

@@ -128,6 +128,8 @@ inline std::vector<SafeTensorsAttack> safetensors_attacks() {
        "tensor 'x': float32 of shape [4611686018427387904, 2] is larger than 2^63 bytes"},
       {"shape-overflow-then-0", with_shape("[4611686018427387904,4611686018427387904,0]"),
        "tensor 'x': float32 of shape [4611686018427387904, 4611686018427387904, 0] is larger than 2^63 bytes"},
+      {"shape-overflow-after-0", with_shape("[0,4611686018427387904,4611686018427387904]"),
+       "tensor 'x': float32 of shape [0, 4611686018427387904, 4611686018427387904] is larger than 2^63 bytes"},
       {"shape-9-axes", with_shape("[1,1,1,1,1,1,1,1,2]"), "tensor 'x' has more than 8 axes; allowed: 0 to 8"},
       {"shape-too-small", with_shape("[1]"), "tensor 'x': float32 of shape [1] takes 4 bytes; the file has 8 for it"},
       {"shape-too-large", with_shape("[3]"), "tensor 'x': float32 of shape [3] takes 12 bytes; the file has 8 for it"},
