@@ -28,7 +28,7 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
 
 std::uint64_t hash(std::string_view text) {
   std::uint64_t h = 0xCBF29CE484222325u;
-  for (unsigned char c : text) h = (h ^ c) * 0x100000001B3u;
+  for (char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
   return h;
 }
 

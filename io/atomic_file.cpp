@@ -1,0 +1,80 @@
+#include "weft/io/atomic_file.h"
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "weft/core/error.h"
+#include "weft/io/descriptor.h"
+#include "weft/io/text.h"
+
+namespace weft {
+namespace {
+
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
+/// Unique among the threads of all running processes; O_EXCL guards against what a dead one left.
+std::filesystem::path temporary_name(const std::filesystem::path& folder) {
+  static std::atomic<unsigned> count{0};
+  return folder / fmt::format(".weft-{}-{}.tmp", ::getpid(), count++);
+}
+
+int create(const std::filesystem::path& path) {
+  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+}
+
+}  // namespace
+
+struct AtomicFile::State {
+  std::filesystem::path path;
+  std::filesystem::path temporary;
+  Descriptor file;
+
+  [[noreturn]] void fail(const char* what, int error) const {
+    throw DiskError("[write] {}: {}: {}", in_quotes(path.native()), what, error_text(error));
+  }
+};
+
+AtomicFile::AtomicFile(std::filesystem::path path) {
+  std::filesystem::path temporary;
+  int fd = -1;
+  do {
+    temporary = temporary_name(folder_of(path));
+    fd = create(temporary);
+  } while (fd < 0 && errno == EEXIST);
+  const int error = errno;
+  state_.reset(new State{std::move(path), std::move(temporary), Descriptor(fd)});
+  if (fd < 0) state_->fail("cannot create a file in its folder", error);
+}
+
+AtomicFile::~AtomicFile() {
+  if (state_ && !state_->temporary.empty()) ::unlink(state_->temporary.c_str());
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(state_->file.get(), bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) state_->fail("cannot write", errno);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void AtomicFile::commit() {
+  State& s = *state_;
+  if (::fsync(s.file.get()) != 0) s.fail("cannot flush to the disk", errno);
+  if (!s.file.close()) s.fail("cannot close", errno);
+  if (std::rename(s.temporary.c_str(), s.path.c_str()) != 0) s.fail("cannot replace it", errno);
+  s.temporary.clear();
+  // The new name itself is on the disk once its folder is. Some file systems cannot flush folders: EINVAL.
+  const Descriptor folder(::open(folder_of(s.path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || (::fsync(folder.get()) != 0 && errno != EINVAL))
+    s.fail("written, but its folder cannot be flushed to the disk", errno);
+}
+
+}  // namespace weft

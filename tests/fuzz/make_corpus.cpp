@@ -1,0 +1,69 @@
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "../safetensors_attacks.h"
+#include <zlib.h>
+
+#include "weft/io/safetensors.h"
+
+// Writes the seeds of the corpora: every attack of the tests that is not long, and a few files that parse.
+//   weft_make_corpus FOLDER
+
+namespace {
+
+void save(const std::filesystem::path& path, const std::string& bytes) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+void save_compressed(const std::filesystem::path& path, const std::string& bytes) {
+  gzFile file = gzopen(path.c_str(), "wb9");
+  gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size()));
+  gzclose(file);
+}
+
+void safetensors(const std::filesystem::path& folder) {
+  constexpr std::size_t longest = 1000;
+  for (const auto& attack : safetensors_attacks())
+    if (attack.bytes.size() <= longest) save(folder / ("seed-" + attack.name), attack.bytes);
+  using namespace weft;
+  const NamedTensor tensors[] = {{"u", Tensor::zeros({3}, DType::u8)},
+                                 {"f", Tensor::zeros({2, 1}, DType::f32)},
+                                 {"i", Tensor::zeros({}, DType::i32)},
+                                 {"d", Tensor::zeros({0, 2}, DType::f64)}};
+  const auto bytes = safetensors_bytes(tensors, {{"k\n", "\xc3\xbc\""}});
+  save(folder / "seed-valid", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  save(folder / "seed-valid-empty", safetensors_file("{}", 0));
+  save(folder / "seed-valid-unaligned", safetensors_file(R"({"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
+                                                         R"("x":{"dtype":"F64","shape":[1],"data_offsets":[1,9]}})",
+                                                         9));
+}
+
+void idx(const std::filesystem::path& folder) {
+  const std::string valid(
+      "\0\0\x08\x02\0\0\0\x02\0\0\0\x03"
+      "abcdef",
+      18);
+  save(folder / "seed-valid", valid);
+  save(folder / "seed-truncated", valid.substr(0, 15));
+  save(folder / "seed-surplus", valid + "g");
+  save(folder / "seed-float", std::string("\0\0\x0d\x01\0\0\0\x01"
+                                          "abcd",
+                                          12));
+  save(folder / "seed-overflow", std::string("\0\0\x08\x02\xff\xff\xff\xff\xff\xff\xff\xff", 12));
+  save(folder / "seed-empty", std::string("\0\0\x08\x01\0\0\0\0", 8));
+  save_compressed(folder / "seed-valid.gz", valid);
+  save_compressed(folder / "seed-bomb.gz", std::string(2 << 20, '\0'));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: weft_make_corpus FOLDER\n");
+    return 2;
+  }
+  safetensors(std::filesystem::path(argv[1]) / "safetensors");
+  idx(std::filesystem::path(argv[1]) / "idx");
+}

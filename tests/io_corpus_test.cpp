@@ -1,0 +1,43 @@
+#include "files.h"
+#include <doctest/doctest.h>
+
+#include "weft/core/error.h"
+#include "weft/io/gzip.h"
+#include "weft/io/idx.h"
+#include "weft/io/safetensors.h"
+
+using namespace weft;
+
+namespace {
+
+/// Parses every file of a fuzzer's corpus; anything but success or FormatError fails the test. The corpus must hold
+/// both, or it would be blind.
+template <class F>
+void replay(const std::string& target, F&& parse) {
+  int accepted = 0, refused = 0;
+  for (const auto& path : files_in(std::filesystem::path(WEFT_SOURCE_DIR) / "tests/fuzz/corpus" / target)) {
+    INFO(path);
+    const std::string bytes = read_text(path);
+    try {
+      parse(std::as_bytes(std::span(bytes)));
+      ++accepted;
+    } catch (const FormatError&) {
+      ++refused;
+    }
+  }
+  CHECK(accepted > 0);
+  CHECK(refused > 0);
+}
+
+}  // namespace
+
+TEST_CASE("the corpus of the safetensors fuzzer parses or is refused") {
+  replay("safetensors", [](std::span<const std::byte> bytes) {
+    const auto file = SafeTensors::parse(bytes, "corpus");
+    for (const auto& name : file.names()) file.tensor(name).clone();
+  });
+}
+
+TEST_CASE("the corpus of the IDX fuzzer parses or is refused") {
+  replay("idx", [](std::span<const std::byte> bytes) { parse_idx(gunzip(bytes, "corpus", 1 << 20), "corpus"); });
+}
