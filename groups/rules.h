@@ -19,7 +19,6 @@ enum class Action : std::uint8_t {
   pointwise_any,     ///< a nonlinearity that is neither odd nor homogeneous
   pointwise_odd,     ///< f(-x) = -f(x)
   pointwise_homogeneous,  ///< f(sx) = s f(x) for s > 0
-  pointwise_linear,  ///< both odd and homogeneous, f(sx) = s f(x) for all s
   channel_mix,       ///< axis-free linear map
   add_constant,      ///< bias
 };

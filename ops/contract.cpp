@@ -1,7 +1,8 @@
 #include "weft/ops/contract.h"
 
+#include <algorithm>
 #include <array>
-#include <cstring>
+#include <cmath>
 
 #include "weft/groups/rules.h"
 #include "weft/ops/einsum.h"
@@ -108,7 +109,9 @@ void infer(const Var& a, const Var& b, Plan& plan) {
     if (j < 0) continue;
     const int ia = i - ta.free(), jb = j - tb.free();
     const Axis axis_a = ta.of_dimension(i), axis_b = tb.of_dimension(j);
-    if (!axis_a.factor && !axis_b.factor) continue;
+    // A fixed axis is as good as a free one.
+    const auto moved = [](const Axis& axis) { return axis.factor && axis.kind != Kind::fixed; };
+    if (!moved(axis_a) && !moved(axis_b) && (!axis_a.factor || !axis_b.factor)) continue;
     if (!axis_a.factor || !axis_b.factor)
       throw TypeError("{}: paired with a free axis of '{}'; give both the same factor",
                       axis_a.factor ? at_axis(who, a.name(), ta, ia) : at_axis(who, b.name(), tb, jb), axis_a.factor ? b.name() : a.name());
@@ -265,10 +268,10 @@ std::vector<double> reference(std::string_view text, std::span<const Tensor> x, 
     return o;
   };
   int letters = 0;
+  for (const Letters& p : plan.part)
+    for (int l : p.span()) letters = std::max(letters, l + 1);
   std::int64_t all = 1, results = 1;
-  for (auto& n : plan.size) {
-    if (n > 0) ++letters, all *= n;
-  }
+  for (int l = 0; l < letters; ++l) all *= plan.size[static_cast<std::size_t>(l)];
   for (int l : plan.part[y_part].span()) results *= plan.size[static_cast<std::size_t>(l)];
   std::vector<double> y(static_cast<std::size_t>(results), 0.0);
   std::vector<bool> started(y.size(), false);
@@ -284,7 +287,7 @@ std::vector<double> reference(std::string_view text, std::span<const Tensor> x, 
     y[o] += x[0].data<double>()[offset(plan.part[a_part])] * x[1].data<double>()[offset(plan.part[b_part])];
   }
   if (activation)
-    for (double& v : y) activate(*activation, v);
+    for (double& v : y) v = *activation == UnaryOp::Tanh ? std::tanh(v) : 1 / (1 + std::exp(-v));
   return y;
 }
 
@@ -311,8 +314,9 @@ OpCase typed_case(std::string space, std::string text, std::vector<std::string> 
 }  // namespace
 
 std::vector<OpCase> contract_cases() {
-  constexpr const char* mlp = "in: fixed(3); h, k: positive_monomial(4) W[h, in*] V[k, h*] b[h] c[k] D[k] E[h, h*]";
-  constexpr const char* heads = "h: permutation(2); q: GL(2) per h; m: fixed(3); s: permutation(4) Q[h, m, q] K[h, m, q*] P[m] R[s, m] S[s] T[m, s]";
+  constexpr const char* mlp =
+      "in: fixed(3); h, k: positive_monomial(4); s: sign_monomial(4) W[h, in*] V[k, h*] b[h] c[k] U[k, in*] R[h, h*] S[s] z[in]";
+  constexpr const char* heads = "h: permutation(2); q: GL(2) per h; m: fixed(3); s: permutation(4) Q[h, m, q] K[h, m, q*] P[m] R[s, m] S[s] H[h]";
   std::vector<OpCase> cases{
       plain_case("bi,oi->bo", {{3, 5}, {4, 5}}),
       plain_case("bi,oi+o->bo", {{3, 5}, {4, 5}, {4}}),
@@ -331,10 +335,25 @@ std::vector<OpCase> contract_cases() {
       plain_case("bij,ej->ebi", {{2, 3, 17}, {9, 17}}),
       plain_case("bdhpk,bdhqk->bdpq", {{2, 2, 2, 3, 2}, {2, 2, 2, 3, 2}}),
       typed_case(mlp, "bdkh,bdh->bdk", {"V", "b"}, "c"),
-      typed_case(mlp, "bdkh,bdhi->bdki", {"V", "W"}, "", "[contract] tensor 'V', axis 1 'h*' (positive_monomial(4)): placeholder"),
+      typed_case(mlp, "bdkh,bdhi->bdki", {"V", "W"}, "U"),
+      typed_case(mlp, "bdhi,bdi->bdh", {"W", "z"}, "b"),
+      typed_case(mlp, "bds,bds->bd", {"S", "S"}, ""),
       typed_case(heads, "bdhpk,bdhqk->bdpq", {"Q", "K"}, ""),
       typed_case(heads, "bdsm,bdm->bds", {"R", "P"}, "S"),
       typed_case(heads, "bdsm,bds->bdm", {"R", "S"}, ""),
+      typed_case(heads, "bdsm,bds->bds", {"R", "S"}, "S"),
+      typed_case(mlp, "bdh,bdh->bd", {"b", "b"}, "",
+                 "[contract] tensor 'b', axis 0 'h' (positive_monomial(4)): contracted with axis 0 'h' of tensor 'b' in the same role; allowed: a vector with a covector"),
+      typed_case(mlp, "bdkh,bdk->bdh", {"V", "b"}, "b",
+                 "[contract] tensor 'V', axis 0 'k' (positive_monomial(4)): contracted with axis 0 'h' (positive_monomial(4)) of tensor 'b'; allowed: the same factor"),
+      typed_case(mlp, "bdhi,bdh->bdhi", {"W", "b"}, "W",
+                 "[contract] tensor 'W', axis 0 'h' (positive_monomial(4)): contract does not commute with scaling; normalise over the channels first, or contract the axis"),
+      typed_case(mlp, "bdhi,bdz->bdz", {"W", "z"}, "z",
+                 "[contract] tensor 'W', axis 0 'h' (positive_monomial(4)): contract adds entries with different scales; contract with a covector of the same factor"),
+      typed_case(heads, "bdhpk,bdgqk->bdpq", {"Q", "K"}, "",
+                 "[contract] tensor 'Q', axis 0 'h' (permutation(2)): axis 'q' is per h, which the sum would forget; contract it first"),
+      typed_case(heads, "bdhpk,bdh->bdpk", {"Q", "H"}, "",
+                 "[contract] axis 'q' (GL(2) per h) of the result: its head axis 'h' was summed; keep it, or sum this axis too"),
   };
   return cases;
 }

@@ -179,19 +179,23 @@ std::vector<OpCase> rows_cases() {
     for (const auto& [shape, axis] : std::vector<std::pair<Shape, int>>{{{3, 5}, -1}, {{2, 37}, 1}, {{2, 3, 4}, 1}, {{4, 2}, 0}, {{1, 1}, 1}})
       if (shape.numel() > 1 || (op != RowOp::L2Normalise)) cases.push_back(row_case(op, shape, axis));  // the norm of one number has a kink
     // Along the typed axis, and along the channels.
-    const bool reduces = op == RowOp::Sum || op == RowOp::Mean;
-    add_typed(cases, row_case(op, {3, 5}, 2), reduces ? Action::reduce : Action::mix);
-    if (reduces)
-      for (std::size_t k = cases.size() - std::size(of_kind); k < cases.size(); ++k) cases[k].result.clear();
-    if (!reduces) {
-      OpCase c = row_case(op, {3, 5}, 1);
-      const std::size_t first = cases.size();
-      add_typed(cases, c, op == RowOp::L2Normalise ? Action::normalise : Action::mix);
-      // Normalised positive scales are permutation axes: another type than any tensor of the space, checked in ops_test.
-      if (op == RowOp::L2Normalise)
-        cases.erase(std::remove_if(cases.begin() + static_cast<std::ptrdiff_t>(first), cases.end(),
-                                   [](const OpCase& k) { return k.refusal.empty() && (k.result == "M" || k.result == "N"); }),
-                    cases.end());
+    for (int axis : {2, 1}) {
+      if (op == RowOp::Sum || op == RowOp::Mean) {
+        if (axis == 1) continue;
+        const std::size_t first = cases.size();
+        add_typed(cases, row_case(op, {3, 5}, axis), Action::reduce);
+        for (std::size_t k = first; k < cases.size(); ++k) cases[k].result.clear();
+        continue;
+      }
+      std::vector<OpCase> typed;
+      add_typed(typed, row_case(op, {3, 5}, axis), axis == 1 && op == RowOp::L2Normalise ? Action::normalise : Action::mix);
+      for (OpCase& c : typed) {
+        // What is odd commutes with signs across its axis, a norm along it too.
+        if (c.result == "S" && (op == RowOp::L2Normalise || (op == RowOp::LayerNorm && axis == 1))) c.refusal.clear();
+        // Normalised positive scales are permutation axes: another type than any tensor of the space, checked in ops_test.
+        if (c.refusal.empty() && (c.result == "M" || c.result == "N")) continue;
+        cases.push_back(std::move(c));
+      }
     }
   }
   return cases;

@@ -11,12 +11,12 @@ namespace {
 
 struct RowTraits {
   const char* name;
-  bool reduces, from_output;
+  bool odd, reduces, from_output;
 };
 
 const RowTraits& traits(RowOp op) {
   static constexpr RowTraits table[] = {
-#define WEFT_TRAITS(Op, function) {Op::name, Op::reduces, Op::from_output},
+#define WEFT_TRAITS(Op, function) {Op::name, Op::odd, Op::reduces, Op::from_output},
       WEFT_ROW_OPS(WEFT_TRAITS)
 #undef WEFT_TRAITS
   };
@@ -35,13 +35,17 @@ Type infer(RowOp op, const Var& x, int axis) {
       if (i != typed) out.push_back(type[i]);
     return out;
   }
-  if (op == RowOp::L2Normalise && typed < 0) {
-    require(Action::normalise, who, x.name(), type);
-    for (int i = 0; i < type.size(); ++i)
-      if (type[i].kind == Kind::positive_monomial) type[i].kind = Kind::permutation;
-    return type;
+  for (int i = 0; i < type.size(); ++i) {
+    Axis& axis = type[i];
+    if (op == RowOp::L2Normalise) {
+      // A norm forgets signs and permutations along its axis, and every positive factor across it.
+      if (i == typed && axis.kind == Kind::sign_monomial) continue;
+      require(i == typed ? Action::mix : Action::normalise, who, x.name(), x.type(), i);
+      if (axis.kind == Kind::positive_monomial) axis.kind = Kind::permutation;
+    } else {
+      require(i != typed && traits(op).odd && axis.kind == Kind::sign_monomial ? Action::pointwise_odd : Action::mix, who, x.name(), x.type(), i);
+    }
   }
-  require(Action::mix, who, x.name(), type);
   return type;
 }
 

@@ -7,11 +7,11 @@ namespace weft::inline WEFT_ISA {
 
 /// y = x / max(|x|, 1e-12)        x: [n]  y: [n]
 /// vjp   gx = (gy - y Σ gy y) / max(|x|, 1e-12)     saves x, y
-/// type  over a typed axis: every axis permutation or fixed. Over the channels (a free axis): allowed on positive_monomial axes too,
-///       which become permutation axes (spec 4.3)
+/// type  along the axis: free, fixed, permutation or sign_monomial. Other axes: not GL; positive_monomial ones become permutation axes
+///       (over the channels: spec 4.3)
 struct L2Normalise {
   static constexpr const char* name = "l2_normalise";
-  static constexpr bool reduces = false, from_output = false;
+  static constexpr bool odd = true, reduces = false, from_output = false;
   template <class T, class Team, class X>
   WEFT_HD static T inverse_norm(const Team& team, X x, std::int64_t n) {
     const T norm = math::sqrt(team.template sum<T>(n, [=](std::int64_t i) { return x[i] * x[i]; }));

@@ -7,10 +7,10 @@ namespace weft::inline WEFT_ISA {
 
 /// y = (x - mean) / sqrt(var + 1e-5), biased variance, without affine part (spec 5)        x: [n]  y: [n]
 /// vjp   gx = s (gy - mean(gy) - y mean(gy y)), s = 1 / sqrt(var + 1e-5)     saves x, y
-/// type  every axis permutation or fixed
+/// type  along the axis: free, fixed or permutation. Other axes: permutation, fixed or (it is odd) sign_monomial
 struct LayerNorm {
   static constexpr const char* name = "layer_norm";
-  static constexpr bool reduces = false, from_output = false;
+  static constexpr bool odd = true, reduces = false, from_output = false;
   template <class T, class Team, class X>
   WEFT_HD static T moments(const Team& team, X x, std::int64_t n, T& mean) {
     const T inverse = T(1) / static_cast<T>(n);

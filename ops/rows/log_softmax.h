@@ -10,7 +10,7 @@ namespace weft::inline WEFT_ISA {
 /// type  every axis permutation or fixed
 struct LogSoftmax {
   static constexpr const char* name = "log_softmax";
-  static constexpr bool reduces = false, from_output = true;
+  static constexpr bool odd = false, reduces = false, from_output = true;
   template <class T, class Team, class X, class Y>
   WEFT_HD static void row(const Team& team, X x, Y y, std::int64_t n) {
     const T m = team.max(n, x[0], [=](std::int64_t i) { return x[i]; });

@@ -9,7 +9,7 @@ namespace weft::inline WEFT_ISA {
 /// type  the axis is permutation or fixed (a head axis only when nothing is per head any more)
 struct Sum {
   static constexpr const char* name = "sum";
-  static constexpr bool reduces = true, from_output = true;
+  static constexpr bool odd = true, reduces = true, from_output = true;
   template <class T, class Team, class X, class Y>
   WEFT_HD static void row(const Team& team, X x, Y y, std::int64_t n) {
     y[0] = team.template sum<T>(n, [=](std::int64_t i) { return x[i]; });
@@ -26,7 +26,7 @@ struct Sum {
 /// type  as sum
 struct Mean {
   static constexpr const char* name = "mean";
-  static constexpr bool reduces = true, from_output = true;
+  static constexpr bool odd = true, reduces = true, from_output = true;
   template <class T, class Team, class X, class Y>
   WEFT_HD static void row(const Team& team, X x, Y y, std::int64_t n) {
     y[0] = team.template sum<T>(n, [=](std::int64_t i) { return x[i]; }) / static_cast<T>(n);

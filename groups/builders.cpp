@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+
+#include "weft/core/error.h"
+#include "weft/groups/space.h"
+
+namespace weft {
+namespace {
+
+SpaceAxis axis(const std::vector<Factor>& factors, std::string_view text) {
+  const Role role = text.ends_with('*') ? Role::covector : Role::vector;
+  if (role == Role::covector) text.remove_suffix(1);
+  for (std::size_t i = 0; i < factors.size(); ++i)
+    if (factors[i].name == text) return {static_cast<int>(i), role};
+  throw UsageError("[space] no factor '{}'", text);
+}
+
+}  // namespace
+
+Space cnn_space(std::span<const std::int64_t> widths, std::span<const std::array<std::int64_t, 2>> taps, Kind hidden) {
+  const std::size_t L = widths.size() - (widths.empty() ? 0 : 1);
+  if (L < 2) throw UsageError("[space] {} widths; allowed: 3 or more (two layers)", widths.size());
+  if (taps.size() != L) throw UsageError("[space] taps of {} layers for {} layers", taps.size(), L);
+  std::vector<Factor> factors{{"in", Kind::fixed, widths[0], ""}};
+  for (std::size_t i = 1; i < L; ++i) factors.push_back({fmt::format("h{}", i), hidden, widths[i], ""});
+  factors.push_back({"out", Kind::fixed, widths[L], ""});
+  std::vector<SpaceTensor> tensors;
+  for (std::size_t i = 1; i <= L; ++i) {
+    const SpaceAxis rows{static_cast<int>(i), Role::vector}, columns{static_cast<int>(i) - 1, Role::covector};
+    tensors.push_back({fmt::format("W{}", i), {rows, columns}, taps[i - 1][0], taps[i - 1][1]});
+    tensors.push_back({fmt::format("b{}", i), {rows}});
+  }
+  return Space(std::move(factors), std::move(tensors));
+}
+
+Space mlp_space(std::span<const std::int64_t> widths, Kind hidden) {
+  const std::vector<std::array<std::int64_t, 2>> taps(widths.empty() ? 0 : widths.size() - 1, {1, 1});
+  return cnn_space(widths, taps, hidden);
+}
+
+Space transformer_space(const TransformerShape& s, bool residual) {
+  std::vector<Factor> factors;
+  std::vector<SpaceTensor> tensors;
+  if (residual) factors.push_back({"s", Kind::permutation, s.D, ""});
+  for (int block = 0; block < s.blocks; ++block) {
+    const std::string n = s.blocks > 1 ? fmt::format(".{}", block) : "";
+    factors.push_back({"h" + n, Kind::permutation, s.h, ""});
+    factors.push_back({"q" + n, Kind::GL, s.Dk, "h" + n});
+    factors.push_back({"v" + n, Kind::GL, s.Dv, "h" + n});
+    if (!residual) {
+      factors.push_back({"m" + n, Kind::fixed, s.D, ""});
+      factors.push_back({"s" + n, Kind::permutation, s.D, ""});
+    }
+    factors.push_back({"a" + n, Kind::permutation, s.D_A, ""});
+    // Where a residual stream ties the axes, all of them lie on s; without one the input side is fixed and s is free per block.
+    const std::string in = residual ? "s*" : "m" + n, out = residual ? "s" : "m" + n, stream = residual ? "s" : "s" + n;
+    auto add = [&](const char* name, std::initializer_list<std::string> axes) {
+      SpaceTensor t{name + n, {}};
+      for (const std::string& text : axes) t.axes.push_back(axis(factors, text));
+      tensors.push_back(std::move(t));
+    };
+    const std::string h = "h" + n, q = "q" + n, v = "v" + n, a = "a" + n;
+    add("WQ", {h, in, q});
+    add("WK", {h, in, q + "*"});
+    add("WV", {h, in, v});
+    add("WO", {h, v + "*", stream});
+    add("WA", {stream + "*", a});
+    add("bA", {a});
+    add("WB", {a + "*", out});
+    add("bB", {out});
+  }
+  return Space(std::move(factors), std::move(tensors));
+}
+
+}  // namespace weft

@@ -1,0 +1,148 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "op_runner.h"
+#include "weft/core/parallel.h"
+#include "weft/groups/space.h"
+#include "weft/nn/losses.h"
+#include "weft/ops/act.h"
+#include "weft/ops/contract.h"
+#include "weft/ops/family_cases.h"
+#include "weft/ops/pointwise.h"
+#include "weft/ops/rows.h"
+#include "weft/ops/view.h"
+
+using namespace weft;
+using namespace weft::testing;
+
+namespace {
+
+void run(const std::vector<OpCase>& cases) {
+  CHECK(!cases.empty());
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const std::string wrong = check_all(cases[i], Key(11, cases[i].name).at(i));
+    CHECK_MESSAGE(wrong.empty(), wrong);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("pointwise: value, vjp, equivariance, refusals") { run(pointwise_cases()); }
+TEST_CASE("rows: value, vjp, equivariance, refusals") { run(rows_cases()); }
+TEST_CASE("contract: value, vjp, equivariance, refusals") { run(contract_cases()); }
+TEST_CASE("act: value, vjp") { run(act_cases()); }
+TEST_CASE("slice, concat, gather, patches, dropout: value, vjp, refusals") { run(view_cases()); }
+TEST_CASE("losses: value, vjp, refusals") { run(loss_cases()); }
+
+TEST_CASE("self-test: the runner catches a wrong vjp, wrong flags and a wrong type rule") {
+  const OpRange range[] = {{-3, 3}};
+  auto catches = [](const std::vector<OpCase>& cases) {
+    for (std::size_t i = 0; i < cases.size(); ++i)
+      if (!check_all(cases[i], Key(12, cases[i].name).at(i)).empty()) return true;
+    return false;
+  };
+  const auto by_tanh = [](const Var& x) { return tanh(x); };
+  const auto tanh_of = [](double x) { return std::tanh(x); };
+  CHECK(!catches(unary_cases("tanh", true, false, range, by_tanh, tanh_of)));
+  // exp passed off as odd: its own code refuses sign axes, so the case that demands equivariance there fails.
+  CHECK(catches(unary_cases("exp", true, false, range, [](const Var& x) { return exp(x); }, [](double x) { return std::exp(x); })));
+  // tanh passed off as neither odd nor homogeneous: a refusal is demanded that does not come.
+  CHECK(catches(unary_cases("tanh", false, false, range, by_tanh, tanh_of)));
+  // relu passed off as both odd and homogeneous.
+  CHECK(catches(unary_cases("relu", true, true, range, [](const Var& x) { return relu(x); }, [](double x) { return std::max(x, 0.0); })));
+  // A vjp without its square.
+  auto wrong = [](bool typed) {
+    return [typed](const Var& x) {
+      Tape& tape = x.tape();
+      const Tensor y = tape.empty(x.shape(), x.dtype());
+      kernel(UnaryOp::Tanh, x.dtype()).forward(x.value().raw(), y.raw(), y.numel(), 0);
+      if (typed) require(Action::pointwise_odd, "tanh", x.name(), x.type());
+      return tape.record("tanh", y, x.type(), {x}, [](Backward& b) {
+        const GradSlot g = b.grad(0);
+        with_float(g.tensor.dtype(), "tanh", [&](auto t) {
+          using T = decltype(t);
+          for (std::int64_t i = 0; i < g.tensor.numel(); ++i)
+            g.tensor.data<T>()[i] = (g.beta != 0 ? g.tensor.data<T>()[i] : T(0)) + b.cotangent().data<T>()[i] * (T(1) - b.output().data<T>()[i]);
+        });
+      });
+    };
+  };
+  CHECK(catches(unary_cases("tanh", true, false, range, wrong(true), tanh_of)));
+  // No type rule at all: positive scaling slips through.
+  CHECK(catches(unary_cases("tanh", true, false, range, wrong(false), tanh_of)));
+  // An op whose gradient replaces what was there.
+  OpCase replaces;
+  replaces.name = "replaces";
+  replaces.shapes = {{4}};
+  replaces.run = [](Tape& tape, std::span<const Var> x) {
+    const Tensor y = tape.empty(x[0].shape(), x[0].dtype());
+    y.copy_from(x[0].value());
+    return tape.record("replaces", y, x[0].type(), {x[0]}, [](Backward& b) { b.grad(0).tensor.copy_from(b.cotangent()); });
+  };
+  replaces.reference = [](std::span<const Tensor> x) { return std::vector<double>(x[0].span<double>().begin(), x[0].span<double>().end()); };
+  CHECK(check_value(replaces, Key(1, "r")).empty());
+  CHECK(!check_vjp(replaces, Key(1, "r")).empty());
+  // A refusal that nothing breaks.
+  OpCase harmless;
+  harmless.name = "harmless";
+  harmless.space = "p: permutation(4) P[p]";
+  harmless.tensors = {"P"};
+  harmless.result = "P";
+  harmless.refusal = "[harmless] no";
+  harmless.run = [](Tape&, std::span<const Var> x) -> Var {
+    if (x[0].type().size() > 0) throw TypeError("[harmless] no");
+    return relu(x[0]);
+  };
+  CHECK(!check_refusal(harmless, Key(1, "h")).empty());
+}
+
+TEST_CASE("ops that change the kind of an axis") {
+  const Space space = Space::parse("m: positive_monomial(4); s: sign_monomial(4) M[m] S[s]");
+  Arena arena;
+  Tape tape(arena);
+  Tensor values = Tensor::zeros({2, 3, 4}, DType::f64);
+  fill_normal(values, Key(3, "values"));
+  const Var signs = tape.leaf(values, space.type(1), "S");
+  CHECK(abs(signs).type()[0].kind == Kind::permutation);
+  CHECK_NOTHROW(softmax(abs(signs)));
+  const Var scales = tape.leaf(values, space.type(0), "M");
+  const Var normed = l2_normalise(scales, 1);
+  CHECK(normed.type()[0].kind == Kind::permutation);
+  const Element g = Element::random(space, Key(4, "g"));
+  const Var moved = tape.constant(act(g, 0, values), space.type(0), "M");
+  // Only the permutation is left of g.
+  const Tensor a = l2_normalise(moved, 1).value(), b = normed.value();
+  for (std::int64_t r = 0; r < 6; ++r)
+    for (std::int64_t i = 0; i < 4; ++i)
+      CHECK(a.data<double>()[r * 4 + i] == doctest::Approx(b.data<double>()[r * 4 + g.part(0).order[static_cast<std::size_t>(i)]]));
+}
+
+TEST_CASE("results are the same bits on 1, 2 and 4 threads") {
+  const int before = threads();
+  auto step = [](int n) {
+    set_threads(n);
+    Arena arena;
+    Tape tape(arena);
+    Tensor xs = Tensor::zeros({64, 300}, DType::f32), ws = Tensor::zeros({200, 300}, DType::f32);
+    fill_normal(xs, Key(1, "x"));
+    fill_normal(ws, Key(1, "w"));
+    const Var x = tape.leaf(xs), w = tape.leaf(ws);
+    const Var y = sum(sum(softmax(layer_norm(tanh(contract("bi,oi->bo", x, w))))));
+    const Var z = sum(sum(mul(sin(x), x)));
+    const Var both[] = {y, z};
+    Tensor one = Tensor::zeros({}, DType::f32);
+    one.fill(1);
+    const Tensor ones[] = {one, one};
+    tape.backward(both, ones);
+    std::vector<float> out(tape.grad(x).value().span<float>().begin(), tape.grad(x).value().span<float>().end());
+    const auto gw = tape.grad(w).value().span<float>();
+    out.insert(out.end(), gw.begin(), gw.end());
+    out.push_back(y.value().data<float>()[0]);
+    return out;
+  };
+  const auto one = step(1);
+  CHECK(step(2) == one);
+  CHECK(step(4) == one);
+  set_threads(before);
+}
