@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every libFuzzer target of io for some time each; exits non-zero at the first finding, whose input is then in
-# build/fuzz/findings. New inputs go to build/fuzz/found; `tools/fuzz.sh --merge` adds the small ones among them that reach
-# new code to the corpus of the sources.
+# build/fuzz/findings. New inputs go to build/fuzz/found; `tools/fuzz.sh --merge` adds those among them that reach new code
+# to the corpus in the sources, which the test io_corpus replays.
 #   tools/fuzz.sh [SECONDS]      default 600
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,7 +11,7 @@ options=(-max_len=8192 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -prin
 
 if [[ ${1-} == --merge ]]; then
   for target in "${targets[@]}"; do
-    "build/fuzz/tests/fuzz/weft_${target}_fuzz" -merge=1 -max_len=1024 -verbosity=0 \
+    "build/fuzz/tests/fuzz/weft_${target}_fuzz" -merge=1 -max_len=1024 -use_counters=0 -verbosity=0 \
       "tests/fuzz/corpus/$target" "build/fuzz/found/$target"
   done
   exit
