@@ -8,7 +8,7 @@
 #define WEFT_MATH_FUNCTIONS(X) \
   X(exp, -110, 95, 1.0)        \
   X(expm1, -30, 95, 1.4)       \
-  X(log, 0, 1e30, 0.9)         \
+  X(log, 0, 1e30, 1.0)         \
   X(sin, -1e6, 1e6, 1.6)       \
   X(cos, -1e6, 1e6, 1.6)       \
   X(tanh, -12, 12, 1.3)        \
