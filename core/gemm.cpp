@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <type_traits>
 
+#include <cblas.h>
+#include <omp.h>
+
 #include "weft/core/error.h"
 #include "weft/core/gemm_kernels.h"
 #include "weft/core/isa.h"
@@ -38,6 +41,56 @@ struct Cut {
   }
 };
 
+/// The CBLAS beside us must not start threads of its own: alone in a task it would, and its sums would then depend on
+/// them.
+class SerialBlas {
+ public:
+  SerialBlas() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~SerialBlas() { omp_set_num_threads(before_); }
+  SerialBlas(const SerialBlas&) = delete;
+  SerialBlas& operator=(const SerialBlas&) = delete;
+
+ private:
+  int before_;
+};
+
+/// Where the CBLAS is the faster one: large blocks, factors that lie row by row or column by column, and no vector
+/// kernel of ours. The AVX-512 kernel measured ahead of OpenBLAS at every size, the AVX2 one even with it block by
+/// block.
+template <class T>
+bool suits_blas(const GemmBlock<T>& g) {
+  constexpr std::int64_t least = 48;
+  return isa() == Isa::portable && g.m >= least && g.n >= least && g.k >= least &&
+         (g.a_row_stride == 1 || g.a_column_stride == 1) && (g.b_row_stride == 1 || g.b_column_stride == 1);
+}
+
+template <class T>
+void blas_block(const GemmBlock<T>& g) {
+  const SerialBlas serial;
+  auto order = [](std::int64_t column_stride) { return column_stride == 1 ? CblasNoTrans : CblasTrans; };
+  auto leading = [](std::int64_t row_stride, std::int64_t column_stride) {
+    return static_cast<blasint>(column_stride == 1 ? row_stride : column_stride);
+  };
+  auto product = [&](auto function) {
+    function(CblasRowMajor, order(g.a_column_stride), order(g.b_column_stride), static_cast<blasint>(g.m),
+             static_cast<blasint>(g.n), static_cast<blasint>(g.k), T(1), g.a,
+             leading(g.a_row_stride, g.a_column_stride), g.b, leading(g.b_row_stride, g.b_column_stride),
+             g.accumulate ? T(1) : T(0), g.c, static_cast<blasint>(g.c_row_stride));
+  };
+  if constexpr (std::is_same_v<T, float>)
+    product(cblas_sgemm);
+  else
+    product(cblas_dgemm);
+  for (std::int64_t i = 0; i < g.m; ++i) {
+    T* row = g.c + i * g.c_row_stride;
+    if (g.bias_of_rows)
+      for (std::int64_t j = 0; j < g.n; ++j) row[j] += g.bias_of_rows[i];
+    if (g.bias_of_columns)
+      for (std::int64_t j = 0; j < g.n; ++j) row[j] += g.bias_of_columns[j];
+    if (g.activation) g.activation(row, g.n);
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -70,7 +123,9 @@ void gemm(GemmShape s, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, std::in
                                bias && !epilogue.bias_per_row ? bias + n0 : nullptr,
                                bias && epilogue.bias_per_row ? bias + m0 : nullptr,
                                epilogue.activation};
-      if constexpr (std::is_same_v<T, float>)
+      if (suits_blas(block))
+        blas_block(block);
+      else if constexpr (std::is_same_v<T, float>)
         kernels.block_float(block);
       else
         kernels.block_double(block);

@@ -25,22 +25,26 @@ void pack(const T* b, std::int64_t row_stride, std::int64_t column_stride, std::
         for (std::int64_t j = 0; j < columns; ++j) to[i * width + j] = from[i * row_stride + j];
       continue;
     }
-    std::int64_t i_done = 0, j_done = 0;
     if (row_stride == 1) {
-      i_done = k - k % lanes<T>;
-      j_done = columns - columns % lanes<T>;
-      for (std::int64_t j = 0; j < j_done; j += lanes<T>)
-        for (std::int64_t i = 0; i < i_done; i += lanes<T>)
-          transpose(from + j * column_stride + i, column_stride, to + i * width + j, width);
+      for (std::int64_t j = 0; j < columns; j += lanes<T>)
+        for (std::int64_t i = 0; i < k; i += lanes<T>)
+          transpose(from + j * column_stride + i, column_stride, smaller(lanes<T>, k - i),
+                    smaller(lanes<T>, columns - j), to + i * width + j, width);
+      continue;
     }
     for (std::int64_t i = 0; i < k; ++i)
-      for (std::int64_t j = i < i_done ? j_done : 0; j < columns; ++j)
-        to[i * width + j] = from[i * row_stride + j * column_stride];
+      for (std::int64_t j = 0; j < columns; ++j) to[i * width + j] = from[i * row_stride + j * column_stride];
   }
 }
 
 template <class T>
-void block(const GemmBlock<T>& g) {
+void activate(const GemmBlock<T>& g, T* c, std::int64_t rows, std::int64_t columns) {
+  if (columns == g.c_row_stride) return g.activation(c, rows * columns);
+  for (std::int64_t i = 0; i < rows; ++i) g.activation(c + i * g.c_row_stride, columns);
+}
+
+template <class T>
+void wide_block(const GemmBlock<T>& g) {
   constexpr std::int64_t width = tile_vectors * lanes<T>;
   constexpr std::int64_t capacity = panel_bytes / static_cast<std::int64_t>(sizeof(T));
   alignas(64) T scratch[capacity];
@@ -76,11 +80,51 @@ void block(const GemmBlock<T>& g) {
           t.last_lanes = columns % lanes<T>;
           choose_tile<T>(static_cast<int>(rows), columns)(t);
         }
-        if (last && g.activation)
-          for (std::int64_t i = 0; i < rows; ++i) g.activation(c + i * g.c_row_stride, n);
+        if (last && g.activation) activate(g, c, rows, n);
       }
     }
   }
+}
+
+/// Fewer columns than fill a vector: the rows become the columns of C^T = B^T A^T.
+template <class T>
+void narrow_block(const GemmBlock<T>& g) {
+  constexpr std::int64_t capacity = 1024;
+  alignas(64) T result[capacity];
+  const std::int64_t piece = capacity / g.n;
+  for (std::int64_t m0 = 0; m0 < g.m; m0 += piece) {
+    const std::int64_t rows = smaller(piece, g.m - m0);
+    wide_block<T>({.m = g.n,
+                   .n = rows,
+                   .k = g.k,
+                   .a = g.b,
+                   .a_row_stride = g.b_column_stride,
+                   .a_column_stride = g.b_row_stride,
+                   .b = g.a + m0 * g.a_row_stride,
+                   .b_row_stride = g.a_column_stride,
+                   .b_column_stride = g.a_row_stride,
+                   .c = result,
+                   .c_row_stride = rows,
+                   .accumulate = false,
+                   .bias_of_columns = g.bias_of_rows ? g.bias_of_rows + m0 : nullptr,
+                   .bias_of_rows = g.bias_of_columns,
+                   .activation = nullptr});
+    T* c = g.c + m0 * g.c_row_stride;
+    for (std::int64_t j = 0; j < g.n; ++j)
+      for (std::int64_t i = 0; i < rows; ++i) {
+        T& to = c[i * g.c_row_stride + j];
+        to = g.accumulate ? to + result[j * rows + i] : result[j * rows + i];
+      }
+    if (g.activation) activate(g, c, rows, g.n);
+  }
+}
+
+template <class T>
+void block(const GemmBlock<T>& g) {
+  if (g.n * 4 <= lanes<T> && g.m > g.n)
+    narrow_block(g);
+  else
+    wide_block(g);
 }
 
 }  // namespace

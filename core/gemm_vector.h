@@ -134,24 +134,36 @@ inline void swap_blocks(V& x, V& y, std::index_sequence<i...>) {
   x = top;
 }
 
-template <int distance, class T>
-inline void transpose_stages(Vector<T>* rows) {
+/// All stages on rows in registers: spelled out by the pack, for a loop would keep them in memory.
+template <int distance, class T, std::size_t... i>
+inline void transpose_stages(Vector<T>* rows, std::index_sequence<i...> all) {
   if constexpr (distance < lanes<T>) {
-    for (int i = 0; i < lanes<T>; ++i)
-      if ((i & distance) == 0)
-        swap_blocks<distance>(rows[i], rows[i + distance],
-                              std::make_index_sequence<static_cast<std::size_t>(lanes<T>)>{});
-    transpose_stages<2 * distance, T>(rows);
+    constexpr std::size_t d = distance;
+    (((i & d) == 0 ? swap_blocks<distance>(rows[i], rows[i | d], all) : void()), ...);
+    transpose_stages<2 * distance, T>(rows, all);
   }
 }
 
-/// to[i to_stride + j] = from[j from_stride + i] for i, j < lanes.
+template <class T, std::size_t... i>
+inline void transpose_all(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
+                          std::index_sequence<i...> all) {
+  Vector<T> x[] = {load(from + static_cast<std::int64_t>(i) * from_stride)...};
+  transpose_stages<1, T>(x, all);
+  (store(to + static_cast<std::int64_t>(i) * to_stride, x[i]), ...);
+}
+
+/// to[i to_stride + j] = from[j from_stride + i] for i < rows, j < columns, both at most lanes; writes whole vectors.
 template <class T>
-inline void transpose(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride) {
-  Vector<T> rows[lanes<T>];
-  for (int i = 0; i < lanes<T>; ++i) rows[i] = load(from + i * from_stride);
-  transpose_stages<1, T>(rows);
-  for (int i = 0; i < lanes<T>; ++i) store(to + i * to_stride, rows[i]);
+inline void transpose(const T* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, T* to,
+                      std::int64_t to_stride) {
+  constexpr auto all = std::make_index_sequence<static_cast<std::size_t>(lanes<T>)>{};
+  if (rows == lanes<T> && columns == lanes<T>) return transpose_all(from, from_stride, to, to_stride, all);
+  const Head<T> head(rows);
+  Vector<T> x[lanes<T>];
+  for (int i = 0; i < lanes<T>; ++i) x[i] = i < columns ? head.load(from + i * from_stride) : Vector<T>{};
+  transpose_stages<1, T>(x, all);
+  for (int i = 0; i < lanes<T>; ++i)
+    if (i < rows) store(to + i * to_stride, x[i]);
 }
 
 }  // namespace weft::inline WEFT_ISA
