@@ -2,7 +2,7 @@
 // Elementary functions of one number, for the CPU's loops and for CUDA. float: branch-free bodies that vectorise under
 // `#pragma omp simd`, with every fused product spelled out, so that all instruction sets and CUDA give the same bits;
 // double: libm's. Errors in ulp of the float functions (tests/math_test.cpp holds them):
-//   exp 1.0   expm1 1.4   log 0.9   sin, cos 1.6 (|x| < 1e6)   tanh 1.3   sigmoid 2.4   erf 1.1   rsqrt 1.5
+//   exp 1.0   expm1 1.4   log 1.0   sin, cos 1.6 (|x| < 1e6)   tanh 1.3   sigmoid 2.4   erf 1.1   rsqrt 1.5
 // NaN gives NaN. The polynomials are minimax fits with the leading coefficients rounded to float first.
 // Functions are called by their C names: std::exp(float) would be a weak symbol of this instruction set.
 

@@ -1,0 +1,19 @@
+#include <exception>
+
+#include <fmt/format.h>
+
+#include "weft/bench/harness.h"
+
+int main(int argc, char** argv) {
+  try {
+    weft::bench::Harness harness(argc, argv);
+    weft::bench::gemm_cases(harness);
+    weft::bench::math_cases(harness);
+    weft::bench::memory_cases(harness);
+    harness.print();
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
+  return 0;
+}
