@@ -18,8 +18,6 @@ class Lexer {
   bool done() const { return at_ == text_.size(); }
   bool at_line_end() const { return done() || text_[at_] == '\n'; }
   int line() const { return line_; }
-  std::size_t position() const { return at_; }
-  std::string_view between(std::size_t begin) const { return text_.substr(begin, at_ - begin); }
 
   bool peek(std::string_view token) const { return text_.substr(at_).starts_with(token); }
   /// Passes the token if it is next.

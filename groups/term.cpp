@@ -1,6 +1,6 @@
 #include "weft/groups/term.h"
 
-#include <algorithm>
+#include <fmt/ranges.h>
 
 #include "weft/groups/lexer.h"
 
@@ -32,7 +32,21 @@ TermProduct product(Lexer& in) {
   return p;
 }
 
+std::string join(const std::vector<std::string>& items) { return fmt::format("{}", fmt::join(items, ",")); }
+
 }  // namespace
+
+std::string TermRef::str() const { return indices.empty() ? name : fmt::format("{}[{}]", name, join(indices)); }
+
+std::string TermStatement::str() const {
+  std::string out = left.str() + (let ? " := " : " += ");
+  for (std::size_t i = 0; i < products.size(); ++i) {
+    if (i) out += " + ";
+    if (!products[i].mean.empty()) out += fmt::format("mean({}) ", join(products[i].mean));
+    for (std::size_t k = 0; k < products[i].refs.size(); ++k) out += (k ? " " : "") + products[i].refs[k].str();
+  }
+  return out;
+}
 
 std::vector<TermStatement> parse_terms(std::string_view text) {
   Lexer in(text, "terms", true);
@@ -40,15 +54,11 @@ std::vector<TermStatement> parse_terms(std::string_view text) {
   for (in.skip_lines(); !in.done(); in.skip_lines()) {
     TermStatement s;
     s.line = in.line();
-    const std::size_t begin = in.position();
     s.left = reference(in, "at the start of a statement");
     s.let = in.take(":=");
     if (!s.let) in.expect("+=", "or ':=' behind the left side");
     do s.products.push_back(product(in));
     while (s.let && in.take("+"));
-    s.text = in.between(begin);
-    if (const auto comment = s.text.find('#'); comment != std::string::npos) s.text.resize(comment);
-    while (!s.text.empty() && std::isspace(static_cast<unsigned char>(s.text.back()))) s.text.pop_back();
     if (!in.at_line_end()) in.fail("expected the end of the statement");
     out.push_back(std::move(s));
   }
@@ -62,20 +72,6 @@ bool is_learned(std::string_view name) {
     begin += part.size() + 1;
   }
   return false;
-}
-
-Shape TermParameter::shape(std::int64_t e, std::int64_t d) const {
-  Shape shape;
-  if (kind != ParameterKind::psi) shape.push_back(e * taps_out);
-  if (kind != ParameterKind::constant) shape.push_back(d * taps_in);
-  for (auto size : index_sizes) shape.push_back(size);
-  return shape;
-}
-
-double TermResolved::scale() const {
-  double s = 1;
-  for (int i : averaged) s /= static_cast<double>(indices[static_cast<std::size_t>(i)].size);
-  return s;
 }
 
 }  // namespace weft

@@ -16,20 +16,24 @@ namespace weft {
 struct TermRef {
   std::string name;
   std::vector<std::string> indices;
+  std::string str() const;
+  bool operator==(const TermRef&) const = default;
 };
 
 struct TermProduct {
   std::vector<std::string> mean;
   std::vector<TermRef> refs;
+  bool operator==(const TermProduct&) const = default;
 };
 
-/// `ref += product` or `ref := product + …`, as written.
+/// `left += product` or `left := product + …`.
 struct TermStatement {
   TermRef left;
   bool let = false;
   std::vector<TermProduct> products;
-  std::string text;
   int line = 1;
+  /// As parse_terms() reads it.
+  std::string str() const;
 };
 
 /// Reads statements, one a line. Throws ParseError with line and column.
@@ -47,9 +51,9 @@ struct TermIndex {
   std::int64_t size = 0;
 };
 
-/// An axis of an operand or of the left side: an index of the product, or (learned tensors only) a fixed position.
+/// An axis of an operand: an index of the product, or (learned tensors only) a fixed position.
 struct TermAxis {
-  int index = -1;            ///< position in Product::indices, -1 for an integer
+  int index = -1;            ///< position in TermResolved::indices, -1 for an integer
   std::int64_t integer = 0;  ///< the position when index == -1
 };
 
@@ -70,7 +74,9 @@ struct TermParameter {
   std::string name;  ///< "W2.phi3", "psi.WW.2.1"
   ParameterKind kind = ParameterKind::phi;
   std::vector<std::int64_t> index_sizes;
+  std::vector<bool> on_left;  ///< of its first term: the index is not contracted
   std::int64_t taps_in = 1, taps_out = 1;
+  int target = -1;  ///< tensor of the output space, -1 for a let
   /// [e * taps_out, d * taps_in, indices…] and as the kind says. e, d: channels of the layer.
   Shape shape(std::int64_t e, std::int64_t d) const;
 };
@@ -78,55 +84,80 @@ struct TermParameter {
 /// One product, resolved: value[B, channels, left indices] = scale * Π operands, summed over the indices not on the left.
 struct TermResolved {
   bool to_let = false;
-  int target = 0;                      ///< tensor of the output space, or let
-  std::vector<int> left;               ///< per axis of the target: position in `indices` (a repeated one writes the diagonal)
+  int target = 0;         ///< tensor of the output space, or let
+  std::vector<int> left;  ///< per axis of the target: position in `indices` (a repeated one writes the diagonal)
   std::vector<TermIndex> indices;
   std::vector<TermOperand> operands;
-  std::vector<int> averaged;           ///< indices of mean(…)
-  std::int64_t taps = 1;               ///< of the features on the right
-  std::string text;
-  double scale() const;                ///< 1 / product of the averaged sizes
+  std::vector<int> averaged;  ///< indices of mean(…)
+  std::int64_t taps = 1;      ///< of the features on the right
+  std::string text;           ///< of its statement
+  double scale() const;       ///< 1 / product of the averaged sizes
 };
 
-/// A named intermediate. Axes over a scaling factor carry an integer weight (vector +1, covector -1), over signs a parity.
+/// An axis of a let, typed by the counts of spec 7.2.
+struct TermLetAxis {
+  int factor = -1;
+  int weight = 0;            ///< positive_monomial: sum of weights (vector +1, covector -1); sign_monomial: parity, 0 or 1
+  Role role = Role::vector;  ///< GL
+  int head = -1;             ///< the axis of the let that carries its head, for a factor per h
+};
+
+/// A named intermediate.
 struct TermLet {
   std::string name;
-  struct LetAxis {
-    int factor = -1;
-    int weight = 0;       ///< positive_monomial: sum of weights; sign_monomial: parity 0 or 1
-    Role role = Role::vector;  ///< GL
-  };
-  std::vector<LetAxis> axes;
+  std::vector<TermLetAxis> axes;
   Shape shape;  ///< sizes of its axes
   std::int64_t taps = 1;
 };
 
-/// A parsed and resolved list. Construction throws ParseError for what is no term (unknown name, wrong number of indices, a learned
-/// index that stands nowhere else, a shape conflict of a shared parameter, spaces that define a factor differently) and, unless
-/// `decide_only`, TypeError for the first refused statement: "[terms] 'WA[j,k] += …' index p (s: permutation(32)): …".
+/// One place where an index stands in a feature, in a let or on the left.
+struct TermPlace {
+  bool left = false;
+  std::string tensor;
+  int factor = -1;
+  int weight = 0;            ///< vector +1, covector -1; of a let's axis its own
+  Role role = Role::vector;
+  int head = -1;             ///< index of the head, for a factor per h; -1 when the let on the left does not keep it
+};
+
+/// What the rule says of one index of a term.
+struct TermVerdict {
+  bool allowed = true;
+  std::string reason;
+};
+
+/// A parsed and resolved list.
 class TermList {
  public:
+  /// Throws ParseError for what is no term (unknown name, wrong number of indices, a learned index that stands nowhere else, two shapes
+  /// of one parameter, spaces that define a factor differently) and, unless `decide_only`, TypeError for the first term that is not
+  /// equivariant: "[terms] 'WA[j,k] += …', index p (s: permutation(32)): …".
   TermList(const Space& in, const Space& out, std::string_view text, bool decide_only = false);
 
   const Space& in() const { return in_; }
   const Space& out() const { return out_; }
-  const std::vector<Factor>& factors() const { return factors_; }  ///< of both spaces, by name
-  const std::vector<TermResolved>& terms() const { return terms_; }  ///< in order of the text; a let's products one after another
-  const std::vector<TermLet>& lets() const { return lets_; }
+  const std::vector<Factor>& factors() const { return factors_; }          ///< of both spaces, by name
+  const std::vector<TermResolved>& terms() const { return terms_; }        ///< in order of the text; a let's products one after another
+  const std::vector<TermLet>& lets() const { return lets_; }               ///< in order of the text
   const std::vector<TermParameter>& parameters() const { return parameters_; }  ///< in order of first use
-  /// The reason (spec 7.2) why term i is not equivariant, or nothing.
-  std::optional<std::string> refusal(int term) const;
-  /// One line per index of term i: its factor, its places and the rule that allows it. What `weft verify` prints.
-  std::string proof(int term) const;
-  std::string text() const;
+  /// One statement a line; TermList reads it again.
+  const std::string& text() const { return text_; }
 
-  /// Sum over the terms of one target that share its output: fans of spec 2.5. fan_in = product of the contracted sizes of phi
-  /// (d and the summed indices), fan_out = product of the others.
+  std::vector<TermPlace> places(const TermResolved& term, int index) const;
+  /// The rule (spec 7.2) on one index of a term.
+  TermVerdict verdict(const TermResolved& term, int index) const;
+  /// Why term i is not equivariant, or nothing.
+  std::optional<std::string> refusal(int term) const;
+  /// One line per index of term i: its factor, its places and the rule that allows or refuses it. What `weft verify` prints.
+  std::string proof(int term) const;
+
+  /// Of one parameter (spec 2.5): fan_in is d times its contracted indices, fan_out e times the others (taps included).
   struct Fans {
     double fan_in = 0, fan_out = 0;
   };
-  Fans fans(int parameter, std::int64_t e, std::int64_t d) const;          ///< of one parameter
-  Fans group_fans(int parameter, std::int64_t e, std::int64_t d) const;    ///< summed over the phis of its output tensor
+  Fans fans(int parameter, std::int64_t e, std::int64_t d) const;
+  /// Summed over the phis that add into the same output tensor.
+  Fans group_fans(int parameter, std::int64_t e, std::int64_t d) const;
   std::int64_t parameter_count(std::int64_t e, std::int64_t d) const;
 
  private:
@@ -135,6 +166,9 @@ class TermList {
   std::vector<TermResolved> terms_;
   std::vector<TermLet> lets_;
   std::vector<TermParameter> parameters_;
+  std::string text_;
+
+  friend class TermResolver;
 };
 
 }  // namespace weft

@@ -1,0 +1,257 @@
+// From statements to terms: names, indices, learned tensors and the types of lets (spec 7.1).
+
+#include <algorithm>
+
+#include "weft/core/error.h"
+#include "weft/groups/term.h"
+
+namespace weft {
+namespace {
+
+bool is_integer(std::string_view index) {
+  return std::all_of(index.begin(), index.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool contains(const std::vector<std::string>& list, const std::string& item) {
+  return std::find(list.begin(), list.end(), item) != list.end();
+}
+
+ParameterKind kind_of(std::string_view name, bool features) {
+  for (std::size_t begin = 0; begin <= name.size();) {
+    const std::string_view part = name.substr(begin, name.find('.', begin) - begin);
+    if (part.starts_with("psi")) return ParameterKind::psi;
+    begin += part.size() + 1;
+  }
+  return features ? ParameterKind::phi : ParameterKind::constant;
+}
+
+}  // namespace
+
+/// Fills a TermList, statement by statement.
+class TermResolver {
+ public:
+  explicit TermResolver(TermList& list) : list_(list) {
+    for (const Space* space : {&list.in_, &list.out_})
+      for (const Factor& f : space->factors()) {
+        const auto known = std::find_if(list.factors_.begin(), list.factors_.end(), [&](const Factor& k) { return k.name == f.name; });
+        if (known == list.factors_.end())
+          list.factors_.push_back(f);
+        else if (!(*known == f))
+          throw ParseError("[terms] factor '{}' is {} in the input space, {} in the output space; allowed: one definition", f.name, known->str(), f.str());
+      }
+  }
+
+  void add(const TermStatement& s) {
+    statement_ = &s;
+    text_ = s.str();
+    list_.text_ += text_ + "\n";
+    const int target = s.let ? declare_let() : list_.out_.find_tensor(s.left.name);
+    if (target < 0) fail("'{}' is no tensor of the output space ({})", s.left.name, names(list_.out_));
+    for (const TermProduct& p : s.products) {
+      list_.terms_.push_back(product(p, target));
+      if (s.let && &p == &s.products.front()) type_let(list_.terms_.back());
+    }
+  }
+
+ private:
+  template <class... Args>
+  [[noreturn]] void fail(fmt::format_string<Args...> message, Args&&... args) const {
+    throw ParseError("[terms] line {}, '{}': {}", statement_->line, text_, fmt::format(message, std::forward<Args>(args)...));
+  }
+
+  static std::string names(const Space& space) {
+    std::string out;
+    for (const SpaceTensor& t : space.tensors()) out += (out.empty() ? "" : ", ") + t.name;
+    return out;
+  }
+
+  int find_let(const std::string& name) const {
+    for (std::size_t i = 0; i < list_.lets_.size(); ++i)
+      if (list_.lets_[i].name == name) return static_cast<int>(i);
+    return -1;
+  }
+
+  int factor_of(const Space& space, int axis_factor) const {
+    const std::string& name = space.factors()[static_cast<std::size_t>(axis_factor)].name;
+    return static_cast<int>(std::find_if(list_.factors_.begin(), list_.factors_.end(), [&](const Factor& f) { return f.name == name; }) -
+                            list_.factors_.begin());
+  }
+
+  int declare_let() {
+    const TermRef& left = statement_->left;
+    if (find_let(left.name) >= 0 || list_.in_.find_tensor(left.name) >= 0) fail("the name '{}' is taken", left.name);
+    if (is_learned(left.name)) fail("'{}' is the name of a learned tensor; a let needs another", left.name);
+    for (const std::string& i : left.indices) {
+      if (is_integer(i)) fail("an integer on the left; it selects a position of a learned tensor only");
+      if (std::count(left.indices.begin(), left.indices.end(), i) > 1) fail("index {} stands twice on the left of a let; allowed: distinct ones", i);
+    }
+    return static_cast<int>(list_.lets_.size());
+  }
+
+  /// Position of the index in the term, taken up with its factor if it is new there.
+  int index(TermResolved& term, const std::string& name, int factor) const {
+    for (std::size_t i = 0; i < term.indices.size(); ++i)
+      if (term.indices[i].name == name) return static_cast<int>(i);
+    term.indices.push_back({name, factor, list_.factors_[static_cast<std::size_t>(factor)].size});
+    return static_cast<int>(term.indices.size()) - 1;
+  }
+  static int known(const TermResolved& term, const std::string& name) {
+    for (std::size_t i = 0; i < term.indices.size(); ++i)
+      if (term.indices[i].name == name) return static_cast<int>(i);
+    return -1;
+  }
+
+  TermOperand feature(TermResolved& term, const TermRef& ref, bool first) {
+    TermOperand operand;
+    std::vector<int> factors;
+    std::int64_t taps;
+    if (const int let = find_let(ref.name); let >= 0) {
+      operand = {Source::let, let, {}};
+      for (const TermLetAxis& a : list_.lets_[static_cast<std::size_t>(let)].axes) factors.push_back(a.factor);
+      taps = list_.lets_[static_cast<std::size_t>(let)].taps;
+    } else {
+      operand = {Source::feature, list_.in_.find_tensor(ref.name), {}};
+      if (operand.which < 0) fail("'{}' is unknown; allowed: a tensor of the input space ({}), an earlier let, or phi… and psi…", ref.name, names(list_.in_));
+      const SpaceTensor& t = list_.in_.tensors()[static_cast<std::size_t>(operand.which)];
+      for (const SpaceAxis& a : t.axes) factors.push_back(factor_of(list_.in_, a.factor));
+      taps = t.taps();
+    }
+    if (factors.size() != ref.indices.size()) fail("'{}' has {} axes, {} indices were given", ref.name, factors.size(), ref.indices.size());
+    if (!first && taps != term.taps) fail("'{}' has {} taps, another feature of the term {}; allowed: equal ones", ref.name, taps, term.taps);
+    term.taps = taps;
+    for (std::size_t i = 0; i < factors.size(); ++i) {
+      if (is_integer(ref.indices[i])) fail("integer {} in '{}'; it selects a position of a learned tensor only", ref.indices[i], ref.name);
+      operand.axes.push_back({index(term, ref.indices[i], factors[i]), 0});
+    }
+    return operand;
+  }
+
+  TermOperand learned(const TermResolved& term, const TermRef& ref, bool features) {
+    const bool dotted = ref.name.find('.') != std::string::npos;
+    if (term.to_let && !dotted) fail("'{}' in a let; allowed: a name with a dot, as psi.WW.2.1", ref.name);
+    TermParameter p;
+    p.name = dotted || statement_->left.name == "y" ? ref.name : statement_->left.name + "." + ref.name;
+    p.kind = kind_of(ref.name, features);
+    if (p.kind == ParameterKind::psi && !features) fail("'{}' without a feature", ref.name);
+    p.taps_in = term.taps;
+    if (!term.to_let) {
+      p.target = term.target;
+      p.taps_out = p.kind == ParameterKind::psi ? 1 : list_.out_.tensors()[static_cast<std::size_t>(term.target)].taps();
+    }
+    TermOperand operand{Source::learned, 0, {}};
+    for (const std::string& i : ref.indices) {
+      TermAxis axis;
+      if (is_integer(i)) {
+        if (i.size() > 6) fail("integer {} in '{}'; allowed: up to 999999", i, ref.name);
+        axis.integer = std::stoll(i);
+        p.index_sizes.push_back(axis.integer + 1);
+        p.on_left.push_back(false);
+      } else {
+        axis.index = known(term, i);
+        if (axis.index < 0) fail("index {} of '{}' stands in no feature and not on the left", i, ref.name);
+        if (std::count(ref.indices.begin(), ref.indices.end(), i) > 1) fail("index {} stands twice in '{}'; allowed: distinct ones", i, ref.name);
+        p.index_sizes.push_back(term.indices[static_cast<std::size_t>(axis.index)].size);
+        p.on_left.push_back(contains(statement_->left.indices, i));
+      }
+      operand.axes.push_back(axis);
+    }
+    operand.which = share(std::move(p), operand.axes);
+    return operand;
+  }
+
+  /// Terms that name one parameter share it. An integer's axis grows with the largest integer; any other must agree.
+  int share(TermParameter p, const std::vector<TermAxis>& axes) {
+    const auto known = std::find_if(list_.parameters_.begin(), list_.parameters_.end(), [&](const TermParameter& k) { return k.name == p.name; });
+    if (known == list_.parameters_.end()) {
+      list_.parameters_.push_back(std::move(p));
+      return static_cast<int>(list_.parameters_.size()) - 1;
+    }
+    bool agrees = known->kind == p.kind && known->taps_in == p.taps_in && known->taps_out == p.taps_out && known->index_sizes.size() == p.index_sizes.size();
+    for (std::size_t i = 0; agrees && i < p.index_sizes.size(); ++i) {
+      if (axes[i].index < 0)
+        known->index_sizes[i] = std::max(known->index_sizes[i], p.index_sizes[i]);
+      else
+        agrees = known->index_sizes[i] == p.index_sizes[i];
+    }
+    if (!agrees) fail("parameter '{}' has shape {} here (e = d = 1), {} in an earlier term; allowed: one shape", p.name, p.shape(1, 1).str(), known->shape(1, 1).str());
+    return static_cast<int>(known - list_.parameters_.begin());
+  }
+
+  void left(TermResolved& term) {
+    const std::vector<std::string>& indices = statement_->left.indices;
+    if (!term.to_let) {
+      const SpaceTensor& t = list_.out_.tensors()[static_cast<std::size_t>(term.target)];
+      if (t.axes.size() != indices.size()) fail("'{}' has {} axes, {} indices were given", t.name, t.axes.size(), indices.size());
+      for (std::size_t i = 0; i < indices.size(); ++i) {
+        if (is_integer(indices[i])) fail("an integer on the left; it selects a position of a learned tensor only");
+        term.left.push_back(index(term, indices[i], factor_of(list_.out_, t.axes[i].factor)));
+      }
+      return;
+    }
+    for (const std::string& i : indices) {
+      term.left.push_back(known(term, i));
+      if (term.left.back() < 0) fail("index {} of a let stands in no feature of its product", i);
+    }
+  }
+
+  TermResolved product(const TermProduct& p, int target) {
+    TermResolved term;
+    term.to_let = statement_->let;
+    term.target = target;
+    term.text = text_;
+    std::size_t features = 0, phis = 0;
+    for (const TermRef& ref : p.refs)
+      if (!is_learned(ref.name)) term.operands.push_back(feature(term, ref, features++ == 0));
+    left(term);
+    for (const TermRef& ref : p.refs)
+      if (is_learned(ref.name)) {
+        phis += kind_of(ref.name, true) == ParameterKind::phi;
+        term.operands.push_back(learned(term, ref, features > 0));
+      }
+    if (term.to_let && (phis || !features)) fail("a let has features and psi only; move the phi to the term that reads it");
+    if (!term.to_let && phis != 1) fail("{} phi; allowed: exactly one a term", phis);
+    for (const std::string& i : p.mean) {
+      const int k = known(term, i);
+      if (k < 0 || contains(statement_->left.indices, i)) fail("mean over {}; allowed: an index that stands on the right and not on the left", i);
+      if (std::count(p.mean.begin(), p.mean.end(), i) > 1) fail("mean over {} twice", i);
+      term.averaged.push_back(k);
+    }
+    return term;
+  }
+
+  /// A let and the types of its axes (spec 7.2's counts), from its first product; the rule checks the others against it.
+  void type_let(const TermResolved& term) {
+    TermLet let{statement_->left.name, {}, {}, term.taps};
+    for (int i : term.left) {
+      const TermIndex& index = term.indices[static_cast<std::size_t>(i)];
+      const Factor& factor = list_.factors_[static_cast<std::size_t>(index.factor)];
+      TermLetAxis axis{index.factor};
+      for (const TermPlace& place : list_.places(term, i)) {
+        if (place.left) continue;
+        axis.weight += place.weight;
+        axis.role = place.role;
+        if (!factor.per.empty())
+          axis.head = static_cast<int>(std::find(term.left.begin(), term.left.end(), place.head) - term.left.begin());
+      }
+      if (factor.kind == Kind::sign_monomial) axis.weight &= 1;
+      if (axis.head == static_cast<int>(term.left.size())) axis.head = -1;
+      let.shape.push_back(index.size);
+      let.axes.push_back(axis);
+    }
+    list_.lets_.push_back(std::move(let));
+  }
+
+  TermList& list_;
+  const TermStatement* statement_ = nullptr;
+  std::string text_;
+};
+
+TermList::TermList(const Space& in, const Space& out, std::string_view text, bool decide_only) : in_(in), out_(out) {
+  TermResolver resolver(*this);
+  for (const TermStatement& s : parse_terms(text)) resolver.add(s);
+  if (decide_only) return;
+  for (int i = 0; i < static_cast<int>(terms_.size()); ++i)
+    if (const auto reason = refusal(i)) throw TypeError("[terms] '{}', {}", terms_[static_cast<std::size_t>(i)].text, *reason);
+}
+
+}  // namespace weft
