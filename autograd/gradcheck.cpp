@@ -7,7 +7,8 @@ namespace weft {
 namespace {
 
 /// Values of f's outputs, one after another, as doubles.
-std::vector<double> evaluate(const TapeFunction& f, std::span<const GradcheckInput> inputs, std::span<const Tensor> values) {
+std::vector<double> evaluate(const TapeFunction& f, std::span<const GradcheckInput> inputs,
+                             std::span<const Tensor> values) {
   Arena arena;
   Tape tape(arena);
   std::vector<Var> vars;
@@ -21,7 +22,8 @@ std::vector<double> evaluate(const TapeFunction& f, std::span<const GradcheckInp
 }
 
 /// d/ds f(x + s t) at 0, from four evaluations: error O(step^4).
-std::vector<double> derivative(const TapeFunction& f, std::span<const GradcheckInput> inputs, std::span<const Tensor> direction, double step) {
+std::vector<double> derivative(const TapeFunction& f, std::span<const GradcheckInput> inputs,
+                               std::span<const Tensor> direction, double step) {
   auto at = [&](double s) {
     std::vector<Tensor> values;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -45,7 +47,8 @@ double dot(std::span<const double> a, std::span<const double> b) {
 }
 
 /// Gradients of <cotangent, f> for every differentiated input.
-std::vector<Tensor> gradients(const TapeFunction& f, std::span<const GradcheckInput> inputs, std::span<const double> cotangent) {
+std::vector<Tensor> gradients(const TapeFunction& f, std::span<const GradcheckInput> inputs,
+                              std::span<const double> cotangent) {
   Arena arena;
   Tape tape(arena);
   std::vector<Var> vars;
@@ -63,7 +66,8 @@ std::vector<Tensor> gradients(const TapeFunction& f, std::span<const GradcheckIn
   tape.backward(outputs, cotangents);
   std::vector<Tensor> out;
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    out.push_back(inputs[i].differentiate ? tape.grad(vars[i]).value().clone() : Tensor::zeros(inputs[i].value.shape(), DType::f64));
+    out.push_back(inputs[i].differentiate ? tape.grad(vars[i]).value().clone()
+                                          : Tensor::zeros(inputs[i].value.shape(), DType::f64));
   return out;
 }
 

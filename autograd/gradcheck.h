@@ -21,12 +21,14 @@ struct GradcheckInput {
 
 struct GradcheckReport {
   double direction_error = 0;  ///< of <cotangent, J t> against <J^T cotangent, t>, relative
-  double jacobian_error = 0;   ///< largest entry's, relative to the largest entry; 0 when the full Jacobian was not taken
+  double jacobian_error =
+      0;  ///< largest entry's, relative to the largest entry; 0 when the full Jacobian was not taken
   bool jacobian = false;
 };
 
-/// One random direction and one random cotangent (never ones: the derivative of a softmax's sum is zero), by central differences of
-/// fourth order; and the full Jacobian when all inputs together have at most 64 numbers. Throws DtypeError unless float64.
+/// One random direction and one random cotangent (never ones: the derivative of a softmax's sum is zero), by central
+/// differences of fourth order; and the full Jacobian when all inputs together have at most 64 numbers. Throws
+/// DtypeError unless float64.
 GradcheckReport gradcheck(const TapeFunction& f, std::span<const GradcheckInput> inputs, Key key, double step = 2e-4);
 
 }  // namespace weft

@@ -1,5 +1,6 @@
 #pragma once
-// One case of an operation: data that every mode of the runner reads (value, vjp, equivariance, refusal, perf). Cases stand beside their op.
+// One case of an operation: data that every mode of the runner reads (value, vjp, equivariance, refusal, perf). Cases
+// stand beside their op.
 
 #include <functional>
 #include <span>
@@ -23,7 +24,8 @@ struct OpCase {
   std::function<std::vector<double>(std::span<const Tensor>)> reference;
   /// The tensor of `space` as which the result transforms; empty for a result on which no group acts.
   std::string result;
-  /// The exact message when the op must be refused here; run without types, a random element must then break equivariance.
+  /// The exact message when the op must be refused here; run without types, a random element must then break
+  /// equivariance.
   std::string refusal;
   double flops = 0;  ///< of one forward pass, for perf mode
 };

@@ -1,8 +1,8 @@
 #include "weft/autograd/tape.h"
 
-#include <fmt/format.h>
-
 #include <cstring>
+
+#include <fmt/format.h>
 
 namespace weft {
 
@@ -23,7 +23,8 @@ void Tape::destroy_nodes() {
 }
 
 Tape::Slot& Tape::slot(const Var& x) {
-  if (x.tape_ != this) throw AutogradError("[tape] a variable of another tape was used; copy its value into a constant of this one");
+  if (x.tape_ != this)
+    throw AutogradError("[tape] a variable of another tape was used; copy its value into a constant of this one");
   if (x.step_ != step_) throw AutogradError("[tape] a variable of an earlier step was used; reset() ended its life");
   return slot(x.slot_);
 }
@@ -31,11 +32,14 @@ Tape::Slot& Tape::slot(const Var& x) {
 Var Tape::add_slot(const Tensor& value, const Type& type, std::string_view name) {
   if (!value.defined()) throw AutogradError("[tape] tensor '{}' is undefined", name);
   if (type.rank() != value.rank())
-    throw ShapeError("[tape] tensor '{}' of shape {} has {} axes, its type {} has {}", name, value.shape().str(), value.rank(), type.str(), type.rank());
+    throw ShapeError("[tape] tensor '{}' of shape {} has {} axes, its type {} has {}", name, value.shape().str(),
+                     value.rank(), type.str(), type.rank());
   for (int i = 0; i < type.size(); ++i)
     if (type[i].factor && type[i].factor->size != value.dim(type.free() + i))
-      throw ShapeError("[tape] tensor '{}' of shape {}: axis {} '{}' is {}", name, value.shape().str(), i, type[i].str(), type[i].factor->str());
-  if (slots_ == static_cast<int>(chunks_.size()) * chunk_slots) chunks_.push_back(std::make_unique<Slot[]>(chunk_slots));
+      throw ShapeError("[tape] tensor '{}' of shape {}: axis {} '{}' is {}", name, value.shape().str(), i,
+                       type[i].str(), type[i].factor->str());
+  if (slots_ == static_cast<int>(chunks_.size()) * chunk_slots)
+    chunks_.push_back(std::make_unique<Slot[]>(chunk_slots));
   Slot& s = slot(slots_++);
   s.value = value;
   s.type = type;
@@ -51,16 +55,19 @@ Var Tape::leaf(const Tensor& value, const Type& type, std::string_view name) {
   return x;
 }
 
-Var Tape::parameter(const Tensor& value, const Tensor& grad, const Version* version, const Type& type, std::string_view name) {
+Var Tape::parameter(const Tensor& value, const Tensor& grad, const Version* version, const Type& type,
+                    std::string_view name) {
   if (grad.shape() != value.shape() || grad.dtype() != value.dtype())
-    throw ShapeError("[tape] parameter '{}' of shape {} got a gradient of shape {}", name, value.shape().str(), grad.shape().str());
+    throw ShapeError("[tape] parameter '{}' of shape {} got a gradient of shape {}", name, value.shape().str(),
+                     grad.shape().str());
   const Var x = leaf(value, type, name);
   slot(x).grad = grad;
   slot(x).outside = version;
   return x;
 }
 
-bool Tape::begin_record(const char* op, std::span<const Output> outputs, std::span<Var> vars, std::span<const Var> inputs) {
+bool Tape::begin_record(const char* op, std::span<const Output> outputs, std::span<Var> vars,
+                        std::span<const Var> inputs) {
   bool needed = false;
   for (const Var& x : inputs) needed |= slot(x).requires_grad;
   needed &= no_grad_ == 0;
@@ -92,8 +99,8 @@ void Tape::seed(const Var& y, const Tensor& cotangent) {
   Slot& s = slot(y);
   if (!s.requires_grad) throw AutogradError("[backward] the output depends on no leaf whose gradient is wanted");
   if (cotangent.shape() != s.value.shape() || cotangent.dtype() != s.value.dtype())
-    throw ShapeError("[backward] the output has shape {} ({}), its cotangent {} ({})", s.value.shape().str(), weft::name(s.value.dtype()),
-                     cotangent.shape().str(), weft::name(cotangent.dtype()));
+    throw ShapeError("[backward] the output has shape {} ({}), its cotangent {} ({})", s.value.shape().str(),
+                     weft::name(s.value.dtype()), cotangent.shape().str(), weft::name(cotangent.dtype()));
   if (s.has_grad) throw AutogradError("[backward] an output was given twice");
   if (!s.grad.defined()) s.grad = empty(s.value.shape(), s.value.dtype());
   s.grad.copy_from(cotangent);
@@ -102,14 +109,16 @@ void Tape::seed(const Var& y, const Tensor& cotangent) {
 
 void Tape::backward(const Var& y) {
   if (slot(y).value.numel() != 1)
-    throw AutogradError("[backward] the output has shape {}; give a cotangent, or reduce it to one number", slot(y).value.shape().str());
+    throw AutogradError("[backward] the output has shape {}; give a cotangent, or reduce it to one number",
+                        slot(y).value.shape().str());
   const Tensor one = empty(slot(y).value.shape(), slot(y).value.dtype());
   one.fill(1);
   backward({&y, 1}, {&one, 1});
 }
 
 void Tape::backward(std::span<const Var> outputs, std::span<const Tensor> cotangents) {
-  if (consumed_) throw AutogradError("[backward] this step was differentiated before; record it again (a tape is used once)");
+  if (consumed_)
+    throw AutogradError("[backward] this step was differentiated before; record it again (a tape is used once)");
   if (outputs.size() != cotangents.size())
     throw ShapeError("[backward] {} outputs, {} cotangents", outputs.size(), cotangents.size());
   for (std::size_t i = 0; i < outputs.size(); ++i) seed(outputs[i], cotangents[i]);
@@ -139,7 +148,8 @@ void Tape::backward(std::span<const Var> outputs, std::span<const Tensor> cotang
 
 Var Tape::grad(const Var& x) {
   const Slot& s = slot(x);
-  if (!s.leaf) throw AutogradError("[grad] tensor '{}' is no leaf; gradients are kept for leaves and parameters", s.name);
+  if (!s.leaf)
+    throw AutogradError("[grad] tensor '{}' is no leaf; gradients are kept for leaves and parameters", s.name);
   if (!s.has_grad) throw AutogradError("[grad] call backward() first");
   std::string_view name{};
   if (!s.name.empty()) {
@@ -178,8 +188,10 @@ const Tensor& Backward::input(int i) const {
   const auto k = static_cast<std::size_t>(i);
   const auto& s = tape_.slot(node_.inputs[k]);
   if (s.current() != node_.input_versions[k])
-    throw AutogradError("[{}] input {} '{}' was changed in place after it was saved for the backward pass (version {}, saved {}); change a copy", node_.op,
-                        i, s.name, s.current(), node_.input_versions[k]);
+    throw AutogradError(
+        "[{}] input {} '{}' was changed in place after it was saved for the backward pass (version {}, saved {}); "
+        "change a copy",
+        node_.op, i, s.name, s.current(), node_.input_versions[k]);
   return s.value;
 }
 
@@ -187,14 +199,14 @@ const Tensor& Backward::output(int i) const {
   const auto k = static_cast<std::size_t>(i);
   const auto& s = tape_.slot(node_.outputs[k]);
   if (s.current() != node_.output_versions[k])
-    throw AutogradError("[{}] its output was changed in place after it was saved for the backward pass (version {}, saved {}); change a copy", node_.op,
-                        s.current(), node_.output_versions[k]);
+    throw AutogradError(
+        "[{}] its output was changed in place after it was saved for the backward pass (version {}, saved {}); change "
+        "a copy",
+        node_.op, s.current(), node_.output_versions[k]);
   return s.value;
 }
 
-bool Backward::wants(int i) const {
-  return tape_.slot(node_.inputs[static_cast<std::size_t>(i)]).requires_grad;
-}
+bool Backward::wants(int i) const { return tape_.slot(node_.inputs[static_cast<std::size_t>(i)]).requires_grad; }
 
 GradSlot Backward::grad(int i) {
   auto& s = tape_.slot(node_.inputs[static_cast<std::size_t>(i)]);

@@ -1,6 +1,6 @@
 #pragma once
-// Reverse-mode differentiation with hand-written vjps. A Tape records one step; its intermediates live in an arena. After reset()
-// the next step of the same shapes allocates nothing.
+// Reverse-mode differentiation with hand-written vjps. A Tape records one step; its intermediates live in an arena.
+// After reset() the next step of the same shapes allocates nothing.
 
 #include <span>
 #include <string_view>
@@ -42,7 +42,8 @@ class Var {
 /// Counts in-place changes of memory that outlives a step (parameters).
 using Version = std::uint64_t;
 
-/// Where a vjp writes the gradient of an input: gradient = beta * gradient + contribution. With beta = 0 the tensor is uninitialised.
+/// Where a vjp writes the gradient of an input: gradient = beta * gradient + contribution. With beta = 0 the tensor is
+/// uninitialised.
 struct GradSlot {
   Tensor tensor;
   double beta = 0;
@@ -55,7 +56,7 @@ class Node {
   virtual void vjp(Backward& backward) = 0;
 
   const char* op = "";
-  std::span<int> inputs, outputs;       ///< slots
+  std::span<int> inputs, outputs;                      ///< slots
   std::span<Version> input_versions, output_versions;  ///< when recorded
 };
 
@@ -93,16 +94,19 @@ class Tape {
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  /// A value without gradient. The name must outlive the step. Throws ShapeError when the type's rank is not the tensor's.
+  /// A value without gradient. The name must outlive the step. Throws ShapeError when the type's rank is not the
+  /// tensor's.
   Var constant(const Tensor& value, const Type& type, std::string_view name = {});
   Var constant(const Tensor& value) { return constant(value, Type::plain(value.rank())); }
   /// A value whose gradient is wanted.
   Var leaf(const Tensor& value, const Type& type, std::string_view name = {});
   Var leaf(const Tensor& value) { return leaf(value, Type::plain(value.rank())); }
   /// The same with the gradient's memory given and a counter of in-place changes: parameters.
-  Var parameter(const Tensor& value, const Tensor& grad, const Version* version, const Type& type, std::string_view name);
+  Var parameter(const Tensor& value, const Tensor& grad, const Version* version, const Type& type,
+                std::string_view name);
 
-  /// Differentiates a scalar. Throws AutogradError on a second call, on a tensor that is no scalar, or when nothing was recorded.
+  /// Differentiates a scalar. Throws AutogradError on a second call, on a tensor that is no scalar, or when nothing was
+  /// recorded.
   void backward(const Var& y);
   /// Differentiates Σ <cotangent, output>.
   void backward(std::span<const Var> outputs, std::span<const Tensor> cotangents);
@@ -132,7 +136,8 @@ class Tape {
   }
   /// With several outputs, whose variables are written to `vars`.
   template <class Vjp>
-  void record_many(const char* op, std::span<const Output> outputs, std::span<Var> vars, std::span<const Var> inputs, Vjp vjp) {
+  void record_many(const char* op, std::span<const Output> outputs, std::span<Var> vars, std::span<const Var> inputs,
+                   Vjp vjp) {
     const bool needed = begin_record(op, outputs, vars, inputs);
     if (!needed) return;
     struct Closure final : Node {

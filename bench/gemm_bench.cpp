@@ -1,7 +1,6 @@
 // Batched products: weft, and the CBLAS once per item in a parallel loop. bench/bmm_torch.py runs the same list.
 
 #include <cblas.h>
-
 #include <fmt/format.h>
 
 #include "weft/bench/harness.h"
@@ -32,15 +31,18 @@ constexpr Product products[] = {
 
 void product_case(Harness& harness, const Product& p) {
   const auto [batch, m, n, k] = p.shape;
-  const std::string name = fmt::format("{}x[{},{}]{}x[{},{}]{}", batch, m, k, p.transposed_a ? "T" : "", k, n, p.transposed_b ? "T" : "");
+  const std::string name =
+      fmt::format("{}x[{},{}]{}x[{},{}]{}", batch, m, k, p.transposed_a ? "T" : "", k, n, p.transposed_b ? "T" : "");
   if (!harness.wants("gemm weft " + name) && !harness.wants("gemm cblas " + name)) return;
   const Key key(1, "bench");
-  Tensor a = Tensor::zeros({batch, m * k}, DType::f32), b = Tensor::zeros({batch, k * n}, DType::f32), c = Tensor::zeros({batch, m * n}, DType::f32);
+  Tensor a = Tensor::zeros({batch, m * k}, DType::f32), b = Tensor::zeros({batch, k * n}, DType::f32),
+         c = Tensor::zeros({batch, m * n}, DType::f32);
   fill_normal(a, key.at("a"));
   fill_normal(b, key.at("b"));
   const float *pa = a.data<float>(), *pb = b.data<float>();
   float* pc = c.data<float>();
-  const Work work{2. * static_cast<double>(batch * m * n * k), 4. * static_cast<double>(batch * (m * k + k * n + m * n))};
+  const Work work{2. * static_cast<double>(batch * m * n * k),
+                  4. * static_cast<double>(batch * (m * k + k * n + m * n))};
   harness.measure("gemm weft " + name, work, [&, batch = batch, m = m, n = n, k = k] {
     gemm<float>(p.shape, {pa, m * k, p.transposed_a ? 1 : k, p.transposed_a ? m : 1},
                 {pb, k * n, p.transposed_b ? 1 : n, p.transposed_b ? k : 1}, 0.f, pc, m * n, n);
@@ -49,8 +51,8 @@ void product_case(Harness& harness, const Product& p) {
     auto item = [&](std::int64_t i) {
       cblas_sgemm(CblasRowMajor, p.transposed_a ? CblasTrans : CblasNoTrans, p.transposed_b ? CblasTrans : CblasNoTrans,
                   static_cast<blasint>(m), static_cast<blasint>(n), static_cast<blasint>(k), 1.f, pa + i * m * k,
-                  static_cast<blasint>(p.transposed_a ? m : k), pb + i * k * n, static_cast<blasint>(p.transposed_b ? k : n), 0.f,
-                  pc + i * m * n, static_cast<blasint>(n));
+                  static_cast<blasint>(p.transposed_a ? m : k), pb + i * k * n,
+                  static_cast<blasint>(p.transposed_b ? k : n), 0.f, pc + i * m * n, static_cast<blasint>(n));
     };
     if (batch == 1) return item(0);  // its own threads
     parallel_blocks(batch, 1, [&](std::int64_t i, std::int64_t) { item(i); });

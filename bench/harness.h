@@ -1,6 +1,6 @@
 #pragma once
-// Times a body: warm-up, then repeats of at least a millisecond each; minimum and median. One row per case, as a table or,
-// with --json, as JSON.
+// Times a body: warm-up, then repeats of at least a millisecond each; minimum and median. One row per case, as a table
+// or, with --json, as JSON.
 
 #include <cstdint>
 #include <functional>

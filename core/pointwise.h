@@ -1,5 +1,6 @@
 #pragma once
-// The CPU loops of pointwise operations: the loop is here, the body is the op's. Included by kernel sources only (see core/isa.h).
+// The CPU loops of pointwise operations: the loop is here, the body is the op's. Included by kernel sources only (see
+// core/isa.h).
 
 #include <cstdint>
 
@@ -7,7 +8,8 @@
 
 namespace weft {
 
-/// What a pointwise op with one input offers: y = f(x), and gx = beta gx + gy f'(x) from (x, y). `p` is the op's parameter.
+/// What a pointwise op with one input offers: y = f(x), and gx = beta gx + gy f'(x) from (x, y). `p` is the op's
+/// parameter.
 struct UnaryKernel {
   void (*forward)(const void* x, void* y, std::int64_t n, double p);
   void (*vjp)(const void* x, const void* y, const void* gy, void* gx, bool accumulate, std::int64_t n, double p);
@@ -16,7 +18,8 @@ struct UnaryKernel {
 /// With two inputs of one shape.
 struct BinaryKernel {
   void (*forward)(const void* a, const void* b, void* y, std::int64_t n);
-  void (*vjp)(const void* a, const void* b, const void* y, const void* gy, void* ga, bool accumulate_a, void* gb, bool accumulate_b, std::int64_t n);
+  void (*vjp)(const void* a, const void* b, const void* y, const void* gy, void* ga, bool accumulate_a, void* gb,
+              bool accumulate_b, std::int64_t n);
 };
 
 inline namespace WEFT_ISA {
@@ -68,18 +71,22 @@ void binary_forward(const void* a_, const void* b_, void* y_, std::int64_t n) {
 
 /// Either gradient may be null: not wanted.
 template <class Op, class T>
-void binary_vjp(const void* a_, const void* b_, const void* y_, const void* gy_, void* ga_, bool accumulate_a, void* gb_, bool accumulate_b, std::int64_t n) {
-  const T *a = static_cast<const T*>(a_), *b = static_cast<const T*>(b_), *y = static_cast<const T*>(y_), *gy = static_cast<const T*>(gy_);
+void binary_vjp(const void* a_, const void* b_, const void* y_, const void* gy_, void* ga_, bool accumulate_a,
+                void* gb_, bool accumulate_b, std::int64_t n) {
+  const T *a = static_cast<const T*>(a_), *b = static_cast<const T*>(b_), *y = static_cast<const T*>(y_),
+          *gy = static_cast<const T*>(gy_);
   T *ga = static_cast<T*>(ga_), *gb = static_cast<T*>(gb_);
   const T keep_a = accumulate_a ? T(1) : T(0), keep_b = accumulate_b ? T(1) : T(0);
   parallel_blocks(n, pointwise_grain, [=](std::int64_t begin, std::int64_t end) {
     // An uninitialised gradient is never read, not even to be multiplied by zero: it may hold a NaN.
     if (ga)
 #pragma omp simd
-      for (std::int64_t i = begin; i < end; ++i) ga[i] = (keep_a != T(0) ? ga[i] : T(0)) + gy[i] * Op::da(a[i], b[i], y[i]);
+      for (std::int64_t i = begin; i < end; ++i)
+        ga[i] = (keep_a != T(0) ? ga[i] : T(0)) + gy[i] * Op::da(a[i], b[i], y[i]);
     if (gb)
 #pragma omp simd
-      for (std::int64_t i = begin; i < end; ++i) gb[i] = (keep_b != T(0) ? gb[i] : T(0)) + gy[i] * Op::db(a[i], b[i], y[i]);
+      for (std::int64_t i = begin; i < end; ++i)
+        gb[i] = (keep_b != T(0) ? gb[i] : T(0)) + gy[i] * Op::db(a[i], b[i], y[i]);
   });
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The CPU loop of row operations: rows of n values along one axis of a tensor seen as [outer, n, inner]; the body is the op's.
-// Included by kernel sources only (see core/isa.h).
+// The CPU loop of row operations: rows of n values along one axis of a tensor seen as [outer, n, inner]; the body is
+// the op's. Included by kernel sources only (see core/isa.h).
 
 #include <cstdint>
 
@@ -46,9 +46,13 @@ void rows_forward(RowShape s, const void* x_, void* y_) {
   const T* x = static_cast<const T*>(x_);
   T* y = static_cast<T*>(y_);
   if (s.inner == 1)
-    each_row<Op>(s, [=](std::int64_t in, std::int64_t out) { Op::template row<T>(SerialTeam{}, DenseRow<const T>{x + in}, DenseRow<T>{y + out}, s.n); });
+    each_row<Op>(s, [=](std::int64_t in, std::int64_t out) {
+      Op::template row<T>(SerialTeam{}, DenseRow<const T>{x + in}, DenseRow<T>{y + out}, s.n);
+    });
   else
-    each_row<Op>(s, [=](std::int64_t in, std::int64_t out) { Op::template row<T>(SerialTeam{}, Row<const T>{x + in, s.inner}, Row<T>{y + out, s.inner}, s.n); });
+    each_row<Op>(s, [=](std::int64_t in, std::int64_t out) {
+      Op::template row<T>(SerialTeam{}, Row<const T>{x + in, s.inner}, Row<T>{y + out, s.inner}, s.n);
+    });
 }
 
 template <class Op, class T>
@@ -58,7 +62,8 @@ void rows_vjp(RowShape s, const void* x_, const void* y_, const void* gy_, void*
   if (s.inner == 1)
     each_row<Op>(s, [=](std::int64_t in, std::int64_t out) {
       using R = DenseRow<const T>;
-      Op::template row_vjp<T>(SerialTeam{}, R{x + in}, R{y + out}, R{gy + out}, StoreRow<T, DenseRow<T>>{{gx + in}, accumulate}, s.n);
+      Op::template row_vjp<T>(SerialTeam{}, R{x + in}, R{y + out}, R{gy + out},
+                              StoreRow<T, DenseRow<T>>{{gx + in}, accumulate}, s.n);
     });
   else
     each_row<Op>(s, [=](std::int64_t in, std::int64_t out) {

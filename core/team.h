@@ -1,5 +1,6 @@
 #pragma once
-// A Team runs one row: on the CPU one thread with SIMD, on CUDA a warp or a block. Row bodies are written against it once.
+// A Team runs one row: on the CPU one thread with SIMD, on CUDA a warp or a block. Row bodies are written against it
+// once.
 
 #include <cstdint>
 
@@ -23,7 +24,8 @@ struct DenseRow {
   WEFT_HD T& operator[](std::int64_t i) const { return p[i]; }
 };
 
-/// One thread. Sums run in a fixed number of lanes, folded in a fixed tree, so that they vectorise and never depend on threads.
+/// One thread. Sums run in a fixed number of lanes, folded in a fixed tree, so that they vectorise and never depend on
+/// threads.
 struct SerialTeam {
   static constexpr int lanes = 16;
 

@@ -1,4 +1,5 @@
-// Instantiates the pointwise and row families for CUDA from the ops' own bodies: what compiles here compiles for every op of the lists.
+// Instantiates the pointwise and row families for CUDA from the ops' own bodies: what compiles here compiles for every
+// op of the lists.
 
 #include "weft/cuda/loops.cuh"
 #include "weft/ops/pointwise_ops.h"
@@ -6,19 +7,23 @@
 
 namespace weft::inline WEFT_ISA {
 
-#define WEFT_UNARY(Op, function, parameter)                                                                              \
-  template __global__ void unary_kernel<Op, float>(const float*, float*, std::int64_t, float);                          \
-  template __global__ void unary_kernel<Op, double>(const double*, double*, std::int64_t, double);                      \
-  template __global__ void unary_vjp_kernel<Op, float>(const float*, const float*, const float*, float*, bool, std::int64_t, float); \
-  template __global__ void unary_vjp_kernel<Op, double>(const double*, const double*, const double*, double*, bool, std::int64_t, double);
-#define WEFT_BINARY(Op, function)                                                                             \
-  template __global__ void binary_kernel<Op, float>(const float*, const float*, float*, std::int64_t);       \
+#define WEFT_UNARY(Op, function, parameter)                                                                         \
+  template __global__ void unary_kernel<Op, float>(const float*, float*, std::int64_t, float);                      \
+  template __global__ void unary_kernel<Op, double>(const double*, double*, std::int64_t, double);                  \
+  template __global__ void unary_vjp_kernel<Op, float>(const float*, const float*, const float*, float*, bool,      \
+                                                       std::int64_t, float);                                        \
+  template __global__ void unary_vjp_kernel<Op, double>(const double*, const double*, const double*, double*, bool, \
+                                                        std::int64_t, double);
+#define WEFT_BINARY(Op, function)                                                                      \
+  template __global__ void binary_kernel<Op, float>(const float*, const float*, float*, std::int64_t); \
   template __global__ void binary_kernel<Op, double>(const double*, const double*, double*, std::int64_t);
-#define WEFT_ROWS(Op, function)                                                                                  \
-  template __global__ void rows_kernel<Op, float>(const float*, float*, std::int64_t, std::int64_t);            \
-  template __global__ void rows_kernel<Op, double>(const double*, double*, std::int64_t, std::int64_t);         \
-  template __global__ void rows_vjp_kernel<Op, float>(const float*, const float*, const float*, float*, bool, std::int64_t, std::int64_t); \
-  template __global__ void rows_vjp_kernel<Op, double>(const double*, const double*, const double*, double*, bool, std::int64_t, std::int64_t);
+#define WEFT_ROWS(Op, function)                                                                                    \
+  template __global__ void rows_kernel<Op, float>(const float*, float*, std::int64_t, std::int64_t);               \
+  template __global__ void rows_kernel<Op, double>(const double*, double*, std::int64_t, std::int64_t);            \
+  template __global__ void rows_vjp_kernel<Op, float>(const float*, const float*, const float*, float*, bool,      \
+                                                      std::int64_t, std::int64_t);                                 \
+  template __global__ void rows_vjp_kernel<Op, double>(const double*, const double*, const double*, double*, bool, \
+                                                       std::int64_t, std::int64_t);
 
 WEFT_UNARY_OPS(WEFT_UNARY)
 WEFT_BINARY_OPS(WEFT_BINARY)

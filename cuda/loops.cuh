@@ -74,7 +74,8 @@ __global__ void rows_kernel(const T* x, T* y, std::int64_t rows, std::int64_t n)
 }
 
 template <class Op, class T>
-__global__ void rows_vjp_kernel(const T* x, const T* y, const T* gy, T* gx, bool accumulate, std::int64_t rows, std::int64_t n) {
+__global__ void rows_vjp_kernel(const T* x, const T* y, const T* gy, T* gx, bool accumulate, std::int64_t rows,
+                                std::int64_t n) {
   const std::int64_t step = std::int64_t{gridDim.x} * blockDim.x / 32;
   for (std::int64_t r = (std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / 32; r < rows; r += step) {
     const std::int64_t in = r * n, out = Op::reduces ? r : in;

@@ -51,7 +51,8 @@ Space transformer_space(const TransformerShape& s, bool residual) {
       factors.push_back({"s" + n, Kind::permutation, s.D, ""});
     }
     factors.push_back({"a" + n, Kind::permutation, s.D_A, ""});
-    // Where a residual stream ties the axes, all of them lie on s; without one the input side is fixed and s is free per block.
+    // Where a residual stream ties the axes, all of them lie on s; without one the input side is fixed and s is free
+    // per block.
     const std::string in = residual ? "s*" : "m" + n, out = residual ? "s" : "m" + n, stream = residual ? "s" : "s" + n;
     auto add = [&](const char* name, std::initializer_list<std::string> axes) {
       SpaceTensor t{name + n, {}};

@@ -63,7 +63,8 @@ class Deriver {
       });
       if (options_.constant) collect(static_cast<int>(t), -1, terms);
       int number = 0;
-      for (const Candidate& c : terms) text += fmt::format("{} += {}phi{}{}{}\n", c.left, c.mean, ++number, c.phi_indices, c.right);
+      for (const Candidate& c : terms)
+        text += fmt::format("{} += {}phi{}{}{}\n", c.left, c.mean, ++number, c.phi_indices, c.right);
     }
     return text;
   }
@@ -94,14 +95,17 @@ class Deriver {
     }
   }
 
-  static std::string list(const std::vector<std::string>& indices) { return indices.empty() ? "" : fmt::format("[{}]", fmt::join(indices, ",")); }
+  static std::string list(const std::vector<std::string>& indices) {
+    return indices.empty() ? "" : fmt::format("[{}]", fmt::join(indices, ","));
+  }
 
   Candidate candidate(int target, int source, const std::vector<Place>& places, const Blocks& blocks) const {
     // Output indices j k l …, the others p q r …, as the papers write them.
     std::vector<std::string> names;
     int of_out = 0, of_in = 0;
     for (std::size_t i = 0; i < places.size(); ++i)
-      if (static_cast<std::size_t>(blocks[i]) == names.size()) names.push_back(places[i].out ? letter('j', 'o', of_out++) : letter('p', 'z', of_in++));
+      if (static_cast<std::size_t>(blocks[i]) == names.size())
+        names.push_back(places[i].out ? letter('j', 'o', of_out++) : letter('p', 'z', of_in++));
     std::vector<std::string> left, right, fixed_out, fixed_in, mean;
     for (std::size_t i = 0; i < places.size(); ++i) {
       const std::string& name = names[static_cast<std::size_t>(blocks[i])];
@@ -109,13 +113,18 @@ class Deriver {
       if (places[i].fixed) (places[i].out ? fixed_out : fixed_in).push_back(name);
     }
     for (const std::string& name : right)
-      if (std::find(left.begin(), left.end(), name) == left.end() && std::find(fixed_in.begin(), fixed_in.end(), name) == fixed_in.end() &&
+      if (std::find(left.begin(), left.end(), name) == left.end() &&
+          std::find(fixed_in.begin(), fixed_in.end(), name) == fixed_in.end() &&
           std::find(mean.begin(), mean.end(), name) == mean.end())
         mean.push_back(name);
     fixed_in.insert(fixed_in.end(), fixed_out.begin(), fixed_out.end());
     const bool means = options_.means && !mean.empty();
-    return {out_.tensors()[static_cast<std::size_t>(target)].name + list(left), list(fixed_in), means ? fmt::format("mean({}) ", fmt::join(mean, ",")) : "",
-            source < 0 ? "" : " " + in_.tensors()[static_cast<std::size_t>(source)].name + list(right), true, 0};
+    return {out_.tensors()[static_cast<std::size_t>(target)].name + list(left),
+            list(fixed_in),
+            means ? fmt::format("mean({}) ", fmt::join(mean, ",")) : "",
+            source < 0 ? "" : " " + in_.tensors()[static_cast<std::size_t>(source)].name + list(right),
+            true,
+            0};
   }
 
   static std::string letter(char first, char last, int n) {
@@ -125,7 +134,9 @@ class Deriver {
   static bool strict(const TermList& list) {
     const TermResolved& term = list.terms()[0];
     for (int i = 0; i < static_cast<int>(term.indices.size()); ++i) {
-      if (list.factors()[static_cast<std::size_t>(term.indices[static_cast<std::size_t>(i)].factor)].kind == Kind::fixed) continue;
+      if (list.factors()[static_cast<std::size_t>(term.indices[static_cast<std::size_t>(i)].factor)].kind ==
+          Kind::fixed)
+        continue;
       int balance = 0;
       for (const TermPlace& p : list.places(term, i)) balance += p.left ? -p.weight : p.weight;
       if (balance != 0) return false;
@@ -139,6 +150,8 @@ class Deriver {
 
 }  // namespace
 
-std::string derive_linear(const Space& in, const Space& out, const DeriveOptions& options) { return Deriver(in, out, options).run(); }
+std::string derive_linear(const Space& in, const Space& out, const DeriveOptions& options) {
+  return Deriver(in, out, options).run();
+}
 
 }  // namespace weft

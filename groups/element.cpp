@@ -30,7 +30,8 @@ void multiply(std::span<const double> a, std::span<const double> b, Matrix c, st
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t j = 0; j < n; ++j) {
       double sum = 0;
-      for (std::int64_t k = 0; k < n; ++k) sum += a[static_cast<std::size_t>(i * n + k)] * b[static_cast<std::size_t>(k * n + j)];
+      for (std::int64_t k = 0; k < n; ++k)
+        sum += a[static_cast<std::size_t>(i * n + k)] * b[static_cast<std::size_t>(k * n + j)];
       c[static_cast<std::size_t>(i * n + j)] = sum;
     }
 }
@@ -45,7 +46,9 @@ void random_GL(Matrix m, Matrix inverse, std::int64_t n, Key key, double conditi
     const double share = n == 1 ? 0.5 : static_cast<double>(i) / static_cast<double>(n - 1);
     s[static_cast<std::size_t>(i)] = std::pow(condition, share);
   }
-  auto entry = [n](std::vector<double>& x, std::int64_t i, std::int64_t j) -> double& { return x[static_cast<std::size_t>(i * n + j)]; };
+  auto entry = [n](std::vector<double>& x, std::int64_t i, std::int64_t j) -> double& {
+    return x[static_cast<std::size_t>(i * n + j)];
+  };
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t j = 0; j < n; ++j) {
       double forward = 0, backward = 0;
@@ -58,7 +61,9 @@ void random_GL(Matrix m, Matrix inverse, std::int64_t n, Key key, double conditi
     }
 }
 
-bool has_order(Kind kind) { return kind == Kind::permutation || kind == Kind::positive_monomial || kind == Kind::sign_monomial; }
+bool has_order(Kind kind) {
+  return kind == Kind::permutation || kind == Kind::positive_monomial || kind == Kind::sign_monomial;
+}
 bool has_scale(Kind kind) { return kind == Kind::positive_monomial || kind == Kind::sign_monomial; }
 
 ElementPart identity_part(const Space& space, const Factor& f) {
@@ -93,40 +98,47 @@ void randomise(ElementPart& part, Key key, const ElementRange& range) {
       for (std::size_t i = 0; i < n; ++i) part.order[begin + i] = order[same && range.avoid_identity ? (i + 1) % n : i];
     }
     if (part.kind == Kind::positive_monomial)
-      for (std::size_t i = 0; i < n; ++i) part.scale[begin + i] = uniform(own.at("scale"), i, range.scale_low, range.scale_high);
+      for (std::size_t i = 0; i < n; ++i)
+        part.scale[begin + i] = uniform(own.at("scale"), i, range.scale_low, range.scale_high);
     if (part.kind == Kind::sign_monomial) {
       for (std::size_t i = 0; i < n; ++i) part.scale[begin + i] = uniform(own.at("sign"), i) < 0.5 ? -1 : 1;
       if (range.avoid_identity) part.scale[begin] = n > 1 ? -part.scale[begin + n - 1] : -1;
     }
     if (part.kind == Kind::GL)
-      random_GL(Matrix(part.matrix).subspan(begin * n, n * n), Matrix(part.inverse).subspan(begin * n, n * n), part.size, own.at("GL"), range.condition);
+      random_GL(Matrix(part.matrix).subspan(begin * n, n * n), Matrix(part.inverse).subspan(begin * n, n * n),
+                part.size, own.at("GL"), range.condition);
   }
 }
 
 void check(const Factor& f, const ElementPart& expected, const ElementPart& part) {
-  if (part.kind != f.kind || part.size != f.size || part.copies != expected.copies || part.order.size() != expected.order.size() ||
-      part.scale.size() != expected.scale.size() || part.matrix.size() != expected.matrix.size() || part.inverse.size() != expected.inverse.size())
-    throw ShapeError("[element] factor '{}' ({}): the part has another kind, size or number of copies", f.name, f.str());
+  if (part.kind != f.kind || part.size != f.size || part.copies != expected.copies ||
+      part.order.size() != expected.order.size() || part.scale.size() != expected.scale.size() ||
+      part.matrix.size() != expected.matrix.size() || part.inverse.size() != expected.inverse.size())
+    throw ShapeError("[element] factor '{}' ({}): the part has another kind, size or number of copies", f.name,
+                     f.str());
   const auto n = static_cast<std::size_t>(f.size);
   for (std::size_t begin = 0; begin < part.order.size(); begin += n) {
     std::vector<bool> seen(n, false);
     for (std::size_t i = 0; i < n; ++i) {
       const std::int32_t to = part.order[begin + i];
-      if (to < 0 || to >= f.size || seen[static_cast<std::size_t>(to)]) throw UsageError("[element] factor '{}' ({}): the order is no permutation", f.name, f.str());
+      if (to < 0 || to >= f.size || seen[static_cast<std::size_t>(to)])
+        throw UsageError("[element] factor '{}' ({}): the order is no permutation", f.name, f.str());
       seen[static_cast<std::size_t>(to)] = true;
     }
   }
   for (double s : part.scale)
     if (!(f.kind == Kind::sign_monomial ? s == 1 || s == -1 : s > 0 && std::isfinite(s)))
-      throw UsageError("[element] factor '{}' ({}): scale {}; allowed: {}", f.name, f.str(), s, f.kind == Kind::sign_monomial ? "1 and -1" : "positive numbers");
+      throw UsageError("[element] factor '{}' ({}): scale {}; allowed: {}", f.name, f.str(), s,
+                       f.kind == Kind::sign_monomial ? "1 and -1" : "positive numbers");
   std::vector<double> product(n * n);
   for (std::size_t begin = 0; begin < part.matrix.size(); begin += n * n) {
-    multiply(std::span(part.matrix).subspan(begin, n * n), std::span(part.inverse).subspan(begin, n * n), product, f.size);
+    multiply(std::span(part.matrix).subspan(begin, n * n), std::span(part.inverse).subspan(begin, n * n), product,
+             f.size);
     for (std::size_t i = 0; i < n * n; ++i)
-      if (!(std::abs(product[i] - (i / n == i % n ? 1 : 0)) < 1e-8)) throw UsageError("[element] factor '{}' ({}): matrix times inverse is not the identity", f.name, f.str());
+      if (!(std::abs(product[i] - (i / n == i % n ? 1 : 0)) < 1e-8))
+        throw UsageError("[element] factor '{}' ({}): matrix times inverse is not the identity", f.name, f.str());
   }
 }
-
 
 }  // namespace
 
@@ -146,8 +158,10 @@ Element Element::random(const Space& space, Key key, const ElementRange& range) 
 }
 
 Element::Element(const Space& space, std::vector<ElementPart> parts) : space_(space), parts_(std::move(parts)) {
-  if (parts_.size() != space.factors().size()) throw ShapeError("[element] {} parts for {} factors", parts_.size(), space.factors().size());
-  for (std::size_t i = 0; i < parts_.size(); ++i) check(space.factors()[i], identity_part(space, space.factors()[i]), parts_[i]);
+  if (parts_.size() != space.factors().size())
+    throw ShapeError("[element] {} parts for {} factors", parts_.size(), space.factors().size());
+  for (std::size_t i = 0; i < parts_.size(); ++i)
+    check(space.factors()[i], identity_part(space, space.factors()[i]), parts_[i]);
 }
 
 Element Element::then(const Element& next) const {
@@ -160,7 +174,8 @@ Element Element::then(const Element& next) const {
     ElementPart out = a;
     const auto n = static_cast<std::size_t>(a.size);
     for (std::size_t k = 0; k < static_cast<std::size_t>(a.copies); ++k) {
-      // (g2 g1) on what stands at head tau1[k] before stands at k after the first move: copy tau1[k] of the product uses copy k of g2.
+      // (g2 g1) on what stands at head tau1[k] before stands at k after the first move: copy tau1[k] of the product
+      // uses copy k of g2.
       const std::size_t j = heads ? static_cast<std::size_t>(heads->order[k]) : 0;
       const ElementPart& b = next.parts_[i];
       for (std::size_t r = 0; r < n && !a.order.empty(); ++r) {
@@ -170,7 +185,9 @@ Element Element::then(const Element& next) const {
       }
       if (a.kind == Kind::GL) {
         const auto block = [&](std::vector<double>& v, std::size_t c) { return Matrix(v).subspan(c * n * n, n * n); };
-        const auto constant = [&](const std::vector<double>& v, std::size_t c) { return std::span(v).subspan(c * n * n, n * n); };
+        const auto constant = [&](const std::vector<double>& v, std::size_t c) {
+          return std::span(v).subspan(c * n * n, n * n);
+        };
         multiply(constant(b.matrix, k), constant(a.matrix, j), block(out.matrix, j), a.size);
         multiply(constant(a.inverse, j), constant(b.inverse, k), block(out.inverse, j), a.size);
       }

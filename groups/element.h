@@ -1,5 +1,6 @@
 #pragma once
-// One element of a space's group, structured: index arrays, scale vectors and small matrices, never a dense permutation.
+// One element of a space's group, structured: index arrays, scale vectors and small matrices, never a dense
+// permutation.
 
 #include <span>
 #include <vector>
@@ -28,7 +29,8 @@ struct ElementRange {
   bool avoid_identity = true;                ///< no identity permutation, no constant sign vector (spec 7.2)
 };
 
-/// Per-head copies act before the heads move (spec 1.2): new[i] = g_{tau(i)} old[tau(i)], tau = order of the head factor.
+/// Per-head copies act before the heads move (spec 1.2): new[i] = g_{tau(i)} old[tau(i)], tau = order of the head
+/// factor.
 class Element {
  public:
   static Element identity(const Space& space);

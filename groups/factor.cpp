@@ -6,11 +6,16 @@ namespace weft {
 
 const char* name(Kind kind) {
   switch (kind) {
-    case Kind::fixed: return "fixed";
-    case Kind::permutation: return "permutation";
-    case Kind::positive_monomial: return "positive_monomial";
-    case Kind::sign_monomial: return "sign_monomial";
-    case Kind::GL: return "GL";
+    case Kind::fixed:
+      return "fixed";
+    case Kind::permutation:
+      return "permutation";
+    case Kind::positive_monomial:
+      return "positive_monomial";
+    case Kind::sign_monomial:
+      return "sign_monomial";
+    case Kind::GL:
+      return "GL";
   }
   return "?";
 }

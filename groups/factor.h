@@ -1,5 +1,6 @@
 #pragma once
-// Group factors: the pieces of which a weight space's symmetry group is made (spec 1.5). A factor's identity is its name.
+// Group factors: the pieces of which a weight space's symmetry group is made (spec 1.5). A factor's identity is its
+// name.
 
 #include <cstdint>
 #include <string>
@@ -10,10 +11,13 @@ enum class Kind : std::uint8_t { fixed, permutation, positive_monomial, sign_mon
 
 /// "positive_monomial"
 const char* name(Kind kind);
-inline constexpr Kind all_kinds[] = {Kind::fixed, Kind::permutation, Kind::positive_monomial, Kind::sign_monomial, Kind::GL};
+inline constexpr Kind all_kinds[] = {Kind::fixed, Kind::permutation, Kind::positive_monomial, Kind::sign_monomial,
+                                     Kind::GL};
 
 /// Orthogonal factors obey g^{-T} = g: vector and covector axes are the same for them.
-constexpr bool orthogonal(Kind kind) { return kind == Kind::fixed || kind == Kind::permutation || kind == Kind::sign_monomial; }
+constexpr bool orthogonal(Kind kind) {
+  return kind == Kind::fixed || kind == Kind::permutation || kind == Kind::sign_monomial;
+}
 
 /// How an axis transforms: by g (rows of W under its layer's g) or by g^{-T} (columns), written `h` and `h*`.
 enum class Role : std::uint8_t { vector, covector };

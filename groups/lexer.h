@@ -1,5 +1,6 @@
 #pragma once
-// A cursor over the text of spaces and terms (spec 7.1): skips white space and comments, knows line and column for messages.
+// A cursor over the text of spaces and terms (spec 7.1): skips white space and comments, knows line and column for
+// messages.
 
 #include <cctype>
 #include <cstdint>
@@ -73,7 +74,8 @@ class Lexer {
 
   [[noreturn]] void fail(const std::string& why) const {
     const std::string_view rest = text_.substr(at_, 12);
-    throw ParseError("[{}] line {}, column {}: {}, found '{}'", what_, line_, at_ - line_begin_ + 1, why, done() ? "end" : rest.substr(0, rest.find('\n')));
+    throw ParseError("[{}] line {}, column {}: {}, found '{}'", what_, line_, at_ - line_begin_ + 1, why,
+                     done() ? "end" : rest.substr(0, rest.find('\n')));
   }
 
  private:

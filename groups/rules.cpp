@@ -8,16 +8,21 @@ namespace weft {
 namespace {
 
 constexpr const char* moves = "{op} along an axis that moves; only a fixed axis keeps its places";
-constexpr const char* no_sum_scale = "{op} adds entries with different scales; contract with a covector of the same factor";
-constexpr const char* no_sum_sign = "{op} adds entries with different signs; contract with another sign axis of the same factor, or take abs first";
+constexpr const char* no_sum_scale =
+    "{op} adds entries with different scales; contract with a covector of the same factor";
+constexpr const char* no_sum_sign =
+    "{op} adds entries with different signs; contract with another sign axis of the same factor, or take abs first";
 constexpr const char* no_sum_GL = "{op} over an axis that GL mixes; contract with a covector of the same factor";
-constexpr const char* no_cast_scale = "{op} would repeat one value over entries that scale differently; multiply by a feature of that axis";
-constexpr const char* no_cast_sign = "{op} would repeat one value over entries whose signs differ; multiply by a feature of that axis";
+constexpr const char* no_cast_scale =
+    "{op} would repeat one value over entries that scale differently; multiply by a feature of that axis";
+constexpr const char* no_cast_sign =
+    "{op} would repeat one value over entries whose signs differ; multiply by a feature of that axis";
 constexpr const char* no_cast_GL = "{op} would repeat one value along an axis that GL mixes";
 constexpr const char* not_homogeneous = "{op} is not homogeneous; use relu or leaky_relu";
 constexpr const char* not_odd = "{op} is not odd; use tanh or sin, or take abs first";
 constexpr const char* none_GL = "no pointwise function commutes with GL, {op} neither; contract the axis first";
-constexpr const char* mix_scale = "{op} does not commute with scaling; normalise over the channels first, or contract the axis";
+constexpr const char* mix_scale =
+    "{op} does not commute with scaling; normalise over the channels first, or contract the axis";
 constexpr const char* mix_sign = "{op} does not commute with signs; take abs first, or contract the axis";
 constexpr const char* mix_GL = "{op} does not commute with GL; contract the axis first";
 constexpr const char* bias_scale = "{op}: a constant does not scale; add a feature of that axis";
@@ -69,7 +74,8 @@ void require(Action action, std::string_view op, std::string_view tensor, const 
   if (action == Action::reduce && reason.empty())
     for (int i = 0; i < type.size(); ++i)
       if (i != axis && type.head_of(i) == axis)
-        reason = fmt::format("axis '{}' is per {}, which the sum would forget; contract it first", type[i].str(), type[axis].factor->name);
+        reason = fmt::format("axis '{}' is per {}, which the sum would forget; contract it first", type[i].str(),
+                             type[axis].factor->name);
   if (reason.empty()) return;
   if (const auto at = reason.find("{op}"); at != std::string::npos) reason.replace(at, 4, op);
   throw TypeError("{}: {}", at_axis(op, tensor, type, axis), reason);
@@ -79,29 +85,36 @@ void require(Action action, std::string_view op, std::string_view tensor, const 
   for (int i = 0; i < type.size(); ++i) require(action, op, tensor, type, i);
 }
 
-void require_equal(std::string_view op, std::string_view a_name, const Type& a, std::string_view b_name, const Type& b) {
+void require_equal(std::string_view op, std::string_view a_name, const Type& a, std::string_view b_name,
+                   const Type& b) {
   if (a == b) return;
   if (a.free() != b.free() || a.size() != b.size())
-    throw TypeError("[{}] tensor '{}' has type {}, tensor '{}' {}; both must transform alike", op, a_name, a.str(), b_name, b.str());
+    throw TypeError("[{}] tensor '{}' has type {}, tensor '{}' {}; both must transform alike", op, a_name, a.str(),
+                    b_name, b.str());
   for (int i = 0; i < a.size(); ++i) {
     if (a[i] == b[i]) continue;
     const bool duals = a[i].factor && b[i].factor && a[i].factor->name == b[i].factor->name && a[i].kind == b[i].kind;
     if (!duals)
-      throw TypeError("{}: axis '{}' of tensor '{}' stands against it; both must transform alike", at_axis(op, a_name, a, i), b[i].str(), b_name);
+      throw TypeError("{}: axis '{}' of tensor '{}' stands against it; both must transform alike",
+                      at_axis(op, a_name, a, i), b[i].str(), b_name);
     throw TypeError(
-        "{}: '{}' of tensor '{}' is its dual, as a gradient is of its weight (it transforms by g^-T), and no metric that turns one into the other is "
+        "{}: '{}' of tensor '{}' is its dual, as a gradient is of its weight (it transforms by g^-T), and no metric "
+        "that turns one into the other is "
         "invariant under {}; contract them, or take plain tensors where a metric is chosen, as an optimiser does",
         at_axis(op, a_name, a, i), b[i].str(), b_name, a[i].factor->name);
   }
 }
 
-void require_contractible(std::string_view op, std::string_view a_name, const Type& a, int i, std::string_view b_name, const Type& b, int j) {
+void require_contractible(std::string_view op, std::string_view a_name, const Type& a, int i, std::string_view b_name,
+                          const Type& b, int j) {
   const Axis &x = a[i], &y = b[j];
   if (x.factor->name != y.factor->name || x.kind != y.kind)
-    throw TypeError("{}: contracted with axis {} '{}' ({}) of tensor '{}'; allowed: the same factor", at_axis(op, a_name, a, i), j, y.str(), y.factor->str(), b_name);
+    throw TypeError("{}: contracted with axis {} '{}' ({}) of tensor '{}'; allowed: the same factor",
+                    at_axis(op, a_name, a, i), j, y.str(), y.factor->str(), b_name);
   if (!orthogonal(x.kind) && x.role == y.role)
-    throw TypeError("{}: contracted with axis {} '{}' of tensor '{}' in the same role; allowed: a vector with a covector", at_axis(op, a_name, a, i), j,
-                    y.str(), b_name);
+    throw TypeError(
+        "{}: contracted with axis {} '{}' of tensor '{}' in the same role; allowed: a vector with a covector",
+        at_axis(op, a_name, a, i), j, y.str(), b_name);
 }
 
 }  // namespace weft

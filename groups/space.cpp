@@ -1,8 +1,8 @@
 #include "weft/groups/space.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "weft/core/error.h"
 
@@ -29,21 +29,27 @@ void check(const std::vector<Factor>& factors, const std::vector<SpaceTensor>& t
     if (f.per.empty()) continue;
     const Factor* head = find(factors, f.per);
     if (!head) throw ParseError("[space] factor '{}' is per '{}', which is not declared", f.name, f.per);
-    if (f.kind == Kind::fixed) throw ParseError("[space] factor '{}' is fixed and per '{}'; a fixed axis needs no copies", f.name, f.per);
+    if (f.kind == Kind::fixed)
+      throw ParseError("[space] factor '{}' is fixed and per '{}'; a fixed axis needs no copies", f.name, f.per);
     if (head->kind != Kind::permutation || !head->per.empty())
-      throw ParseError("[space] factor '{}' is per '{}' ({}); allowed: a permutation that is itself per nothing", f.name, f.per, head->str());
+      throw ParseError("[space] factor '{}' is per '{}' ({}); allowed: a permutation that is itself per nothing",
+                       f.name, f.per, head->str());
   }
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const SpaceTensor& t = tensors[i];
     for (std::size_t j = 0; j < i; ++j)
       if (tensors[j].name == t.name) throw ParseError("[space] tensor '{}' is declared twice", t.name);
-    if (t.taps() < 1) throw ParseError("[space] tensor '{}' has taps {}x{}; allowed: 1x1 or more", t.name, t.tap_rows, t.tap_columns);
+    if (t.taps() < 1)
+      throw ParseError("[space] tensor '{}' has taps {}x{}; allowed: 1x1 or more", t.name, t.tap_rows, t.tap_columns);
     for (const SpaceAxis& axis : t.axes) {
       const Factor& f = factors.at(static_cast<std::size_t>(axis.factor));
       if (f.per.empty()) continue;
-      const auto heads = std::count_if(t.axes.begin(), t.axes.end(),
-                                       [&](const SpaceAxis& a) { return factors[static_cast<std::size_t>(a.factor)].name == f.per; });
-      if (heads != 1) throw ParseError("[space] tensor '{}' has an axis '{}' per {} and {} axes '{}'; allowed: exactly one", t.name, f.name, f.per, heads, f.per);
+      const auto heads = std::count_if(t.axes.begin(), t.axes.end(), [&](const SpaceAxis& a) {
+        return factors[static_cast<std::size_t>(a.factor)].name == f.per;
+      });
+      if (heads != 1)
+        throw ParseError("[space] tensor '{}' has an axis '{}' per {} and {} axes '{}'; allowed: exactly one", t.name,
+                         f.name, f.per, heads, f.per);
     }
   }
 }
@@ -81,7 +87,8 @@ int Space::tensor(std::string_view name) const {
 
 Shape Space::axes_shape(int tensor) const {
   Shape shape;
-  for (const SpaceAxis& axis : tensors()[static_cast<std::size_t>(tensor)].axes) shape.push_back(factors()[static_cast<std::size_t>(axis.factor)].size);
+  for (const SpaceAxis& axis : tensors()[static_cast<std::size_t>(tensor)].axes)
+    shape.push_back(factors()[static_cast<std::size_t>(axis.factor)].size);
   return shape;
 }
 
@@ -102,7 +109,8 @@ Type Space::type(int tensor) const {
 
 std::int64_t Space::parameters() const {
   std::int64_t n = 0;
-  for (int i = 0; i < static_cast<int>(tensors().size()); ++i) n += tensors()[static_cast<std::size_t>(i)].taps() * axes_shape(i).numel();
+  for (int i = 0; i < static_cast<int>(tensors().size()); ++i)
+    n += tensors()[static_cast<std::size_t>(i)].taps() * axes_shape(i).numel();
   return n;
 }
 
@@ -121,13 +129,16 @@ std::string Space::str() const {
     if (t.axes.empty() && t.taps() == 1) continue;
     text += '[';
     for (std::size_t i = 0; i < t.axes.size(); ++i)
-      text += fmt::format("{}{}{}", i ? ", " : "", factors()[static_cast<std::size_t>(t.axes[i].factor)].name, t.axes[i].role == Role::covector ? "*" : "");
+      text += fmt::format("{}{}{}", i ? ", " : "", factors()[static_cast<std::size_t>(t.axes[i].factor)].name,
+                          t.axes[i].role == Role::covector ? "*" : "");
     if (t.taps() != 1) text += fmt::format("; taps={}x{}", t.tap_rows, t.tap_columns);
     text += ']';
   }
   return text;
 }
 
-bool Space::operator==(const Space& other) const { return factors() == other.factors() && tensors() == other.tensors(); }
+bool Space::operator==(const Space& other) const {
+  return factors() == other.factors() && tensors() == other.tensors();
+}
 
 }  // namespace weft

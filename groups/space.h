@@ -1,5 +1,6 @@
 #pragma once
-// Weight spaces as data (spec 1.5, text form of spec 7.1): named tensors whose axes are acted on by named group factors.
+// Weight spaces as data (spec 1.5, text form of spec 7.1): named tensors whose axes are acted on by named group
+// factors.
 
 #include <memory>
 #include <span>
@@ -35,8 +36,8 @@ struct SpaceTensor {
 class Space {
  public:
   Space();
-  /// Reads the text form. Throws ParseError, naming line, column and what was expected; also for unknown or doubly declared names,
-  /// a tensor on a factor `per h` without exactly one h axis, `fixed` per anything, nested per.
+  /// Reads the text form. Throws ParseError, naming line, column and what was expected; also for unknown or doubly
+  /// declared names, a tensor on a factor `per h` without exactly one h axis, `fixed` per anything, nested per.
   static Space parse(std::string_view text);
   /// As parse() checks it.
   Space(std::vector<Factor> factors, std::vector<SpaceTensor> tensors);
@@ -71,7 +72,8 @@ class Space {
   std::shared_ptr<const Data> data_;
 };
 
-/// W1[h1, in*] b1[h1] … W{L}[out, h{L-1}*] b{L}[out] for widths n_0..n_L, L >= 2; hidden factors of kind `hidden` (spec 1.1).
+/// W1[h1, in*] b1[h1] … W{L}[out, h{L-1}*] b{L}[out] for widths n_0..n_L, L >= 2; hidden factors of kind `hidden`
+/// (spec 1.1).
 Space mlp_space(std::span<const std::int64_t> widths, Kind hidden);
 
 /// The same with taps[i] = {rows, columns} of layer i+1 folded into the channels; 1x1 for dense layers.
@@ -82,8 +84,9 @@ struct TransformerShape {
   int blocks = 1;
 };
 
-/// Blocks of spec 1.2. Without residual stream: names as in 7.1 (with one block no suffix; with several every name ends in the
-/// block's number, WQ.0, h.0). With residual stream: one factor `s` shared by all blocks (spec 1.4), s* on the input sides.
+/// Blocks of spec 1.2. Without residual stream: names as in 7.1 (with one block no suffix; with several every name ends
+/// in the block's number, WQ.0, h.0). With residual stream: one factor `s` shared by all blocks (spec 1.4), s* on the
+/// input sides.
 Space transformer_space(const TransformerShape& shape, bool residual);
 
 }  // namespace weft

@@ -10,7 +10,8 @@ Kind kind(Lexer& in) {
   const std::string text = in.name("as kind (fixed, permutation, positive_monomial, sign_monomial, GL)");
   for (Kind k : all_kinds)
     if (text == name(k)) return k;
-  throw ParseError("[space] line {}: kind '{}'; allowed: fixed, permutation, positive_monomial, sign_monomial, GL", in.line(), text);
+  throw ParseError("[space] line {}: kind '{}'; allowed: fixed, permutation, positive_monomial, sign_monomial, GL",
+                   in.line(), text);
 }
 
 /// declaration := name ("," name)* ":" kind "(" n ")" ["per" head], the first name already read.
@@ -40,7 +41,8 @@ SpaceTensor parse_tensor(Lexer& in, std::string name, const std::vector<Factor>&
   do {
     const std::string axis = in.name("of an axis");
     const auto f = std::find_if(factors.begin(), factors.end(), [&](const Factor& x) { return x.name == axis; });
-    if (f == factors.end()) throw ParseError("[space] line {}: tensor '{}' has an axis '{}', which is not declared", in.line(), t.name, axis);
+    if (f == factors.end())
+      throw ParseError("[space] line {}: tensor '{}' has an axis '{}', which is not declared", in.line(), t.name, axis);
     t.axes.push_back({static_cast<int>(f - factors.begin()), in.take("*") ? Role::covector : Role::vector});
   } while (in.take(","));
   if (in.take(";")) {

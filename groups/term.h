@@ -1,5 +1,6 @@
 #pragma once
-// Typed terms (spec 7): a layer is a list of formulas that are parsed against its input and output spaces, decided, and proved.
+// Typed terms (spec 7): a layer is a list of formulas that are parsed against its input and output spaces, decided, and
+// proved.
 //     QK[p,q] := WQ[h,p,x] WK[h,q,x]
 //     WA[j,k] += phi1[p,q] QK[p,q]
 
@@ -81,7 +82,8 @@ struct TermParameter {
   Shape shape(std::int64_t e, std::int64_t d) const;
 };
 
-/// One product, resolved: value[B, channels, left indices] = scale * Π operands, summed over the indices not on the left.
+/// One product, resolved: value[B, channels, left indices] = scale * Π operands, summed over the indices not on the
+/// left.
 struct TermResolved {
   bool to_let = false;
   int target = 0;         ///< tensor of the output space, or let
@@ -97,7 +99,7 @@ struct TermResolved {
 /// An axis of a let, typed by the counts of spec 7.2.
 struct TermLetAxis {
   int factor = -1;
-  int weight = 0;            ///< positive_monomial: sum of weights (vector +1, covector -1); sign_monomial: parity, 0 or 1
+  int weight = 0;  ///< positive_monomial: sum of weights (vector +1, covector -1); sign_monomial: parity, 0 or 1
   Role role = Role::vector;  ///< GL
   int head = -1;             ///< the axis of the let that carries its head, for a factor per h
 };
@@ -115,9 +117,9 @@ struct TermPlace {
   bool left = false;
   std::string tensor;
   int factor = -1;
-  int weight = 0;            ///< vector +1, covector -1; of a let's axis its own
+  int weight = 0;  ///< vector +1, covector -1; of a let's axis its own
   Role role = Role::vector;
-  int head = -1;             ///< index of the head, for a factor per h; -1 when the let on the left does not keep it
+  int head = -1;  ///< index of the head, for a factor per h; -1 when the let on the left does not keep it
 };
 
 /// What the rule says of one index of a term.
@@ -129,16 +131,18 @@ struct TermVerdict {
 /// A parsed and resolved list.
 class TermList {
  public:
-  /// Throws ParseError for what is no term (unknown name, wrong number of indices, a learned index that stands nowhere else, two shapes
-  /// of one parameter, spaces that define a factor differently) and, unless `decide_only`, TypeError for the first term that is not
-  /// equivariant: "[terms] 'WA[j,k] += …', index p (s: permutation(32)): …".
+  /// Throws ParseError for what is no term (unknown name, wrong number of indices, a learned index that stands nowhere
+  /// else, two shapes of one parameter, spaces that define a factor differently) and, unless `decide_only`, TypeError
+  /// for the first term that is not equivariant: "[terms] 'WA[j,k] += …', index p (s: permutation(32)): …".
   TermList(const Space& in, const Space& out, std::string_view text, bool decide_only = false);
 
   const Space& in() const { return in_; }
   const Space& out() const { return out_; }
-  const std::vector<Factor>& factors() const { return factors_; }          ///< of both spaces, by name
-  const std::vector<TermResolved>& terms() const { return terms_; }        ///< in order of the text; a let's products one after another
-  const std::vector<TermLet>& lets() const { return lets_; }               ///< in order of the text
+  const std::vector<Factor>& factors() const { return factors_; }  ///< of both spaces, by name
+  const std::vector<TermResolved>& terms() const {
+    return terms_;
+  }  ///< in order of the text; a let's products one after another
+  const std::vector<TermLet>& lets() const { return lets_; }                    ///< in order of the text
   const std::vector<TermParameter>& parameters() const { return parameters_; }  ///< in order of first use
   /// One statement a line; TermList reads it again.
   const std::string& text() const { return text_; }
@@ -148,7 +152,8 @@ class TermList {
   TermVerdict verdict(const TermResolved& term, int index) const;
   /// Why term i is not equivariant, or nothing.
   std::optional<std::string> refusal(int term) const;
-  /// One line per index of term i: its factor, its places and the rule that allows or refuses it. What `weft verify` prints.
+  /// One line per index of term i: its factor, its places and the rule that allows or refuses it. What `weft verify`
+  /// prints.
   std::string proof(int term) const;
 
   /// Of one parameter (spec 2.5): fan_in is d times its contracted indices, fan_out e times the others (taps included).

@@ -20,8 +20,10 @@ double TermResolved::scale() const {
 
 TermList::Fans TermList::fans(int parameter, std::int64_t e, std::int64_t d) const {
   const TermParameter& p = parameters_[static_cast<std::size_t>(parameter)];
-  Fans f{p.kind == ParameterKind::constant ? 1. : static_cast<double>(d * p.taps_in), p.kind == ParameterKind::psi ? 1. : static_cast<double>(e * p.taps_out)};
-  for (std::size_t i = 0; i < p.index_sizes.size(); ++i) (p.on_left[i] ? f.fan_out : f.fan_in) *= static_cast<double>(p.index_sizes[i]);
+  Fans f{p.kind == ParameterKind::constant ? 1. : static_cast<double>(d * p.taps_in),
+         p.kind == ParameterKind::psi ? 1. : static_cast<double>(e * p.taps_out)};
+  for (std::size_t i = 0; i < p.index_sizes.size(); ++i)
+    (p.on_left[i] ? f.fan_out : f.fan_in) *= static_cast<double>(p.index_sizes[i]);
   return f;
 }
 

@@ -33,11 +33,14 @@ class TermResolver {
   explicit TermResolver(TermList& list) : list_(list) {
     for (const Space* space : {&list.in_, &list.out_})
       for (const Factor& f : space->factors()) {
-        const auto known = std::find_if(list.factors_.begin(), list.factors_.end(), [&](const Factor& k) { return k.name == f.name; });
+        const auto known =
+            std::find_if(list.factors_.begin(), list.factors_.end(), [&](const Factor& k) { return k.name == f.name; });
         if (known == list.factors_.end())
           list.factors_.push_back(f);
         else if (!(*known == f))
-          throw ParseError("[terms] factor '{}' is {} in the input space, {} in the output space; allowed: one definition", f.name, known->str(), f.str());
+          throw ParseError(
+              "[terms] factor '{}' is {} in the input space, {} in the output space; allowed: one definition", f.name,
+              known->str(), f.str());
       }
   }
 
@@ -56,7 +59,8 @@ class TermResolver {
  private:
   template <class... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> message, Args&&... args) const {
-    throw ParseError("[terms] line {}, '{}': {}", statement_->line, text_, fmt::format(message, std::forward<Args>(args)...));
+    throw ParseError("[terms] line {}, '{}': {}", statement_->line, text_,
+                     fmt::format(message, std::forward<Args>(args)...));
   }
 
   static std::string names(const Space& space) {
@@ -73,8 +77,9 @@ class TermResolver {
 
   int factor_of(const Space& space, int axis_factor) const {
     const std::string& name = space.factors()[static_cast<std::size_t>(axis_factor)].name;
-    return static_cast<int>(std::find_if(list_.factors_.begin(), list_.factors_.end(), [&](const Factor& f) { return f.name == name; }) -
-                            list_.factors_.begin());
+    return static_cast<int>(
+        std::find_if(list_.factors_.begin(), list_.factors_.end(), [&](const Factor& f) { return f.name == name; }) -
+        list_.factors_.begin());
   }
 
   int declare_let() {
@@ -83,7 +88,8 @@ class TermResolver {
     if (is_learned(left.name)) fail("'{}' is the name of a learned tensor; a let needs another", left.name);
     for (const std::string& i : left.indices) {
       if (is_integer(i)) fail("an integer on the left; it selects a position of a learned tensor only");
-      if (std::count(left.indices.begin(), left.indices.end(), i) > 1) fail("index {} stands twice on the left of a let; allowed: distinct ones", i);
+      if (std::count(left.indices.begin(), left.indices.end(), i) > 1)
+        fail("index {} stands twice on the left of a let; allowed: distinct ones", i);
     }
     return static_cast<int>(list_.lets_.size());
   }
@@ -111,16 +117,21 @@ class TermResolver {
       taps = list_.lets_[static_cast<std::size_t>(let)].taps;
     } else {
       operand = {Source::feature, list_.in_.find_tensor(ref.name), {}};
-      if (operand.which < 0) fail("'{}' is unknown; allowed: a tensor of the input space ({}), an earlier let, or phi… and psi…", ref.name, names(list_.in_));
+      if (operand.which < 0)
+        fail("'{}' is unknown; allowed: a tensor of the input space ({}), an earlier let, or phi… and psi…", ref.name,
+             names(list_.in_));
       const SpaceTensor& t = list_.in_.tensors()[static_cast<std::size_t>(operand.which)];
       for (const SpaceAxis& a : t.axes) factors.push_back(factor_of(list_.in_, a.factor));
       taps = t.taps();
     }
-    if (factors.size() != ref.indices.size()) fail("'{}' has {} axes, {} indices were given", ref.name, factors.size(), ref.indices.size());
-    if (!first && taps != term.taps) fail("'{}' has {} taps, another feature of the term {}; allowed: equal ones", ref.name, taps, term.taps);
+    if (factors.size() != ref.indices.size())
+      fail("'{}' has {} axes, {} indices were given", ref.name, factors.size(), ref.indices.size());
+    if (!first && taps != term.taps)
+      fail("'{}' has {} taps, another feature of the term {}; allowed: equal ones", ref.name, taps, term.taps);
     term.taps = taps;
     for (std::size_t i = 0; i < factors.size(); ++i) {
-      if (is_integer(ref.indices[i])) fail("integer {} in '{}'; it selects a position of a learned tensor only", ref.indices[i], ref.name);
+      if (is_integer(ref.indices[i]))
+        fail("integer {} in '{}'; it selects a position of a learned tensor only", ref.indices[i], ref.name);
       operand.axes.push_back({index(term, ref.indices[i], factors[i]), 0});
     }
     return operand;
@@ -136,7 +147,8 @@ class TermResolver {
     p.taps_in = term.taps;
     if (!term.to_let) {
       p.target = term.target;
-      p.taps_out = p.kind == ParameterKind::psi ? 1 : list_.out_.tensors()[static_cast<std::size_t>(term.target)].taps();
+      p.taps_out =
+          p.kind == ParameterKind::psi ? 1 : list_.out_.tensors()[static_cast<std::size_t>(term.target)].taps();
     }
     TermOperand operand{Source::learned, 0, {}};
     for (const std::string& i : ref.indices) {
@@ -149,7 +161,8 @@ class TermResolver {
       } else {
         axis.index = known(term, i);
         if (axis.index < 0) fail("index {} of '{}' stands in no feature and not on the left", i, ref.name);
-        if (std::count(ref.indices.begin(), ref.indices.end(), i) > 1) fail("index {} stands twice in '{}'; allowed: distinct ones", i, ref.name);
+        if (std::count(ref.indices.begin(), ref.indices.end(), i) > 1)
+          fail("index {} stands twice in '{}'; allowed: distinct ones", i, ref.name);
         p.index_sizes.push_back(term.indices[static_cast<std::size_t>(axis.index)].size);
         p.on_left.push_back(contains(statement_->left.indices, i));
       }
@@ -161,19 +174,23 @@ class TermResolver {
 
   /// Terms that name one parameter share it. An integer's axis grows with the largest integer; any other must agree.
   int share(TermParameter p, const std::vector<TermAxis>& axes) {
-    const auto known = std::find_if(list_.parameters_.begin(), list_.parameters_.end(), [&](const TermParameter& k) { return k.name == p.name; });
+    const auto known = std::find_if(list_.parameters_.begin(), list_.parameters_.end(),
+                                    [&](const TermParameter& k) { return k.name == p.name; });
     if (known == list_.parameters_.end()) {
       list_.parameters_.push_back(std::move(p));
       return static_cast<int>(list_.parameters_.size()) - 1;
     }
-    bool agrees = known->kind == p.kind && known->taps_in == p.taps_in && known->taps_out == p.taps_out && known->index_sizes.size() == p.index_sizes.size();
+    bool agrees = known->kind == p.kind && known->taps_in == p.taps_in && known->taps_out == p.taps_out &&
+                  known->index_sizes.size() == p.index_sizes.size();
     for (std::size_t i = 0; agrees && i < p.index_sizes.size(); ++i) {
       if (axes[i].index < 0)
         known->index_sizes[i] = std::max(known->index_sizes[i], p.index_sizes[i]);
       else
         agrees = known->index_sizes[i] == p.index_sizes[i];
     }
-    if (!agrees) fail("parameter '{}' has shape {} here (e = d = 1), {} in an earlier term; allowed: one shape", p.name, p.shape(1, 1).str(), known->shape(1, 1).str());
+    if (!agrees)
+      fail("parameter '{}' has shape {} here (e = d = 1), {} in an earlier term; allowed: one shape", p.name,
+           p.shape(1, 1).str(), known->shape(1, 1).str());
     return static_cast<int>(known - list_.parameters_.begin());
   }
 
@@ -181,7 +198,8 @@ class TermResolver {
     const std::vector<std::string>& indices = statement_->left.indices;
     if (!term.to_let) {
       const SpaceTensor& t = list_.out_.tensors()[static_cast<std::size_t>(term.target)];
-      if (t.axes.size() != indices.size()) fail("'{}' has {} axes, {} indices were given", t.name, t.axes.size(), indices.size());
+      if (t.axes.size() != indices.size())
+        fail("'{}' has {} axes, {} indices were given", t.name, t.axes.size(), indices.size());
       for (std::size_t i = 0; i < indices.size(); ++i) {
         if (is_integer(indices[i])) fail("an integer on the left; it selects a position of a learned tensor only");
         term.left.push_back(index(term, indices[i], factor_of(list_.out_, t.axes[i].factor)));
@@ -208,18 +226,21 @@ class TermResolver {
         phis += kind_of(ref.name, true) == ParameterKind::phi;
         term.operands.push_back(learned(term, ref, features > 0));
       }
-    if (term.to_let && (phis || !features)) fail("a let has features and psi only; move the phi to the term that reads it");
+    if (term.to_let && (phis || !features))
+      fail("a let has features and psi only; move the phi to the term that reads it");
     if (!term.to_let && phis != 1) fail("{} phi; allowed: exactly one a term", phis);
     for (const std::string& i : p.mean) {
       const int k = known(term, i);
-      if (k < 0 || contains(statement_->left.indices, i)) fail("mean over {}; allowed: an index that stands on the right and not on the left", i);
+      if (k < 0 || contains(statement_->left.indices, i))
+        fail("mean over {}; allowed: an index that stands on the right and not on the left", i);
       if (std::count(p.mean.begin(), p.mean.end(), i) > 1) fail("mean over {} twice", i);
       term.averaged.push_back(k);
     }
     return term;
   }
 
-  /// A let and the types of its axes (spec 7.2's counts), from its first product; the rule checks the others against it.
+  /// A let and the types of its axes (spec 7.2's counts), from its first product; the rule checks the others against
+  /// it.
   void type_let(const TermResolved& term) {
     TermLet let{statement_->left.name, {}, {}, term.taps};
     for (int i : term.left) {
@@ -251,7 +272,8 @@ TermList::TermList(const Space& in, const Space& out, std::string_view text, boo
   for (const TermStatement& s : parse_terms(text)) resolver.add(s);
   if (decide_only) return;
   for (int i = 0; i < static_cast<int>(terms_.size()); ++i)
-    if (const auto reason = refusal(i)) throw TypeError("[terms] '{}', {}", terms_[static_cast<std::size_t>(i)].text, *reason);
+    if (const auto reason = refusal(i))
+      throw TypeError("[terms] '{}', {}", terms_[static_cast<std::size_t>(i)].text, *reason);
 }
 
 }  // namespace weft

@@ -29,11 +29,13 @@ TermVerdict verdict_GL(const Counts& c, const std::vector<TermPlace>& places) {
     return refused("is a vector on one side and a covector on the other; allowed: the same role");
   }
   if (c.right + c.left == 2) {
-    if (places[0].role != places[1].role) return {true, c.left ? "writes the identity matrix" : "a vector with a covector: contracted"};
+    if (places[0].role != places[1].role)
+      return {true, c.left ? "writes the identity matrix" : "a vector with a covector: contracted"};
     return refused("stands twice in the same role; allowed: a vector with a covector");
   }
   return refused(fmt::format(
-      "stands {} times on the right and {} on the left; allowed: once on each side, or a vector and a covector on one", c.right, c.left));
+      "stands {} times on the right and {} on the left; allowed: once on each side, or a vector and a covector on one",
+      c.right, c.left));
 }
 
 }  // namespace
@@ -49,7 +51,8 @@ std::vector<TermPlace> TermList::places(const TermResolved& term, int index) con
       for (std::size_t k = 0; k < factors_.size(); ++k)
         if (factors_[k].name == f.name) place.factor = static_cast<int>(k);
       for (std::size_t k = 0; k < t.axes.size(); ++k)
-        if (!f.per.empty() && space.factors()[static_cast<std::size_t>(t.axes[k].factor)].name == f.per) place.head = index_at(k);
+        if (!f.per.empty() && space.factors()[static_cast<std::size_t>(t.axes[k].factor)].name == f.per)
+          place.head = index_at(k);
       out.push_back(std::move(place));
     }
   };
@@ -57,7 +60,8 @@ std::vector<TermPlace> TermList::places(const TermResolved& term, int index) con
     for (std::size_t i = 0; i < let.axes.size(); ++i) {
       if (index_at(i) != index) continue;
       const TermLetAxis& a = let.axes[i];
-      out.push_back({left, let.name, a.factor, a.weight, a.role, a.head < 0 ? -1 : index_at(static_cast<std::size_t>(a.head))});
+      out.push_back(
+          {left, let.name, a.factor, a.weight, a.role, a.head < 0 ? -1 : index_at(static_cast<std::size_t>(a.head))});
     }
   };
   for (const TermOperand& operand : term.operands) {
@@ -78,10 +82,13 @@ TermVerdict TermList::verdict(const TermResolved& term, int index) const {
   const Factor& factor = factors_[static_cast<std::size_t>(term.indices[static_cast<std::size_t>(index)].factor)];
   for (const TermPlace& p : where)
     if (p.factor != where[0].factor)
-      return refused(fmt::format("runs over {} and {}; allowed: one factor", factor.name, factors_[static_cast<std::size_t>(p.factor)].name));
+      return refused(fmt::format("runs over {} and {}; allowed: one factor", factor.name,
+                                 factors_[static_cast<std::size_t>(p.factor)].name));
   if (factor.kind == Kind::fixed) return {true, "does not move: everything is allowed"};
   for (const TermPlace& p : where)
-    if (p.head != where[0].head) return refused(fmt::format("its places carry different heads; allowed: one index over {} at all of them", factor.per));
+    if (p.head != where[0].head)
+      return refused(
+          fmt::format("its places carry different heads; allowed: one index over {} at all of them", factor.per));
   for (const TermOperand& operand : term.operands)
     if (operand.source == Source::learned)
       for (const TermAxis& a : operand.axes)
@@ -95,7 +102,8 @@ TermVerdict TermList::verdict(const TermResolved& term, int index) const {
     case Kind::permutation:
       return {true, c.left == 0 ? "summed over all" : c.right == 0 ? "the same value at all" : "kept"};
     case Kind::positive_monomial:
-      if (c.right_weight == c.left_weight) return {true, fmt::format("scales by power {} on both sides", c.left_weight)};
+      if (c.right_weight == c.left_weight)
+        return {true, fmt::format("scales by power {} on both sides", c.left_weight)};
       return refused(fmt::format("scales by power {} on the right, {} on the left", c.right_weight, c.left_weight));
     case Kind::sign_monomial:
       if ((c.right_weight - c.left_weight) % 2 == 0) return {true, "an even number of signs"};
@@ -125,9 +133,11 @@ std::string TermList::proof(int term) const {
     const Factor& f = factors_[static_cast<std::size_t>(index.factor)];
     std::string at;
     for (const TermPlace& p : places(t, i))
-      at += fmt::format("{}{}{} ({})", at.empty() ? "" : ", ", p.left ? "left " : "", p.tensor, p.role == Role::vector ? "vector" : "covector");
+      at += fmt::format("{}{}{} ({})", at.empty() ? "" : ", ", p.left ? "left " : "", p.tensor,
+                        p.role == Role::vector ? "vector" : "covector");
     const TermVerdict v = verdict(t, i);
-    out += fmt::format("    {:<4} {:<24} {:<40} {}{}\n", index.name, fmt::format("{}: {}", f.name, f.str()), at, v.allowed ? "" : "REFUSED: ", v.reason);
+    out += fmt::format("    {:<4} {:<24} {:<40} {}{}\n", index.name, fmt::format("{}: {}", f.name, f.str()), at,
+                       v.allowed ? "" : "REFUSED: ", v.reason);
   }
   return out;
 }

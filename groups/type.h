@@ -8,7 +8,8 @@
 
 namespace weft {
 
-/// One axis of a type. `kind` is the factor's, except where an operation weakened it (abs turns signs into permutations).
+/// One axis of a type. `kind` is the factor's, except where an operation weakened it (abs turns signs into
+/// permutations).
 struct Axis {
   const Factor* factor = nullptr;
   Role role = Role::vector;

@@ -4,8 +4,8 @@
 
 namespace weft {
 
-TermLayer::TermLayer(Parameters& parameters, const std::string& name, const Space& in, const Space& out, const std::string& terms, std::int64_t d,
-                     std::int64_t e, bool train_psi)
+TermLayer::TermLayer(Parameters& parameters, const std::string& name, const Space& in, const Space& out,
+                     const std::string& terms, std::int64_t d, std::int64_t e, bool train_psi)
     : list_(in, out, terms), e_(e) {
   for (int i = 0; i < static_cast<int>(list_.parameters().size()); ++i) {
     const TermParameter& p = list_.parameters()[static_cast<std::size_t>(i)];

@@ -9,12 +9,12 @@
 
 namespace weft {
 
-/// d input channels, e output channels. phi starts Xavier-normal with the fans of all terms of one output tensor summed (spec 2.5), constants at 0;
-/// psi starts N(0, 1) / (d x its sizes). Throws what TermList throws.
+/// d input channels, e output channels. phi starts Xavier-normal with the fans of all terms of one output tensor summed
+/// (spec 2.5), constants at 0; psi starts N(0, 1) / (d x its sizes). Throws what TermList throws.
 class TermLayer {
  public:
-  TermLayer(Parameters& parameters, const std::string& name, const Space& in, const Space& out, const std::string& terms, std::int64_t d, std::int64_t e,
-            bool train_psi = true);
+  TermLayer(Parameters& parameters, const std::string& name, const Space& in, const Space& out,
+            const std::string& terms, std::int64_t d, std::int64_t e, bool train_psi = true);
 
   const TermList& list() const { return list_; }
   std::int64_t channels() const { return e_; }

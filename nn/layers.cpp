@@ -12,11 +12,13 @@ Linear::Linear(Parameters& parameters, const std::string& name, std::int64_t fan
 
 Var Linear::operator()(const Parameters& parameters, const Var& x, std::optional<UnaryOp> activation) const {
   Tape& tape = x.tape();
-  return contract("bi,oi+o->bo", x, parameters.on(tape, weight_), parameters.on(tape, bias_), {.activation = activation});
+  return contract("bi,oi+o->bo", x, parameters.on(tape, weight_), parameters.on(tape, bias_),
+                  {.activation = activation});
 }
 
 LayerNormLayer::LayerNormLayer(Parameters& parameters, const std::string& name, std::int64_t n)
-    : gain_(parameters.add(name + ".gain", {n}, Init::ones())), shift_(parameters.add(name + ".shift", {n}, Init::zeros())) {}
+    : gain_(parameters.add(name + ".gain", {n}, Init::ones())),
+      shift_(parameters.add(name + ".shift", {n}, Init::zeros())) {}
 
 Var LayerNormLayer::operator()(const Parameters& parameters, const Var& x) const {
   Tape& tape = x.tape();
@@ -29,10 +31,12 @@ Var dropout(const Var& x, double rate, Key key) {
 }
 
 Mlp::Mlp(Parameters& parameters, const std::string& name, const std::vector<std::int64_t>& sizes, bool norm) {
-  if (sizes.size() < 2) throw UsageError("[mlp] '{}' has {} sizes; allowed: at least fan_in and fan_out", name, sizes.size());
+  if (sizes.size() < 2)
+    throw UsageError("[mlp] '{}' has {} sizes; allowed: at least fan_in and fan_out", name, sizes.size());
   for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
     linears_.emplace_back(parameters, name + "." + std::to_string(i), sizes[i], sizes[i + 1]);
-    if (norm && i + 2 < sizes.size()) norms_.emplace_back(parameters, name + "." + std::to_string(i) + ".norm", sizes[i + 1]);
+    if (norm && i + 2 < sizes.size())
+      norms_.emplace_back(parameters, name + "." + std::to_string(i) + ".norm", sizes[i + 1]);
   }
 }
 

@@ -31,7 +31,8 @@ class LayerNormLayer {
   int gain_, shift_;
 };
 
-/// Multiplies single values by 0 or 1 / (1 - rate), in training. x: any plain tensor. Throws UsageError unless 0 <= rate < 1.
+/// Multiplies single values by 0 or 1 / (1 - rate), in training. x: any plain tensor. Throws UsageError unless 0 <=
+/// rate < 1.
 Var dropout(const Var& x, double rate, Key key);
 
 /// Linear layers with ReLU (and layer norm before it, when asked) between them.

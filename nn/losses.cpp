@@ -13,8 +13,10 @@ namespace {
 
 void check(const char* who, const Var& x, const Tensor& target) {
   require(Action::mix, who, x.name(), x.type());
-  if (!(x.shape() == target.shape())) throw ShapeError("[{}] prediction of shape {}, target of shape {}", who, x.shape().str(), target.shape().str());
-  if (x.dtype() != target.dtype()) throw DtypeError("[{}] prediction is {}, target {}", who, name(x.dtype()), name(target.dtype()));
+  if (!(x.shape() == target.shape()))
+    throw ShapeError("[{}] prediction of shape {}, target of shape {}", who, x.shape().str(), target.shape().str());
+  if (x.dtype() != target.dtype())
+    throw DtypeError("[{}] prediction is {}, target {}", who, name(x.dtype()), name(target.dtype()));
 }
 
 /// y = f(x, t) per item, gx = gy df(x, t).
@@ -25,7 +27,8 @@ Var per_item(const char* who, const Var& x, const Tensor& target, F f, Df df) {
   with_float(x.dtype(), who, [&](auto tag) {
     using T = decltype(tag);
     const T *in = x.value().data<T>(), *t = target.data<T>();
-    for (std::int64_t i = 0; i < y.numel(); ++i) y.data<T>()[i] = static_cast<T>(f(static_cast<double>(in[i]), static_cast<double>(t[i])));
+    for (std::int64_t i = 0; i < y.numel(); ++i)
+      y.data<T>()[i] = static_cast<T>(f(static_cast<double>(in[i]), static_cast<double>(t[i])));
   });
   return x.tape().record(who, y, x.type(), {x}, [target, df, who](Backward& b) {
     const GradSlot g = b.grad(0);
@@ -34,7 +37,8 @@ Var per_item(const char* who, const Var& x, const Tensor& target, F f, Df df) {
       const T *in = b.input(0).data<T>(), *t = target.data<T>(), *gy = b.cotangent().data<T>();
       for (std::int64_t i = 0; i < target.numel(); ++i) {
         T& to = g.tensor.data<T>()[i];
-        to = gy[i] * static_cast<T>(df(static_cast<double>(in[i]), static_cast<double>(t[i]))) + (g.beta != 0 ? to : T(0));
+        to = gy[i] * static_cast<T>(df(static_cast<double>(in[i]), static_cast<double>(t[i]))) +
+             (g.beta != 0 ? to : T(0));
       }
     });
   });
@@ -45,7 +49,9 @@ Var per_item(const char* who, const Var& x, const Tensor& target, F f, Df df) {
 Var binary_cross_entropy(const Var& p, const Tensor& target) {
   return per_item(
       "binary_cross_entropy", p, target,
-      [](double x, double t) { return -(t * std::max(std::log(x), -100.0) + (1 - t) * std::max(std::log1p(-x), -100.0)); },
+      [](double x, double t) {
+        return -(t * std::max(std::log(x), -100.0) + (1 - t) * std::max(std::log1p(-x), -100.0));
+      },
       [](double x, double t) { return (x - t) / std::max(x * (1 - x), 1e-12); });
 }
 
@@ -58,18 +64,21 @@ Var binary_cross_entropy_with_logits(const Var& z, const Tensor& target) {
 
 Var squared_error(const Var& x, const Tensor& target) {
   return per_item(
-      "squared_error", x, target, [](double a, double t) { return (a - t) * (a - t); }, [](double a, double t) { return 2 * (a - t); });
+      "squared_error", x, target, [](double a, double t) { return (a - t) * (a - t); },
+      [](double a, double t) { return 2 * (a - t); });
 }
 
 Var cross_entropy(const Var& z, const Tensor& label) {
   const Shape& s = z.shape();
   if (s.rank() == 0 || !(s.sub(0, s.rank() - 1) == label.shape()))
-    throw ShapeError("[cross_entropy] scores of shape {}, labels of shape {}; allowed: [..., classes] and [...]", s.str(), label.shape().str());
+    throw ShapeError("[cross_entropy] scores of shape {}, labels of shape {}; allowed: [..., classes] and [...]",
+                     s.str(), label.shape().str());
   const std::int64_t classes = s[s.rank() - 1], rows = label.numel();
   const std::span<const std::int32_t> labels = label.span<std::int32_t>();
   for (std::int64_t r = 0; r < rows; ++r)
     if (labels[static_cast<std::size_t>(r)] < 0 || labels[static_cast<std::size_t>(r)] >= classes)
-      throw UsageError("[cross_entropy] label {} of item {}; allowed: 0..{}", labels[static_cast<std::size_t>(r)], r, classes - 1);
+      throw UsageError("[cross_entropy] label {} of item {}; allowed: 0..{}", labels[static_cast<std::size_t>(r)], r,
+                       classes - 1);
   require(Action::mix, "cross_entropy", z.name(), z.type());
   Tape& tape = z.tape();
   const Tensor y = tape.empty(label.shape(), z.dtype()), logp = tape.empty(s, z.dtype());
@@ -77,7 +86,8 @@ Var cross_entropy(const Var& z, const Tensor& label) {
   kernel(RowOp::LogSoftmax, z.dtype()).forward(rows_of, z.value().raw(), logp.raw());
   with_float(z.dtype(), "cross_entropy", [&](auto tag) {
     using T = decltype(tag);
-    for (std::int64_t r = 0; r < rows; ++r) y.data<T>()[r] = -logp.data<T>()[r * classes + labels[static_cast<std::size_t>(r)]];
+    for (std::int64_t r = 0; r < rows; ++r)
+      y.data<T>()[r] = -logp.data<T>()[r * classes + labels[static_cast<std::size_t>(r)]];
   });
   return tape.record("cross_entropy", y, Type::plain(y.rank()), {z}, [label, logp, rows, classes](Backward& b) {
     const GradSlot g = b.grad(0);
@@ -94,13 +104,12 @@ Var cross_entropy(const Var& z, const Tensor& label) {
   });
 }
 
-Var mean_all(const Var& x) {
-  return mean(reshape(x, {x.value().numel()}), 0);
-}
+Var mean_all(const Var& x) { return mean(reshape(x, {x.value().numel()}), 0); }
 
 namespace {
 
-OpCase loss_case(std::string name, OpRange range, const Shape& shape, std::function<Var(const Var&)> run, std::function<std::vector<double>(const Tensor&)> reference) {
+OpCase loss_case(std::string name, OpRange range, const Shape& shape, std::function<Var(const Var&)> run,
+                 std::function<std::vector<double>(const Tensor&)> reference) {
   OpCase c;
   c.name = std::move(name);
   c.range = range;
@@ -117,7 +126,8 @@ OpCase refused_loss(std::string name, std::function<Var(const Var&)> run) {
   c.tensors = {"S"};
   c.result = "S";
   c.run = [run](Tape&, std::span<const Var> x) { return run(x[0]); };
-  c.refusal = "[" + name + "] tensor 'S', axis 0 's' (sign_monomial(4)): " + name + " does not commute with signs; take abs first, or contract the axis";
+  c.refusal = "[" + name + "] tensor 'S', axis 0 's' (sign_monomial(4)): " + name +
+              " does not commute with signs; take abs first, or contract the axis";
   c.name = std::move(name);
   return c;
 }
@@ -146,30 +156,40 @@ std::vector<OpCase> loss_cases() {
   };
   const Tensor label = Tensor::from<std::int32_t>(labels, {2});
   return {
-      loss_case("binary_cross_entropy", {0.1, 0.9}, {6}, [](const Var& x) { return binary_cross_entropy(x, target_for(x, t)); },
-                each([](double p, double q) { return -q * std::log(p) - (1 - q) * std::log(1 - p); })),
-      loss_case("binary_cross_entropy_with_logits", {-4, 4}, {6}, [](const Var& x) { return binary_cross_entropy_with_logits(x, target_for(x, t)); },
-                each([](double z, double q) { return -q * std::log(1 / (1 + std::exp(-z))) - (1 - q) * std::log(1 / (1 + std::exp(z))); })),
-      loss_case("squared_error", {-2, 2}, {6}, [](const Var& x) { return squared_error(x, target_for(x, t)); },
-                each([](double a, double b) { return (a - b) * (a - b); })),
-      loss_case("cross_entropy", {-3, 3}, {2, 3}, [label](const Var& x) { return cross_entropy(x, label); },
-                [](const Tensor& x) {
-                  std::vector<double> y;
-                  for (std::int64_t r = 0; r < 2; ++r) {
-                    double sum = 0;
-                    for (std::int64_t c = 0; c < 3; ++c) sum += std::exp(x.data<double>()[r * 3 + c]);
-                    y.push_back(std::log(sum) - x.data<double>()[r * 3 + labels[r]]);
-                  }
-                  return y;
-                }),
-      loss_case("mean_all", {-2, 2}, {2, 3}, [](const Var& x) { return mean_all(x); },
-                [](const Tensor& x) {
-                  double sum = 0;
-                  for (double v : x.span<double>()) sum += v;
-                  return std::vector<double>{sum / 6};
-                }),
+      loss_case(
+          "binary_cross_entropy", {0.1, 0.9}, {6},
+          [](const Var& x) { return binary_cross_entropy(x, target_for(x, t)); },
+          each([](double p, double q) { return -q * std::log(p) - (1 - q) * std::log(1 - p); })),
+      loss_case(
+          "binary_cross_entropy_with_logits", {-4, 4}, {6},
+          [](const Var& x) { return binary_cross_entropy_with_logits(x, target_for(x, t)); },
+          each([](double z, double q) {
+            return -q * std::log(1 / (1 + std::exp(-z))) - (1 - q) * std::log(1 / (1 + std::exp(z)));
+          })),
+      loss_case(
+          "squared_error", {-2, 2}, {6}, [](const Var& x) { return squared_error(x, target_for(x, t)); },
+          each([](double a, double b) { return (a - b) * (a - b); })),
+      loss_case(
+          "cross_entropy", {-3, 3}, {2, 3}, [label](const Var& x) { return cross_entropy(x, label); },
+          [](const Tensor& x) {
+            std::vector<double> y;
+            for (std::int64_t r = 0; r < 2; ++r) {
+              double sum = 0;
+              for (std::int64_t c = 0; c < 3; ++c) sum += std::exp(x.data<double>()[r * 3 + c]);
+              y.push_back(std::log(sum) - x.data<double>()[r * 3 + labels[r]]);
+            }
+            return y;
+          }),
+      loss_case(
+          "mean_all", {-2, 2}, {2, 3}, [](const Var& x) { return mean_all(x); },
+          [](const Tensor& x) {
+            double sum = 0;
+            for (double v : x.span<double>()) sum += v;
+            return std::vector<double>{sum / 6};
+          }),
       refused_loss("squared_error", [constant](const Var& x) { return squared_error(x, constant(x, 0.3)); }),
-      refused_loss("binary_cross_entropy_with_logits", [constant](const Var& x) { return binary_cross_entropy_with_logits(x, constant(x, 0.3)); }),
+      refused_loss("binary_cross_entropy_with_logits",
+                   [constant](const Var& x) { return binary_cross_entropy_with_logits(x, constant(x, 0.3)); }),
   };
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Losses per item; mean_all makes the scalar that is differentiated. Targets carry no gradient. Inputs are plain tensors.
+// Losses per item; mean_all makes the scalar that is differentiated. Targets carry no gradient. Inputs are plain
+// tensors.
 
 #include "weft/autograd/op_case.h"
 

@@ -38,10 +38,13 @@ double sort_counting(std::vector<double>& v, std::vector<double>& buffer, std::s
       buffer[k++] = v[i++];
     }
   }
-  std::copy(v.begin() + static_cast<std::ptrdiff_t>(i), v.begin() + static_cast<std::ptrdiff_t>(middle), buffer.begin() + static_cast<std::ptrdiff_t>(k));
+  std::copy(v.begin() + static_cast<std::ptrdiff_t>(i), v.begin() + static_cast<std::ptrdiff_t>(middle),
+            buffer.begin() + static_cast<std::ptrdiff_t>(k));
   k += middle - i;
-  std::copy(v.begin() + static_cast<std::ptrdiff_t>(j), v.begin() + static_cast<std::ptrdiff_t>(end), buffer.begin() + static_cast<std::ptrdiff_t>(k));
-  std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(begin), buffer.begin() + static_cast<std::ptrdiff_t>(end), v.begin() + static_cast<std::ptrdiff_t>(begin));
+  std::copy(v.begin() + static_cast<std::ptrdiff_t>(j), v.begin() + static_cast<std::ptrdiff_t>(end),
+            buffer.begin() + static_cast<std::ptrdiff_t>(k));
+  std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(begin), buffer.begin() + static_cast<std::ptrdiff_t>(end),
+            v.begin() + static_cast<std::ptrdiff_t>(begin));
   return swaps;
 }
 
@@ -59,11 +62,13 @@ double kendall_tau_b(std::span<const double> a, std::span<const double> b) {
   const std::size_t n = a.size();
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) { return a[i] != a[j] ? a[i] < a[j] : b[i] < b[j]; });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t i, std::size_t j) { return a[i] != a[j] ? a[i] < a[j] : b[i] < b[j]; });
   std::vector<double> second(n), buffer(n);
   for (std::size_t i = 0; i < n; ++i) second[i] = b[order[i]];
   const double tied_a = tied_pairs(n, [&](std::size_t i, std::size_t j) { return a[order[i]] == a[order[j]]; });
-  const double tied_both = tied_pairs(n, [&](std::size_t i, std::size_t j) { return a[order[i]] == a[order[j]] && second[i] == second[j]; });
+  const double tied_both =
+      tied_pairs(n, [&](std::size_t i, std::size_t j) { return a[order[i]] == a[order[j]] && second[i] == second[j]; });
   const double discordant = sort_counting(second, buffer, 0, n);
   const double tied_b = tied_pairs(n, [&](std::size_t i, std::size_t j) { return second[i] == second[j]; });
   const double all = pairs(static_cast<double>(n));

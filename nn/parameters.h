@@ -1,5 +1,6 @@
 #pragma once
-// The learned tensors of a model, in one flat buffer per purpose: values, gradients and optimiser state are each read and written once.
+// The learned tensors of a model, in one flat buffer per purpose: values, gradients and optimiser state are each read
+// and written once.
 
 #include <string>
 #include <string_view>
@@ -25,8 +26,8 @@ struct Init {
   static Init fan_in_uniform(double fan_in);
 };
 
-/// Declared once, allocated once; afterwards a model asks for each by its number. Trainable parameters come first in the flat buffer, so
-/// that one fused optimiser pass covers them; frozen ones (a fixed Ψ) follow and have no gradient.
+/// Declared once, allocated once; afterwards a model asks for each by its number. Trainable parameters come first in
+/// the flat buffer, so that one fused optimiser pass covers them; frozen ones (a fixed Ψ) follow and have no gradient.
 class Parameters {
  public:
   /// Throws UsageError for a name that exists, or after allocate().
@@ -44,7 +45,8 @@ class Parameters {
   /// Views into the flat buffers.
   Tensor value(int i) const { return item(i).value; }
   Tensor grad(int i) const { return item(i).grad; }
-  /// All trained values, and their gradients: [n]; each parameter starts at a multiple of 64 bytes, the gaps hold zeros.
+  /// All trained values, and their gradients: [n]; each parameter starts at a multiple of 64 bytes, the gaps hold
+  /// zeros.
   Tensor flat_values() const { return values_; }
   Tensor flat_grads() const { return grads_; }
 

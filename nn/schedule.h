@@ -4,7 +4,8 @@
 
 namespace weft {
 
-/// Learning rate of a step: rises linearly over the first `warmup` steps, then falls along a cosine to `floor` at step `total` (spec 3.5).
+/// Learning rate of a step: rises linearly over the first `warmup` steps, then falls along a cosine to `floor` at step
+/// `total` (spec 3.5).
 struct WarmupCosine {
   double peak, floor;
   std::int64_t warmup, total;

@@ -9,7 +9,8 @@
 namespace weft {
 namespace {
 
-/// One axis of a tensor [outer, size, inner], with the copy (head) that each row belongs to: (row offset / head_stride) % copies.
+/// One axis of a tensor [outer, size, inner], with the copy (head) that each row belongs to: (row offset / head_stride)
+/// % copies.
 struct AxisView {
   std::int64_t outer, size, inner, head_stride, copies;
 };
@@ -44,7 +45,8 @@ void act_axis(const ElementPart& part, Role role, bool transpose, const AxisView
           const bool flip = covector != transpose;
           for (std::int64_t i = 0; i < n; ++i) {
             double sum = 0;
-            for (std::int64_t j = 0; j < n; ++j) sum += m[flip ? j * n + i : i * n + j] * static_cast<double>(x[base + j * v.inner]);
+            for (std::int64_t j = 0; j < n; ++j)
+              sum += m[flip ? j * n + i : i * n + j] * static_cast<double>(x[base + j * v.inner]);
             y[base + i * v.inner] = static_cast<T>(sum);
           }
           continue;
@@ -93,7 +95,8 @@ void check(const Element& g, int tensor, const Shape& shape) {
   const auto& spec = space.tensors()[static_cast<std::size_t>(tensor)];
   const Shape axes = space.axes_shape(tensor);
   if (shape.rank() != 2 + axes.rank() || !(shape.sub(2, shape.rank()) == axes))
-    throw ShapeError("[act] tensor '{}': got shape {}; allowed: [batch, channels] and then {}", spec.name, shape.str(), axes.str());
+    throw ShapeError("[act] tensor '{}': got shape {}; allowed: [batch, channels] and then {}", spec.name, shape.str(),
+                     axes.str());
 }
 
 }  // namespace
@@ -111,7 +114,8 @@ Var act(const Element& g, int tensor, const Var& x) {
     const Tensor& gy = b.cotangent();
     with_float(gy.dtype(), "act", [&](auto t) {
       using T = decltype(t);
-      const Tensor moved = Tensor::empty(b.arena(), gy.shape(), gy.dtype()), scratch = Tensor::empty(b.arena(), gy.shape(), gy.dtype());
+      const Tensor moved = Tensor::empty(b.arena(), gy.shape(), gy.dtype()),
+                   scratch = Tensor::empty(b.arena(), gy.shape(), gy.dtype());
       apply<T>(*g, tensor, gy.shape(), true, gy.data<T>(), moved.data<T>(), scratch.data<T>());
       T* out = slot.tensor.data<T>();
       const T* in = moved.data<T>();
@@ -147,7 +151,9 @@ std::vector<double> reference(const Element& g, int tensor, const Tensor& x) {
       const std::int64_t n = f.size, inner = x.shape().sub(dim + 1, x.rank()).numel();
       const std::int64_t head_inner = head_dim < 0 ? 1 : x.shape().sub(head_dim + 1, x.rank()).numel();
       auto matrix = [&](std::int64_t head, std::int64_t i, std::int64_t j) {
-        const auto at = [&](std::int64_t r, std::int64_t c) { return static_cast<std::size_t>((head * n + r) * n + c); };
+        const auto at = [&](std::int64_t r, std::int64_t c) {
+          return static_cast<std::size_t>((head * n + r) * n + c);
+        };
         if (f.kind == Kind::GL) return axes[a].role == Role::vector ? part.matrix[at(i, j)] : part.inverse[at(j, i)];
         const auto k = static_cast<std::size_t>(head * n + i);
         if (part.order[k] != j) return 0.0;
@@ -158,7 +164,8 @@ std::vector<double> reference(const Element& g, int tensor, const Tensor& x) {
       for (std::size_t o = 0; o < in.size(); ++o) {
         const auto flat = static_cast<std::int64_t>(o);
         const std::int64_t i = flat / inner % n, head = head_dim < 0 ? 0 : flat / head_inner % part.copies;
-        for (std::int64_t j = 0; j < n; ++j) out[o] += matrix(head, i, j) * in[static_cast<std::size_t>(flat + (j - i) * inner)];
+        for (std::int64_t j = 0; j < n; ++j)
+          out[o] += matrix(head, i, j) * in[static_cast<std::size_t>(flat + (j - i) * inner)];
       }
       in = out;
     }
@@ -169,17 +176,21 @@ std::vector<double> reference(const Element& g, int tensor, const Tensor& x) {
 
 std::vector<OpCase> act_cases() {
   constexpr const char* text =
-      "c: fixed(3); h: permutation(3); q: GL(2) per h; n: positive_monomial(2) per h; r: permutation(3) per h; s: sign_monomial(4); p: permutation(4); G: GL(3); "
+      "c: fixed(3); h: permutation(3); q: GL(2) per h; n: positive_monomial(2) per h; r: permutation(3) per h; s: "
+      "sign_monomial(4); p: permutation(4); G: GL(3); "
       "m: positive_monomial(4) C[c] P[p, c*] M[m, p] N[m*, m] S[s, m*] L[G, G*] Q[h, c, q] K[q*, h, q] E[c, n*, h, r]";
   std::vector<OpCase> cases;
   const Space space = Space::parse(text);
   for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i) {
     // The element lives as long as its case.
-    const auto g = std::make_shared<const Element>(Element::random(space, Key(21, "act_cases").at(static_cast<std::uint64_t>(i))));
+    const auto g =
+        std::make_shared<const Element>(Element::random(space, Key(21, "act_cases").at(static_cast<std::uint64_t>(i))));
     OpCase c;
     c.name = "act on " + space.tensors()[static_cast<std::size_t>(i)].name;
     c.shapes = {space.feature_shape(i, 2, 2)};
-    c.run = [g, i, space](Tape& tape, std::span<const Var> x) { return act(*g, i, x[0].requires_grad() ? x[0] : tape.constant(x[0].value(), space.type(i))); };
+    c.run = [g, i, space](Tape& tape, std::span<const Var> x) {
+      return act(*g, i, x[0].requires_grad() ? x[0] : tape.constant(x[0].value(), space.type(i)));
+    };
     c.reference = [g, i](std::span<const Tensor> x) { return reference(*g, i, x[0]); };
     cases.push_back(c);
   }

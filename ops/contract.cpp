@@ -37,13 +37,18 @@ void parse(std::string_view text, bool bias, Plan& plan) {
   int part = a_part;
   char letters[einsum_labels];
   int known = 0;
-  auto refuse = [&](const char* why) { throw ShapeError("[contract] '{}': {}; allowed: a,b->y or a,b+bias->y with one letter an axis", text, why); };
+  auto refuse = [&](const char* why) {
+    throw ShapeError("[contract] '{}': {}; allowed: a,b->y or a,b+bias->y with one letter an axis", text, why);
+  };
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (c == ' ') continue;
-    if (c == ',' && part == a_part) part = b_part;
-    else if (c == '+' && part == b_part) part = bias_part;
-    else if (c == '-' && i + 1 < text.size() && text[i + 1] == '>' && (part == b_part || part == bias_part)) part = y_part, ++i;
+    if (c == ',' && part == a_part)
+      part = b_part;
+    else if (c == '+' && part == b_part)
+      part = bias_part;
+    else if (c == '-' && i + 1 < text.size() && text[i + 1] == '>' && (part == b_part || part == bias_part))
+      part = y_part, ++i;
     else if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
       int l = 0;
       while (l < known && letters[l] != c) ++l;
@@ -55,10 +60,12 @@ void parse(std::string_view text, bool bias, Plan& plan) {
       if (p.find(l) >= 0) refuse("a letter stands twice in one tensor");
       if (p.count == Shape::max_rank) refuse("too many axes");
       p.label[static_cast<std::size_t>(p.count++)] = l;
-    } else refuse("unexpected character");
+    } else
+      refuse("unexpected character");
   }
   if (part != y_part) refuse("no result");
-  if (bias != (plan.part[bias_part].count > 0)) refuse(bias ? "a bias was given, but the text has none" : "the text has a bias, but none was given");
+  if (bias != (plan.part[bias_part].count > 0))
+    refuse(bias ? "a bias was given, but the text has none" : "the text has a bias, but none was given");
 }
 
 void check_sizes(std::string_view text, std::span<const Var> inputs, Plan& plan) {
@@ -66,21 +73,27 @@ void check_sizes(std::string_view text, std::span<const Var> inputs, Plan& plan)
   for (std::size_t v = 0; v < inputs.size(); ++v) {
     const Tensor& t = inputs[v].value();
     const Letters& p = plan.part[v];
-    if (t.dtype() != inputs[0].dtype()) throw DtypeError("[contract] '{}': dtypes {} and {} differ", text, name(inputs[0].dtype()), name(t.dtype()));
-    if (t.rank() != p.count) throw ShapeError("[contract] '{}': factor {} has shape {}, but {} letters", text, v, t.shape().str(), p.count);
+    if (t.dtype() != inputs[0].dtype())
+      throw DtypeError("[contract] '{}': dtypes {} and {} differ", text, name(inputs[0].dtype()), name(t.dtype()));
+    if (t.rank() != p.count)
+      throw ShapeError("[contract] '{}': factor {} has shape {}, but {} letters", text, v, t.shape().str(), p.count);
     for (int i = 0; i < p.count; ++i) {
       const auto l = static_cast<std::size_t>(p.label[static_cast<std::size_t>(i)]);
       if (known[l] && plan.size[l] != t.dim(i))
-        throw ShapeError("[contract] '{}': axis {} of factor {} has size {}, its letter {} elsewhere", text, i, v, t.dim(i), plan.size[l]);
-      if (v == bias_part && !known[l]) throw ShapeError("[contract] '{}': a letter of the bias stands nowhere else", text);
+        throw ShapeError("[contract] '{}': axis {} of factor {} has size {}, its letter {} elsewhere", text, i, v,
+                         t.dim(i), plan.size[l]);
+      if (v == bias_part && !known[l])
+        throw ShapeError("[contract] '{}': a letter of the bias stands nowhere else", text);
       known[l] = true;
       plan.size[l] = t.dim(i);
     }
   }
   for (int l : plan.part[y_part].span())
-    if (!known[static_cast<std::size_t>(l)]) throw ShapeError("[contract] '{}': a letter of the result stands in no factor", text);
+    if (!known[static_cast<std::size_t>(l)])
+      throw ShapeError("[contract] '{}': a letter of the result stands in no factor", text);
   for (int l : plan.part[bias_part].span())
-    if (plan.part[y_part].find(l) < 0) throw ShapeError("[contract] '{}': a letter of the bias is missing in the result", text);
+    if (plan.part[y_part].find(l) < 0)
+      throw ShapeError("[contract] '{}': a letter of the bias is missing in the result", text);
   for (int l : plan.part[y_part].span()) plan.shape.push_back(plan.size[static_cast<std::size_t>(l)]);
 }
 
@@ -99,7 +112,8 @@ void infer(const Var& a, const Var& b, Plan& plan) {
   auto alone = [&](const Var& x, const Letters& own, const Letters& other) {
     for (int i = 0; i < own.count; ++i) {
       const int l = own.label[static_cast<std::size_t>(i)];
-      if (other.find(l) < 0 && py.find(l) < 0 && i >= x.type().free()) require(Action::reduce, who, x.name(), x.type(), i - x.type().free());
+      if (other.find(l) < 0 && py.find(l) < 0 && i >= x.type().free())
+        require(Action::reduce, who, x.name(), x.type(), i - x.type().free());
     }
   };
   alone(a, pa, pb);
@@ -114,16 +128,19 @@ void infer(const Var& a, const Var& b, Plan& plan) {
     if (!moved(axis_a) && !moved(axis_b) && (!axis_a.factor || !axis_b.factor)) continue;
     if (!axis_a.factor || !axis_b.factor)
       throw TypeError("{}: paired with a free axis of '{}'; give both the same factor",
-                      axis_a.factor ? at_axis(who, a.name(), ta, ia) : at_axis(who, b.name(), tb, jb), axis_a.factor ? b.name() : a.name());
+                      axis_a.factor ? at_axis(who, a.name(), ta, ia) : at_axis(who, b.name(), tb, jb),
+                      axis_a.factor ? b.name() : a.name());
     if (py.find(l) >= 0) {  // aligned and kept, as in a product of two features
       if (!(axis_a == axis_b))
-        throw TypeError("{}: kept together with axis {} '{}' of '{}'; both must transform alike", at_axis(who, a.name(), ta, ia), jb, axis_b.str(), b.name());
+        throw TypeError("{}: kept together with axis {} '{}' of '{}'; both must transform alike",
+                        at_axis(who, a.name(), ta, ia), jb, axis_b.str(), b.name());
       require(Action::mix, who, a.name(), ta, ia);
     } else {
       require_contractible(who, a.name(), ta, ia, b.name(), tb, jb);
     }
     if (head_letter(ta, pa, i) != head_letter(tb, pb, j))
-      throw TypeError("{}: runs over other heads than axis {} of '{}'; give both head axes one letter", at_axis(who, a.name(), ta, ia), jb, b.name());
+      throw TypeError("{}: runs over other heads than axis {} of '{}'; give both head axes one letter",
+                      at_axis(who, a.name(), ta, ia), jb, b.name());
   }
   // Free axes come first in a type; a free one behind a typed one has no factor.
   int free = 0;
@@ -136,13 +153,16 @@ void infer(const Var& a, const Var& b, Plan& plan) {
   plan.type = Type(free);
   for (int k = free; k < py.count; ++k) {
     const int l = py.label[static_cast<std::size_t>(k)], i = pa.find(l), j = pb.find(l);
-    plan.type.push_back(i >= 0 && ta.of_dimension(i).factor ? ta.of_dimension(i) : j >= 0 ? tb.of_dimension(j) : Axis{});
+    plan.type.push_back(i >= 0 && ta.of_dimension(i).factor ? ta.of_dimension(i)
+                        : j >= 0                            ? tb.of_dimension(j)
+                                                            : Axis{});
   }
   for (int k = 0; k < plan.type.size(); ++k) {
     const Axis& axis = plan.type[k];
     if (axis.factor && !axis.factor->per.empty() && plan.type.head_of(k) < 0)
-      throw TypeError("[contract] axis '{}' ({}) of the result: its head axis '{}' was summed; keep it, or sum this axis too", axis.str(),
-                      axis.factor->str(), axis.factor->per);
+      throw TypeError(
+          "[contract] axis '{}' ({}) of the result: its head axis '{}' was summed; keep it, or sum this axis too",
+          axis.str(), axis.factor->str(), axis.factor->per);
   }
 }
 
@@ -156,8 +176,8 @@ void check_bias(const Var& bias, const Plan& plan) {
     }
     const Axis own = bias.type().of_dimension(i);
     if (own.factor ? !(own == plan.type[k]) : plan.type[k].factor != nullptr && plan.type[k].kind != Kind::fixed)
-      throw TypeError("{}: the bias '{}' has {} there; it must transform like the result", at_axis("contract", "result", plan.type, k), bias.name(),
-                      own.factor ? own.str() : "a free axis");
+      throw TypeError("{}: the bias '{}' has {} there; it must transform like the result",
+                      at_axis("contract", "result", plan.type, k), bias.name(), own.factor ? own.str() : "a free axis");
   }
 }
 
@@ -173,17 +193,18 @@ GemmEpilogue<T> fused(const Plan& plan, const Var* bias, const ContractOptions& 
   const Letters& other = plan.part[plan.part[b_part].find(columns) >= 0 ? a_part : b_part];
   int alone = 0;
   for (int l : py.span()) alone += other.find(l) < 0;
-  const bool batched = p.count == 2 && p.label[0] == py.label[0] && plan.part[a_part].find(p.label[0]) >= 0 && plan.part[b_part].find(p.label[0]) >= 0 &&
-                       py.count == 3;
-  fits = p.label[static_cast<std::size_t>(p.count - 1)] == columns && (p.count == 1 || batched) && alone == 1 && other.find(columns) < 0 &&
-         plan.size[static_cast<std::size_t>(columns)] > 1;
+  const bool batched = p.count == 2 && p.label[0] == py.label[0] && plan.part[a_part].find(p.label[0]) >= 0 &&
+                       plan.part[b_part].find(p.label[0]) >= 0 && py.count == 3;
+  fits = p.label[static_cast<std::size_t>(p.count - 1)] == columns && (p.count == 1 || batched) && alone == 1 &&
+         other.find(columns) < 0 && plan.size[static_cast<std::size_t>(columns)] > 1;
   e.bias = bias->value().data<T>();
   e.bias_batch_stride = batched ? plan.size[static_cast<std::size_t>(columns)] : 0;
   return e;
 }
 
 template <class T>
-void forward(const Plan& plan, const Var& a, const Var& b, const Var* bias, const Tensor& y, const ContractOptions& options, Arena& arena) {
+void forward(const Plan& plan, const Var& a, const Var& b, const Var* bias, const Tensor& y,
+             const ContractOptions& options, Arena& arena) {
   const Labelled la = labelled(a.value(), plan.part[a_part].span()), lb = labelled(b.value(), plan.part[b_part].span());
   const Labelled ly = labelled(y, plan.part[y_part].span());
   bool fits = false;
@@ -203,7 +224,8 @@ void forward(const Plan& plan, const Var& a, const Var& b, const Var* bias, cons
 
 /// gradient += Σ gy other, by labels.
 template <class T>
-void accumulate(Arena& arena, const Labelled& gy, const Labelled* other, const GradSlot& g, const Letters& letters, std::span<const std::int64_t> sizes) {
+void accumulate(Arena& arena, const Labelled& gy, const Labelled* other, const GradSlot& g, const Letters& letters,
+                std::span<const std::int64_t> sizes) {
   const Labelled out = labelled(g.tensor, letters.span());
   const auto beta = static_cast<T>(g.beta);
   if (other && direct_product<T>(gy, *other, out, sizes, beta)) return;
@@ -213,7 +235,8 @@ void accumulate(Arena& arena, const Labelled& gy, const Labelled* other, const G
 
 Var run(std::string_view text, const Var& a, const Var& b, const Var* bias, const ContractOptions& options) {
   if (options.activation && !traits(*options.activation).from_output)
-    throw UsageError("[contract] activation {}: its derivative needs its input; apply it as an op of its own", traits(*options.activation).name);
+    throw UsageError("[contract] activation {}: its derivative needs its input; apply it as an op of its own",
+                     traits(*options.activation).name);
   Plan plan;
   parse(text, bias != nullptr, plan);
   Var inputs[3] = {a, b, bias ? *bias : Var{}};
@@ -223,32 +246,39 @@ Var run(std::string_view text, const Var& a, const Var& b, const Var* bias, cons
   if (bias) check_bias(*bias, plan);
   Tape& tape = a.tape();
   const Tensor y = tape.empty(plan.shape, a.dtype());
-  if (options.activation) require(action_of(*options.activation), traits(*options.activation).name, "result", plan.type);
+  if (options.activation)
+    require(action_of(*options.activation), traits(*options.activation).name, "result", plan.type);
   with_float(a.dtype(), "contract", [&](auto t) { forward<decltype(t)>(plan, a, b, bias, y, options, tape.arena()); });
 
-  return tape.record("contract", y, plan.type, given, [plan, act = options.activation, has_bias = bias != nullptr](Backward& back) {
-    with_float(back.cotangent().dtype(), "contract", [&](auto t) {
-      using T = decltype(t);
-      Tensor gy = back.cotangent();
-      if (act) {
-        gy = Tensor::empty(back.arena(), plan.shape, gy.dtype());
-        const Tensor& out = back.output();
-        kernel(*act, gy.dtype()).vjp(out.raw(), out.raw(), back.cotangent().raw(), gy.raw(), false, gy.numel(), traits(*act).default_parameter);
-      }
-      const Labelled lg = labelled(gy, plan.part[y_part].span());
-      for (int i = 0; i < 2; ++i) {
-        if (!back.wants(i)) continue;
-        const Labelled other = labelled(back.input(1 - i), plan.part[1 - i].span());
-        accumulate<T>(back.arena(), lg, &other, back.grad(i), plan.part[i], plan.size);
-      }
-      if (has_bias && back.wants(2)) accumulate<T>(back.arena(), lg, nullptr, back.grad(2), plan.part[bias_part], plan.size);
-    });
-  });
+  return tape.record("contract", y, plan.type, given,
+                     [plan, act = options.activation, has_bias = bias != nullptr](Backward& back) {
+                       with_float(back.cotangent().dtype(), "contract", [&](auto t) {
+                         using T = decltype(t);
+                         Tensor gy = back.cotangent();
+                         if (act) {
+                           gy = Tensor::empty(back.arena(), plan.shape, gy.dtype());
+                           const Tensor& out = back.output();
+                           kernel(*act, gy.dtype())
+                               .vjp(out.raw(), out.raw(), back.cotangent().raw(), gy.raw(), false, gy.numel(),
+                                    traits(*act).default_parameter);
+                         }
+                         const Labelled lg = labelled(gy, plan.part[y_part].span());
+                         for (int i = 0; i < 2; ++i) {
+                           if (!back.wants(i)) continue;
+                           const Labelled other = labelled(back.input(1 - i), plan.part[1 - i].span());
+                           accumulate<T>(back.arena(), lg, &other, back.grad(i), plan.part[i], plan.size);
+                         }
+                         if (has_bias && back.wants(2))
+                           accumulate<T>(back.arena(), lg, nullptr, back.grad(2), plan.part[bias_part], plan.size);
+                       });
+                     });
 }
 
 }  // namespace
 
-Var contract(std::string_view text, const Var& a, const Var& b, const ContractOptions& options) { return run(text, a, b, nullptr, options); }
+Var contract(std::string_view text, const Var& a, const Var& b, const ContractOptions& options) {
+  return run(text, a, b, nullptr, options);
+}
 Var contract(std::string_view text, const Var& a, const Var& b, const Var& bias, const ContractOptions& options) {
   return run(text, a, b, &bias, options);
 }
@@ -260,7 +290,8 @@ std::vector<double> reference(std::string_view text, std::span<const Tensor> x, 
   Plan plan;
   parse(text, x.size() == 3, plan);
   for (std::size_t v = 0; v < x.size(); ++v)
-    for (int i = 0; i < plan.part[v].count; ++i) plan.size[static_cast<std::size_t>(plan.part[v].label[static_cast<std::size_t>(i)])] = x[v].dim(i);
+    for (int i = 0; i < plan.part[v].count; ++i)
+      plan.size[static_cast<std::size_t>(plan.part[v].label[static_cast<std::size_t>(i)])] = x[v].dim(i);
   std::array<std::int64_t, einsum_labels> at{};
   auto offset = [&](const Letters& p) {
     std::int64_t o = 0;
@@ -296,13 +327,15 @@ OpCase plain_case(std::string text, std::vector<Shape> shapes, std::optional<Una
   c.name = "contract " + text;
   c.shapes = std::move(shapes);
   c.run = [text, activation](Tape&, std::span<const Var> x) {
-    return x.size() == 3 ? contract(text, x[0], x[1], x[2], {.activation = activation}) : contract(text, x[0], x[1], {.activation = activation});
+    return x.size() == 3 ? contract(text, x[0], x[1], x[2], {.activation = activation})
+                         : contract(text, x[0], x[1], {.activation = activation});
   };
   c.reference = [text, activation](std::span<const Tensor> x) { return reference(text, x, activation); };
   return c;
 }
 
-OpCase typed_case(std::string space, std::string text, std::vector<std::string> tensors, std::string result, std::string refusal = {}) {
+OpCase typed_case(std::string space, std::string text, std::vector<std::string> tensors, std::string result,
+                  std::string refusal = {}) {
   OpCase c = plain_case(std::move(text), {});
   c.space = std::move(space);
   c.tensors = std::move(tensors);
@@ -315,8 +348,10 @@ OpCase typed_case(std::string space, std::string text, std::vector<std::string> 
 
 std::vector<OpCase> contract_cases() {
   constexpr const char* mlp =
-      "in: fixed(3); h, k: positive_monomial(4); s: sign_monomial(4) W[h, in*] V[k, h*] b[h] c[k] U[k, in*] R[h, h*] S[s] z[in]";
-  constexpr const char* heads = "h: permutation(2); q: GL(2) per h; m: fixed(3); s: permutation(4) Q[h, m, q] K[h, m, q*] P[m] R[s, m] S[s] H[h]";
+      "in: fixed(3); h, k: positive_monomial(4); s: sign_monomial(4) W[h, in*] V[k, h*] b[h] c[k] U[k, in*] R[h, h*] "
+      "S[s] z[in]";
+  constexpr const char* heads =
+      "h: permutation(2); q: GL(2) per h; m: fixed(3); s: permutation(4) Q[h, m, q] K[h, m, q*] P[m] R[s, m] S[s] H[h]";
   std::vector<OpCase> cases{
       plain_case("bi,oi->bo", {{3, 5}, {4, 5}}),
       plain_case("bi,oi+o->bo", {{3, 5}, {4, 5}, {4}}),
@@ -343,17 +378,23 @@ std::vector<OpCase> contract_cases() {
       typed_case(heads, "bdsm,bds->bdm", {"R", "S"}, ""),
       typed_case(heads, "bdsm,bds->bds", {"R", "S"}, "S"),
       typed_case(mlp, "bdh,bdh->bd", {"b", "b"}, "",
-                 "[contract] tensor 'b', axis 0 'h' (positive_monomial(4)): contracted with axis 0 'h' of tensor 'b' in the same role; allowed: a vector with a covector"),
+                 "[contract] tensor 'b', axis 0 'h' (positive_monomial(4)): contracted with axis 0 'h' of tensor 'b' "
+                 "in the same role; allowed: a vector with a covector"),
       typed_case(mlp, "bdkh,bdk->bdh", {"V", "b"}, "b",
-                 "[contract] tensor 'V', axis 0 'k' (positive_monomial(4)): contracted with axis 0 'h' (positive_monomial(4)) of tensor 'b'; allowed: the same factor"),
+                 "[contract] tensor 'V', axis 0 'k' (positive_monomial(4)): contracted with axis 0 'h' "
+                 "(positive_monomial(4)) of tensor 'b'; allowed: the same factor"),
       typed_case(mlp, "bdhi,bdh->bdhi", {"W", "b"}, "W",
-                 "[contract] tensor 'W', axis 0 'h' (positive_monomial(4)): contract does not commute with scaling; normalise over the channels first, or contract the axis"),
+                 "[contract] tensor 'W', axis 0 'h' (positive_monomial(4)): contract does not commute with scaling; "
+                 "normalise over the channels first, or contract the axis"),
       typed_case(mlp, "bdhi,bdz->bdz", {"W", "z"}, "z",
-                 "[contract] tensor 'W', axis 0 'h' (positive_monomial(4)): contract adds entries with different scales; contract with a covector of the same factor"),
+                 "[contract] tensor 'W', axis 0 'h' (positive_monomial(4)): contract adds entries with different "
+                 "scales; contract with a covector of the same factor"),
       typed_case(heads, "bdhpk,bdgqk->bdpq", {"Q", "K"}, "",
-                 "[contract] tensor 'Q', axis 0 'h' (permutation(2)): axis 'q' is per h, which the sum would forget; contract it first"),
+                 "[contract] tensor 'Q', axis 0 'h' (permutation(2)): axis 'q' is per h, which the sum would forget; "
+                 "contract it first"),
       typed_case(heads, "bdhpk,bdh->bdpk", {"Q", "H"}, "",
-                 "[contract] axis 'q' (GL(2) per h) of the result: its head axis 'h' was summed; keep it, or sum this axis too"),
+                 "[contract] axis 'q' (GL(2) per h) of the result: its head axis 'h' was summed; keep it, or sum this "
+                 "axis too"),
   };
   return cases;
 }

@@ -30,7 +30,8 @@ std::int64_t Labelled::stride(int label) const {
 }
 
 Labelled labelled(const Tensor& t, std::span<const int> labels) {
-  if (static_cast<int>(labels.size()) != t.rank()) throw ShapeError("[einsum] {} labels for a tensor of shape {}", labels.size(), t.shape().str());
+  if (static_cast<int>(labels.size()) != t.rank())
+    throw ShapeError("[einsum] {} labels for a tensor of shape {}", labels.size(), t.shape().str());
   Labelled v;
   v.data = t.raw();
   std::array<std::int64_t, Shape::max_rank> strides{};
@@ -68,7 +69,8 @@ Labelled compact(const Labelled& v, Sizes sizes) {
   return out;
 }
 
-/// Picks the pair whose contraction starts the cheapest order. Masks only: nothing is computed. `left` counts the operands.
+/// Picks the pair whose contraction starts the cheapest order. Masks only: nothing is computed. `left` counts the
+/// operands.
 struct Order {
   Sizes sizes;
   std::uint32_t out;
@@ -112,7 +114,8 @@ Labelled dense(Arena& scratch, std::span<const int> order, Sizes sizes, std::siz
   return v;
 }
 
-/// Labels in a fixed order that all views run through with one stride each: the innermost such run; the rest goes to `outer`.
+/// Labels in a fixed order that all views run through with one stride each: the innermost such run; the rest goes to
+/// `outer`.
 struct Group {
   std::int64_t size = 1;
   std::int64_t stride[3] = {0, 0, 0};
@@ -140,12 +143,15 @@ Group merge(std::span<const int> order, const Labelled* const (&views)[3], Sizes
 
 /// out = beta out + Σ a b by matrix products; see direct_product. The views are compact.
 template <class T>
-bool matrix_product(const Labelled& a, const Labelled& b, const Labelled& out, Sizes sizes, T beta, const GemmEpilogue<T>& epilogue) {
+bool matrix_product(const Labelled& a, const Labelled& b, const Labelled& out, Sizes sizes, T beta,
+                    const GemmEpilogue<T>& epilogue) {
   const std::uint32_t ma = a.mask(), mb = b.mask(), mo = out.mask();
   if (((ma ^ mb) & ~mo) || (mo & ~(ma | mb))) return false;  // a sum within one factor, or a broadcast
   const std::uint32_t batch = ma & mb & mo, summed = ma & mb & ~mo;
   int order[Labelled::max_axes];
-  auto labels = [&](const Labelled& v, std::uint32_t wanted) { return std::span<const int>(order, static_cast<std::size_t>(by_stride(v, wanted, order))); };
+  auto labels = [&](const Labelled& v, std::uint32_t wanted) {
+    return std::span<const int>(order, static_cast<std::size_t>(by_stride(v, wanted, order)));
+  };
   const Labelled* const views[3] = {&a, &b, &out};
   std::uint32_t outer = 0, unmerged = 0;
   const Group n = merge(labels(out, mb & ~ma), views, sizes, outer);
@@ -163,17 +169,18 @@ bool matrix_product(const Labelled& a, const Labelled& b, const Labelled& out, S
   Loops<3> loops;
   const int depth = by_stride(out, outer, order);
   for (int i = 0; i < depth; ++i)
-    loops.push_back(sizes[static_cast<std::size_t>(order[i])], {a.stride(order[i]), b.stride(order[i]), out.stride(order[i])});
+    loops.push_back(sizes[static_cast<std::size_t>(order[i])],
+                    {a.stride(order[i]), b.stride(order[i]), out.stride(order[i])});
   for (std::int64_t i = 0; i < calls; ++i) {
     std::int64_t at[3];
     loops.offsets(i, loops.depth, at);
-    gemm<T>({g.size, m.size, n.size, k.size}, {static_cast<const T*>(a.data) + at[0], g.stride[0], m.stride[0], k.stride[0]},
-            {static_cast<const T*>(b.data) + at[1], g.stride[1], k.stride[1], n.stride[1]}, beta, static_cast<T*>(out.data) + at[2], g.stride[2],
-            m.size > 1 ? m.stride[2] : n.size, epilogue);
+    gemm<T>({g.size, m.size, n.size, k.size},
+            {static_cast<const T*>(a.data) + at[0], g.stride[0], m.stride[0], k.stride[0]},
+            {static_cast<const T*>(b.data) + at[1], g.stride[1], k.stride[1], n.stride[1]}, beta,
+            static_cast<T*>(out.data) + at[2], g.stride[2], m.size > 1 ? m.stride[2] : n.size, epilogue);
   }
   return true;
 }
-
 
 /// A dense copy whose axes stand in the given order.
 template <class T>
@@ -199,15 +206,18 @@ Labelled reduced(Arena& scratch, const Labelled& v, std::uint32_t keep, Sizes si
 
 /// Contracts two factors; the result is dense in a layout that suits `target` (its axes in the target's order).
 template <class T>
-Labelled contract_pair(Arena& scratch, Labelled a, Labelled b, std::uint32_t keep, const Labelled& target, Sizes sizes) {
+Labelled contract_pair(Arena& scratch, Labelled a, Labelled b, std::uint32_t keep, const Labelled& target,
+                       Sizes sizes) {
   a = reduced<T>(scratch, a, keep | b.mask(), sizes);
   b = reduced<T>(scratch, b, keep | a.mask(), sizes);
   const std::uint32_t ma = a.mask(), mb = b.mask(), kept = (ma | mb) & keep;
   int wanted[Labelled::max_axes];
   int count = by_stride(target, kept, wanted);
-  // The factor that owns the target's innermost label gives the columns; labels that the target lacks run before it has its say.
+  // The factor that owns the target's innermost label gives the columns; labels that the target lacks run before it has
+  // its say.
   const int innermost = count ? wanted[count - 1] : -1;
-  const bool swap = innermost >= 0 ? (ma >> innermost & 1u) && !(mb >> innermost & 1u) : extent(ma & ~mb, sizes) > extent(mb & ~ma, sizes);
+  const bool swap = innermost >= 0 ? (ma >> innermost & 1u) && !(mb >> innermost & 1u)
+                                   : extent(ma & ~mb, sizes) > extent(mb & ~ma, sizes);
   if (swap) std::swap(a, b);
 
   int order[Labelled::max_axes], n = 0;
@@ -250,16 +260,20 @@ Labelled contract_pair(Arena& scratch, Labelled a, Labelled b, std::uint32_t kee
 }  // namespace
 
 template <class T>
-bool direct_product(const Labelled& a_, const Labelled& b_, const Labelled& out_, Sizes sizes, T beta, const GemmEpilogue<T>& epilogue) {
+bool direct_product(const Labelled& a_, const Labelled& b_, const Labelled& out_, Sizes sizes, T beta,
+                    const GemmEpilogue<T>& epilogue) {
   const Labelled a = compact(a_, sizes), b = compact(b_, sizes), out = compact(out_, sizes);
   int order[Labelled::max_axes];
   const int n = by_stride(out, ~0u, order);
   const bool columns_of_a = n > 0 && (a.mask() >> order[n - 1] & 1u) && !(b.mask() >> order[n - 1] & 1u);
-  return columns_of_a ? matrix_product<T>(b, a, out, sizes, beta, epilogue) : matrix_product<T>(a, b, out, sizes, beta, epilogue);
+  return columns_of_a ? matrix_product<T>(b, a, out, sizes, beta, epilogue)
+                      : matrix_product<T>(a, b, out, sizes, beta, epilogue);
 }
 
-template bool direct_product(const Labelled&, const Labelled&, const Labelled&, Sizes, float, const GemmEpilogue<float>&);
-template bool direct_product(const Labelled&, const Labelled&, const Labelled&, Sizes, double, const GemmEpilogue<double>&);
+template bool direct_product(const Labelled&, const Labelled&, const Labelled&, Sizes, float,
+                             const GemmEpilogue<float>&);
+template bool direct_product(const Labelled&, const Labelled&, const Labelled&, Sizes, double,
+                             const GemmEpilogue<double>&);
 
 double einsum_cost(std::span<const Labelled> operands, const Labelled& out, Sizes sizes) {
   std::uint32_t masks[einsum_operands];
@@ -269,8 +283,10 @@ double einsum_cost(std::span<const Labelled> operands, const Labelled& out, Size
 }
 
 template <class T>
-void einsum(Arena& scratch, std::span<const Labelled> operands, const Labelled& out_, std::int64_t out_elements, Sizes sizes, double scale, double beta) {
-  if (operands.size() > static_cast<std::size_t>(einsum_operands)) throw ShapeError("[einsum] more than {} factors", einsum_operands);
+void einsum(Arena& scratch, std::span<const Labelled> operands, const Labelled& out_, std::int64_t out_elements,
+            Sizes sizes, double scale, double beta) {
+  if (operands.size() > static_cast<std::size_t>(einsum_operands))
+    throw ShapeError("[einsum] more than {} factors", einsum_operands);
   const Labelled out = compact(out_, sizes);
   bool diagonal = false;
   for (int i = 0; i < out_.count; ++i)

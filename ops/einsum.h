@@ -1,5 +1,6 @@
 #pragma once
-// Sums of products over labelled, strided axes on raw memory: the engine below contract and the interpreter of typed terms.
+// Sums of products over labelled, strided axes on raw memory: the engine below contract and the interpreter of typed
+// terms.
 
 #include <cstdint>
 #include <span>
@@ -29,19 +30,21 @@ Labelled labelled(const Tensor& t, std::span<const int> labels);
 inline constexpr int einsum_labels = 32;
 inline constexpr int einsum_operands = 8;
 
-/// out = beta out + scale Σ Π operands, summed over the labels that `out` lacks; beta is 0 or 1. A label of `out` that no operand has is
-/// broadcast; one that stands twice in `out` writes the diagonal, the rest becomes 0 (beta = 0) or stays (beta = 1): `out_elements`
-/// counts the numbers of `out`, which is dense then. `sizes[label]` is the label's size. Products are taken pair by pair in the order of fewest
-/// multiplications; scratch memory is given back. T: float or double.
+/// out = beta out + scale Σ Π operands, summed over the labels that `out` lacks; beta is 0 or 1. A label of `out` that
+/// no operand has is broadcast; one that stands twice in `out` writes the diagonal, the rest becomes 0 (beta = 0) or
+/// stays (beta = 1): `out_elements` counts the numbers of `out`, which is dense then. `sizes[label]` is the label's
+/// size. Products are taken pair by pair in the order of fewest multiplications; scratch memory is given back. T: float
+/// or double.
 template <class T>
-void einsum(Arena& scratch, std::span<const Labelled> operands, const Labelled& out, std::int64_t out_elements, std::span<const std::int64_t> sizes,
-            double scale, double beta);
+void einsum(Arena& scratch, std::span<const Labelled> operands, const Labelled& out, std::int64_t out_elements,
+            std::span<const std::int64_t> sizes, double scale, double beta);
 
-/// out = beta out + Σ a b as matrix products, straight from and into memory, when the layout allows it; false, having done nothing, otherwise.
-/// The innermost axis of `out` gives the columns: the epilogue's bias runs along it (and along one batch axis). T: float or double.
+/// out = beta out + Σ a b as matrix products, straight from and into memory, when the layout allows it; false, having
+/// done nothing, otherwise. The innermost axis of `out` gives the columns: the epilogue's bias runs along it (and along
+/// one batch axis). T: float or double.
 template <class T>
-bool direct_product(const Labelled& a, const Labelled& b, const Labelled& out, std::span<const std::int64_t> sizes, T beta,
-                    const GemmEpilogue<T>& epilogue = {});
+bool direct_product(const Labelled& a, const Labelled& b, const Labelled& out, std::span<const std::int64_t> sizes,
+                    T beta, const GemmEpilogue<T>& epilogue = {});
 
 /// Multiplications that einsum spends on these operands.
 double einsum_cost(std::span<const Labelled> operands, const Labelled& out, std::span<const std::int64_t> sizes);

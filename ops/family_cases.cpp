@@ -1,9 +1,9 @@
 #include "weft/ops/family_cases.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
+
+#include <fmt/format.h>
 
 #include "weft/groups/rules.h"
 #include "weft/groups/space.h"
@@ -14,7 +14,9 @@ namespace weft {
 namespace {
 
 // One axis of every kind, as vector and covector.
-constexpr const char* kinds = "c: fixed(3); p: permutation(4); m: positive_monomial(4); s: sign_monomial(4); G: GL(3) C[c] P[p] M[m] N[m*] S[s] L[G]";
+constexpr const char* kinds =
+    "c: fixed(3); p: permutation(4); m: positive_monomial(4); s: sign_monomial(4); G: GL(3) C[c] P[p] M[m] N[m*] S[s] "
+    "L[G]";
 
 struct OfKind {
   const char *tensor, *axis, *factor;
@@ -30,7 +32,8 @@ constexpr OfKind of_kind[] = {{"C", "c", "fixed(3)", Kind::fixed},
 std::string message(const std::string& op, const OfKind& k, Action action) {
   std::string reason(refusal(action, k.kind));
   if (const auto at = reason.find("{op}"); at != std::string::npos) reason.replace(at, 4, op);
-  return reason.empty() ? reason : fmt::format("[{}] tensor '{}', axis 0 '{}' ({}): {}", op, k.tensor, k.axis, k.factor, reason);
+  return reason.empty() ? reason
+                        : fmt::format("[{}] tensor '{}', axis 0 '{}' ({}): {}", op, k.tensor, k.axis, k.factor, reason);
 }
 
 Action action_of_flags(bool odd, bool homogeneous) {
@@ -63,7 +66,8 @@ void add_unary(std::vector<OpCase>& cases, UnaryOp op, double p) {
   const auto run = [op, p](const Var& x) { return unary(op, x, p); };
   const auto reference = [p](double x) { return Op::reference(x, p); };
   if (action_of(op) == action_of_flags(Op::odd, Op::homogeneous)) {
-    for (OpCase& c : unary_cases(Op::name, Op::odd, Op::homogeneous, Op::ranges, run, reference)) cases.push_back(std::move(c));
+    for (OpCase& c : unary_cases(Op::name, Op::odd, Op::homogeneous, Op::ranges, run, reference))
+      cases.push_back(std::move(c));
     return;
   }
   // abs and add_scalar have rows of their own in the rule table.
@@ -73,7 +77,8 @@ void add_unary(std::vector<OpCase>& cases, UnaryOp op, double p) {
       cases.push_back(std::move(c));
       continue;
     }
-    const auto k = std::find_if(std::begin(of_kind), std::end(of_kind), [&](const OfKind& x) { return c.result == x.tensor; });
+    const auto k =
+        std::find_if(std::begin(of_kind), std::end(of_kind), [&](const OfKind& x) { return c.result == x.tensor; });
     c.refusal = message(Op::name, *k, action_of(op));
     // |x| of signs is a permutation axis: another type than any tensor of the space, checked in ops_test.
     if (op == UnaryOp::Abs && k->kind == Kind::sign_monomial) continue;
@@ -89,7 +94,8 @@ void add_binary(std::vector<OpCase>& cases, BinaryOp op) {
   c.run = [op](Tape&, std::span<const Var> x) { return binary(op, x[0], x[1]); };
   c.reference = [](std::span<const Tensor> x) {
     std::vector<double> y;
-    for (std::int64_t i = 0; i < x[0].numel(); ++i) y.push_back(Op::reference(x[0].data<double>()[i], x[1].data<double>()[i]));
+    for (std::int64_t i = 0; i < x[0].numel(); ++i)
+      y.push_back(Op::reference(x[0].data<double>()[i], x[1].data<double>()[i]));
     return y;
   };
   cases.push_back(c);
@@ -107,16 +113,21 @@ std::vector<double> row_reference(RowOp op, const std::vector<double>& x) {
   if (op == RowOp::Mean) return {sum / n};
   std::vector<double> y;
   for (double v : x) {
-    if (op == RowOp::Softmax) y.push_back(std::exp(v - top) / exps);
-    else if (op == RowOp::LogSoftmax) y.push_back(v - top - std::log(exps));
-    else if (op == RowOp::LayerNorm) y.push_back((v - sum / n) / std::sqrt(var + 1e-5));
-    else y.push_back(v / std::sqrt(square));
+    if (op == RowOp::Softmax)
+      y.push_back(std::exp(v - top) / exps);
+    else if (op == RowOp::LogSoftmax)
+      y.push_back(v - top - std::log(exps));
+    else if (op == RowOp::LayerNorm)
+      y.push_back((v - sum / n) / std::sqrt(var + 1e-5));
+    else
+      y.push_back(v / std::sqrt(square));
   }
   return y;
 }
 
 std::vector<double> rows_reference(RowOp op, const Tensor& x, int axis) {
-  const std::int64_t outer = x.shape().sub(0, axis).numel(), n = x.dim(axis), inner = x.shape().sub(axis + 1, x.rank()).numel();
+  const std::int64_t outer = x.shape().sub(0, axis).numel(), n = x.dim(axis),
+                     inner = x.shape().sub(axis + 1, x.rank()).numel();
   std::vector<double> y;
   for (std::int64_t o = 0; o < outer; ++o) {
     std::vector<std::vector<double>> columns;
@@ -136,7 +147,9 @@ OpCase row_case(RowOp op, const Shape& shape, int axis) {
   c.name = name(op);
   c.shapes = {shape};
   c.run = [op, axis](Tape&, std::span<const Var> x) { return rows(op, x[0], axis); };
-  c.reference = [op, axis](std::span<const Tensor> x) { return rows_reference(op, x[0], axis < 0 ? axis + x[0].rank() : axis); };
+  c.reference = [op, axis](std::span<const Tensor> x) {
+    return rows_reference(op, x[0], axis < 0 ? axis + x[0].rank() : axis);
+  };
   return c;
 }
 
@@ -163,7 +176,8 @@ std::vector<OpCase> unary_cases(const char* name, bool odd, bool homogeneous, st
 std::vector<OpCase> pointwise_cases() {
   std::vector<OpCase> cases;
   // A parameter of exactly 1 or 0 would make scale and add_scalar the identity, which nothing breaks.
-#define WEFT_CASES(Op, function, parameter) add_unary<Op>(cases, UnaryOp::Op, UnaryOp::Op == UnaryOp::AddScalar ? 0.7 : parameter == 1 ? 1.3 : parameter);
+#define WEFT_CASES(Op, function, parameter) \
+  add_unary<Op>(cases, UnaryOp::Op, UnaryOp::Op == UnaryOp::AddScalar ? 0.7 : parameter == 1 ? 1.3 : parameter);
   WEFT_UNARY_OPS(WEFT_CASES)
 #undef WEFT_CASES
 #define WEFT_CASES(Op, function) add_binary<Op>(cases, BinaryOp::Op);
@@ -176,8 +190,10 @@ std::vector<OpCase> rows_cases() {
   std::vector<OpCase> cases;
   for (int i = 0; i < static_cast<int>(RowOp::count); ++i) {
     const auto op = static_cast<RowOp>(i);
-    for (const auto& [shape, axis] : std::vector<std::pair<Shape, int>>{{{3, 5}, -1}, {{2, 37}, 1}, {{2, 3, 4}, 1}, {{4, 2}, 0}, {{1, 1}, 1}})
-      if (shape.numel() > 1 || (op != RowOp::L2Normalise)) cases.push_back(row_case(op, shape, axis));  // the norm of one number has a kink
+    for (const auto& [shape, axis] :
+         std::vector<std::pair<Shape, int>>{{{3, 5}, -1}, {{2, 37}, 1}, {{2, 3, 4}, 1}, {{4, 2}, 0}, {{1, 1}, 1}})
+      if (shape.numel() > 1 || (op != RowOp::L2Normalise))
+        cases.push_back(row_case(op, shape, axis));  // the norm of one number has a kink
     // Along the typed axis, and along the channels.
     for (int axis : {2, 1}) {
       if (op == RowOp::Sum || op == RowOp::Mean) {
@@ -188,11 +204,13 @@ std::vector<OpCase> rows_cases() {
         continue;
       }
       std::vector<OpCase> typed;
-      add_typed(typed, row_case(op, {3, 5}, axis), axis == 1 && op == RowOp::L2Normalise ? Action::normalise : Action::mix);
+      add_typed(typed, row_case(op, {3, 5}, axis),
+                axis == 1 && op == RowOp::L2Normalise ? Action::normalise : Action::mix);
       for (OpCase& c : typed) {
         // What is odd commutes with signs across its axis, a norm along it too.
         if (c.result == "S" && (op == RowOp::L2Normalise || (op == RowOp::LayerNorm && axis == 1))) c.refusal.clear();
-        // Normalised positive scales are permutation axes: another type than any tensor of the space, checked in ops_test.
+        // Normalised positive scales are permutation axes: another type than any tensor of the space, checked in
+        // ops_test.
         if (c.refusal.empty() && (c.result == "M" || c.result == "N")) continue;
         cases.push_back(std::move(c));
       }

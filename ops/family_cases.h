@@ -7,7 +7,8 @@
 
 namespace weft {
 
-/// Values and vjps on the op's ranges; and for every kind of factor either equivariance or the refusal, as the op's flags say.
+/// Values and vjps on the op's ranges; and for every kind of factor either equivariance or the refusal, as the op's
+/// flags say.
 std::vector<OpCase> pointwise_cases();
 std::vector<OpCase> rows_cases();
 

@@ -49,7 +49,8 @@ const UnaryKernel& kernel(UnaryOp op, DType dtype) {
 }
 
 const BinaryKernel& kernel(BinaryOp op, DType dtype) {
-  return WEFT_FOR_ISA(pointwise_kernels).binary[static_cast<int>(op)][column(dtype, binary_names[static_cast<int>(op)])];
+  return WEFT_FOR_ISA(pointwise_kernels)
+      .binary[static_cast<int>(op)][column(dtype, binary_names[static_cast<int>(op)])];
 }
 
 template <>
@@ -84,8 +85,10 @@ Var unary(UnaryOp op, const Var& x, double p) {
 Var binary(BinaryOp op, const Var& a, const Var& b) {
   const char* name = binary_names[static_cast<int>(op)];
   const Tensor &ta = a.value(), &tb = b.value();
-  if (ta.shape() != tb.shape()) throw ShapeError("[{}] shapes {} and {} differ", name, ta.shape().str(), tb.shape().str());
-  if (ta.dtype() != tb.dtype()) throw DtypeError("[{}] dtypes {} and {} differ", name, weft::name(ta.dtype()), weft::name(tb.dtype()));
+  if (ta.shape() != tb.shape())
+    throw ShapeError("[{}] shapes {} and {} differ", name, ta.shape().str(), tb.shape().str());
+  if (ta.dtype() != tb.dtype())
+    throw DtypeError("[{}] dtypes {} and {} differ", name, weft::name(ta.dtype()), weft::name(tb.dtype()));
   require_equal(name, a.name(), a.type(), b.name(), b.type());
   if (!linear[static_cast<int>(op)]) require(Action::mix, name, a.name(), a.type());
   const BinaryKernel& k = kernel(op, ta.dtype());
@@ -100,7 +103,8 @@ Var binary(BinaryOp op, const Var& a, const Var& b) {
     for (int i = 0; i < 2; ++i) {  // one after the other: a and b may be the same variable
       if (!back.wants(i)) continue;
       const GradSlot g = back.grad(i);
-      k(pa, pb, gy.raw(), gy.raw(), i == 0 ? g.tensor.raw() : nullptr, g.beta != 0, i == 1 ? g.tensor.raw() : nullptr, g.beta != 0, gy.numel());
+      k(pa, pb, gy.raw(), gy.raw(), i == 0 ? g.tensor.raw() : nullptr, g.beta != 0, i == 1 ? g.tensor.raw() : nullptr,
+        g.beta != 0, gy.numel());
     }
   });
 }

@@ -12,10 +12,15 @@ namespace weft::inline WEFT_ISA {
 #define WEFT_BINARY(Op, function) \
   {{binary_forward<Op, float>, binary_vjp<Op, float>}, {binary_forward<Op, double>, binary_vjp<Op, double>}},
 
-#define WEFT_ACTIVATE_FLOAT(Op, function, p) [](float* y, std::int64_t n) { unary_in_place<Op>(y, n, static_cast<float>(p)); },
-#define WEFT_ACTIVATE_DOUBLE(Op, function, p) [](double* y, std::int64_t n) { unary_in_place<Op>(y, n, static_cast<double>(p)); },
+#define WEFT_ACTIVATE_FLOAT(Op, function, p) \
+  [](float* y, std::int64_t n) { unary_in_place<Op>(y, n, static_cast<float>(p)); },
+#define WEFT_ACTIVATE_DOUBLE(Op, function, p) \
+  [](double* y, std::int64_t n) { unary_in_place<Op>(y, n, static_cast<double>(p)); },
 
 extern const PointwiseKernels pointwise_kernels;
-const PointwiseKernels pointwise_kernels = {{WEFT_UNARY_OPS(WEFT_UNARY)}, {WEFT_BINARY_OPS(WEFT_BINARY)}, {WEFT_UNARY_OPS(WEFT_ACTIVATE_FLOAT)}, {WEFT_UNARY_OPS(WEFT_ACTIVATE_DOUBLE)}};
+const PointwiseKernels pointwise_kernels = {{WEFT_UNARY_OPS(WEFT_UNARY)},
+                                            {WEFT_BINARY_OPS(WEFT_BINARY)},
+                                            {WEFT_UNARY_OPS(WEFT_ACTIVATE_FLOAT)},
+                                            {WEFT_UNARY_OPS(WEFT_ACTIVATE_DOUBLE)}};
 
 }  // namespace weft::inline WEFT_ISA

@@ -43,7 +43,8 @@ Type infer(RowOp op, const Var& x, int axis) {
       require(i == typed ? Action::mix : Action::normalise, who, x.name(), x.type(), i);
       if (axis.kind == Kind::positive_monomial) axis.kind = Kind::permutation;
     } else {
-      require(i != typed && traits(op).odd && axis.kind == Kind::sign_monomial ? Action::pointwise_odd : Action::mix, who, x.name(), x.type(), i);
+      require(i != typed && traits(op).odd && axis.kind == Kind::sign_monomial ? Action::pointwise_odd : Action::mix,
+              who, x.name(), x.type(), i);
     }
   }
   return type;
@@ -54,15 +55,18 @@ Type infer(RowOp op, const Var& x, int axis) {
 const char* name(RowOp op) { return traits(op).name; }
 
 const RowKernel& kernel(RowOp op, DType dtype) {
-  const std::size_t column = with_float(dtype, traits(op).name, [](auto t) { return sizeof(t) == 4 ? std::size_t{0} : std::size_t{1}; });
+  const std::size_t column =
+      with_float(dtype, traits(op).name, [](auto t) { return sizeof(t) == 4 ? std::size_t{0} : std::size_t{1}; });
   return WEFT_FOR_ISA(row_kernels).op[static_cast<int>(op)][column];
 }
 
 Var rows(RowOp op, const Var& x, int axis) {
   const Tensor& in = x.value();
   const int a = axis < 0 ? axis + in.rank() : axis;
-  if (a < 0 || a >= in.rank()) throw ShapeError("[{}] axis {} of a tensor of shape {}", name(op), axis, in.shape().str());
-  if (in.dim(a) == 0) throw ShapeError("[{}] axis {} of a tensor of shape {} is empty", name(op), axis, in.shape().str());
+  if (a < 0 || a >= in.rank())
+    throw ShapeError("[{}] axis {} of a tensor of shape {}", name(op), axis, in.shape().str());
+  if (in.dim(a) == 0)
+    throw ShapeError("[{}] axis {} of a tensor of shape {} is empty", name(op), axis, in.shape().str());
   const Type type = infer(op, x, a);
   const RowShape s{in.shape().sub(0, a).numel(), in.dim(a), in.shape().sub(a + 1, in.rank()).numel()};
   Shape shape = in.shape();

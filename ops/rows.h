@@ -1,5 +1,6 @@
 #pragma once
-// Operations on rows along one axis. Formula, vjp and type rule of each stand in ops/rows/<op>.h; the list is ops/rows_ops.h.
+// Operations on rows along one axis. Formula, vjp and type rule of each stand in ops/rows/<op>.h; the list is
+// ops/rows_ops.h.
 
 #include "weft/autograd/tape.h"
 #include "weft/ops/rows_kernels.h"

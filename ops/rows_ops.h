@@ -8,10 +8,10 @@
 #include "weft/ops/rows/sum.h"
 
 /// X(Struct, function)
-#define WEFT_ROW_OPS(X)          \
-  X(L2Normalise, l2_normalise)   \
-  X(LayerNorm, layer_norm)       \
-  X(LogSoftmax, log_softmax)     \
-  X(Mean, mean)                  \
-  X(Softmax, softmax)            \
+#define WEFT_ROW_OPS(X)        \
+  X(L2Normalise, l2_normalise) \
+  X(LayerNorm, layer_norm)     \
+  X(LogSoftmax, log_softmax)   \
+  X(Mean, mean)                \
+  X(Softmax, softmax)          \
   X(Sum, sum)

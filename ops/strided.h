@@ -61,7 +61,8 @@ inline int by_stride(const Labelled& v, std::uint32_t wanted, int (&order)[Label
 
 /// out = beta out + scale in; labels of `out` that `in` lacks are broadcast.
 template <class T>
-void strided_copy(const Labelled& in, const Labelled& out, std::span<const std::int64_t> sizes, double scale, double beta) {
+void strided_copy(const Labelled& in, const Labelled& out, std::span<const std::int64_t> sizes, double scale,
+                  double beta) {
   int order[Labelled::max_axes];
   const int n = by_stride(out, ~0u, order);
   Loops<2> loops;
@@ -70,7 +71,8 @@ void strided_copy(const Labelled& in, const Labelled& out, std::span<const std::
   const int outer = loops.depth > 0 ? loops.depth - 1 : 0;
   const std::int64_t inner = loops.depth > 0 ? loops.size[outer] : 1;
   const std::int64_t rows = inner ? loops.count() / inner : 0;
-  const std::int64_t si = loops.depth > 0 ? loops.stride[outer][0] : 0, so = loops.depth > 0 ? loops.stride[outer][1] : 0;
+  const std::int64_t si = loops.depth > 0 ? loops.stride[outer][0] : 0,
+                     so = loops.depth > 0 ? loops.stride[outer][1] : 0;
   const T *x = static_cast<const T*>(in.data), s = static_cast<T>(scale);
   T* y = static_cast<T*>(out.data);
   parallel_blocks(rows, 1 + 8192 / (inner + 1), [&](std::int64_t begin, std::int64_t end) {
@@ -87,7 +89,8 @@ void strided_copy(const Labelled& in, const Labelled& out, std::span<const std::
   });
 }
 
-/// out = Σ a b over the labels that `out` lacks, one dot product per number of `out`. `b` may have no axes (a plain factor).
+/// out = Σ a b over the labels that `out` lacks, one dot product per number of `out`. `b` may have no axes (a plain
+/// factor).
 template <class T>
 void strided_dot(const Labelled& a, const Labelled& b, const Labelled& out, std::span<const std::int64_t> sizes) {
   int order[Labelled::max_axes];
@@ -95,15 +98,18 @@ void strided_dot(const Labelled& a, const Labelled& b, const Labelled& out, std:
   Loops<2> summed;
   const int n = by_stride(out, ~0u, order);
   for (int i = 0; i < n; ++i)
-    kept.push_back(sizes[static_cast<std::size_t>(order[i])], {a.stride(order[i]), b.stride(order[i]), out.stride(order[i])});
+    kept.push_back(sizes[static_cast<std::size_t>(order[i])],
+                   {a.stride(order[i]), b.stride(order[i]), out.stride(order[i])});
   int sums = by_stride(a, ~out.mask(), order);
-  for (int i = 0; i < sums; ++i) summed.push_back(sizes[static_cast<std::size_t>(order[i])], {a.stride(order[i]), b.stride(order[i])});
+  for (int i = 0; i < sums; ++i)
+    summed.push_back(sizes[static_cast<std::size_t>(order[i])], {a.stride(order[i]), b.stride(order[i])});
   sums = by_stride(b, ~(out.mask() | a.mask()), order);
   for (int i = 0; i < sums; ++i) summed.push_back(sizes[static_cast<std::size_t>(order[i])], {0, b.stride(order[i])});
   const int outer = summed.depth > 0 ? summed.depth - 1 : 0;
   const std::int64_t inner = summed.depth > 0 ? summed.size[outer] : 1;
   const std::int64_t rows = inner ? summed.count() / inner : 0;
-  const std::int64_t sa = summed.depth > 0 ? summed.stride[outer][0] : 0, sb = summed.depth > 0 ? summed.stride[outer][1] : 0;
+  const std::int64_t sa = summed.depth > 0 ? summed.stride[outer][0] : 0,
+                     sb = summed.depth > 0 ? summed.stride[outer][1] : 0;
   const T *x = static_cast<const T*>(a.data), *w = static_cast<const T*>(b.data);
   T* y = static_cast<T*>(out.data);
   parallel_blocks(kept.count(), 1 + 8192 / (inner * rows + 1), [&](std::int64_t begin, std::int64_t end) {

@@ -47,8 +47,10 @@ Labelled operand_view(const TermList& list, const TermOperand& operand, const Te
       continue;
     }
     const TermAxis& axis = operand.axes[static_cast<std::size_t>(i - n)];
-    if (axis.index >= 0) v.push_back(first_index + axis.index, stride);
-    else offset += axis.integer * stride;
+    if (axis.index >= 0)
+      v.push_back(first_index + axis.index, stride);
+    else
+      offset += axis.integer * stride;
   }
   v.data = static_cast<std::byte*>(t.raw()) + static_cast<std::size_t>(offset) * size_of(t.dtype());
   return v;
@@ -71,22 +73,27 @@ struct Target {
 int input_of(const TermList& list, const TermOperand& operand) {
   const int features = static_cast<int>(list.in().tensors().size()), lets = static_cast<int>(list.lets().size());
   switch (operand.source) {
-    case Source::feature: return operand.which;
-    case Source::let: return features + operand.which;
-    case Source::learned: break;
+    case Source::feature:
+      return operand.which;
+    case Source::let:
+      return features + operand.which;
+    case Source::learned:
+      break;
   }
   return features + lets + operand.which;
 }
 
 template <class T>
-void forward(const TermList& list, Target target, std::span<const Var> inputs, const Tensor& y, const Channels& c, Arena& arena) {
+void forward(const TermList& list, Target target, std::span<const Var> inputs, const Tensor& y, const Channels& c,
+             Arena& arena) {
   bool first = true;
   for (const TermResolved& term : list.terms()) {
     if (!target.matches(term)) continue;
     const Sizes sizes = sizes_of(list, term, c);
     Labelled views[einsum_operands];
     std::size_t n = 0;
-    for (const TermOperand& operand : term.operands) views[n++] = operand_view(list, operand, inputs[static_cast<std::size_t>(input_of(list, operand))].value());
+    for (const TermOperand& operand : term.operands)
+      views[n++] = operand_view(list, operand, inputs[static_cast<std::size_t>(input_of(list, operand))].value());
     einsum<T>(arena, {views, n}, target_view(term, y), y.numel(), sizes, term.scale(), first ? 0 : 1);
     first = false;
   }
@@ -109,11 +116,14 @@ void vjp(const TermList& list, Target target, Positions positions, const Channel
       std::size_t n = 0;
       views[n++] = cotangent;
       for (std::size_t k = 0; k < term.operands.size(); ++k)
-        if (k != o) views[n++] = operand_view(list, term.operands[k], back.input(positions[static_cast<std::size_t>(input_of(list, term.operands[k]))]));
+        if (k != o)
+          views[n++] = operand_view(list, term.operands[k],
+                                    back.input(positions[static_cast<std::size_t>(input_of(list, term.operands[k]))]));
       const GradSlot g = back.grad(own);
       // An integer index reaches only part of the gradient: the rest must be there before.
       if (g.beta == 0) g.tensor.fill(0);
-      einsum<T>(back.arena(), {views, n}, operand_view(list, term.operands[o], g.tensor), g.tensor.numel(), sizes, term.scale(), 1);
+      einsum<T>(back.arena(), {views, n}, operand_view(list, term.operands[o], g.tensor), g.tensor.numel(), sizes,
+                term.scale(), 1);
     }
   }
 }
@@ -125,7 +135,8 @@ struct NodeInputs {
 };
 
 NodeInputs collect(const TermList& list, Target target, std::span<const Var> all, Arena& arena) {
-  NodeInputs in{{arena.allocate_array<Var>(all.size()), all.size()}, {arena.allocate_array<int>(all.size()), all.size()}};
+  NodeInputs in{{arena.allocate_array<Var>(all.size()), all.size()},
+                {arena.allocate_array<int>(all.size()), all.size()}};
   std::fill(in.positions.begin(), in.positions.end(), -1);
   std::size_t n = 0;
   for (const TermResolved& term : list.terms()) {
@@ -141,7 +152,8 @@ NodeInputs collect(const TermList& list, Target target, std::span<const Var> all
   return in;
 }
 
-Var run_target(const TermList& list, Target target, std::span<const Var> all, const Shape& shape, const Type& type, DType dtype, const Channels& c, Tape& tape) {
+Var run_target(const TermList& list, Target target, std::span<const Var> all, const Shape& shape, const Type& type,
+               DType dtype, const Channels& c, Tape& tape) {
   const Tensor y = tape.empty(shape, dtype);
   const NodeInputs in = collect(list, target, all, tape.arena());
   if (in.vars.empty()) {
@@ -156,28 +168,34 @@ Var run_target(const TermList& list, Target target, std::span<const Var> all, co
 
 void check(const TermList& list, std::span<const Var> features, std::span<const Var> parameters, const Channels& c) {
   const auto& tensors = list.in().tensors();
-  if (features.size() != tensors.size()) throw ShapeError("[terms] {} features for {} tensors of the input space", features.size(), tensors.size());
+  if (features.size() != tensors.size())
+    throw ShapeError("[terms] {} features for {} tensors of the input space", features.size(), tensors.size());
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const Shape expected = list.in().feature_shape(static_cast<int>(i), c.batch, c.d);
     if (!(features[i].shape() == expected))
-      throw ShapeError("[terms] tensor '{}' has shape {}; allowed: {}", tensors[i].name, features[i].shape().str(), expected.str());
+      throw ShapeError("[terms] tensor '{}' has shape {}; allowed: {}", tensors[i].name, features[i].shape().str(),
+                       expected.str());
     if (!(features[i].type() == list.in().type(static_cast<int>(i))))
-      throw TypeError("[terms] tensor '{}' has type {}; the list was built for {}", tensors[i].name, features[i].type().str(),
-                      list.in().type(static_cast<int>(i)).str());
+      throw TypeError("[terms] tensor '{}' has type {}; the list was built for {}", tensors[i].name,
+                      features[i].type().str(), list.in().type(static_cast<int>(i)).str());
   }
   const auto& wanted = list.parameters();
-  if (parameters.size() != wanted.size()) throw ShapeError("[terms] {} parameters; the list has {}", parameters.size(), wanted.size());
+  if (parameters.size() != wanted.size())
+    throw ShapeError("[terms] {} parameters; the list has {}", parameters.size(), wanted.size());
   for (std::size_t i = 0; i < wanted.size(); ++i)
     if (!(parameters[i].shape() == wanted[i].shape(c.e, c.d)))
-      throw ShapeError("[terms] parameter '{}' has shape {}; allowed: {}", wanted[i].name, parameters[i].shape().str(), wanted[i].shape(c.e, c.d).str());
+      throw ShapeError("[terms] parameter '{}' has shape {}; allowed: {}", wanted[i].name, parameters[i].shape().str(),
+                       wanted[i].shape(c.e, c.d).str());
 }
 
 }  // namespace
 
-void run_terms(const TermList& list, std::span<const Var> features, std::span<const Var> parameters, std::int64_t e, std::span<Var> outputs) {
+void run_terms(const TermList& list, std::span<const Var> features, std::span<const Var> parameters, std::int64_t e,
+               std::span<Var> outputs) {
   if (features.empty()) throw ShapeError("[terms] no features");
   if (outputs.size() != list.out().tensors().size())
-    throw ShapeError("[terms] {} outputs for {} tensors of the output space", outputs.size(), list.out().tensors().size());
+    throw ShapeError("[terms] {} outputs for {} tensors of the output space", outputs.size(),
+                     list.out().tensors().size());
   Tape& tape = features[0].tape();
   const DType dtype = features[0].dtype();
   const Channels c{features[0].shape()[0], features[0].shape()[1] / list.in().tensors()[0].taps(), e};
@@ -193,7 +211,8 @@ void run_terms(const TermList& list, std::span<const Var> features, std::span<co
     const TermLet& let = list.lets()[i];
     Shape shape{c.batch, c.d * let.taps};
     for (auto size : let.shape.sizes()) shape.push_back(size);
-    all[features.size() + i] = run_target(list, {true, static_cast<int>(i)}, all, shape, Type::plain(shape.rank()), dtype, c, tape);
+    all[features.size() + i] =
+        run_target(list, {true, static_cast<int>(i)}, all, shape, Type::plain(shape.rank()), dtype, c, tape);
   }
   for (int i = 0; i < static_cast<int>(outputs.size()); ++i)
     outputs[static_cast<std::size_t>(i)] =

@@ -1,5 +1,6 @@
 #pragma once
-// Copies and rearrangements: slices, concatenation, gathering rows, reshaping, image patches. Along free or fixed axes only (spec 1.5).
+// Copies and rearrangements: slices, concatenation, gathering rows, reshaping, image patches. Along free or fixed axes
+// only (spec 1.5).
 
 #include <span>
 

@@ -39,21 +39,30 @@ TEST_CASE("a tape is used once, and says so") {
   Var y = sum(tanh(x));
   CHECK_THROWS_WITH_AS(tape.grad(x), "[grad] call backward() first", AutogradError);
   tape.backward(y);
-  CHECK_THROWS_WITH_AS(tape.backward(y), "[backward] this step was differentiated before; record it again (a tape is used once)", AutogradError);
-  CHECK_THROWS_WITH_AS(tanh(x), "[tanh] recorded after backward(); reset() the tape, or open a NoGrad scope", AutogradError);
+  CHECK_THROWS_WITH_AS(tape.backward(y),
+                       "[backward] this step was differentiated before; record it again (a tape is used once)",
+                       AutogradError);
+  CHECK_THROWS_WITH_AS(tanh(x), "[tanh] recorded after backward(); reset() the tape, or open a NoGrad scope",
+                       AutogradError);
   {
     NoGrad scope(tape);
     CHECK(!tanh(x).requires_grad());
   }
   tape.reset();
-  CHECK_THROWS_WITH_AS(x.value(), "[tape] a variable of an earlier step was used; reset() ended its life", AutogradError);
+  CHECK_THROWS_WITH_AS(x.value(), "[tape] a variable of an earlier step was used; reset() ended its life",
+                       AutogradError);
   CHECK_THROWS_WITH_AS(Var().value(), "[var] an undefined variable was used", AutogradError);
   x = tape.leaf(normals({3}, 1));
-  CHECK_THROWS_WITH_AS(tape.backward(x), "[backward] the output has shape [3]; give a cotangent, or reduce it to one number", AutogradError);
+  CHECK_THROWS_WITH_AS(tape.backward(x),
+                       "[backward] the output has shape [3]; give a cotangent, or reduce it to one number",
+                       AutogradError);
   y = tape.constant(normals({1}, 2));
-  CHECK_THROWS_WITH_AS(tape.backward(y), "[backward] the output depends on no leaf whose gradient is wanted", AutogradError);
+  CHECK_THROWS_WITH_AS(tape.backward(y), "[backward] the output depends on no leaf whose gradient is wanted",
+                       AutogradError);
   Tape other(arena);
-  CHECK_THROWS_WITH_AS(add(x, other.leaf(normals({3}, 1))), "[tape] a variable of another tape was used; copy its value into a constant of this one", AutogradError);
+  CHECK_THROWS_WITH_AS(add(x, other.leaf(normals({3}, 1))),
+                       "[tape] a variable of another tape was used; copy its value into a constant of this one",
+                       AutogradError);
 }
 
 TEST_CASE("a value that was changed after it was saved is noticed; one that nobody saved is not") {
@@ -62,14 +71,18 @@ TEST_CASE("a value that was changed after it was saved is noticed; one that nobo
   Var x = tape.leaf(normals({3}, 1), Type::plain(1), "x");
   Var y = sum(sin(x));
   tape.mutable_value(x).fill(0);
-  CHECK_THROWS_WITH_AS(tape.backward(y), "[sin] input 0 'x' was changed in place after it was saved for the backward pass (version 1, saved 0); change a copy",
+  CHECK_THROWS_WITH_AS(tape.backward(y),
+                       "[sin] input 0 'x' was changed in place after it was saved for the backward pass (version 1, "
+                       "saved 0); change a copy",
                        AutogradError);
   tape.reset();
   x = tape.leaf(normals({3}, 1), Type::plain(1), "x");
   Var t = tanh(x);
   y = sum(t);
   tape.mutable_value(t).fill(0);
-  CHECK_THROWS_WITH_AS(tape.backward(y), "[tanh] its output was changed in place after it was saved for the backward pass (version 1, saved 0); change a copy",
+  CHECK_THROWS_WITH_AS(tape.backward(y),
+                       "[tanh] its output was changed in place after it was saved for the backward pass (version 1, "
+                       "saved 0); change a copy",
                        AutogradError);
   tape.reset();
   x = tape.leaf(normals({3}, 1), Type::plain(1), "x");
@@ -91,12 +104,13 @@ TEST_CASE("a gradient carries the dual type and is no weight without a metric") 
   CHECK(gw.type() == space.type(0).dual());
   CHECK(gw.name() == "grad W2");
   NoGrad scope(tape);
-  CHECK_THROWS_WITH_AS(
-      add(w, gw),
-      "[add] tensor 'W2', axis 0 'h2' (positive_monomial(4)): 'h2*' of tensor 'grad W2' is its dual, as a gradient is of its weight (it transforms by "
-      "g^-T), and no metric that turns one into the other is invariant under h2; contract them, or take plain tensors where a metric is chosen, as an "
-      "optimiser does",
-      TypeError);
+  CHECK_THROWS_WITH_AS(add(w, gw),
+                       "[add] tensor 'W2', axis 0 'h2' (positive_monomial(4)): 'h2*' of tensor 'grad W2' is its dual, "
+                       "as a gradient is of its weight (it transforms by "
+                       "g^-T), and no metric that turns one into the other is invariant under h2; contract them, or "
+                       "take plain tensors where a metric is chosen, as an "
+                       "optimiser does",
+                       TypeError);
   CHECK_NOTHROW(add(p, gp));  // permutations are orthogonal: a gradient is a weight
 }
 
@@ -107,7 +121,8 @@ TEST_CASE("gradcheck catches a wrong vjp, along a direction and in the Jacobian"
     return std::vector<Var>{tape.record("wrong", y, x[0].type(), {x[0]}, [](Backward& b) {
       const GradSlot g = b.grad(0);
       // The derivative without its square.
-      for (std::int64_t i = 0; i < g.tensor.numel(); ++i) g.tensor.data<double>()[i] = b.cotangent().data<double>()[i] * (1 - b.output().data<double>()[i]);
+      for (std::int64_t i = 0; i < g.tensor.numel(); ++i)
+        g.tensor.data<double>()[i] = b.cotangent().data<double>()[i] * (1 - b.output().data<double>()[i]);
     })};
   };
   const GradcheckInput inputs[] = {{normals({5}, 1), Type::plain(1)}};
@@ -116,13 +131,16 @@ TEST_CASE("gradcheck catches a wrong vjp, along a direction and in the Jacobian"
   CHECK(report.jacobian);
   CHECK(report.jacobian_error > 1e-3);
   const GradcheckInput floats[] = {{normals({5}, 1, DType::f32), Type::plain(1)}};
-  CHECK_THROWS_WITH_AS(gradcheck(wrong, floats, Key(1, "wrong")), "[gradcheck] input 0 is float32; allowed: float64", DtypeError);
+  CHECK_THROWS_WITH_AS(gradcheck(wrong, floats, Key(1, "wrong")), "[gradcheck] input 0 is float32; allowed: float64",
+                       DtypeError);
 }
 
 TEST_CASE("a type must fit its tensor") {
   const Space space = Space::parse("h: positive_monomial(4) b[h]");
   Arena arena;
   Tape tape(arena);
-  CHECK_THROWS_WITH_AS(tape.leaf(normals({2, 1, 5}, 1), space.type(0), "b"), "[tape] tensor 'b' of shape [2, 1, 5]: axis 0 'h' is positive_monomial(4)", ShapeError);
-  CHECK_THROWS_WITH_AS(tape.leaf(normals({4}, 1), space.type(0), "b"), "[tape] tensor 'b' of shape [4] has 1 axes, its type [., ., h] has 3", ShapeError);
+  CHECK_THROWS_WITH_AS(tape.leaf(normals({2, 1, 5}, 1), space.type(0), "b"),
+                       "[tape] tensor 'b' of shape [2, 1, 5]: axis 0 'h' is positive_monomial(4)", ShapeError);
+  CHECK_THROWS_WITH_AS(tape.leaf(normals({4}, 1), space.type(0), "b"),
+                       "[tape] tensor 'b' of shape [4] has 1 axes, its type [., ., h] has 3", ShapeError);
 }

@@ -1,9 +1,9 @@
 #include "op_runner.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
+
+#include <fmt/format.h>
 
 #include "weft/autograd/gradcheck.h"
 #include "weft/groups/element.h"
@@ -32,7 +32,8 @@ Inputs inputs_of(const OpCase& c, const Space& space, Key key, bool typed, std::
   Inputs in;
   const std::size_t n = c.space.empty() ? c.shapes.size() : c.tensors.size();
   for (std::size_t i = 0; i < n; ++i) {
-    const Shape shape = c.space.empty() ? c.shapes[i] : space.feature_shape(space.tensor(c.tensors[i]), items, channels);
+    const Shape shape =
+        c.space.empty() ? c.shapes[i] : space.feature_shape(space.tensor(c.tensors[i]), items, channels);
     // Every input is a view into a larger tensor: nothing may rely on owning or on alignment.
     Shape two{3};
     for (auto s : shape.sizes()) two.push_back(s);
@@ -65,7 +66,9 @@ std::vector<double> evaluate(const OpCase& c, const Inputs& in, DType dtype) {
   return numbers(c.run(tape, on_tape(tape, c, in, dtype, false)).value());
 }
 
-Tensor moved(const Element& g, const std::string& tensor, const Tensor& x) { return act(g, g.space().tensor(tensor), x); }
+Tensor moved(const Element& g, const std::string& tensor, const Tensor& x) {
+  return act(g, g.space().tensor(tensor), x);
+}
 
 Inputs moved(const OpCase& c, const Element& g, Inputs in) {
   for (std::size_t i = 0; i < in.values.size(); ++i) in.values[i] = moved(g, c.tensors[i], in.values[i]);
@@ -112,7 +115,8 @@ std::string check_value(const OpCase& c, Key key) {
   const Inputs in = inputs_of(c, space, key, true);
   const auto got = evaluate(c, in, DType::f64);
   const auto expected = c.reference(in.values);
-  if (const double e = relative_error(got, expected); !(e < 1e-12)) return fmt::format("{}: value differs from the reference by {:.3g}", c.name, e);
+  if (const double e = relative_error(got, expected); !(e < 1e-12))
+    return fmt::format("{}: value differs from the reference by {:.3g}", c.name, e);
   // Rounding the inputs is no error of the op.
   std::vector<Tensor> rounded;
   for (const Tensor& x : in.values) rounded.push_back(x.to(DType::f32).to(DType::f64));
@@ -129,16 +133,20 @@ std::string check_vjp(const OpCase& c, Key key) {
   const Inputs in = inputs_of(c, space, key, true);
   std::vector<GradcheckInput> inputs;
   for (std::size_t i = 0; i < in.values.size(); ++i) inputs.push_back({in.values[i], in.types[i]});
-  const auto report = gradcheck([&](Tape& tape, std::span<const Var> x) { return std::vector<Var>{c.run(tape, x)}; }, inputs, key.at("gradcheck"));
-  if (!(report.direction_error < 1e-8)) return fmt::format("{}: vjp is off by {:.3g} along a random direction", c.name, report.direction_error);
-  if (!(report.jacobian_error < 1e-8)) return fmt::format("{}: vjp is off by {:.3g} in the Jacobian", c.name, report.jacobian_error);
+  const auto report = gradcheck([&](Tape& tape, std::span<const Var> x) { return std::vector<Var>{c.run(tape, x)}; },
+                                inputs, key.at("gradcheck"));
+  if (!(report.direction_error < 1e-8))
+    return fmt::format("{}: vjp is off by {:.3g} along a random direction", c.name, report.direction_error);
+  if (!(report.jacobian_error < 1e-8))
+    return fmt::format("{}: vjp is off by {:.3g} in the Jacobian", c.name, report.jacobian_error);
   // A second use of the same input must add to its gradient, not replace it.
   const auto twice = gradcheck(
       [&](Tape& tape, std::span<const Var> x) {
         return std::vector<Var>{c.run(tape, x), c.run(tape, x)};
       },
       inputs, key.at("twice"));
-  if (!(twice.direction_error < 1e-8)) return fmt::format("{}: gradients of two uses do not add up: {:.3g}", c.name, twice.direction_error);
+  if (!(twice.direction_error < 1e-8))
+    return fmt::format("{}: gradients of two uses do not add up: {:.3g}", c.name, twice.direction_error);
   return {};
 }
 
@@ -159,13 +167,16 @@ std::string check_equivariance(const OpCase& c, Key key) {
     const auto got = gradients(c, there, moved_cotangent);
     for (std::size_t i = 0; i < grads.size(); ++i)
       if (const double e = relative_error(numbers(got[i]), numbers(moved(dual, c.tensors[i], grads[i]))); !(e < 1e-9))
-        return fmt::format("{}: the gradient of '{}' does not transform by the dual, by {:.3g}", c.name, c.tensors[i], e);
+        return fmt::format("{}: the gradient of '{}' does not transform by the dual, by {:.3g}", c.name, c.tensors[i],
+                           e);
   }
   if (c.result.empty()) return {};
   Arena arena;
   Tape tape(arena);
-  const Type got = c.run(tape, on_tape(tape, c, in, DType::f64, false)).type(), expected = space.type(space.tensor(c.result));
-  if (!(got == expected)) return fmt::format("{}: the result has type {}, expected {}", c.name, got.str(), expected.str());
+  const Type got = c.run(tape, on_tape(tape, c, in, DType::f64, false)).type(),
+             expected = space.type(space.tensor(c.result));
+  if (!(got == expected))
+    return fmt::format("{}: the result has type {}, expected {}", c.name, got.str(), expected.str());
   return {};
 }
 
@@ -175,7 +186,8 @@ std::string check_refusal(const OpCase& c, Key key) {
     evaluate(c, inputs_of(c, space, key, true), DType::f64);
     return fmt::format("{}: was allowed, expected: {}", c.name, c.refusal);
   } catch (const TypeError& error) {
-    if (error.what() != c.refusal) return fmt::format("{}: refused with\n  {}\nexpected\n  {}", c.name, error.what(), c.refusal);
+    if (error.what() != c.refusal)
+      return fmt::format("{}: refused with\n  {}\nexpected\n  {}", c.name, error.what(), c.refusal);
   }
   const Inputs in = inputs_of(c, space, key, false);
   const Shape shape = result_shape(c, in);
@@ -185,7 +197,8 @@ std::string check_refusal(const OpCase& c, Key key) {
     const Element g = Element::random(space, key.at("element").at(trial));
     worst = std::max(worst, relative_error(evaluate(c, moved(c, g, in), DType::f64), moved_result(c, g, y, shape)));
   }
-  if (!(worst > 1e-4)) return fmt::format("{}: refused, but no random element breaks equivariance ({:.3g})", c.name, worst);
+  if (!(worst > 1e-4))
+    return fmt::format("{}: refused, but no random element breaks equivariance ({:.3g})", c.name, worst);
   return {};
 }
 

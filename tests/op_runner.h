@@ -1,5 +1,6 @@
 #pragma once
-// Runs one OpCase in every mode. Returns what is wrong, or an empty string: so that the self-test can demand that something is.
+// Runs one OpCase in every mode. Returns what is wrong, or an empty string: so that the self-test can demand that
+// something is.
 
 #include <string>
 
@@ -8,13 +9,15 @@
 
 namespace weft::testing {
 
-/// Value against the naive reference in float64 (1e-12), float32 against float64 (1e-5), an empty batch, views as inputs.
+/// Value against the naive reference in float64 (1e-12), float32 against float64 (1e-5), an empty batch, views as
+/// inputs.
 std::string check_value(const OpCase& c, Key key);
 /// Hand-written vjp against finite differences: a random direction and cotangent, the full Jacobian when small (1e-8).
 std::string check_vjp(const OpCase& c, Key key);
 /// op(g x) = g op(x), and the vjp commutes with the dual action, to 1e-9; the result has the type that the case says.
 std::string check_equivariance(const OpCase& c, Key key);
-/// Refused with the exact message, and a random element shows by a difference above 1e-4 that the op would break equivariance.
+/// Refused with the exact message, and a random element shows by a difference above 1e-4 that the op would break
+/// equivariance.
 std::string check_refusal(const OpCase& c, Key key);
 
 /// All modes that apply to the case.

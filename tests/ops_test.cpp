@@ -1,8 +1,8 @@
-#include <doctest/doctest.h>
-
 #include <cmath>
 
 #include "op_runner.h"
+#include <doctest/doctest.h>
+
 #include "weft/core/parallel.h"
 #include "weft/groups/space.h"
 #include "weft/nn/losses.h"
@@ -46,11 +46,13 @@ TEST_CASE("self-test: the runner catches a wrong vjp, wrong flags and a wrong ty
   const auto tanh_of = [](double x) { return std::tanh(x); };
   CHECK(!catches(unary_cases("tanh", true, false, range, by_tanh, tanh_of)));
   // exp passed off as odd: its own code refuses sign axes, so the case that demands equivariance there fails.
-  CHECK(catches(unary_cases("exp", true, false, range, [](const Var& x) { return exp(x); }, [](double x) { return std::exp(x); })));
+  CHECK(catches(unary_cases(
+      "exp", true, false, range, [](const Var& x) { return exp(x); }, [](double x) { return std::exp(x); })));
   // tanh passed off as neither odd nor homogeneous: a refusal is demanded that does not come.
   CHECK(catches(unary_cases("tanh", false, false, range, by_tanh, tanh_of)));
   // relu passed off as both odd and homogeneous.
-  CHECK(catches(unary_cases("relu", true, true, range, [](const Var& x) { return relu(x); }, [](double x) { return std::max(x, 0.0); })));
+  CHECK(catches(unary_cases(
+      "relu", true, true, range, [](const Var& x) { return relu(x); }, [](double x) { return std::max(x, 0.0); })));
   // A vjp without its square.
   auto wrong = [](bool typed) {
     return [typed](const Var& x) {
@@ -63,7 +65,8 @@ TEST_CASE("self-test: the runner catches a wrong vjp, wrong flags and a wrong ty
         with_float(g.tensor.dtype(), "tanh", [&](auto t) {
           using T = decltype(t);
           for (std::int64_t i = 0; i < g.tensor.numel(); ++i)
-            g.tensor.data<T>()[i] = (g.beta != 0 ? g.tensor.data<T>()[i] : T(0)) + b.cotangent().data<T>()[i] * (T(1) - b.output().data<T>()[i]);
+            g.tensor.data<T>()[i] = (g.beta != 0 ? g.tensor.data<T>()[i] : T(0)) +
+                                    b.cotangent().data<T>()[i] * (T(1) - b.output().data<T>()[i]);
         });
       });
     };
@@ -78,9 +81,12 @@ TEST_CASE("self-test: the runner catches a wrong vjp, wrong flags and a wrong ty
   replaces.run = [](Tape& tape, std::span<const Var> x) {
     const Tensor y = tape.empty(x[0].shape(), x[0].dtype());
     y.copy_from(x[0].value());
-    return tape.record("replaces", y, x[0].type(), {x[0]}, [](Backward& b) { b.grad(0).tensor.copy_from(b.cotangent()); });
+    return tape.record("replaces", y, x[0].type(), {x[0]},
+                       [](Backward& b) { b.grad(0).tensor.copy_from(b.cotangent()); });
   };
-  replaces.reference = [](std::span<const Tensor> x) { return std::vector<double>(x[0].span<double>().begin(), x[0].span<double>().end()); };
+  replaces.reference = [](std::span<const Tensor> x) {
+    return std::vector<double>(x[0].span<double>().begin(), x[0].span<double>().end());
+  };
   CHECK(check_value(replaces, Key(1, "r")).empty());
   CHECK(!check_vjp(replaces, Key(1, "r")).empty());
   // A refusal that nothing breaks.
@@ -115,7 +121,8 @@ TEST_CASE("ops that change the kind of an axis") {
   const Tensor a = l2_normalise(moved, 1).value(), b = normed.value();
   for (std::int64_t r = 0; r < 6; ++r)
     for (std::int64_t i = 0; i < 4; ++i)
-      CHECK(a.data<double>()[r * 4 + i] == doctest::Approx(b.data<double>()[r * 4 + g.part(0).order[static_cast<std::size_t>(i)]]));
+      CHECK(a.data<double>()[r * 4 + i] ==
+            doctest::Approx(b.data<double>()[r * 4 + g.part(0).order[static_cast<std::size_t>(i)]]));
 }
 
 TEST_CASE("results are the same bits on 1, 2 and 4 threads") {

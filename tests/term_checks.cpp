@@ -11,11 +11,13 @@ namespace {
 
 constexpr std::int64_t batch = 2, d = 2, e = 3;
 
-std::vector<Tensor> run(const TermList& list, const std::vector<Tensor>& features, const std::vector<Tensor>& parameters) {
+std::vector<Tensor> run(const TermList& list, const std::vector<Tensor>& features,
+                        const std::vector<Tensor>& parameters) {
   Arena arena;
   Tape tape(arena);
   std::vector<Var> x, p, y(list.out().tensors().size());
-  for (std::size_t i = 0; i < features.size(); ++i) x.push_back(tape.constant(features[i], list.in().type(static_cast<int>(i))));
+  for (std::size_t i = 0; i < features.size(); ++i)
+    x.push_back(tape.constant(features[i], list.in().type(static_cast<int>(i))));
   for (const Tensor& t : parameters) p.push_back(tape.constant(t));
   run_terms(list, x, p, e, y);
   std::vector<Tensor> out;
@@ -52,7 +54,8 @@ Element carried(const Element& g, const Space& to) {
 
 double equivariance_error(const TermList& list, Key key, int elements) {
   std::vector<Shape> features, parameters;
-  for (std::size_t i = 0; i < list.in().tensors().size(); ++i) features.push_back(list.in().feature_shape(static_cast<int>(i), batch, d));
+  for (std::size_t i = 0; i < list.in().tensors().size(); ++i)
+    features.push_back(list.in().feature_shape(static_cast<int>(i), batch, d));
   for (const TermParameter& p : list.parameters()) parameters.push_back(p.shape(e, d));
   const auto x = normals(features, key.at("features")), p = normals(parameters, key.at("parameters"));
   const auto y = run(list, x, p);

@@ -16,9 +16,11 @@ Dataset load_mnist(const std::string& folder, const std::string& prefix) {
   const std::string image_path = plain_or_gz(folder + "/" + prefix + "-images-idx3-ubyte");
   const std::string label_path = plain_or_gz(folder + "/" + prefix + "-labels-idx1-ubyte");
   const Tensor images = read_idx(image_path), labels = read_idx(label_path);
-  if (images.rank() != 3) throw FormatError("[mnist] '{}' has shape {}; allowed: [items, rows, columns]", image_path, images.shape().str());
+  if (images.rank() != 3)
+    throw FormatError("[mnist] '{}' has shape {}; allowed: [items, rows, columns]", image_path, images.shape().str());
   if (labels.rank() != 1 || labels.dim(0) != images.dim(0))
-    throw FormatError("[mnist] '{}' has shape {}; allowed: [{}], one label per image", label_path, labels.shape().str(), images.dim(0));
+    throw FormatError("[mnist] '{}' has shape {}; allowed: [{}], one label per image", label_path, labels.shape().str(),
+                      images.dim(0));
   Dataset data{"mnist", Tensor::zeros(images.shape(), DType::f32), Tensor::zeros(labels.shape(), DType::i32), 10};
   for (std::int64_t i = 0; i < labels.numel(); ++i) {
     const std::uint8_t label = labels.data<std::uint8_t>()[i];
@@ -35,8 +37,10 @@ Dataset load_mnist(const std::string& folder, const std::string& prefix) {
 
 Dataset averaged(const Dataset& data, std::int64_t factor) {
   const std::int64_t rows = data.images.dim(1), columns = data.images.dim(2);
-  if (factor < 1 || rows % factor || columns % factor) throw ShapeError("[averaged] factor {} on images of {}x{}; it must divide both", factor, rows, columns);
-  Dataset out{data.name, Tensor::zeros({data.items(), rows / factor, columns / factor}, DType::f32), data.labels, data.classes};
+  if (factor < 1 || rows % factor || columns % factor)
+    throw ShapeError("[averaged] factor {} on images of {}x{}; it must divide both", factor, rows, columns);
+  Dataset out{data.name, Tensor::zeros({data.items(), rows / factor, columns / factor}, DType::f32), data.labels,
+              data.classes};
   const float* in = data.images.data<float>();
   float* to = out.images.data<float>();
   const float scale = 1.f / static_cast<float>(factor * factor);
@@ -44,7 +48,8 @@ Dataset averaged(const Dataset& data, std::int64_t factor) {
   parallel_blocks(data.items(), 256, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t n = begin; n < end; ++n)
       for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t c = 0; c < columns; ++c) to[n * size + r / factor * (columns / factor) + c / factor] += scale * in[(n * rows + r) * columns + c];
+        for (std::int64_t c = 0; c < columns; ++c)
+          to[n * size + r / factor * (columns / factor) + c / factor] += scale * in[(n * rows + r) * columns + c];
   });
   return out;
 }

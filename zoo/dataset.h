@@ -16,11 +16,13 @@ struct Dataset {
   std::int64_t items() const { return images.dim(0); }
 };
 
-/// MNIST from IDX files, plain or gz: `<prefix>-images-idx3-ubyte[.gz]` and `<prefix>-labels-idx1-ubyte[.gz]` in `folder`; prefix "train" or
-/// "t10k". Throws DiskError for missing files, FormatError for wrong content (also a label above 9, or counts that differ).
+/// MNIST from IDX files, plain or gz: `<prefix>-images-idx3-ubyte[.gz]` and `<prefix>-labels-idx1-ubyte[.gz]` in
+/// `folder`; prefix "train" or "t10k". Throws DiskError for missing files, FormatError for wrong content (also a label
+/// above 9, or counts that differ).
 Dataset load_mnist(const std::string& folder, const std::string& prefix);
 
-/// Means over blocks of `factor` x `factor` pixels: 28x28 with factor 4 gives 7x7. Throws ShapeError when it does not divide.
+/// Means over blocks of `factor` x `factor` pixels: 28x28 with factor 4 gives 7x7. Throws ShapeError when it does not
+/// divide.
 Dataset averaged(const Dataset& data, std::int64_t factor);
 
 }  // namespace weft

@@ -14,7 +14,8 @@ struct Point {
   double x, y;
 };
 
-/// Strokes of a digit in the unit square, y downwards: each a chain of points. Round parts are polygons, fine enough for 28 pixels.
+/// Strokes of a digit in the unit square, y downwards: each a chain of points. Round parts are polygons, fine enough
+/// for 28 pixels.
 using Strokes = std::vector<std::vector<Point>>;
 
 std::vector<Point> arc(double cx, double cy, double rx, double ry, double from, double to) {
@@ -56,19 +57,23 @@ void draw(int digit, Key key, float* image) {
   std::uint64_t n = 0;
   auto between = [&](double low, double high) { return uniform(key, n++, low, high); };
   const double angle = between(-0.3, 0.3), shear = between(-0.3, 0.3), sx = between(0.55, 0.8), sy = between(0.6, 0.85);
-  const double tx = between(-0.1, 0.1), ty = between(-0.1, 0.1), thickness = between(0.03, 0.065), noise = between(0.02, 0.15);
+  const double tx = between(-0.1, 0.1), ty = between(-0.1, 0.1), thickness = between(0.03, 0.065),
+               noise = between(0.02, 0.15);
   // Pixel -> glyph: the inverse of scale, shear, rotation and shift around the centre.
   const double c = std::cos(angle), s = std::sin(angle);
   for (std::int64_t row = 0; row < side; ++row)
     for (std::int64_t column = 0; column < side; ++column) {
-      const double u = (static_cast<double>(column) + 0.5) / side - 0.5 - tx, v = (static_cast<double>(row) + 0.5) / side - 0.5 - ty;
+      const double u = (static_cast<double>(column) + 0.5) / side - 0.5 - tx,
+                   v = (static_cast<double>(row) + 0.5) / side - 0.5 - ty;
       const double ru = c * u + s * v, rv = -s * u + c * v;
       const Point p{(ru - shear * rv) / sx + 0.5, rv / sy + 0.5};
       double d = 1;
       for (const auto& stroke : digits()[static_cast<std::size_t>(digit)])
-        for (std::size_t i = 0; i + 1 < stroke.size(); ++i) d = std::min(d, distance_to_segment(p, stroke[i], stroke[i + 1]));
+        for (std::size_t i = 0; i + 1 < stroke.size(); ++i)
+          d = std::min(d, distance_to_segment(p, stroke[i], stroke[i + 1]));
       const double ink = 1 / (1 + std::exp((d - thickness) / 0.012));
-      const double value = std::clamp(ink + noise * normal(key.at("noise"), static_cast<std::uint64_t>(row * side + column)), 0.0, 1.0);
+      const double value =
+          std::clamp(ink + noise * normal(key.at("noise"), static_cast<std::uint64_t>(row * side + column)), 0.0, 1.0);
       image[row * side + column] = static_cast<float>(2 * value - 1);
     }
 }

@@ -10,7 +10,8 @@ namespace weft {
 namespace {
 
 void check_weights(const char* who, std::span<const Var> weights) {
-  if (weights.size() < 2 || weights.size() % 2) throw ShapeError("[{}] {} tensors; allowed: a weight and a bias per layer", who, weights.size());
+  if (weights.size() < 2 || weights.size() % 2)
+    throw ShapeError("[{}] {} tensors; allowed: a weight and a bias per layer", who, weights.size());
 }
 
 }  // namespace
@@ -26,7 +27,8 @@ Var mlp_forward(std::span<const Var> weights, Var x, UnaryOp act, double p) {
 
 Var cnn_forward(std::span<const Var> weights, std::span<const PatchShape> layers, Var x, UnaryOp act) {
   check_weights("cnn_forward", weights);
-  if (x.shape().rank() != 5) throw ShapeError("[cnn_forward] images of shape {}; allowed: [B, n, C, H, W]", x.shape().str());
+  if (x.shape().rank() != 5)
+    throw ShapeError("[cnn_forward] images of shape {}; allowed: [B, n, C, H, W]", x.shape().str());
   const double p = traits(act).default_parameter;
   const std::int64_t B = x.shape()[0], n = x.shape()[1];
   std::size_t at = 0;
@@ -35,7 +37,8 @@ Var cnn_forward(std::span<const Var> weights, std::span<const PatchShape> layers
     const Var taps = patches(reshape(x, {B * n, C, H, W}), layer);
     const std::int64_t rows = (H + 2 * layer.padding - layer.rows) / layer.stride + 1, columns = taps.shape()[1] / rows;
     const Var bias = reshape(weights[at + 1], {B, weights[at + 1].shape()[2]});
-    const Var y = contract("bnpit,btoi+bo->bnop", reshape(taps, {B, n, rows * columns, C, layer.rows * layer.columns}), weights[at], bias);
+    const Var y = contract("bnpit,btoi+bo->bnop", reshape(taps, {B, n, rows * columns, C, layer.rows * layer.columns}),
+                           weights[at], bias);
     x = unary(act, reshape(y, {B, n, y.shape()[2], rows, columns}), p);
     at += 2;
   }
@@ -54,7 +57,8 @@ Var attention_forward(const Var& x, const Var& q, const Var& k, const Var& v, co
 }
 
 Var transformer_block_forward(std::span<const Var> block, const Var& x, bool residual) {
-  if (block.size() != 8) throw ShapeError("[transformer_block_forward] {} tensors; allowed: WQ WK WV WO WA bA WB bB", block.size());
+  if (block.size() != 8)
+    throw ShapeError("[transformer_block_forward] {} tensors; allowed: WQ WK WV WO WA bA WB bB", block.size());
   Var y = attention_forward(layer_norm(x), block[0], block[1], block[2], block[3]);
   if (residual) y = add(x, y);
   const Var hidden = relu(contract("bcnp,bcpk+bck->bcnk", layer_norm(y), block[4], block[5]));

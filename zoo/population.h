@@ -29,19 +29,21 @@ struct PopulationConfig {
 };
 
 struct Population {
-  Space space;                         ///< mlp_space of the widths
-  std::vector<Tensor> weights;         ///< W1 b1 …: float32 [networks, 1, …], features of the space
-  std::vector<double> accuracy;        ///< on the test images
+  Space space;                   ///< mlp_space of the widths
+  std::vector<Tensor> weights;   ///< W1 b1 …: float32 [networks, 1, …], features of the space
+  std::vector<double> accuracy;  ///< on the test images
   std::vector<NetworkRecipe> recipes;
-  std::vector<bool> diverged;          ///< frozen at its last finite weights
+  std::vector<bool> diverged;  ///< frozen at its last finite weights
 };
 
 /// Recipes whose accuracies spread from chance to the best reachable.
 std::vector<NetworkRecipe> draw_recipes(std::int64_t networks, Key key);
 
-/// Trains all networks by cross-entropy; `progress(step, steps)` is called after every step. The result depends on data, recipes and config
-/// alone, not on the number of threads. Images are flattened; widths[0] must be their size. Throws ShapeError, UsageError.
-Population train_population(const Dataset& train, const Dataset& test, const std::vector<NetworkRecipe>& recipes, const PopulationConfig& config,
+/// Trains all networks by cross-entropy; `progress(step, steps)` is called after every step. The result depends on
+/// data, recipes and config alone, not on the number of threads. Images are flattened; widths[0] must be their size.
+/// Throws ShapeError, UsageError.
+Population train_population(const Dataset& train, const Dataset& test, const std::vector<NetworkRecipe>& recipes,
+                            const PopulationConfig& config,
                             const std::function<void(std::int64_t, std::int64_t)>& progress);
 
 }  // namespace weft

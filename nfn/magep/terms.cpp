@@ -1,9 +1,9 @@
 #include "weft/nfn/magep/terms.h"
 
-#include <fmt/format.h>
-
 #include <set>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "weft/core/error.h"
 
@@ -30,7 +30,8 @@ class Writer {
 
   std::string WW(int s, int t) {
     const std::string name = fmt::format("WW{}.{}", s, t);
-    if (lets_.insert(name).second) line("{}[j,k] := {}[j,q] psi.WW.{}.{}[q,p] {}[p,k]", name, prefix(s), s, t, suffix(t));
+    if (lets_.insert(name).second)
+      line("{}[j,k] := {}[j,q] psi.WW.{}.{}[q,p] {}[p,k]", name, prefix(s), s, t, suffix(t));
     return name;
   }
   std::string bW(int s, int t) {

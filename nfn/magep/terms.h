@@ -5,8 +5,9 @@
 
 namespace weft {
 
-/// E of spec 2.2 for a dense network of `layers` >= 2 layers (tensors W1 b1 … as mlp_space names them), as text for a TermList whose output space
-/// is the input space. Learned: W{i}.phi{m}, b{i}.phi{m}, psi.WW.{s}.{t}, psi.bW.{s}.{t}. Throws UsageError for fewer layers.
+/// E of spec 2.2 for a dense network of `layers` >= 2 layers (tensors W1 b1 … as mlp_space names them), as text for a
+/// TermList whose output space is the input space. Learned: W{i}.phi{m}, b{i}.phi{m}, psi.WW.{s}.{t}, psi.bW.{s}.{t}.
+/// Throws UsageError for fewer layers.
 std::string magep_equivariant_terms(int layers);
 
 /// I of spec 2.3: one output tensor `y` without axes. Learned: phi1..phi8 and its own psi.

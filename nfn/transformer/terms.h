@@ -1,5 +1,6 @@
 #pragma once
-// Transformer-NFN (arXiv 2410.04209) as lists of typed terms (spec 3), for one block (tensors as transformer_space names them).
+// Transformer-NFN (arXiv 2410.04209) as lists of typed terms (spec 3), for one block (tensors as transformer_space
+// names them).
 
 #include <string>
 

@@ -13,11 +13,17 @@ struct Add {
   static constexpr const char* name = "add";
   static constexpr bool linear = true;
   template <class T>
-  WEFT_HD static T f(T a, T b) { return a + b; }
+  WEFT_HD static T f(T a, T b) {
+    return a + b;
+  }
   template <class T>
-  WEFT_HD static T da(T, T, T) { return T(1); }
+  WEFT_HD static T da(T, T, T) {
+    return T(1);
+  }
   template <class T>
-  WEFT_HD static T db(T, T, T) { return T(1); }
+  WEFT_HD static T db(T, T, T) {
+    return T(1);
+  }
   static double reference(double a, double b) { return a + b; }
 };
 
@@ -28,11 +34,17 @@ struct Sub {
   static constexpr const char* name = "sub";
   static constexpr bool linear = true;
   template <class T>
-  WEFT_HD static T f(T a, T b) { return a - b; }
+  WEFT_HD static T f(T a, T b) {
+    return a - b;
+  }
   template <class T>
-  WEFT_HD static T da(T, T, T) { return T(1); }
+  WEFT_HD static T da(T, T, T) {
+    return T(1);
+  }
   template <class T>
-  WEFT_HD static T db(T, T, T) { return T(-1); }
+  WEFT_HD static T db(T, T, T) {
+    return T(-1);
+  }
   static double reference(double a, double b) { return a - b; }
 };
 
@@ -43,11 +55,17 @@ struct Mul {
   static constexpr const char* name = "mul";
   static constexpr bool linear = false;
   template <class T>
-  WEFT_HD static T f(T a, T b) { return a * b; }
+  WEFT_HD static T f(T a, T b) {
+    return a * b;
+  }
   template <class T>
-  WEFT_HD static T da(T, T b, T) { return b; }
+  WEFT_HD static T da(T, T b, T) {
+    return b;
+  }
   template <class T>
-  WEFT_HD static T db(T a, T, T) { return a; }
+  WEFT_HD static T db(T a, T, T) {
+    return a;
+  }
   static double reference(double a, double b) { return a * b; }
 };
 

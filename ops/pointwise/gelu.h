@@ -22,7 +22,8 @@ struct Gelu {
   template <class T>
   WEFT_HD static T df(T x, T, T) {
     // Φ(x) + x φ(x)
-    return T(0.5) * (T(1) + math::erf(x * T(0.70710678118654752440))) + x * T(0.39894228040143267794) * math::exp(T(-0.5) * x * x);
+    return T(0.5) * (T(1) + math::erf(x * T(0.70710678118654752440))) +
+           x * T(0.39894228040143267794) * math::exp(T(-0.5) * x * x);
   }
   static double reference(double x, double) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); }
 };

@@ -24,11 +24,12 @@ class Run {
   Run(const File& file, DType dtype) : file_(file), dtype_(dtype), tape_(arena_) {}
 
   Tape& tape() { return tape_; }
-  /// A leaf with the values of tensor `name` ("in.W1", "param.W1.phi1"), under `shape` when the model wants another view of them.
+  /// A leaf with the values of tensor `name` ("in.W1", "param.W1.phi1"), under `shape` when the model wants another
+  /// view of them.
   Var leaf(const std::string& name, const Shape& shape, const Type& type);
   Var leaf(const std::string& name, const Shape& shape) { return leaf(name, shape, Type::plain(shape.rank())); }
-  /// Compares the outputs with out.*, puts cot.* on them, and compares the gradients of all leaves with grad.*. Every tensor of the file
-  /// must have been used. Empty when all agree.
+  /// Compares the outputs with out.*, puts cot.* on them, and compares the gradients of all leaves with grad.*. Every
+  /// tensor of the file must have been used. Empty when all agree.
   std::string compare(const std::map<std::string, Var>& outputs);
 
  private:

@@ -18,7 +18,8 @@ std::string check_list(const File& file, Run& run, const Space& in, const Space&
   const std::int64_t batch = file.data.shape("in." + in.tensors()[0].name)[0];
   std::vector<Var> features, parameters, outputs(out.tensors().size());
   for (int i = 0; i < static_cast<int>(in.tensors().size()); ++i)
-    features.push_back(run.leaf("in." + in.tensors()[static_cast<std::size_t>(i)].name, in.feature_shape(i, batch, d), in.type(i)));
+    features.push_back(
+        run.leaf("in." + in.tensors()[static_cast<std::size_t>(i)].name, in.feature_shape(i, batch, d), in.type(i)));
   for (const TermParameter& p : list.parameters()) parameters.push_back(run.leaf("param." + p.name, p.shape(e, d)));
   run_terms(list, features, parameters, e, outputs);
   std::map<std::string, Var> named;
@@ -26,7 +27,9 @@ std::string check_list(const File& file, Run& run, const Space& in, const Space&
   return run.compare(named);
 }
 
-Space magep_space(const File& file) { return mlp_space(file.config.at("widths").get<Widths>(), Kind::positive_monomial); }
+Space magep_space(const File& file) {
+  return mlp_space(file.config.at("widths").get<Widths>(), Kind::positive_monomial);
+}
 int layers(const File& file) { return static_cast<int>(file.config.at("widths").size()) - 1; }
 Space scalar() { return Space::parse("y"); }
 
@@ -43,7 +46,8 @@ std::string monomial_linear(const File& file, Run& run) {
   const Widths widths = file.config.at("widths");
   const Taps dense(widths.size() - 1, {1, 1});
   const weft::Kind kind = file.config.at("sign").get<bool>() ? Kind::sign_monomial : Kind::positive_monomial;
-  const Space in = cnn_space(widths, file.config.value("taps_in", dense), kind), out = cnn_space(widths, file.config.value("taps_out", dense), kind);
+  const Space in = cnn_space(widths, file.config.value("taps_in", dense), kind),
+              out = cnn_space(widths, file.config.value("taps_out", dense), kind);
   return check_list(file, run, in, out, derive_linear(in, out));
 }
 

@@ -63,7 +63,8 @@ int run(int argc, char** argv) {
   }
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder))
-    if (const auto extension = entry.path().extension(); extension == ".safetensors" || extension == ".jsonl") files.push_back(entry.path());
+    if (const auto extension = entry.path().extension(); extension == ".safetensors" || extension == ".jsonl")
+      files.push_back(entry.path());
   std::sort(files.begin(), files.end());
 
   Counts n;

@@ -1,9 +1,10 @@
 // Kinds that are forward passes of input networks.
 
+#include "weft/zoo/networks.h"
+
 #include <fmt/format.h>
 
 #include "weft/tests/golden/golden.h"
-#include "weft/zoo/networks.h"
 
 namespace weft::golden {
 namespace {
@@ -17,7 +18,8 @@ Var channel(const File& file, Run& run, const std::string& name) {
 }
 
 std::string attention(const File& file, Run& run) {
-  const Var x = channel(file, run, "X"), q = channel(file, run, "WQ"), k = channel(file, run, "WK"), v = channel(file, run, "WV"), o = channel(file, run, "WO");
+  const Var x = channel(file, run, "X"), q = channel(file, run, "WQ"), k = channel(file, run, "WK"),
+            v = channel(file, run, "WV"), o = channel(file, run, "WO");
   return run.compare({{"Y", attention_forward(x, q, k, v, o)}});
 }
 
@@ -35,6 +37,8 @@ std::string transformer(const File& file, Run& run) {
 
 }  // namespace
 
-std::map<std::string, Check> network_kinds() { return {{"attention.forward", attention}, {"transformer.forward", transformer}}; }
+std::map<std::string, Check> network_kinds() {
+  return {{"attention.forward", attention}, {"transformer.forward", transformer}};
+}
 
 }  // namespace weft::golden

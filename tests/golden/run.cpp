@@ -11,15 +11,20 @@ namespace weft::golden {
 Var Run::leaf(const std::string& name, const Shape& shape, const Type& type) {
   if (!file_.data.contains(name)) throw FormatError("[golden] tensor '{}' is missing", name);
   const Tensor value = file_.data.tensor(name);
-  if (value.numel() != shape.numel()) throw FormatError("[golden] tensor '{}' has shape {}, expected as many numbers as {}", name, value.shape().str(), shape.str());
+  if (value.numel() != shape.numel())
+    throw FormatError("[golden] tensor '{}' has shape {}, expected as many numbers as {}", name, value.shape().str(),
+                      shape.str());
   return leaves_[name] = tape_.leaf(value.to(dtype_).reshape(shape), type);
 }
 
 std::string Run::difference(const std::string& name, const Tensor& got) const {
   if (!file_.data.contains(name)) return fmt::format("tensor '{}' is missing", name);
   const Tensor wide = got.to(DType::f64), expected = file_.data.tensor(name).to(DType::f64);
-  const double tolerance = dtype_ == DType::f64 ? 1e-10 : 2e-4, error = testing::relative_error(wide.span<double>(), expected.span<double>());
-  return error <= tolerance ? "" : fmt::format("{} of {} differs by {:.3g}; allowed: {:.0e}", name, weft::name(dtype_), error, tolerance);
+  const double tolerance = dtype_ == DType::f64 ? 1e-10 : 2e-4,
+               error = testing::relative_error(wide.span<double>(), expected.span<double>());
+  return error <= tolerance
+             ? ""
+             : fmt::format("{} of {} differs by {:.3g}; allowed: {:.0e}", name, weft::name(dtype_), error, tolerance);
 }
 
 std::string Run::compare(const std::map<std::string, Var>& outputs) {

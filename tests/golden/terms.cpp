@@ -22,10 +22,13 @@ std::string check_terms(const std::filesystem::path& path) {
     const TermList list(space, space, line.at("term").get<std::string>(), true);
     const bool expected = line.at("equivariant");
     const auto refusal = list.refusal(0);
-    if (refusal.has_value() == expected) return fmt::format("line {}: '{}' was {}", n, line.at("term").get<std::string>(), refusal ? "refused: " + *refusal : "accepted");
+    if (refusal.has_value() == expected)
+      return fmt::format("line {}: '{}' was {}", n, line.at("term").get<std::string>(),
+                         refusal ? "refused: " + *refusal : "accepted");
     const double error = testing::equivariance_error(list, Key(0, "golden").at(n));
     if (!(expected ? error < 1e-9 : error > 1e-4))
-      return fmt::format("line {}: '{}' breaks equivariance by {:.3g}; expected {}", n, line.at("term").get<std::string>(), error, expected ? "below 1e-9" : "above 1e-4");
+      return fmt::format("line {}: '{}' breaks equivariance by {:.3g}; expected {}", n,
+                         line.at("term").get<std::string>(), error, expected ? "below 1e-9" : "above 1e-4");
   }
   return n ? "" : "no terms";
 }
