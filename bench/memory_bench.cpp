@@ -1,10 +1,12 @@
-// Copy bandwidth.
+// Copy bandwidth, and the optimisers' pass, which is to run at it.
 
 #include <cstring>
 
+#include <fmt/format.h>
+
 #include "weft/bench/harness.h"
 #include "weft/core/parallel.h"
-#include "weft/core/tensor.h"
+#include "weft/nn/optim.h"
 
 namespace weft::bench {
 
@@ -19,6 +21,18 @@ void memory_cases(Harness& harness) {
         std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin));
       });
     });
+  }
+  for (const UpdateRule& rule : {UpdateRule::adam(), UpdateRule::sgd(0.9), UpdateRule::sgd()}) {
+    constexpr std::int64_t numbers = 16 << 20;
+    const std::string name = fmt::format("optimiser {} 16M", weft::name(rule.kind));
+    if (!harness.wants(name)) continue;
+    Parameters parameters;
+    parameters.add("w", {numbers}, Init::normal(1));
+    parameters.allocate(DType::f32, Key(3, "bench"));
+    fill_normal(parameters.flat_grads(), Key(4, "bench"));
+    Optimiser optimiser(parameters, rule);
+    // Values and states are read and written, gradients read.
+    harness.measure(name, {0, (12. + 8 * states(rule.kind)) * numbers}, [&] { optimiser.step(1e-3); });
   }
 }
 

@@ -1,7 +1,8 @@
-// Instantiates the pointwise and row families for CUDA from the ops' own bodies: what compiles here compiles for every
-// op of the lists.
+// Instantiates the pointwise, row and update families for CUDA from their own bodies: what compiles here compiles for
+// every entry of the lists.
 
 #include "weft/cuda/loops.cuh"
+#include "weft/nn/optim_rules.h"
 #include "weft/ops/pointwise_ops.h"
 #include "weft/ops/rows_ops.h"
 
@@ -24,9 +25,13 @@ namespace weft::inline WEFT_ISA {
                                                       std::int64_t, std::int64_t);                                 \
   template __global__ void rows_vjp_kernel<Op, double>(const double*, const double*, const double*, double*, bool, \
                                                        std::int64_t, std::int64_t);
+#define WEFT_UPDATE(kind, Body)                                                                                  \
+  template __global__ void update_kernel(Body<float>, float*, const float*, float*, float*, std::int64_t, int*); \
+  template __global__ void update_kernel(Body<double>, double*, const double*, double*, double*, std::int64_t, int*);
 
 WEFT_UNARY_OPS(WEFT_UNARY)
 WEFT_BINARY_OPS(WEFT_BINARY)
 WEFT_ROW_OPS(WEFT_ROWS)
+WEFT_UPDATE_RULES(WEFT_UPDATE)
 
 }  // namespace weft::inline WEFT_ISA

@@ -1,10 +1,12 @@
 #pragma once
-// The CUDA loops of the pointwise and row families. The bodies are the ops' own, the same that the CPU loops run.
+// The CUDA loops of the pointwise, row and update families. The bodies are the ops' own, the same that the CPU loops
+// run.
 
 #include <cstdint>
 
 #include "weft/core/hd.h"
 #include "weft/core/team.h"
+#include "weft/nn/optim_rules.h"
 
 namespace weft::inline WEFT_ISA {
 
@@ -81,6 +83,16 @@ __global__ void rows_vjp_kernel(const T* x, const T* y, const T* gy, T* gx, bool
     const std::int64_t in = r * n, out = Op::reduces ? r : in;
     using R = DenseRow<const T>;
     Op::template row_vjp<T>(WarpTeam{}, R{x + in}, R{y + out}, R{gy + out}, StoreDenseRow<T>{gx + in, accumulate}, n);
+  }
+}
+
+/// One step of an optimiser; `spoiled` becomes 1 when a gradient is not finite.
+template <class Body, class T>
+__global__ void update_kernel(Body body, T* values, const T* grads, T* first, T* second, std::int64_t n, int* spoiled) {
+  const std::int64_t step = std::int64_t{gridDim.x} * blockDim.x;
+  for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += step) {
+    if (grads[i] - grads[i] != T(0)) *spoiled = 1;
+    update_at(body, i, values, grads, first, second);
   }
 }
 

@@ -17,7 +17,7 @@ MAY_USE = {
     "nfn": {"core", "groups", "autograd", "ops", "nn"},
     "zoo": {"core", "groups", "autograd", "ops", "nn", "nfn", "io"},
     "io": {"core"},
-    "cuda": {"core", "ops", "nfn"},
+    "cuda": {"core", "ops", "nn", "nfn"},
     "apps": {"core", "groups", "autograd", "ops", "nn", "nfn", "zoo", "io"},
 }
 CUDA_HEADER = re.compile(r"<(cuda\w*|cublas\w*)\.h>|\.cuh")

@@ -1,0 +1,121 @@
+#include "weft/nn/optim.h"
+
+#include <atomic>
+#include <cmath>
+#include <type_traits>
+
+#include "weft/core/isa.h"
+#include "weft/core/parallel.h"
+
+namespace weft {
+
+WEFT_ISA_TABLE(UpdateKernels, update_kernels)
+
+const char* name(UpdateRule::Kind kind) {
+  static constexpr const char* names[] = {
+#define WEFT_NAME(kind, Body) Body<float>::name,
+      WEFT_UPDATE_RULES(WEFT_NAME)
+#undef WEFT_NAME
+  };
+  return names[static_cast<int>(kind)];
+}
+
+int states(UpdateRule::Kind kind) {
+  static constexpr int counts[] = {
+#define WEFT_STATES(kind, Body) Body<float>::states,
+      WEFT_UPDATE_RULES(WEFT_STATES)
+#undef WEFT_STATES
+  };
+  return counts[static_cast<int>(kind)];
+}
+
+void require_valid(const UpdateRule& rule) {
+  auto require = [&](const char* constant, double value, bool fits, const char* allowed) {
+    if (!fits) throw UsageError("[{}] {} {}; allowed: {}", name(rule.kind), constant, value, allowed);
+  };
+  auto require_share = [&](const char* constant, double value) {
+    require(constant, value, value >= 0 && value < 1, "0 or more, below 1");
+  };
+  require("weight_decay", rule.weight_decay, rule.weight_decay >= 0 && std::isfinite(rule.weight_decay), "0 or more");
+  require_share("momentum", rule.momentum);
+  require_share("beta1", rule.beta1);
+  require_share("beta2", rule.beta2);
+  require_share("alpha", rule.alpha);
+  // At 0 a parameter without gradient would become 0 / 0.
+  require("epsilon", rule.epsilon, rule.epsilon > 0 && std::isfinite(rule.epsilon), "above 0");
+}
+
+template <class T>
+bool update_range(const UpdateRule& rule, double learning_rate, std::int64_t step, std::int64_t n, T* values,
+                  const T* grads, T* first, T* second) {
+  const UpdateKernels& kernels = WEFT_FOR_ISA(update_kernels);
+  const int kind = static_cast<int>(rule.kind);
+  if constexpr (std::is_same_v<T, float>)
+    return kernels.of_float[kind](rule, learning_rate, step, n, values, grads, first, second);
+  else
+    return kernels.of_double[kind](rule, learning_rate, step, n, values, grads, first, second);
+}
+
+template bool update_range(const UpdateRule&, double, std::int64_t, std::int64_t, float*, const float*, float*, float*);
+template bool update_range(const UpdateRule&, double, std::int64_t, std::int64_t, double*, const double*, double*,
+                           double*);
+
+namespace {
+
+bool finite(const Tensor& t) {
+  return with_float(t.dtype(), "optimiser", [&](auto tag) {
+    for (auto x : t.span<decltype(tag)>())
+      if (!std::isfinite(x)) return false;
+    return true;
+  });
+}
+
+}  // namespace
+
+Optimiser::Optimiser(Parameters& parameters, const UpdateRule& rule) : parameters_(parameters), rule_(rule) {
+  require_valid(rule);
+  const Tensor values = parameters.flat_values();
+  if (!values.defined()) throw UsageError("[{}] the parameters have no memory yet; allocate() them", name(rule.kind));
+  state_ = Tensor::zeros({weft::states(rule.kind), values.numel()}, values.dtype());
+}
+
+void Optimiser::step(double learning_rate) {
+  if (!(learning_rate >= 0) || !std::isfinite(learning_rate))
+    throw UsageError("[{}] learning rate {}; allowed: 0 or more", name(rule_.kind), learning_rate);
+  ++steps_;
+  const Tensor values = parameters_.flat_values(), grads = parameters_.flat_grads();
+  std::atomic<bool> all_finite = true;
+  with_float(values.dtype(), name(rule_.kind), [&](auto tag) {
+    using T = decltype(tag);
+    T* p = values.data<T>();
+    const T* g = grads.data<T>();
+    auto state = [&](int i) { return i < weft::states(rule_.kind) ? state_[i].data<T>() : nullptr; };
+    T *m = state(0), *v = state(1);
+    // Blocks of whole cache lines.
+    parallel_blocks(values.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+      if (!update_range(rule_, learning_rate, steps_, end - begin, p + begin, g + begin, m ? m + begin : nullptr,
+                        v ? v + begin : nullptr))
+        all_finite.store(false, std::memory_order_relaxed);
+    });
+  });
+  parameters_.changed();
+  if (all_finite) return;
+  for (int i = 0; i < parameters_.count(); ++i)
+    if (parameters_.trainable(i) && !finite(parameters_.grad(i)))
+      throw NumericError("[{}] step {}: the gradient of '{}' holds a NaN or infinity; lower the learning rate",
+                         name(rule_.kind), steps_, parameters_.name(i));
+}
+
+void Optimiser::resume(const Tensor& state, std::int64_t steps) {
+  if (state.dtype() != state_.dtype())
+    throw DtypeError("[{}] state is {}, the parameters {}", name(rule_.kind), weft::name(state.dtype()),
+                     weft::name(state_.dtype()));
+  if (state.shape() != state_.shape())
+    throw ShapeError("[{}] state of shape {}; allowed: {}", name(rule_.kind), state.shape().str(),
+                     state_.shape().str());
+  if (steps < 0) throw UsageError("[{}] {} steps; allowed: 0 or more", name(rule_.kind), steps);
+  state_.copy_from(state);
+  steps_ = steps;
+}
+
+}  // namespace weft

@@ -1,0 +1,57 @@
+#pragma once
+// Optimisers in one fused pass: every byte of values, gradients and state is read and written once. The rules (SGD,
+// with momentum, Adam, AdamW, RMSprop) with formulas and defaults stand in nn/optim_rules.h.
+
+#include "weft/nn/optim_kernels.h"
+#include "weft/nn/parameters.h"
+
+namespace weft {
+
+/// "adamw"
+const char* name(UpdateRule::Kind kind);
+/// Numbers of state per parameter: 0, 1 or 2.
+int states(UpdateRule::Kind kind);
+/// Throws UsageError for a constant out of its range.
+void require_valid(const UpdateRule& rule);
+
+/// One step of `rule` on n neighbouring numbers, by the calling thread. Who trains many networks, each with a rule and
+/// a learning rate of its own, calls it from their own parallel loop.
+///   step           1 for the first one
+///   first, second  the states(rule.kind) states of n numbers each, zeros before step 1; null where there are fewer
+/// Returns whether every gradient was finite; if not, values and states are spoiled. Checks nothing else: see
+/// require_valid(). The same bits on every instruction set. T: float or double.
+template <class T>
+bool update_range(const UpdateRule& rule, double learning_rate, std::int64_t step, std::int64_t n, T* values,
+                  const T* grads, T* first, T* second);
+
+/// Trains the trainable parameters of a model.
+class Optimiser {
+ public:
+  /// `parameters`: allocated, and outliving this. Throws UsageError when they are not, and what require_valid() throws.
+  Optimiser(Parameters& parameters, const UpdateRule& rule);
+  Optimiser(const Optimiser&) = delete;
+  Optimiser& operator=(const Optimiser&) = delete;
+
+  /// One step along the gradients that backward() left in the parameters; every one of them must have been on that
+  /// tape, else its last gradient is used again. Throws UsageError for a learning rate that is negative or not finite,
+  /// NumericError naming the first parameter whose gradient is not finite: values and state are then spoiled, and only
+  /// a checkpoint leads back.
+  void step(double learning_rate);
+
+  const UpdateRule& rule() const { return rule_; }
+  /// What a checkpoint holds beside the values: the states, [states, n] in the layout of flat_values(), and the number
+  /// of steps taken.
+  Tensor state() const { return state_; }
+  std::int64_t steps() const { return steps_; }
+  /// Goes on from a checkpoint of the same rule: with the same values, the next steps give the same bits as without the
+  /// break. Throws ShapeError, DtypeError for a state that does not fit, UsageError for negative steps.
+  void resume(const Tensor& state, std::int64_t steps);
+
+ private:
+  Parameters& parameters_;
+  UpdateRule rule_;
+  Tensor state_;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace weft
