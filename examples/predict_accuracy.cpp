@@ -1,5 +1,5 @@
-// The main job, thin: train small networks, then predict their accuracy from their weights alone, also when the networks
-// are moved by group elements that leave their functions as they are.
+// The main job, thin: train small networks, then predict their accuracy from their weights alone, also when the
+// networks are moved by group elements that leave their functions as they are.
 //     predict_accuracy [--data DIR]     DIR holds MNIST's IDX files; without it, digits are drawn
 
 #include <algorithm>
@@ -19,8 +19,8 @@ namespace {
 constexpr std::uint64_t seed = 1;
 constexpr std::int64_t networks = 200, trained_on = 140, channels = 8, batch = 8, epochs = 60;
 
-/// MAGEP: a derived linear layer lifts every weight to some channels, E mixes neighbouring layers, I makes one invariant
-/// vector of a network, and an Mlp reads the accuracy from it (logits).
+/// MAGEP: a derived linear layer lifts every weight to some channels, E mixes neighbouring layers, I makes one
+/// invariant vector of a network, and an Mlp reads the accuracy from it (logits).
 class Predictor {
  public:
   explicit Predictor(const Space& space)
@@ -67,7 +67,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 int run(int argc, char** argv) {
-  if (argc != 1 && !(argc == 3 && std::string(argv[1]) == "--data")) throw UsageError("usage: {} [--data DIR]", argv[0]);
+  if (argc != 1 && !(argc == 3 && std::string(argv[1]) == "--data"))
+    throw UsageError("usage: {} [--data DIR]", argv[0]);
   auto clock = std::chrono::steady_clock::now();
   const bool real = argc == 3;
   const Dataset all = averaged(real ? load_mnist(argv[2], "train") : draw_glyphs(10000, Key(seed, "train")), 4);
@@ -98,7 +99,8 @@ int run(int argc, char** argv) {
   for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
     const auto order = permutation(trained_on, Key(seed, "order").at(static_cast<std::uint64_t>(epoch)));
     for (std::int64_t at = 0; at + batch <= trained_on; at += batch) {
-      const Tensor picked = Tensor::from<std::int32_t>(std::span(order).subspan(static_cast<std::size_t>(at), batch), {batch});
+      const Tensor picked =
+          Tensor::from<std::int32_t>(std::span(order).subspan(static_cast<std::size_t>(at), batch), {batch});
       std::vector<Tensor> weights;
       for (const Tensor& w : zoo.weights) weights.push_back(gather(tape.constant(w), 0, picked).value());
       const Tensor target = gather(tape.constant(accuracy), 0, picked).value();
@@ -109,8 +111,8 @@ int run(int argc, char** argv) {
     train_bar.update(epoch + 1);
   }
   train_bar.finish();
-  fmt::print("predictor   {} parameters, {} epochs on {} networks: {:.1f} s\n", predictor.parameters().trained_numbers(),
-             epochs, trained_on, seconds_since(clock));
+  fmt::print("predictor   {} parameters, {} epochs on {} networks: {:.1f} s\n",
+             predictor.parameters().trained_numbers(), epochs, trained_on, seconds_since(clock));
 
   clock = std::chrono::steady_clock::now();
   const std::vector<double> judged(zoo.accuracy.begin() + trained_on, zoo.accuracy.end());
@@ -128,8 +130,10 @@ int run(int argc, char** argv) {
     for (std::size_t t = 0; t < rest.size(); ++t)
       moved[t].slice(n, n + 1).copy_from(act(g, static_cast<int>(t), rest[t].slice(n, n + 1)));
   }
-  fmt::print("tau-b       {:.3f} as they are, {:.3f} moved by random permutations and scales ({:.3f} is the ceiling): {:.1f} s\n",
-             tau(rest), tau(moved), kendall_ceiling(judged), seconds_since(clock));
+  fmt::print(
+      "tau-b       {:.3f} as they are, {:.3f} moved by random permutations and scales ({:.3f} is the ceiling): {:.1f} "
+      "s\n",
+      tau(rest), tau(moved), kendall_ceiling(judged), seconds_since(clock));
   return 0;
 }
 
