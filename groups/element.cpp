@@ -100,7 +100,7 @@ void randomise(ElementPart& part, Key key, const ElementRange& range) {
     if (part.kind == Kind::positive_monomial)
       for (std::size_t i = 0; i < n; ++i)
         part.scale[begin + i] = uniform(own.at("scale"), i, range.scale_low, range.scale_high);
-    if (part.kind == Kind::sign_monomial) {
+    if (part.kind == Kind::sign_monomial && range.signs) {
       for (std::size_t i = 0; i < n; ++i) part.scale[begin + i] = uniform(own.at("sign"), i) < 0.5 ? -1 : 1;
       if (range.avoid_identity) part.scale[begin] = n > 1 ? -part.scale[begin + n - 1] : -1;
     }

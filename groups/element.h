@@ -26,6 +26,7 @@ struct ElementPart {
 struct ElementRange {
   double scale_low = 0.4, scale_high = 2.5;  ///< positive scales, uniform
   double condition = 10;                     ///< GL: singular values spread over [1, condition], never all equal
+  bool signs = true;                         ///< random signs; otherwise all are +1
   bool avoid_identity = true;                ///< no identity permutation, no constant sign vector (spec 7.2)
 };
 

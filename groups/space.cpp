@@ -121,6 +121,12 @@ Space Space::with_kind(Kind from, Kind to) const {
   return Space(std::move(changed), tensors());
 }
 
+Space Space::without_taps() const {
+  std::vector<SpaceTensor> changed = tensors();
+  for (SpaceTensor& t : changed) t.tap_rows = t.tap_columns = 1;
+  return Space(factors(), std::move(changed));
+}
+
 std::string Space::str() const {
   std::string text;
   for (const Factor& f : factors()) text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", f.name, f.str());

@@ -64,6 +64,8 @@ class Space {
 
   /// The same tensors under other names or other groups, for builders: a space whose factor kinds are replaced.
   Space with_kind(Kind from, Kind to) const;
+  /// The same with 1x1 taps: what a layer leaves that folds kernels into channels.
+  Space without_taps() const;
 
   bool operator==(const Space& other) const;
 

@@ -1,0 +1,29 @@
+#include "weft/nfn/models/accuracy_model.h"
+
+#include <algorithm>
+
+#include <fmt/ranges.h>
+
+#include "weft/core/error.h"
+#include "weft/nfn/baselines/models.h"
+#include "weft/nfn/models/magep_model.h"
+
+namespace weft {
+
+std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype,
+                                                   Key key) {
+  if (std::find(std::begin(model_kinds), std::end(model_kinds), config.kind) == std::end(model_kinds))
+    throw UsageError("[model] kind '{}'; allowed: {}", config.kind, fmt::join(model_kinds, ", "));
+  if (config.channels < 1 || config.equivariant_layers < 0 || config.hidden < 1)
+    throw UsageError("[model] channels {}, equivariant layers {}, hidden {}; allowed: positive ones", config.channels,
+                     config.equivariant_layers, config.hidden);
+  std::unique_ptr<AccuracyModel> model;
+  if (config.kind == "magep")
+    model = std::make_unique<MagepModel>(config, space);
+  else
+    model = std::make_unique<BaselineModel>(config, space);
+  model->parameters().allocate(dtype, key.at(config.kind));
+  return model;
+}
+
+}  // namespace weft

@@ -1,0 +1,59 @@
+#pragma once
+// Models that read the weights of a network and predict one number in (0, 1) about it, as its test accuracy.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "weft/groups/space.h"
+#include "weft/nn/parameters.h"
+
+namespace weft {
+
+/// Everything that makes a model but its parameters; a checkpoint holds it.
+struct ModelConfig {
+  std::string kind = "magep";  ///< one of model_kinds
+  std::int64_t channels = 20;  ///< magep: of all its layers
+  std::int64_t equivariant_layers = 2;
+  std::int64_t hidden = 500;  ///< of the head's, or the baseline's, two hidden layers
+  bool train_psi = false;     ///< magep: E's; I's are always trained
+};
+
+inline constexpr const char* model_kinds[] = {"magep", "statnn", "balanced-statnn", "mlp"};
+
+/// One model on networks of one space.
+class AccuracyModel {
+ public:
+  virtual ~AccuracyModel() = default;
+  AccuracyModel(const AccuracyModel&) = delete;
+  AccuracyModel& operator=(const AccuracyModel&) = delete;
+
+  const Space& space() const { return space_; }
+  const ModelConfig& config() const { return config_; }
+  Parameters& parameters() { return parameters_; }
+  const Parameters& parameters() const { return parameters_; }
+
+  /// What forward() reads of n networks; made once, before training.
+  /// weights: one feature per tensor of the space, [n, taps, axes…]  ->  tensors [n, …]
+  virtual std::vector<Tensor> prepare(std::span<const Tensor> weights) const = 0;
+  /// Takes mean and deviation of the training networks (baselines). A functional network's inputs are never centred,
+  /// for that would break its scaling (spec 4.4).
+  virtual void standardise(std::span<const Tensor> prepared) { static_cast<void>(prepared); }
+  /// prepared tensors of B networks -> logits [B]; the prediction is their sigmoid.
+  virtual Var forward(Tape& tape, std::span<const Tensor> prepared) const = 0;
+  /// The term lists behind the model, with their proofs, as text: empty for a baseline, which has none.
+  virtual std::string proof() const { return {}; }
+
+ protected:
+  AccuracyModel(const ModelConfig& config, const Space& space) : config_(config), space_(space) {}
+
+  ModelConfig config_;
+  Space space_;
+  Parameters parameters_;
+};
+
+/// Builds a model and draws its start values. Throws UsageError for an unknown kind (naming those there are) or a size
+/// below 1, TypeError when the space does not suit the kind.
+std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype, Key key);
+
+}  // namespace weft

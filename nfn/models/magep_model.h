@@ -1,0 +1,33 @@
+#pragma once
+// The accuracy predictor of MAGEP-NFN (spec 2.6).
+
+#include <vector>
+
+#include "weft/nfn/models/accuracy_model.h"
+#include "weft/nfn/term_layer.h"
+#include "weft/nn/layers.h"
+#include "weft/ops/pointwise_kernels.h"
+
+namespace weft {
+
+/// Linear (derived; kernel taps folded into channels) -> act -> [E -> act] x equivariant_layers -> I -> Mlp with two
+/// hidden layers -> logit. act is ReLU for positive scales and permutations, tanh for signs: what the group of the
+/// hidden neurons allows. Throws TypeError for a space that is no chain of dense or convolutional layers.
+class MagepModel final : public AccuracyModel {
+ public:
+  MagepModel(const ModelConfig& config, const Space& space);
+
+  std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
+  Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
+  std::string proof() const override;
+
+ private:
+  Space folded_;
+  UnaryOp act_;
+  TermLayer lift_;
+  std::vector<TermLayer> equivariant_;
+  TermLayer invariant_;
+  Mlp head_;
+};
+
+}  // namespace weft

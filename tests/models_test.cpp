@@ -1,0 +1,174 @@
+// Models that read networks: baselines, MAGEP's predictor, their training, and what verify says of them.
+
+#include <algorithm>
+#include <cmath>
+
+#include <doctest/doctest.h>
+
+#include "weft/nfn/baselines/statistics.h"
+#include "weft/nn/metrics.h"
+#include "weft/zoo/fit.h"
+#include "weft/zoo/verify.h"
+
+using namespace weft;
+
+namespace {
+
+constexpr std::int64_t widths[] = {2, 5, 4, 3};
+constexpr std::array<std::int64_t, 2> taps[] = {{3, 2}, {1, 1}, {1, 1}};
+
+std::vector<Tensor> random_networks(const Space& space, std::int64_t n, Key key, DType dtype = DType::f64) {
+  std::vector<Tensor> out;
+  for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
+    out.push_back(Tensor::zeros(space.feature_shape(t, n, 1), dtype));
+    fill_normal(out.back(), key.at(static_cast<std::uint64_t>(t)));
+  }
+  return out;
+}
+
+std::vector<std::int64_t> ids(std::int64_t n) {
+  std::vector<std::int64_t> out(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::int64_t>(i);
+  return out;
+}
+
+double largest_difference(const Tensor& a, const Tensor& b) {
+  double worst = 0;
+  for (std::int64_t i = 0; i < a.numel(); ++i)
+    worst = std::max(worst, std::abs(a.data<double>()[i] - b.data<double>()[i]));
+  return worst;
+}
+
+/// Networks whose target is a function of the weights that the group leaves alone.
+Examples examples(const AccuracyModel& model, std::int64_t n, Key key) {
+  const auto weights = random_networks(model.space(), n, key, DType::f32);
+  const Tensor target = Tensor::zeros({n}, DType::f32);
+  const Tensor& last_bias = weights.back();
+  for (std::int64_t i = 0; i < n; ++i)
+    target.data<float>()[i] = 1 / (1 + std::exp(-2 * last_bias.data<float>()[i * last_bias.dim(2)]));
+  return {model.prepare(weights), target};
+}
+
+}  // namespace
+
+TEST_CASE("statistics of a tensor") {
+  const Space space = Space::parse("f: fixed(4) A[f] B[f]");
+  const double a[] = {4, 1, 3, 2}, b[] = {-1, -1, -1, 5};
+  const Tensor weights[] = {Tensor::from<double>(a, {1, 1, 4}), Tensor::from<double>(b, {1, 1, 4})};
+  const Tensor got = weight_statistics(space, weights);
+  // mean, biased variance, quantiles with linear interpolation
+  const double expected[] = {2.5, 1.25, 1, 1.75, 2.5, 3.25, 4, 0.5, 6.75, -1, -1, -1, 0.5, 5};
+  REQUIRE(got.shape() == Shape{1, 14});
+  for (std::int64_t i = 0; i < 14; ++i) CHECK(got.data<double>()[i] == doctest::Approx(expected[i]));
+  CHECK_THROWS_WITH_AS(weight_statistics(space, std::span(weights, 1)),
+                       "[weight_statistics] 1 tensors; the space has 2", ShapeError);
+}
+
+TEST_CASE("balanced networks: equal norms, the same for all scalings, the same function class") {
+  const Space space = cnn_space(widths, taps, Kind::positive_monomial);
+  const auto weights = random_networks(space, 6, Key(1, "balanced"));
+  const auto once = balanced(space, weights);
+  // Incoming and outgoing norms of h1 agree: W1, b1 against W2.
+  for (std::int64_t n = 0; n < 6; ++n)
+    for (std::int64_t j = 0; j < 5; ++j) {
+      double in = std::pow(once[1].data<double>()[n * 5 + j], 2), out = 0;
+      for (std::int64_t t = 0; t < 6; ++t)
+        for (std::int64_t k = 0; k < 2; ++k) in += std::pow(once[0].data<double>()[((n * 6 + t) * 5 + j) * 2 + k], 2);
+      for (std::int64_t k = 0; k < 4; ++k) out += std::pow(once[2].data<double>()[(n * 4 + k) * 5 + j], 2);
+      CHECK(in == doctest::Approx(out).epsilon(1e-8));
+    }
+  for (const int strength : {1, 2, 4}) {
+    const auto moved = moved_networks(space, weights, ids(6), strength, 3);
+    // Up to the permutation, which statistics forget.
+    const Tensor a = weight_statistics(space, once), b = weight_statistics(space, balanced(space, moved));
+    CHECK(largest_difference(a, b) < 1e-7);
+  }
+  CHECK_THROWS_AS(balanced(cnn_space(widths, taps, Kind::sign_monomial), weights), TypeError);
+  auto dead = random_networks(space, 1, Key(2, "dead"));
+  for (std::int64_t k = 0; k < 4; ++k) dead[2].data<double>()[k * 5] = 0;  // neuron 0 of h1 goes nowhere
+  CHECK(balanced(space, dead)[1].data<double>()[0] == 0);
+}
+
+TEST_CASE("moved networks: strength 0 permutes, ids key the elements") {
+  const Space space = mlp_space(widths, Kind::positive_monomial);
+  const auto weights = random_networks(space, 4, Key(3, "moved"));
+  const auto moved = moved_networks(space, weights, ids(4), 0, 9);
+  auto sorted = [](const Tensor& t) {
+    std::vector<double> v(t.span<double>().begin(), t.span<double>().end());
+    std::sort(v.begin(), v.end());
+    return v;
+  };
+  for (std::size_t t = 0; t < weights.size(); ++t) CHECK(sorted(weights[t]) == sorted(moved[t]));
+  // Network 2 alone moves as it did among the others.
+  std::vector<Tensor> second;
+  for (const Tensor& w : weights) second.push_back(w.slice(2, 3));
+  const std::int64_t two[] = {2};
+  const auto alone = moved_networks(space, second, two, 3, 9), all = moved_networks(space, weights, ids(4), 3, 9);
+  for (std::size_t t = 0; t < weights.size(); ++t) CHECK(largest_difference(alone[t], all[t].slice(2, 3)) == 0);
+}
+
+TEST_CASE("verify: MAGEP is invariant, balanced StatNN under scales, StatNN and MLP are not") {
+  for (const Kind hidden : {Kind::positive_monomial, Kind::sign_monomial, Kind::permutation})
+    for (const char* kind : model_kinds) {
+      if (std::string_view(kind) == "balanced-statnn" && hidden != Kind::positive_monomial) continue;
+      const Space space = cnn_space(widths, taps, hidden);
+      auto model =
+          make_accuracy_model({.kind = kind, .channels = 6, .hidden = 16}, space, DType::f64, Key(4, "verify"));
+      bool invariant = true, controlled = true;
+      for (const VerifyRow& row : verify_invariance(*model, 5)) (row.control ? controlled : invariant) &= row.passed;
+      CAPTURE(kind);
+      CAPTURE(name(hidden));
+      const std::string_view k = kind;
+      CHECK(invariant == (k == "magep" || k == "balanced-statnn" || (k == "statnn" && hidden == Kind::permutation)));
+      CHECK(controlled);
+    }
+}
+
+TEST_CASE("fit: learns, stops, resumes with the same bits") {
+  const Space space = mlp_space(widths, Kind::positive_monomial);
+  for (const char* kind : model_kinds) {
+    CAPTURE(kind);
+    const FitConfig config{.learning_rate = 3e-3, .batch = 8, .epochs = 12, .patience = 12, .seed = 1};
+    auto make = [&] {
+      return make_accuracy_model({.kind = kind, .channels = 4, .hidden = 32}, space, DType::f32, Key(6, "fit"));
+    };
+    auto model = make();
+    const Examples train = examples(*model, 160, Key(7, "train")),
+                   validation = examples(*model, 40, Key(7, "validation"));
+    model->standardise(train.prepared);
+    Fit fit(*model, config, train, validation);
+    const Fit::Cost cost = fit.try_step();
+    CHECK(cost.bytes > 4 * model->parameters().flat_values().bytes() - 1);
+    std::vector<std::pair<std::string, Tensor>> saved;
+    while (!fit.done()) {
+      fit.run_epoch();
+      if (fit.log().size() == 5)
+        for (const auto& [name, tensor] : fit.state()) saved.emplace_back(name, tensor.clone());
+    }
+    CHECK(fit.log().back().train_loss < fit.log().front().train_loss);
+    if (std::string_view(kind) == "magep")
+      CHECK(fit.log()[static_cast<std::size_t>(fit.best_epoch() - 1)].validation_tau > 0.5);
+
+    auto again = make();
+    again->standardise(train.prepared);
+    Fit resumed(*again, config, train, validation);
+    resumed.resume([&](const std::string& name) {
+      for (const auto& [n, tensor] : saved)
+        if (n == name) return tensor;
+      throw FormatError("no {}", name);
+    });
+    while (!resumed.done()) resumed.run_epoch();
+    const auto a = model->parameters().flat_values().span<float>(), b = again->parameters().flat_values().span<float>();
+    CHECK(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+    CHECK(resumed.best_epoch() == fit.best_epoch());
+  }
+  auto model = make_accuracy_model({.kind = "mlp", .hidden = 8}, space, DType::f32, Key(6, "fit"));
+  const Examples some = examples(*model, 16, Key(8, "some"));
+  CHECK_THROWS_WITH_AS(Fit(*model, {.batch = 0}, some, some),
+                       "[fit] batch 0, epochs 100, patience 20, learning rate 0.001; allowed: positive ones",
+                       UsageError);
+  Fit wild(*model, {.learning_rate = 1e30}, some, some);
+  CHECK_THROWS_AS(for (int i = 0; i < 10; ++i) wild.run_epoch(), NumericError);
+  CHECK_THROWS_WITH_AS(make_accuracy_model({.kind = "tree"}, space, DType::f32, Key(1, "x")),
+                       "[model] kind 'tree'; allowed: magep, statnn, balanced-statnn, mlp", UsageError);
+}

@@ -1,0 +1,97 @@
+#pragma once
+// Training a model that reads weights on the networks of a zoo, and judging it.
+
+#include <functional>
+#include <vector>
+
+#include "weft/nfn/models/accuracy_model.h"
+#include "weft/nn/optim.h"
+
+namespace weft {
+
+struct FitConfig {
+  double learning_rate = 1e-3;  ///< of Adam
+  std::int64_t batch = 8;
+  std::int64_t epochs = 100;
+  std::int64_t patience = 20;  ///< epochs without a better validation tau before it stops
+  std::uint64_t seed = 0;      ///< of the order of the networks
+};
+
+/// Networks as a model reads them, with what it should say of each.
+struct Examples {
+  std::vector<Tensor> prepared;  ///< AccuracyModel::prepare of n networks
+  Tensor target;                 ///< float32 [n], in [0, 1]
+
+  std::int64_t count() const { return target.numel(); }
+};
+
+/// One line of the log.
+struct FitEpoch {
+  std::int64_t epoch = 0;  ///< 1 for the first
+  double train_loss = 0, validation_loss = 0, validation_tau = 0;
+};
+
+/// Binary cross-entropy against the target, Adam, the best epoch by Kendall's tau on the validation networks. Bits
+/// depend on the model's start, the examples and the config alone. A step allocates nothing after the first one.
+class Fit {
+ public:
+  /// Throws UsageError for a config out of its range or no examples.
+  Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples validation);
+
+  /// What a step costs, found by one that changes nothing.
+  struct Cost {
+    double seconds;     ///< of the step
+    std::size_t bytes;  ///< parameters, gradients, optimiser state and the largest use of the step's arena
+  };
+  Cost try_step();
+
+  bool done() const;
+  /// Trains on every example once; `on_step(done, all)` is called after each step and may throw to stop. Throws
+  /// NumericError when the loss is no number.
+  const FitEpoch& run_epoch(const std::function<void(std::int64_t, std::int64_t)>& on_step = {});
+
+  const std::vector<FitEpoch>& log() const { return log_; }
+  /// The best epoch so far, 0 before the first.
+  std::int64_t best_epoch() const { return best_epoch_; }
+  /// The parameters of the best epoch become the model's.
+  void take_best();
+
+  /// Everything that continues this training with the same bits: named tensors.
+  std::vector<std::pair<std::string, Tensor>> state() const;
+  /// Throws FormatError when a tensor is missing or does not fit.
+  void resume(const std::function<Tensor(const std::string&)>& tensor);
+
+ private:
+  std::int64_t steps_per_epoch() const { return (train_.count() + config_.batch - 1) / config_.batch; }
+  /// Loss of the batch whose networks stand in `order`, with gradients.
+  double backward(std::span<const std::int32_t> order);
+
+  AccuracyModel& model_;
+  FitConfig config_;
+  Examples train_, validation_;
+  Optimiser adam_;
+  Arena arena_;
+  Tape tape_;
+  Tensor best_values_;
+  std::vector<FitEpoch> log_;
+  std::int64_t best_epoch_ = 0;
+};
+
+/// What the model says of networks prepared for it, as logits: they rank networks where their sigmoids would tie.
+/// Throws NumericError, naming the network by its place, for one that is no number.
+std::vector<double> predict_logits(const AccuracyModel& model, std::span<const Tensor> prepared);
+
+/// The prediction, in (0, 1).
+double sigmoid(double logit);
+
+/// Mean binary cross-entropy of logits, in nats.
+double mean_loss(std::span<const double> logits, const Tensor& target);
+
+/// The networks moved by random group elements that keep their functions, one element per network, keyed by
+/// (seed, id, strength): uniform permutations; positive scales U[1, 10^strength], or random signs when the strength is
+/// at least 1, or GL elements of condition number at most 10^strength. Acts in float64; the dtype stays.
+/// weights: one feature per tensor of the space, [n, taps, axes…]; ids: of the n networks
+std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> weights,
+                                   std::span<const std::int64_t> ids, int strength, std::uint64_t seed);
+
+}  // namespace weft

@@ -1,0 +1,107 @@
+#include "weft/zoo/verify.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "weft/ops/act.h"
+#include "weft/zoo/fit.h"
+
+namespace weft {
+namespace {
+
+constexpr std::int64_t networks = 8;
+constexpr double exact = 1e-9, broken = 1e-4;
+
+/// Networks as they are drawn before training: weights N(0, 1 / fan_in), everything else N(0, 1/4).
+std::vector<Tensor> random_networks(const Space& space, Key key) {
+  std::vector<Tensor> out;
+  for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
+    const SpaceTensor& tensor = space.tensors()[static_cast<std::size_t>(t)];
+    const Shape axes = space.axes_shape(t);
+    double fan_in = 4;
+    if (axes.rank() > 1) fan_in = static_cast<double>(tensor.taps() * axes[axes.rank() - 1]);
+    out.push_back(Tensor::zeros(space.feature_shape(t, networks, 1), DType::f64));
+    fill_normal(out.back(), key.at(tensor.name), 0, 1 / std::sqrt(fan_in));
+  }
+  return out;
+}
+
+std::vector<Tensor> moved(const Space& group, std::span<const Tensor> weights, Key key, const ElementRange& range) {
+  std::vector<Tensor> out;
+  for (const Tensor& w : weights) out.push_back(w.clone());
+  for (std::int64_t n = 0; n < networks; ++n) {
+    const Element g = Element::random(group, key.at(static_cast<std::uint64_t>(n)), range);
+    for (std::size_t t = 0; t < out.size(); ++t)
+      out[t].slice(n, n + 1).copy_from(act(g, static_cast<int>(t), weights[t].slice(n, n + 1)));
+  }
+  return out;
+}
+
+/// The largest change over the largest value; infinite where a prediction is no number.
+double change(const AccuracyModel& model, const std::vector<double>& before, std::span<const Tensor> weights) {
+  std::vector<double> after;
+  try {
+    after = predict_logits(model, model.prepare(weights));
+  } catch (const NumericError&) {
+    return INFINITY;
+  }
+  double worst = 0, largest = 1e-300;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    worst = std::max(worst, std::abs(after[i] - before[i]));
+    largest = std::max(largest, std::abs(before[i]));
+  }
+  return worst / largest;
+}
+
+bool has(const Space& space, Kind kind) {
+  return std::any_of(space.factors().begin(), space.factors().end(), [&](const Factor& f) { return f.kind == kind; });
+}
+
+std::string kinds(const Space& space) {
+  std::string out;
+  for (const Kind kind : all_kinds)
+    if (kind != Kind::fixed && has(space, kind)) out += (out.empty() ? "" : ", ") + std::string(name(kind));
+  return out;
+}
+
+/// Groups that look alike and are no symmetry of the model: what it must notice.
+std::vector<Space> controls(const Space& space) {
+  std::vector<Space> out;
+  if (has(space, Kind::positive_monomial)) out.push_back(space.with_kind(Kind::positive_monomial, Kind::sign_monomial));
+  if (has(space, Kind::sign_monomial)) out.push_back(space.with_kind(Kind::sign_monomial, Kind::positive_monomial));
+  if (out.empty()) out.push_back(space.with_kind(Kind::permutation, Kind::positive_monomial));
+  return out;
+}
+
+}  // namespace
+
+std::vector<VerifyRow> verify_invariance(const AccuracyModel& model, std::uint64_t seed) {
+  if (model.parameters().flat_values().dtype() != DType::f64)
+    throw DtypeError("[verify] the model is {}; allowed: float64", name(model.parameters().flat_values().dtype()));
+  const Key key(seed, "verify");
+  const Space& space = model.space();
+  const auto weights = random_networks(space, key.at("networks"));
+  const auto before = predict_logits(model, model.prepare(weights));
+  std::vector<VerifyRow> rows;
+  const bool scales = has(space, Kind::positive_monomial) || has(space, Kind::GL),
+             signs = has(space, Kind::sign_monomial);
+  auto check = [&](const std::string& what, const ElementRange& range) {
+    const double error = change(model, before, moved(space, weights, key.at(what), range));
+    rows.push_back({what, kinds(space), error, exact, false, error < exact});
+  };
+  check("permutations alone", {.scale_low = 1, .scale_high = 1, .condition = 1, .signs = false});
+  if (signs) check("permutations and signs", {});
+  for (const double reach : {10., 100.})
+    if (scales)
+      check(fmt::format("permutations and scales up to {:g}", reach),
+            {.scale_low = 1, .scale_high = reach, .condition = reach});
+  for (const Space& other : controls(space)) {
+    const double error = change(model, before, moved(other, weights, key.at(other.str()), {}));
+    rows.push_back({"negative control", kinds(other), error, broken, true, error > broken});
+  }
+  return rows;
+}
+
+}  // namespace weft

@@ -1,0 +1,26 @@
+#pragma once
+// Does a trained model respect the group of its networks? Random elements in float64, with a control that must fail.
+
+#include <string>
+#include <vector>
+
+#include "weft/nfn/models/accuracy_model.h"
+
+namespace weft {
+
+struct VerifyRow {
+  std::string check;     ///< what was done: "moved by scales U[1, 100]"
+  std::string group;     ///< the kinds of the factors that moved
+  double error = 0;      ///< largest change of a logit over the largest logit
+  double bound = 0;      ///< error must stay below it; a negative control must exceed it
+  bool control = false;  ///< an element that is no symmetry
+  bool passed = false;
+};
+
+/// Moves random networks of the model's space by random elements of its group, in float64, and compares the logits:
+/// permutations alone, then with scales U[1, 10] and U[1, 100] (or signs, or GL elements of that condition number),
+/// each to 1e-9; then negative controls, elements of groups that are not the model's, which must change the logits by
+/// more than 1e-4. `model` is float64.
+std::vector<VerifyRow> verify_invariance(const AccuracyModel& model, std::uint64_t seed);
+
+}  // namespace weft
