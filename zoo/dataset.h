@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "weft/core/tensor.h"
 
@@ -24,8 +25,20 @@ struct Dataset {
 /// above 9, or counts that differ).
 Dataset load_mnist(const std::string& folder, const std::string& prefix);
 
+/// CIFAR-10 from its binary batches, plain or gz: `<batch>.bin[.gz]` in `folder`, one after the other; "data_batch_1"
+/// to "data_batch_5" are for training, "test_batch" for testing. Throws DiskError and FormatError, as read_cifar10
+/// does; UsageError without a batch.
+Dataset load_cifar10(const std::string& folder, const std::vector<std::string>& batches);
+
+/// One channel, the mean of all.
+Dataset grey(const Dataset& data);
+
 /// Means over blocks of `factor` x `factor` pixels: 28x28 with factor 4 gives 7x7. Throws ShapeError when it does not
 /// divide.
 Dataset averaged(const Dataset& data, std::int64_t factor);
+
+/// 16 hexadecimal digits that depend on every image, label and shape (FNV-1a, 64 bits): two data sets that differ by
+/// accident have different ones.
+std::string content_hash(const Dataset& data);
 
 }  // namespace weft
