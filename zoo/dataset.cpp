@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "weft/core/hash.h"
 #include "weft/core/parallel.h"
 #include "weft/io/cifar.h"
 #include "weft/io/idx.h"
@@ -97,15 +98,12 @@ Dataset averaged(const Dataset& data, std::int64_t factor) {
 }
 
 std::string content_hash(const Dataset& data) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  auto add = [&](const void* bytes, std::size_t size) {
-    for (std::size_t i = 0; i < size; ++i) hash = (hash ^ static_cast<const unsigned char*>(bytes)[i]) * 0x100000001b3;
-  };
+  Hash hash;
   for (const Tensor& t : {data.images, data.labels}) {
-    for (std::int64_t size : t.shape().sizes()) add(&size, sizeof size);
-    add(t.raw(), t.bytes());
+    hash.add(std::as_bytes(t.shape().sizes()));
+    hash.add({static_cast<const std::byte*>(t.raw()), t.bytes()});
   }
-  return fmt::format("{:016x}", hash);
+  return fmt::format("{:016x}", hash.value());
 }
 
 }  // namespace weft
