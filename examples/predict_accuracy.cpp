@@ -74,8 +74,8 @@ int run(int argc, char** argv) {
   const Dataset all = averaged(real ? load_mnist(argv[2], "train") : draw_glyphs(10000, Key(seed, "train")), 4);
   const Dataset test = averaged(real ? load_mnist(argv[2], "t10k") : draw_glyphs(2000, Key(seed, "test")), 4);
   const Dataset train{all.name, all.images.slice(0, 10000), all.labels.slice(0, 10000), all.classes};
-  fmt::print("data        {} {}x{}, {} to train on, {} to test on: {:.1f} s\n", train.name, train.images.dim(1),
-             train.images.dim(2), train.items(), test.items(), seconds_since(clock));
+  fmt::print("data        {} {}x{}, {} to train on, {} to test on: {:.1f} s\n", train.name, train.rows(),
+             train.columns(), train.items(), test.items(), seconds_since(clock));
 
   clock = std::chrono::steady_clock::now();
   const PopulationConfig config{.widths = {49, 16, 16, 10}, .seed = seed};

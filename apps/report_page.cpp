@@ -1,0 +1,223 @@
+#include "weft/apps/report_page.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "weft/apps/plot.h"
+
+namespace weft::apps {
+namespace {
+
+constexpr const char* style = R"(
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 960px; margin: 2em auto; padding: 0 1em; }
+h1 { font-size: 1.6em; margin-bottom: 0; } h2 { font-size: 1.15em; margin: 2em 0 .4em; }
+p.lead { color: #555; margin-top: .2em; }
+table { border-collapse: collapse; margin: .6em 0; } th, td { padding: .25em .8em; text-align: right; }
+th { border-bottom: 2px solid #444; font-weight: 600; } td { border-bottom: 1px solid #ddd; }
+th:first-child, td:first-child, td.text, th.text { text-align: left; }
+.plots { display: flex; flex-wrap: wrap; gap: 1em; } svg { max-width: 100%; height: auto; }
+svg text { font: 11px system-ui, sans-serif; fill: #333; } svg text.title { font-size: 13px; font-weight: 600; }
+.grid { stroke: #e4e4e4; } .axis { stroke: #444; fill: none; }
+.pass { color: #00734f; font-weight: 600; } .fail { color: #b00020; font-weight: 600; }
+)";
+
+/// Runs of one model, in the order in which models appear.
+std::vector<std::pair<std::string, std::vector<const ReportRun*>>> by_model(const std::vector<ReportRun>& runs) {
+  std::vector<std::pair<std::string, std::vector<const ReportRun*>>> models;
+  for (const ReportRun& run : runs) {
+    auto at = std::find_if(models.begin(), models.end(), [&](const auto& m) { return m.first == run.model; });
+    if (at == models.end()) at = models.insert(models.end(), {run.model, {}});
+    at->second.push_back(&run);
+  }
+  return models;
+}
+
+/// "0.912" or, of several, "0.912 ± 0.013".
+std::string mean_and_deviation(const std::vector<double>& values) {
+  double mean = 0, square = 0;
+  for (double v : values) mean += v / static_cast<double>(values.size());
+  for (double v : values) square += (v - mean) * (v - mean);
+  if (values.size() < 2) return fmt::format("{:.3f}", mean);
+  return fmt::format("{:.3f} ± {:.3f}", mean, std::sqrt(square / static_cast<double>(values.size() - 1)));
+}
+
+/// Header, then one row of cells per model.
+struct Table {
+  std::vector<std::string> header;
+  std::vector<std::vector<std::string>> rows;
+};
+
+Table tau_cells(const std::vector<ReportRun>& runs) {
+  Table table;
+  const auto models = by_model(runs);
+  table.header = {"Kendall's tau-b"};
+  if (!runs.empty())
+    table.header.insert(table.header.end(), runs[0].judged.columns.begin(), runs[0].judged.columns.end());
+  table.header.push_back("ceiling");
+  for (const auto& [model, of_model] : models) {
+    std::vector<std::string> row{model};
+    std::vector<double> values;
+    for (std::size_t c = 0; c < runs[0].judged.columns.size(); ++c) {
+      values.clear();
+      for (const ReportRun* run : of_model)
+        if (c < run->judged.tau.size()) values.push_back(run->judged.tau[c]);
+      row.push_back(values.empty() ? "" : mean_and_deviation(values));
+    }
+    values.clear();
+    for (const ReportRun* run : of_model) values.push_back(run->judged.ceiling);
+    row.push_back(mean_and_deviation(values));
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+std::string html_table(const Table& table) {
+  std::string out = "<table><tr>";
+  for (const std::string& cell : table.header) out += "<th>" + escaped(cell) + "</th>";
+  out += "</tr>\n";
+  for (const auto& row : table.rows) {
+    out += "<tr>";
+    for (const std::string& cell : row) out += "<td>" + escaped(cell) + "</td>";
+    out += "</tr>\n";
+  }
+  return out + "</table>\n";
+}
+
+std::string tau_against_strength(const Report& report) {
+  double low = 0, high = 1;
+  std::size_t strengths = 0;
+  for (const ReportRun& run : report.runs)
+    for (std::size_t k = 1; k < run.judged.tau.size(); ++k) {
+      low = std::min(low, run.judged.tau[k]);
+      strengths = std::max(strengths, k);
+    }
+  if (strengths < 2) return {};
+  Plot plot("Tau on moved networks", "scales U[1, 10^k]", {0, static_cast<double>(strengths - 1)}, "Kendall's tau-b",
+            {std::floor(low * 5) / 5, high});
+  std::size_t colour = 0;
+  for (const auto& [model, runs] : by_model(report.runs)) {
+    Plot::Points points;
+    for (std::size_t k = 1; k < runs[0]->judged.tau.size(); ++k) {
+      double mean = 0;
+      for (const ReportRun* run : runs) mean += run->judged.tau[k] / static_cast<double>(runs.size());
+      points.emplace_back(static_cast<double>(k - 1), mean);
+    }
+    plot.add_line(model, points, colour++, true);
+  }
+  return plot.svg();
+}
+
+std::string learning_curves(const Report& report) {
+  std::size_t longest = 2;
+  for (const ReportRun& run : report.runs) longest = std::max(longest, run.log.size());
+  Plot plot("Learning curves", "epoch", {1, static_cast<double>(longest)}, "validation tau", {0, 1});
+  std::size_t colour = 0;
+  for (const auto& [model, runs] : by_model(report.runs)) {
+    Plot::Points points;
+    for (const FitEpoch& row : runs[0]->log) points.emplace_back(static_cast<double>(row.epoch), row.validation_tau);
+    plot.add_line(model, points, colour++);
+  }
+  return plot.svg();
+}
+
+std::string scatter(const ReportRun& run, std::size_t colour) {
+  Plot plot(fmt::format("{}: tau {:.3f}", run.model, run.judged.tau.empty() ? 0. : run.judged.tau[0]), "true accuracy",
+            {0, 1}, "predicted", {0, 1});
+  Plot::Points points;
+  for (std::size_t i = 0; i < run.judged.truth.size(); ++i)
+    points.emplace_back(run.judged.truth[i], run.judged.predicted[0][i]);
+  plot.add_guide({0, 0}, {1, 1});
+  plot.add_dots(run.model, points, colour);
+  return plot.svg();
+}
+
+std::string distribution(const std::vector<double>& accuracies) {
+  constexpr int bins = 20;
+  std::vector<double> counts(bins, 0.);
+  for (double a : accuracies)
+    counts[static_cast<std::size_t>(std::clamp(static_cast<int>(a * bins), 0, bins - 1))] += 1;
+  std::vector<std::pair<Plot::Range, double>> bars;
+  for (int i = 0; i < bins; ++i) bars.push_back({{i / 20., (i + 1) / 20.}, counts[static_cast<std::size_t>(i)]});
+  Plot plot("Test accuracy of the zoo's networks", "accuracy", {0, 1}, "networks",
+            {0, std::max(1., 1.1 * *std::max_element(counts.begin(), counts.end()))});
+  plot.add_bars(bars, 0);
+  return plot.svg();
+}
+
+std::string verification(const Report& report) {
+  std::string rows;
+  for (const ReportRun& run : report.runs)
+    for (const VerifyRow& row : run.verified)
+      rows += fmt::format(
+          "<tr><td>{}</td><td class=\"text\">{}</td><td class=\"text\">{}</td><td>{:.1e}</td><td>{} {:.0e}</td><td "
+          "class=\"{}\">{}</td></tr>\n",
+          escaped(run.model), escaped(row.check), escaped(row.group), row.error, row.control ? "&gt;" : "&lt;",
+          row.bound, row.passed ? "pass" : "fail", row.passed ? "PASS" : "FAIL");
+  if (rows.empty()) return {};
+  return "<h2>Equivariance</h2>\n<p>The group acts in float64. A negative control is an element that is no symmetry: "
+         "it must change the "
+         "output.</p>\n<table><tr><th>model</th><th class=\"text\">check</th><th "
+         "class=\"text\">group</th><th>error</th><th>bound</th>"
+         "<th></th></tr>\n" +
+         rows + "</table>\n";
+}
+
+Table costs(const Report& report) {
+  Table table{{"model", "split", "parameters", "best epoch", "step (ms)", "training (s)", "peak memory (MiB)"}, {}};
+  for (const ReportRun& run : report.runs)
+    table.rows.push_back({run.model, std::to_string(run.split), std::to_string(run.parameters),
+                          std::to_string(run.best_epoch), fmt::format("{:.2f}", run.step_milliseconds),
+                          fmt::format("{:.1f}", run.train_seconds), fmt::format("{:.1f}", run.peak_mib)});
+  return table;
+}
+
+}  // namespace
+
+std::string tau_table(const std::vector<ReportRun>& runs) {
+  Table table = tau_cells(runs);
+  table.rows.insert(table.rows.begin(), table.header);
+  std::string out;
+  // Code points, not bytes: "±" is two bytes wide and one column.
+  auto columns = [](const std::string& s) {
+    return static_cast<std::size_t>(std::count_if(s.begin(), s.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  };
+  for (const auto& row : table.rows) {
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      std::size_t wide = 0;
+      for (const auto& other : table.rows) wide = std::max(wide, columns(other[c]));
+      const std::string space(wide - columns(row[c]), ' ');
+      out += c == 0 ? row[c] + space : "  " + space + row[c];
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::string report_page(const Report& report) {
+  std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + escaped(report.title) +
+                    "</title><style>" + style + "</style></head><body>\n<h1>" + escaped(report.title) + "</h1>\n";
+  out +=
+      "<p class=\"lead\">Predicting a network's test accuracy from its weights alone, as it is and moved by group "
+      "elements that leave its "
+      "function unchanged.</p>\n";
+  out += html_table(tau_cells(report.runs));
+  out += "<div class=\"plots\">\n" + tau_against_strength(report) + learning_curves(report) + "</div>\n";
+  out += "<h2>Predicted against true accuracy, test networks as they are</h2>\n<div class=\"plots\">\n";
+  std::size_t colour = 0;
+  for (const auto& [model, runs] : by_model(report.runs)) out += scatter(*runs[0], colour++);
+  out += "</div>\n<h2>The zoo</h2>\n<div class=\"plots\">\n" + distribution(report.accuracies) + "<table>";
+  for (const auto& [name, value] : report.zoo)
+    out += fmt::format("<tr><td>{}</td><td class=\"text\">{}</td></tr>", escaped(name), escaped(value));
+  out += "</table></div>\n" + verification(report) + "<h2>Cost</h2>\n" + html_table(costs(report));
+  if (!report.seconds.empty()) {
+    Table times{{"part", "seconds"}, {}};
+    for (const auto& [part, seconds] : report.seconds) times.rows.push_back({part, fmt::format("{:.1f}", seconds)});
+    out += html_table(times);
+  }
+  return out + "</body></html>\n";
+}
+
+}  // namespace weft::apps

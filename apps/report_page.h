@@ -1,0 +1,46 @@
+#pragma once
+// The report: one self-contained HTML page with inline SVG.
+
+#include <string>
+#include <vector>
+
+#include "weft/zoo/fit.h"
+#include "weft/zoo/verify.h"
+
+namespace weft::apps {
+
+/// What `weft eval` finds out about one model on one part of a zoo.
+struct Judged {
+  std::vector<std::int64_t> ids;
+  std::vector<double> truth;
+  std::vector<std::string> columns;            ///< "as they are", "k = 0", …
+  std::vector<std::vector<double>> predicted;  ///< per column, one per network
+  std::vector<double> tau;                     ///< per column
+  double ceiling = 0;                          ///< of tau, by ties among the true accuracies
+};
+
+/// One trained model.
+struct ReportRun {
+  std::string model, folder;
+  int split = 0;
+  std::int64_t parameters = 0, best_epoch = 0;
+  double train_seconds = 0, step_milliseconds = 0, peak_mib = 0;
+  std::vector<FitEpoch> log;
+  Judged judged;
+  std::vector<VerifyRow> verified;
+};
+
+struct Report {
+  std::string title;
+  std::vector<std::pair<std::string, std::string>> zoo;  ///< facts: "networks", "300"
+  std::vector<double> accuracies;                        ///< of the last checkpoints
+  std::vector<ReportRun> runs;
+  std::vector<std::pair<std::string, double>> seconds;  ///< of the parts of a demo
+};
+
+std::string report_page(const Report& report);
+
+/// Kendall's tau per model and column, as text: mean ± standard deviation where a model has several splits.
+std::string tau_table(const std::vector<ReportRun>& runs);
+
+}  // namespace weft::apps
