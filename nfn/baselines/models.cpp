@@ -66,4 +66,8 @@ Var BaselineModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
   return reshape(mlp_(parameters_, tape.constant(y)), {x.dim(0)});
 }
 
+double BaselineModel::step_flops(std::int64_t batch) const {
+  return 6 * static_cast<double>(batch * parameters_.trained_numbers());
+}
+
 }  // namespace weft

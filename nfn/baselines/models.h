@@ -15,6 +15,7 @@ class BaselineModel final : public AccuracyModel {
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
   void standardise(std::span<const Tensor> prepared) override;
   Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
+  double step_flops(std::int64_t batch) const override;
 
  private:
   std::int64_t inputs() const;

@@ -41,6 +41,8 @@ class AccuracyModel {
   virtual void standardise(std::span<const Tensor> prepared) { static_cast<void>(prepared); }
   /// prepared tensors of B networks -> logits [B]; the prediction is their sigmoid.
   virtual Var forward(Tape& tape, std::span<const Tensor> prepared) const = 0;
+  /// Multiplications and additions of forward and backward pass for a batch.
+  virtual double step_flops(std::int64_t batch) const = 0;
   /// The term lists behind the model, with their proofs, as text: empty for a baseline, which has none.
   virtual std::string proof() const { return {}; }
 

@@ -5,6 +5,7 @@
 #include "weft/groups/derive.h"
 #include "weft/nfn/magep/terms.h"
 #include "weft/ops/pointwise.h"
+#include "weft/ops/terms.h"
 #include "weft/ops/view.h"
 
 namespace weft {
@@ -67,6 +68,14 @@ Var MagepModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
   Var features[1];
   invariant_(parameters_, x, features);
   return reshape(head_(parameters_, features[0]), {prepared[0].dim(0)});
+}
+
+double MagepModel::step_flops(std::int64_t batch) const {
+  const std::int64_t d = config_.channels, hidden = config_.hidden;
+  double forward = term_flops(lift_.list(), batch, 1, d) + term_flops(invariant_.list(), batch, d, d) +
+                   2 * static_cast<double>(batch * (d * hidden + hidden * hidden + hidden));
+  for (const TermLayer& layer : equivariant_) forward += term_flops(layer.list(), batch, d, d);
+  return 3 * forward;  // a backward pass costs two forward passes
 }
 
 std::string MagepModel::proof() const {

@@ -19,6 +19,7 @@ class MagepModel final : public AccuracyModel {
 
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
   Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
+  double step_flops(std::int64_t batch) const override;
   std::string proof() const override;
 
  private:

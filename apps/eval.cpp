@@ -1,0 +1,66 @@
+#include "weft/apps/eval.h"
+
+#include <fmt/format.h>
+
+#include "weft/nn/metrics.h"
+#include "weft/zoo/model_file.h"
+
+namespace weft::apps {
+
+Judged judge(const AccuracyModel& model, const Zoo& zoo, int split, int strongest, std::uint64_t seed) {
+  Judged judged;
+  judged.ids = checkpoints(zoo, split, Split::test, true);
+  std::vector<std::int64_t> networks;
+  for (const std::int64_t id : judged.ids) {
+    const ZooRow& row = zoo.rows()[static_cast<std::size_t>(id)];
+    judged.truth.push_back(row.accuracy);
+    networks.push_back(row.network);
+  }
+  judged.ceiling = kendall_ceiling(judged.truth);
+  const std::vector<Tensor> weights = zoo.weights(judged.ids);
+  auto add = [&](std::string column, std::span<const Tensor> of) {
+    check_interrupt();
+    const std::vector<double> logits = predict_logits(model, model.prepare(of));
+    judged.columns.push_back(std::move(column));
+    judged.tau.push_back(kendall_tau_b(logits, judged.truth));
+    judged.predicted.emplace_back();
+    for (const double z : logits) judged.predicted.back().push_back(sigmoid(z));
+  };
+  add("as they are", weights);
+  for (int k = 0; k <= strongest; ++k)
+    add(fmt::format("k = {}", k), moved_networks(zoo.space(), weights, networks, k, seed));
+  return judged;
+}
+
+int eval(const EvalOptions& o, const Common& common) {
+  const std::filesystem::path path = model_path(o.model);
+  const std::filesystem::path out = o.out.path.empty() ? path.parent_path() / eval_file : std::filesystem::path(o.out.path);
+  check_output(o.out, out);
+  const LoadedModel loaded = load_model(path);
+  const Zoo zoo = open_zoo(o.zoo);
+  if (!(zoo.space() == loaded.model->space()))
+    throw FormatError("[eval] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(), loaded.model->space().str());
+  const Judged judged = judge(*loaded.model, zoo, o.split, o.strongest, common.seed);
+  const Json json = to_json(judged);
+  write_json(out, json);
+  if (common.json)
+    fmt::print("{}\n", json.dump(1));
+  else
+    fmt::print("{}", tau_table({{.model = loaded.model->config().kind, .split = o.split, .judged = judged}}));
+  return exit_ok;
+}
+
+void add_eval(CLI::App& app, Common& common, Run& run) {
+  CLI::App& verb = add_verb(app, common, "eval", "Judge a model on test networks, as they are and moved by group elements",
+                            "  weft eval --model run --zoo zoo");
+  auto o = std::make_shared<EvalOptions>();
+  verb.add_option("--model", o->model, "a model, or the folder that weft train wrote")->required()->type_name("PATH");
+  verb.add_option("--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
+  verb.add_option("--split", o->split, "which of the zoo's five splits")->check(CLI::Range(0, 4));
+  verb.add_option("--strongest", o->strongest, "largest strength k of the moves: scales U[1, 10^k]")->check(CLI::Range(0, 8));
+  verb.add_option("--out", o->out.path, "JSON file; beside the model when not given")->type_name("FILE");
+  verb.add_flag("--force", o->out.force, "replace what is there");
+  verb.callback([o, &common, &run] { run = [o, &common] { return eval(*o, common); }; });
+}
+
+}  // namespace weft::apps

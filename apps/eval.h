@@ -1,0 +1,21 @@
+#pragma once
+
+#include "weft/apps/command.h"
+#include "weft/apps/run_folder.h"
+
+namespace weft::apps {
+
+struct EvalOptions {
+  std::string model, zoo;
+  Output out;
+  int split = 0;
+  int strongest = 4;  ///< of the elements that move the networks: scales up to 10^k, k = 0 … strongest
+};
+
+/// Judges a saved model on the test networks of a split (last checkpoints), as they are and moved by random elements of
+/// their group, one element per network and strength.
+Judged judge(const AccuracyModel& model, const Zoo& zoo, int split, int strongest, std::uint64_t seed);
+
+int eval(const EvalOptions& options, const Common& common);
+
+}  // namespace weft::apps

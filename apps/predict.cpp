@@ -1,0 +1,66 @@
+// weft predict: what a model says of one network, or of every network of a zoo.
+
+#include <fmt/format.h>
+
+#include "weft/apps/run_folder.h"
+#include "weft/io/csv.h"
+#include "weft/zoo/model_file.h"
+#include "weft/zoo/network_file.h"
+
+namespace weft::apps {
+namespace {
+
+struct PredictOptions {
+  std::string model, network, zoo;
+};
+
+int predict_network(const AccuracyModel& model, const PredictOptions& o, const Common& common) {
+  const NetworkFile network = NetworkFile::load(o.network, model.space());
+  const double accuracy = sigmoid(predict_logits(model, model.prepare(network.weights))[0]);
+  if (common.json)
+    fmt::print("{}\n", Json{{"network", o.network}, {"predicted_accuracy", accuracy}}.dump(1));
+  else
+    fmt::print("{}: predicted accuracy {:.4f}\n", o.network, accuracy);
+  return exit_ok;
+}
+
+int predict_zoo(const AccuracyModel& model, const PredictOptions& o, const Common& common) {
+  const Zoo zoo = open_zoo(o.zoo);
+  if (!(zoo.space() == model.space()))
+    throw FormatError("[predict] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(), model.space().str());
+  std::vector<std::int64_t> ids;
+  for (const ZooRow& row : zoo.rows()) ids.push_back(row.id);
+  const std::vector<double> logits = predict_logits(model, model.prepare(zoo.weights(ids)));
+  Json json = Json::array();
+  CsvWriter csv;
+  csv.add("id").add("network").add("epoch").add("accuracy").add("predicted_accuracy").end_row();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const ZooRow& row = zoo.rows()[i];
+    csv.add(row.id).add(row.network).add(row.epoch).add(row.accuracy).add(sigmoid(logits[i])).end_row();
+    json.push_back({{"id", row.id}, {"network", row.network}, {"epoch", row.epoch}, {"accuracy", row.accuracy},
+                    {"predicted_accuracy", sigmoid(logits[i])}});
+  }
+  fmt::print("{}", common.json ? json.dump(1) + "\n" : csv.text());
+  return exit_ok;
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app, Common& common, Run& run) {
+  CLI::App& verb = add_verb(app, common, "predict", "Predict the accuracy of a network, or of every network of a zoo",
+                            "  weft predict --model run --network net.safetensors\n"
+                            "  weft predict --model run --zoo zoo > predictions.csv");
+  auto o = std::make_shared<PredictOptions>();
+  verb.add_option("--model", o->model, "a model, or the folder that weft train wrote")->required()->type_name("PATH");
+  CLI::Option* network = verb.add_option("--network", o->network, "a safetensors file with the tensors of one network")->type_name("FILE");
+  verb.add_option("--zoo", o->zoo, "folder of a zoo")->type_name("DIR")->excludes(network);
+  verb.callback([o, &common, &run] {
+    if (o->network.empty() && o->zoo.empty()) throw CLI::RequiredError("--network or --zoo");
+    run = [o, &common] {
+      const LoadedModel loaded = load_model(model_path(o->model));
+      return o->network.empty() ? predict_zoo(*loaded.model, *o, common) : predict_network(*loaded.model, *o, common);
+    };
+  });
+}
+
+}  // namespace weft::apps

@@ -1,0 +1,117 @@
+#include "weft/apps/run_folder.h"
+
+#include <cmath>
+#include <fstream>
+#include <map>
+
+#include "weft/io/atomic_file.h"
+#include "weft/io/csv.h"
+
+namespace weft::apps {
+
+namespace fs = std::filesystem;
+
+Json read_json(const fs::path& path) {
+  std::ifstream stream(path);
+  if (!stream) throw FormatError("[weft] '{}' cannot be read", path.string());
+  try {
+    return Json::parse(stream);
+  } catch (const Json::exception& error) {
+    throw FormatError("[weft] '{}' is no JSON: {}", path.string(), error.what());
+  }
+}
+
+void write_text(const fs::path& path, const std::string& text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+void write_json(const fs::path& path, const Json& json) { write_text(path, json.dump(1) + "\n"); }
+
+fs::path model_path(const std::string& given) {
+  const fs::path path = fs::is_directory(given) ? fs::path(given) / model_file : fs::path(given);
+  if (!fs::exists(path)) throw FormatError("[weft] no model at '{}'; weft train writes one", path.string());
+  return path;
+}
+
+Zoo open_zoo(const std::string& folder) {
+  if (!fs::is_directory(folder)) throw FormatError("[weft] no zoo at '{}'; weft zoo make writes one", folder);
+  return Zoo::open(folder);
+}
+
+std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, Split part, bool only_last) {
+  if (split < 0 || split > 4) throw UsageError("[weft] split {}; allowed: 0 to 4", split);
+  std::map<std::int64_t, std::int64_t> last;
+  for (const ZooRow& row : zoo.rows()) last[row.network] = std::max(last[row.network], row.epoch);
+  std::vector<std::int64_t> ids;
+  for (const ZooRow& row : zoo.rows()) {
+    if (row.splits[static_cast<std::size_t>(split)] != part || row.diverged) continue;
+    if (!only_last || row.epoch == last[row.network]) ids.push_back(row.id);
+  }
+  if (ids.empty()) throw FormatError("[weft] the zoo has no networks in the part '{}' of split {}", name(part), split);
+  return ids;
+}
+
+std::string log_text(const std::vector<FitEpoch>& log) {
+  CsvWriter csv;
+  csv.add("epoch").add("train_loss").add("validation_loss").add("validation_tau").end_row();
+  for (const FitEpoch& row : log)
+    csv.add(row.epoch).add(row.train_loss).add(row.validation_loss).add(row.validation_tau).end_row();
+  return csv.text();
+}
+
+Json to_json(const Judged& judged) {
+  return {{"columns", judged.columns}, {"tau", judged.tau}, {"ceiling", judged.ceiling}, {"ids", judged.ids},
+          {"truth", judged.truth},     {"predicted", judged.predicted}};
+}
+
+Json to_json(const std::vector<VerifyRow>& rows) {
+  Json out = Json::array();
+  for (const VerifyRow& row : rows)
+    out.push_back({{"check", row.check}, {"group", row.group}, {"error", row.error}, {"bound", row.bound},
+                   {"control", row.control}, {"passed", row.passed}});
+  return out;
+}
+
+ReportRun read_run(const fs::path& folder) {
+  ReportRun run;
+  run.folder = folder.string();
+  const fs::path file = folder / run_file;
+  if (!fs::exists(file)) throw FormatError("[report] no '{}'; weft train writes it", file.string());
+  fs::path reading = file;
+  try {
+    const Json json = read_json(file);
+    json.at("model").get_to(run.model);
+    json.at("split").get_to(run.split);
+    json.at("parameters").get_to(run.parameters);
+    json.at("best_epoch").get_to(run.best_epoch);
+    json.at("train_seconds").get_to(run.train_seconds);
+    json.at("step_milliseconds").get_to(run.step_milliseconds);
+    json.at("peak_mib").get_to(run.peak_mib);
+    const Csv log = Csv::read(folder / log_file, Csv::Header::first_row);
+    for (std::size_t i = 0; i < log.rows(); ++i)
+      run.log.push_back({log.integer(i, log.column("epoch")), log.number(i, log.column("train_loss")),
+                         log.number(i, log.column("validation_loss")), log.number(i, log.column("validation_tau"))});
+    reading = folder / eval_file;
+    if (fs::exists(reading)) {
+      const Json judged = read_json(reading);
+      judged.at("columns").get_to(run.judged.columns);
+      judged.at("tau").get_to(run.judged.tau);
+      judged.at("ceiling").get_to(run.judged.ceiling);
+      judged.at("ids").get_to(run.judged.ids);
+      judged.at("truth").get_to(run.judged.truth);
+      judged.at("predicted").get_to(run.judged.predicted);
+    }
+    reading = folder / verify_file;
+    if (fs::exists(reading))
+      for (const Json& row : read_json(reading).at("checks"))
+        run.verified.push_back({row.at("check"), row.at("group"), row.at("error").is_null() ? INFINITY : row.at("error").get<double>(),
+                                row.at("bound"), row.at("control"), row.at("passed")});
+  } catch (const Json::exception& error) {
+    throw FormatError("[report] '{}': {}", reading.string(), error.what());
+  }
+  return run;
+}
+
+}  // namespace weft::apps

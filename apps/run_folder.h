@@ -1,0 +1,47 @@
+#pragma once
+// What a trained model leaves in its folder, and how verbs read it again:
+//   model.safetensors   the best parameters
+//   log.csv             one line per epoch
+//   run.json            what was trained on what, and what it cost
+//   eval.json           what `weft eval` found
+//   verify.json         what `weft verify` found
+
+#include <filesystem>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "weft/apps/report_page.h"
+#include "weft/zoo/store.h"
+
+namespace weft::apps {
+
+using Json = nlohmann::ordered_json;
+
+inline constexpr const char *model_file = "model.safetensors", *log_file = "log.csv", *run_file = "run.json",
+                            *eval_file = "eval.json", *verify_file = "verify.json";
+
+/// Throws FormatError naming the file and what is wrong with it.
+Json read_json(const std::filesystem::path& path);
+/// Complete or not at all. Throws DiskError.
+void write_text(const std::filesystem::path& path, const std::string& text);
+void write_json(const std::filesystem::path& path, const Json& json);
+
+/// A model is named by its file or by its folder.
+std::filesystem::path model_path(const std::string& given);
+
+/// The zoo of a folder; FormatError where there is none.
+Zoo open_zoo(const std::string& folder);
+
+/// The ids of one part of a split, without diverged networks: every checkpoint, or only the last one of each network.
+std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, Split part, bool only_last);
+
+std::string log_text(const std::vector<FitEpoch>& log);
+
+Json to_json(const Judged& judged);
+Json to_json(const std::vector<VerifyRow>& rows);
+
+/// A run as the report shows it, with what eval and verify left there, if they did.
+ReportRun read_run(const std::filesystem::path& folder);
+
+}  // namespace weft::apps

@@ -1,0 +1,170 @@
+#include "weft/apps/train.h"
+
+#include <chrono>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "weft/apps/run_folder.h"
+#include "weft/core/progress.h"
+#include "weft/zoo/model_file.h"
+
+namespace weft::apps {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* state_file = "state.safetensors";
+constexpr double seconds_between_saves = 5;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+Examples examples(const AccuracyModel& model, const Zoo& zoo, const std::vector<std::int64_t>& ids) {
+  const Tensor target = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    target.data<float>()[i] = static_cast<float>(zoo.rows()[static_cast<std::size_t>(ids[i])].accuracy);
+  return {model.prepare(zoo.weights(ids)), target};
+}
+
+/// Everything that decides the bits of a run: a state of other settings is not continued.
+std::string settings_text(const TrainOptions& o, const Zoo& zoo, std::uint64_t seed) {
+  return Json{{"model", o.model.kind},
+              {"channels", o.model.channels},
+              {"equivariant_layers", o.model.equivariant_layers},
+              {"hidden", o.model.hidden},
+              {"train_psi", o.model.train_psi},
+              {"learning_rate", o.fit.learning_rate},
+              {"batch", o.fit.batch},
+              {"split", o.split},
+              {"seed", seed},
+              {"zoo_seed", zoo.description().seed},
+              {"zoo_data", zoo.description().data_hash},
+              {"zoo_rows", zoo.rows().size()}}
+      .dump();
+}
+
+void save_state(const fs::path& folder, const Fit& fit, const std::string& settings) {
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, tensor] : fit.state()) tensors.push_back({name, tensor});
+  save_safetensors(folder / state_file, tensors, {{"settings", settings}});
+}
+
+void resume(Fit& fit, const fs::path& file, const std::string& settings) {
+  const SafeTensors state = SafeTensors::open(file);
+  const auto there = state.metadata().find("settings");
+  if (there == state.metadata().end() || there->second != settings)
+    throw UsageError("[train] '{}' was written with other settings ({}); give the same ones ({}), or --force",
+                     file.string(), there == state.metadata().end() ? "none" : there->second, settings);
+  fit.resume([&](const std::string& name) {
+    if (!state.contains(name)) throw FormatError("[train] '{}' lacks '{}'", file.string(), name);
+    return state.tensor(name);
+  });
+}
+
+}  // namespace
+
+int train(const TrainOptions& o, const Common& common) {
+  const fs::path folder = o.out.path;
+  check_output(o.out, folder / model_file);
+  check_output(o.out, folder / state_file);
+  if (o.out.resume && fs::exists(folder / model_file)) {
+    if (!common.quiet) fmt::print("'{}' is finished already\n", folder.string());
+    return exit_ok;
+  }
+  const Zoo zoo = open_zoo(o.zoo);
+  auto model = make_accuracy_model(o.model, zoo.space(), DType::f32, Key(common.seed, "model"));
+  const Examples training = examples(*model, zoo, checkpoints(zoo, o.split, Split::train, false));
+  Examples validation = examples(*model, zoo, checkpoints(zoo, o.split, Split::val, true));
+  const std::int64_t trained_on = training.count(), validated_on = validation.count();
+  model->standardise(training.prepared);
+  FitConfig config = o.fit;
+  config.seed = common.seed;
+  Fit fit(*model, config, training, std::move(validation));
+  const std::string settings = settings_text(o, zoo, common.seed);
+
+  const Fit::Cost cost = fit.try_step();
+  const double mib = static_cast<double>(cost.bytes) / (1 << 20);
+  const auto steps = (trained_on + config.batch - 1) / config.batch;
+  if (!common.quiet && !common.json) {
+    fmt::print("{} on '{}' (split {}): {} checkpoints to train on, {} networks to validate on\n", o.model.kind, o.zoo,
+               o.split, trained_on, validated_on);
+    fmt::print("  {} parameters, {:.3g} GFLOP a step, {:.1f} MiB at most, at most {} epochs of {} steps, about {:.0f} s\n",
+               model->parameters().trained_numbers(), model->step_flops(config.batch) * 1e-9, mib, config.epochs, steps,
+               cost.seconds * static_cast<double>(steps * config.epochs));
+  }
+  fs::create_directories(folder);
+  if (o.out.resume && fs::exists(folder / state_file)) resume(fit, folder / state_file, settings);
+  if (o.out.force) fs::remove(folder / state_file);
+
+  const auto start = Clock::now();
+  auto saved = start;
+  {
+    Progress bar(o.model.kind, config.epochs * steps, "steps", common.progress());
+    while (!fit.done()) {
+      const auto before = static_cast<std::int64_t>(fit.log().size()) * steps;
+      const FitEpoch& row = fit.run_epoch([&](std::int64_t done, std::int64_t) {
+        check_interrupt();
+        bar.update(before + done);
+      });
+      bar.update(before + steps, fmt::format("loss {:.4f}, validation tau {:.3f}", row.train_loss, row.validation_tau));
+      if (seconds_since(saved) < seconds_between_saves) continue;
+      save_state(folder, fit, settings);
+      saved = Clock::now();
+    }
+    bar.finish(fmt::format("best epoch {}", fit.best_epoch()));
+  }
+  fit.take_best();
+  const double seconds = seconds_since(start);
+  const FitEpoch& best = fit.log()[static_cast<std::size_t>(fit.best_epoch() - 1)];
+  const Json summary = {{"model", o.model.kind},
+                        {"zoo", o.zoo},
+                        {"split", o.split},
+                        {"parameters", model->parameters().trained_numbers()},
+                        {"checkpoints", trained_on},
+                        {"epochs", fit.log().size()},
+                        {"best_epoch", fit.best_epoch()},
+                        {"validation_tau", best.validation_tau},
+                        {"train_seconds", seconds},
+                        {"step_milliseconds", cost.seconds * 1e3},
+                        {"step_gflop", model->step_flops(config.batch) * 1e-9},
+                        {"peak_mib", mib}};
+  write_text(folder / log_file, log_text(fit.log()));
+  write_json(folder / run_file, summary);
+  save_model(folder / model_file, *model, {{"zoo", o.zoo}, {"split", std::to_string(o.split)}});
+  fs::remove(folder / state_file);
+  if (common.json)
+    fmt::print("{}\n", summary.dump(1));
+  else if (!common.quiet)
+    fmt::print("  {} epochs in {:.1f} s, best validation tau {:.3f} at epoch {}: {}\n", fit.log().size(), seconds,
+               best.validation_tau, fit.best_epoch(), (folder / model_file).string());
+  return exit_ok;
+}
+
+void add_train(CLI::App& app, Common& common, Run& run) {
+  CLI::App& verb = add_verb(app, common, "train", "Train a model that predicts the accuracy of networks from their weights",
+                            "  weft train --zoo zoo --model magep --out run\n"
+                            "  weft train --zoo zoo --model balanced-statnn --split 3 --out run-3");
+  auto o = std::make_shared<TrainOptions>();
+  verb.add_option("--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
+  verb.add_option("--model", o->model.kind, "what to train")->check(CLI::IsMember(std::vector<std::string>(std::begin(model_kinds), std::end(model_kinds))));
+  add_output(verb, o->out, "folder for the model, its log and what it cost", true);
+  verb.add_option("--split", o->split, "which of the zoo's five splits")->check(CLI::Range(0, 4));
+  verb.add_option("--channels", o->model.channels, "channels of MAGEP's layers");
+  verb.add_option("--equivariant-layers", o->model.equivariant_layers, "number of MAGEP's equivariant layers");
+  CLI::Option* hidden = verb.add_option("--hidden", o->model.hidden, "width of the two hidden layers; 1000 for statnn");
+  verb.add_flag("--train-psi", o->model.train_psi, "train the psi of MAGEP's equivariant layers, too");
+  verb.add_option("--epochs", o->fit.epochs, "at most");
+  verb.add_option("--patience", o->fit.patience, "epochs without a better validation tau before it stops");
+  verb.add_option("--batch", o->fit.batch, "networks a step");
+  verb.add_option("--learning-rate", o->fit.learning_rate, "of Adam");
+  verb.callback([o, &common, &run, hidden] {
+    run = [o, &common, hidden] {
+      if (hidden->empty() && o->model.kind.ends_with("statnn")) o->model.hidden = 1000;
+      return train(*o, common);
+    };
+  });
+}
+
+}  // namespace weft::apps

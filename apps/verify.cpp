@@ -1,0 +1,49 @@
+#include "weft/apps/verify.h"
+
+#include <fmt/format.h>
+
+#include "weft/apps/run_folder.h"
+#include "weft/zoo/model_file.h"
+
+namespace weft::apps {
+
+int verify(const VerifyOptions& o, const Common& common) {
+  if (!o.out.empty()) check_output({o.out, o.force, false}, o.out);
+  const LoadedModel loaded = load_model(model_path(o.model), DType::f64);
+  const AccuracyModel& model = *loaded.model;
+  const std::vector<VerifyRow> rows = verify_invariance(model, common.seed);
+  bool passed = true;
+  for (const VerifyRow& row : rows) passed &= row.passed;
+  const Json json = {{"model", model.config().kind}, {"space", model.space().str()}, {"passed", passed}, {"checks", to_json(rows)}};
+  if (!o.out.empty()) write_json(o.out, json);
+  if (common.json) {
+    fmt::print("{}\n", json.dump(1));
+    return passed ? exit_ok : exit_fail;
+  }
+  if (!common.quiet) {
+    fmt::print("{} on networks of\n  {}\n", model.config().kind, model.space().str());
+    const std::string proof = model.proof();
+    if (o.proof) fmt::print("\n{}\n", proof.empty() ? "a baseline has no terms to prove" : proof);
+    fmt::print("{:<36} {:<20} {:>10}  {:>8}\n", "random elements, float64", "group", "error", "bound");
+    for (const VerifyRow& row : rows)
+      fmt::print("{:<36} {:<20} {:>10.1e}  {} {:.0e}  {}\n", row.check, row.group, row.error, row.control ? ">" : "<", row.bound,
+                 row.passed ? "pass" : "FAIL");
+    if (!proof.empty()) fmt::print("every term of every layer is proved from its indices (--proof prints it)\n");
+  }
+  fmt::print("{}\n", passed ? "PASS" : "FAIL");
+  return passed ? exit_ok : exit_fail;
+}
+
+void add_verify(CLI::App& app, Common& common, Run& run) {
+  CLI::App& verb = add_verb(app, common, "verify", "Prove that a model respects the symmetries of the networks that it reads",
+                            "  weft verify --model run\n"
+                            "  weft verify --model run --proof     also every index of every term with the rule that allows it");
+  auto o = std::make_shared<VerifyOptions>();
+  verb.add_option("--model", o->model, "a model, or the folder that weft train wrote")->required()->type_name("PATH");
+  verb.add_flag("--proof", o->proof, "print the proof term by term");
+  verb.add_option("--out", o->out, "JSON file for the table")->type_name("FILE");
+  verb.add_flag("--force", o->force, "replace what is there");
+  verb.callback([o, &common, &run] { run = [o, &common] { return verify(*o, common); }; });
+}
+
+}  // namespace weft::apps

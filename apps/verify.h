@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+
+#include "weft/apps/command.h"
+
+namespace weft::apps {
+
+struct VerifyOptions {
+  std::string model, out;
+  bool proof = false, force = false;
+};
+
+/// Checks that a saved model respects its group; prints a table and one PASS or FAIL line.
+int verify(const VerifyOptions& options, const Common& common);
+
+}  // namespace weft::apps

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "weft/io/safetensors.h"
+#include "weft/nfn/models/accuracy_model.h"
+
+namespace weft {
+
+/// Writes a model as a checkpoint (io/checkpoint.h), complete or not at all: every parameter by name; the config holds
+/// the fields of ModelConfig and the text of the space. Throws what Checkpoint::save throws.
+void save_model(const std::filesystem::path& path, const AccuracyModel& model, Metadata metadata = {});
+
+/// A saved model, its parameters converted to `dtype`.
+struct LoadedModel {
+  std::unique_ptr<AccuracyModel> model;
+  Metadata metadata;
+};
+/// Throws what Checkpoint::open and load throw; FormatError for a config that is incomplete.
+LoadedModel load_model(const std::filesystem::path& path, DType dtype = DType::f32);
+
+}  // namespace weft
