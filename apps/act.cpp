@@ -1,9 +1,11 @@
 // weft act: a random group element moves one network; its function stays.
 
+#include "weft/ops/act.h"
+
 #include <fmt/format.h>
 
+#include "weft/apps/command.h"
 #include "weft/apps/run_folder.h"
-#include "weft/ops/act.h"
 #include "weft/zoo/network_file.h"
 
 namespace weft::apps {
@@ -11,7 +13,7 @@ namespace {
 
 struct ActOptions {
   std::string network;
-  Output out;
+  OutputOption out;
   int strength = 1;
 };
 
@@ -22,7 +24,10 @@ int act_on_file(const ActOptions& o, const Common& common) {
   network.weights = moved_networks(network.space, network.weights, ids, o.strength, common.seed);
   network.save(o.out.path);
   if (common.json)
-    fmt::print("{}\n", Json{{"out", o.out.path}, {"space", network.space.str()}, {"strength", o.strength}, {"seed", common.seed}}.dump(1));
+    fmt::print(
+        "{}\n",
+        Json{{"out", o.out.path}, {"space", network.space.str()}, {"strength", o.strength}, {"seed", common.seed}}.dump(
+            1));
   else if (!common.quiet)
     fmt::print("{}: moved by an element of\n  {}\n", o.out.path, network.space.str());
   return exit_ok;
@@ -31,12 +36,15 @@ int act_on_file(const ActOptions& o, const Common& common) {
 }  // namespace
 
 void add_act(CLI::App& app, Common& common, Run& run) {
-  CLI::App& verb = add_verb(app, common, "act", "Move a network by a random element of its group: other weights, the same function",
-                            "  weft act --network net.safetensors --out moved.safetensors --seed 7");
+  CLI::App& verb =
+      add_verb(app, common, "act", "Move a network by a random element of its group: other weights, the same function",
+               "  weft act --network net.safetensors --out moved.safetensors --seed 7");
   auto o = std::make_shared<ActOptions>();
   verb.add_option("--network", o->network, "a safetensors file that names its space")->required()->type_name("FILE");
   add_output(verb, o->out, "file for the moved network", false);
-  verb.add_option("--strength", o->strength, "k: positive scales U[1, 10^k]; signs and GL elements from 1 on; 0 permutes only")->check(CLI::Range(0, 8));
+  verb.add_option("--strength", o->strength,
+                  "k: positive scales U[1, 10^k]; signs and GL elements from 1 on; 0 permutes only")
+      ->check(CLI::Range(0, 8));
   verb.callback([o, &common, &run] { run = [o, &common] { return act_on_file(*o, common); }; });
 }
 

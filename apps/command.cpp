@@ -45,13 +45,13 @@ CLI::App& add_verb(CLI::App& app, Common& common, const std::string& name, const
   return verb;
 }
 
-void add_output(CLI::App& verb, Output& output, const std::string& what, bool resumable) {
+void add_output(CLI::App& verb, OutputOption& output, const std::string& what, bool resumable) {
   verb.add_option("--out", output.path, what)->required()->type_name("PATH");
   verb.add_flag("--force", output.force, "replace what is there");
   if (resumable) verb.add_flag("--resume", output.resume, "go on where an interrupted run stopped");
 }
 
-void check_output(const Output& output, const std::string& file) {
+void check_output(const OutputOption& output, const std::string& file) {
   if (output.force && output.resume) throw UsageError("[weft] --force and --resume; allowed: one of them");
   if (!output.force && !output.resume && std::filesystem::exists(file))
     throw UsageError("[weft] '{}' exists; give --force to replace it, or another --out", file);

@@ -52,13 +52,13 @@ CLI::App& add_verb(CLI::App& app, Common& common, const std::string& name, const
                    const std::string& example);
 
 /// The option `--out DIR` with `--force` and `--resume`: existing output is refused without one of them.
-struct Output {
+struct OutputOption {
   std::string path;
   bool force = false, resume = false;
 };
-void add_output(CLI::App& verb, Output& output, const std::string& what, bool resumable);
+void add_output(CLI::App& verb, OutputOption& output, const std::string& what, bool resumable);
 /// Throws UsageError when `file` exists and neither option was given; removes nothing.
-void check_output(const Output& output, const std::string& file);
+void check_output(const OutputOption& output, const std::string& file);
 
 // The explicit list of verbs (main.cpp calls them in this order).
 void add_demo(CLI::App& app, Common& common, Run& run);

@@ -34,12 +34,14 @@ Judged judge(const AccuracyModel& model, const Zoo& zoo, int split, int stronges
 
 int eval(const EvalOptions& o, const Common& common) {
   const std::filesystem::path path = model_path(o.model);
-  const std::filesystem::path out = o.out.path.empty() ? path.parent_path() / eval_file : std::filesystem::path(o.out.path);
+  const std::filesystem::path out =
+      o.out.path.empty() ? path.parent_path() / eval_file : std::filesystem::path(o.out.path);
   check_output(o.out, out);
   const LoadedModel loaded = load_model(path);
   const Zoo zoo = open_zoo(o.zoo);
   if (!(zoo.space() == loaded.model->space()))
-    throw FormatError("[eval] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(), loaded.model->space().str());
+    throw FormatError("[eval] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(),
+                      loaded.model->space().str());
   const Judged judged = judge(*loaded.model, zoo, o.split, o.strongest, common.seed);
   const Json json = to_json(judged);
   write_json(out, json);
@@ -51,13 +53,15 @@ int eval(const EvalOptions& o, const Common& common) {
 }
 
 void add_eval(CLI::App& app, Common& common, Run& run) {
-  CLI::App& verb = add_verb(app, common, "eval", "Judge a model on test networks, as they are and moved by group elements",
-                            "  weft eval --model run --zoo zoo");
+  CLI::App& verb =
+      add_verb(app, common, "eval", "Judge a model on test networks, as they are and moved by group elements",
+               "  weft eval --model run --zoo zoo");
   auto o = std::make_shared<EvalOptions>();
   verb.add_option("--model", o->model, "a model, or the folder that weft train wrote")->required()->type_name("PATH");
   verb.add_option("--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
   verb.add_option("--split", o->split, "which of the zoo's five splits")->check(CLI::Range(0, 4));
-  verb.add_option("--strongest", o->strongest, "largest strength k of the moves: scales U[1, 10^k]")->check(CLI::Range(0, 8));
+  verb.add_option("--strongest", o->strongest, "largest strength k of the moves: scales U[1, 10^k]")
+      ->check(CLI::Range(0, 8));
   verb.add_option("--out", o->out.path, "JSON file; beside the model when not given")->type_name("FILE");
   verb.add_flag("--force", o->out.force, "replace what is there");
   verb.callback([o, &common, &run] { run = [o, &common] { return eval(*o, common); }; });

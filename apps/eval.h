@@ -7,7 +7,7 @@ namespace weft::apps {
 
 struct EvalOptions {
   std::string model, zoo;
-  Output out;
+  OutputOption out;
   int split = 0;
   int strongest = 4;  ///< of the elements that move the networks: scales up to 10^k, k = 0 … strongest
 };

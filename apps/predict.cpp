@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "weft/apps/command.h"
 #include "weft/apps/run_folder.h"
 #include "weft/io/csv.h"
 #include "weft/zoo/model_file.h"
@@ -27,7 +28,8 @@ int predict_network(const AccuracyModel& model, const PredictOptions& o, const C
 int predict_zoo(const AccuracyModel& model, const PredictOptions& o, const Common& common) {
   const Zoo zoo = open_zoo(o.zoo);
   if (!(zoo.space() == model.space()))
-    throw FormatError("[predict] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(), model.space().str());
+    throw FormatError("[predict] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(),
+                      model.space().str());
   std::vector<std::int64_t> ids;
   for (const ZooRow& row : zoo.rows()) ids.push_back(row.id);
   const std::vector<double> logits = predict_logits(model, model.prepare(zoo.weights(ids)));
@@ -37,7 +39,10 @@ int predict_zoo(const AccuracyModel& model, const PredictOptions& o, const Commo
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const ZooRow& row = zoo.rows()[i];
     csv.add(row.id).add(row.network).add(row.epoch).add(row.accuracy).add(sigmoid(logits[i])).end_row();
-    json.push_back({{"id", row.id}, {"network", row.network}, {"epoch", row.epoch}, {"accuracy", row.accuracy},
+    json.push_back({{"id", row.id},
+                    {"network", row.network},
+                    {"epoch", row.epoch},
+                    {"accuracy", row.accuracy},
                     {"predicted_accuracy", sigmoid(logits[i])}});
   }
   fmt::print("{}", common.json ? json.dump(1) + "\n" : csv.text());
@@ -52,7 +57,8 @@ void add_predict(CLI::App& app, Common& common, Run& run) {
                             "  weft predict --model run --zoo zoo > predictions.csv");
   auto o = std::make_shared<PredictOptions>();
   verb.add_option("--model", o->model, "a model, or the folder that weft train wrote")->required()->type_name("PATH");
-  CLI::Option* network = verb.add_option("--network", o->network, "a safetensors file with the tensors of one network")->type_name("FILE");
+  CLI::Option* network =
+      verb.add_option("--network", o->network, "a safetensors file with the tensors of one network")->type_name("FILE");
   verb.add_option("--zoo", o->zoo, "folder of a zoo")->type_name("DIR")->excludes(network);
   verb.callback([o, &common, &run] {
     if (o->network.empty() && o->zoo.empty()) throw CLI::RequiredError("--network or --zoo");

@@ -21,13 +21,13 @@ struct Judged {
 
 /// One trained model.
 struct ReportRun {
-  std::string model, folder;
+  std::string model{}, folder{};
   int split = 0;
   std::int64_t parameters = 0, best_epoch = 0;
   double train_seconds = 0, step_milliseconds = 0, peak_mib = 0;
-  std::vector<FitEpoch> log;
-  Judged judged;
-  std::vector<VerifyRow> verified;
+  std::vector<FitEpoch> log{};
+  Judged judged{};
+  std::vector<VerifyRow> verified{};
 };
 
 struct Report {

@@ -62,15 +62,19 @@ std::string log_text(const std::vector<FitEpoch>& log) {
 }
 
 Json to_json(const Judged& judged) {
-  return {{"columns", judged.columns}, {"tau", judged.tau}, {"ceiling", judged.ceiling}, {"ids", judged.ids},
-          {"truth", judged.truth},     {"predicted", judged.predicted}};
+  return {{"columns", judged.columns}, {"tau", judged.tau},     {"ceiling", judged.ceiling},
+          {"ids", judged.ids},         {"truth", judged.truth}, {"predicted", judged.predicted}};
 }
 
 Json to_json(const std::vector<VerifyRow>& rows) {
   Json out = Json::array();
   for (const VerifyRow& row : rows)
-    out.push_back({{"check", row.check}, {"group", row.group}, {"error", row.error}, {"bound", row.bound},
-                   {"control", row.control}, {"passed", row.passed}});
+    out.push_back({{"check", row.check},
+                   {"group", row.group},
+                   {"error", row.error},
+                   {"bound", row.bound},
+                   {"control", row.control},
+                   {"passed", row.passed}});
   return out;
 }
 
@@ -106,8 +110,9 @@ ReportRun read_run(const fs::path& folder) {
     reading = folder / verify_file;
     if (fs::exists(reading))
       for (const Json& row : read_json(reading).at("checks"))
-        run.verified.push_back({row.at("check"), row.at("group"), row.at("error").is_null() ? INFINITY : row.at("error").get<double>(),
-                                row.at("bound"), row.at("control"), row.at("passed")});
+        run.verified.push_back({row.at("check"), row.at("group"),
+                                row.at("error").is_null() ? INFINITY : row.at("error").get<double>(), row.at("bound"),
+                                row.at("control"), row.at("passed")});
   } catch (const Json::exception& error) {
     throw FormatError("[report] '{}': {}", reading.string(), error.what());
   }

@@ -90,9 +90,10 @@ int train(const TrainOptions& o, const Common& common) {
   if (!common.quiet && !common.json) {
     fmt::print("{} on '{}' (split {}): {} checkpoints to train on, {} networks to validate on\n", o.model.kind, o.zoo,
                o.split, trained_on, validated_on);
-    fmt::print("  {} parameters, {:.3g} GFLOP a step, {:.1f} MiB at most, at most {} epochs of {} steps, about {:.0f} s\n",
-               model->parameters().trained_numbers(), model->step_flops(config.batch) * 1e-9, mib, config.epochs, steps,
-               cost.seconds * static_cast<double>(steps * config.epochs));
+    fmt::print(
+        "  {} parameters, {:.3g} GFLOP a step, {:.1f} MiB at most, at most {} epochs of {} steps, about {:.0f} s\n",
+        model->parameters().trained_numbers(), model->step_flops(config.batch) * 1e-9, mib, config.epochs, steps,
+        cost.seconds * static_cast<double>(steps * config.epochs));
   }
   fs::create_directories(folder);
   if (o.out.resume && fs::exists(folder / state_file)) resume(fit, folder / state_file, settings);
@@ -143,12 +144,14 @@ int train(const TrainOptions& o, const Common& common) {
 }
 
 void add_train(CLI::App& app, Common& common, Run& run) {
-  CLI::App& verb = add_verb(app, common, "train", "Train a model that predicts the accuracy of networks from their weights",
-                            "  weft train --zoo zoo --model magep --out run\n"
-                            "  weft train --zoo zoo --model balanced-statnn --split 3 --out run-3");
+  CLI::App& verb =
+      add_verb(app, common, "train", "Train a model that predicts the accuracy of networks from their weights",
+               "  weft train --zoo zoo --model magep --out run\n"
+               "  weft train --zoo zoo --model balanced-statnn --split 3 --out run-3");
   auto o = std::make_shared<TrainOptions>();
   verb.add_option("--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
-  verb.add_option("--model", o->model.kind, "what to train")->check(CLI::IsMember(std::vector<std::string>(std::begin(model_kinds), std::end(model_kinds))));
+  verb.add_option("--model", o->model.kind, "what to train")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(model_kinds), std::end(model_kinds))));
   add_output(verb, o->out, "folder for the model, its log and what it cost", true);
   verb.add_option("--split", o->split, "which of the zoo's five splits")->check(CLI::Range(0, 4));
   verb.add_option("--channels", o->model.channels, "channels of MAGEP's layers");

@@ -6,10 +6,10 @@
 namespace weft::apps {
 
 struct TrainOptions {
-  std::string zoo;
-  Output out;
-  ModelConfig model;
-  FitConfig fit;
+  std::string zoo{};
+  OutputOption out{};
+  ModelConfig model{};
+  FitConfig fit{};
   int split = 0;
 };
 

@@ -14,7 +14,8 @@ int verify(const VerifyOptions& o, const Common& common) {
   const std::vector<VerifyRow> rows = verify_invariance(model, common.seed);
   bool passed = true;
   for (const VerifyRow& row : rows) passed &= row.passed;
-  const Json json = {{"model", model.config().kind}, {"space", model.space().str()}, {"passed", passed}, {"checks", to_json(rows)}};
+  const Json json = {
+      {"model", model.config().kind}, {"space", model.space().str()}, {"passed", passed}, {"checks", to_json(rows)}};
   if (!o.out.empty()) write_json(o.out, json);
   if (common.json) {
     fmt::print("{}\n", json.dump(1));
@@ -26,8 +27,8 @@ int verify(const VerifyOptions& o, const Common& common) {
     if (o.proof) fmt::print("\n{}\n", proof.empty() ? "a baseline has no terms to prove" : proof);
     fmt::print("{:<36} {:<20} {:>10}  {:>8}\n", "random elements, float64", "group", "error", "bound");
     for (const VerifyRow& row : rows)
-      fmt::print("{:<36} {:<20} {:>10.1e}  {} {:.0e}  {}\n", row.check, row.group, row.error, row.control ? ">" : "<", row.bound,
-                 row.passed ? "pass" : "FAIL");
+      fmt::print("{:<36} {:<20} {:>10.1e}  {} {:.0e}  {}\n", row.check, row.group, row.error, row.control ? ">" : "<",
+                 row.bound, row.passed ? "pass" : "FAIL");
     if (!proof.empty()) fmt::print("every term of every layer is proved from its indices (--proof prints it)\n");
   }
   fmt::print("{}\n", passed ? "PASS" : "FAIL");
@@ -35,9 +36,10 @@ int verify(const VerifyOptions& o, const Common& common) {
 }
 
 void add_verify(CLI::App& app, Common& common, Run& run) {
-  CLI::App& verb = add_verb(app, common, "verify", "Prove that a model respects the symmetries of the networks that it reads",
-                            "  weft verify --model run\n"
-                            "  weft verify --model run --proof     also every index of every term with the rule that allows it");
+  CLI::App& verb =
+      add_verb(app, common, "verify", "Prove that a model respects the symmetries of the networks that it reads",
+               "  weft verify --model run\n"
+               "  weft verify --model run --proof     also every index of every term with the rule that allows it");
   auto o = std::make_shared<VerifyOptions>();
   verb.add_option("--model", o->model, "a model, or the folder that weft train wrote")->required()->type_name("PATH");
   verb.add_flag("--proof", o->proof, "print the proof term by term");

@@ -19,8 +19,10 @@ std::vector<NamedTensor> tensors_of(const Parameters& parameters) {
 
 void save_model(const std::filesystem::path& path, const AccuracyModel& model, Metadata metadata) {
   const ModelConfig& c = model.config();
-  const Json config = {{"space", model.space().str()},       {"channels", c.channels},
-                       {"equivariant_layers", c.equivariant_layers}, {"hidden", c.hidden},
+  const Json config = {{"space", model.space().str()},
+                       {"channels", c.channels},
+                       {"equivariant_layers", c.equivariant_layers},
+                       {"hidden", c.hidden},
                        {"train_psi", c.train_psi}};
   Checkpoint::save(path, c.kind, config.dump(), tensors_of(model.parameters()), std::move(metadata));
 }

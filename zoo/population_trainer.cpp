@@ -201,9 +201,11 @@ void train_population(PopulationTrainer& trainer, const Dataset& test, const Tra
     trainer.train_epoch([&](std::int64_t done) {
       if (callbacks.progress) callbacks.progress(before + done, total);
     });
-    for (int percent : {25, 50, 100})
-      if (trainer.epochs_done() == (epochs * percent + 99) / 100 && callbacks.checkpoint)
-        callbacks.checkpoint({percent, trainer.evaluate_share(), trainer.evaluate(test)});
+    for (int percent : {100, 50, 25}) {
+      if (trainer.epochs_done() != (epochs * percent + 99) / 100 || !callbacks.checkpoint) continue;
+      callbacks.checkpoint({percent, trainer.evaluate_share(), trainer.evaluate(test)});
+      break;  // with fewer than four epochs several fall on one
+    }
     if (callbacks.progress) callbacks.progress(trainer.epochs_done() * trainer.networks(), total);
     if (callbacks.epoch) callbacks.epoch();
   }

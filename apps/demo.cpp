@@ -1,0 +1,82 @@
+// weft demo, the main job: a zoo, models that predict accuracies from its weights, their proof, and a report.
+
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "weft/apps/eval.h"
+#include "weft/apps/report.h"
+#include "weft/apps/train.h"
+#include "weft/apps/verify.h"
+#include "weft/apps/zoo.h"
+
+namespace weft::apps {
+namespace {
+
+struct DemoOptions {
+  OutputOption out;
+  ZooMakeOptions zoo;
+  std::int64_t epochs = 100;
+};
+
+int demo(DemoOptions o, const Common& common) {
+  namespace fs = std::filesystem;
+  const fs::path folder = o.out.path, page = folder / "report.html";
+  check_output(o.out, page);
+  ReportOptions report_options{.zoo = (folder / "zoo").string(), .out = {page.string(), true, false}};
+  auto timed = [&](const std::string& part, auto&& body) {
+    const auto start = std::chrono::steady_clock::now();
+    body();
+    report_options.seconds.emplace_back(
+        part, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  };
+  Common silent = common;
+  silent.json = false;
+  o.zoo.out = {report_options.zoo, o.out.force, o.out.resume};
+  timed("zoo", [&] { make_zoo(o.zoo, silent); });
+  for (const char* kind : model_kinds) {
+    const fs::path run = folder / kind;
+    if (std::string_view(kind) == "balanced-statnn" && o.zoo.activation == "tanh") continue;  // positive scalings only
+    TrainOptions train_options{.zoo = report_options.zoo, .out = {run.string(), o.out.force, o.out.resume}};
+    train_options.model.kind = kind;
+    train_options.fit.epochs = o.epochs;
+    if (train_options.model.kind.ends_with("statnn")) train_options.model.hidden = 1000;
+    timed(fmt::format("train {}", kind), [&] { train(train_options, silent); });
+    timed(fmt::format("eval {}", kind), [&] {
+      eval({.model = run.string(), .zoo = report_options.zoo, .out = {{}, true, false}},
+           {common.seed, common.threads, common.device, false, true});
+    });
+    if (train_options.model.kind.find("magep") != std::string::npos)
+      timed("verify magep",
+            [&] { verify({.model = run.string(), .out = (run / "verify.json").string(), .force = true}, silent); });
+    report_options.runs.push_back(run.string());
+  }
+  double all = 0;
+  for (const auto& [part, seconds] : report_options.seconds) all += seconds;
+  report_options.seconds.emplace_back("all", all);
+  const int code = report(report_options, common);
+  if (!common.quiet && !common.json) fmt::print("{:.0f} s in all\n", all);
+  return code;
+}
+
+}  // namespace
+
+void add_demo(CLI::App& app, Common& common, Run& run) {
+  CLI::App& verb = add_verb(app, common, "demo",
+                            "The main job: make a zoo, train four models on it, judge and verify them, write a report",
+                            "  weft demo --out demo\n"
+                            "  weft demo --out demo --data mnist --data-dir mnist");
+  auto o = std::make_shared<DemoOptions>();
+  add_output(verb, o->out, "folder for the zoo, the models and report.html", true);
+  verb.add_option("--data", o->zoo.data, "drawn digits, or real images")
+      ->check(CLI::IsMember({"glyphs", "mnist", "cifar10", "cifar10-grey"}));
+  verb.add_option("--data-dir", o->zoo.data_dir, "folder of the data set's files")->type_name("DIR");
+  verb.add_option("--networks", o->zoo.networks, "of the zoo");
+  verb.add_option("--images", o->zoo.images, "to train the networks on");
+  verb.add_option("--zoo-epochs", o->zoo.epochs, "of the networks");
+  verb.add_option("--activation", o->zoo.activation, "of the networks")->check(CLI::IsMember({"relu", "tanh"}));
+  verb.add_option("--epochs", o->epochs, "of the models, at most");
+  verb.callback([o, &common, &run] { run = [o, &common] { return demo(*o, common); }; });
+}
+
+}  // namespace weft::apps
