@@ -18,7 +18,7 @@ using namespace weft;
 
 namespace {
 
-using Kind = UpdateRule::Kind;
+using RuleKind = UpdateRule::Kind;
 
 /// Every rule, without and with decay, and with constants other than the defaults.
 std::vector<UpdateRule> rules() {
@@ -41,20 +41,20 @@ struct Reference {
   double size[3] = {1, 1, 1};  ///< the largest that value and states have been: rounding errors are of that size
 
   void step(const UpdateRule& r, double lr, std::int64_t t, double g) {
-    if (r.kind == Kind::adamw)
+    if (r.kind == RuleKind::adamw)
       p = p - lr * r.weight_decay * p;
     else if (r.weight_decay != 0)
       g = g + r.weight_decay * p;
     switch (r.kind) {
-      case Kind::sgd:
+      case RuleKind::sgd:
         p = p - lr * g;
         return;
-      case Kind::momentum:
+      case RuleKind::momentum:
         buffer = t == 1 ? g : r.momentum * buffer + g;
         p = p - lr * buffer;
         return;
-      case Kind::adam:
-      case Kind::adamw: {
+      case RuleKind::adam:
+      case RuleKind::adamw: {
         m = r.beta1 * m + (1 - r.beta1) * g;
         v = r.beta2 * v + (1 - r.beta2) * g * g;
         double power1 = 1, power2 = 1;
@@ -63,17 +63,17 @@ struct Reference {
         p = p - lr * m_hat / (std::sqrt(v_hat) + r.epsilon);
         return;
       }
-      case Kind::rmsprop:
+      case RuleKind::rmsprop:
         v = r.alpha * v + (1 - r.alpha) * g * g;
         p = p - lr * g / (std::sqrt(v) + r.epsilon);
         return;
-      case Kind::count:
+      case RuleKind::count:
         return;
     }
   }
   double state(const UpdateRule& r, int i) const {
-    if (r.kind == Kind::momentum) return buffer;
-    return r.kind == Kind::rmsprop || i == 1 ? v : m;
+    if (r.kind == RuleKind::momentum) return buffer;
+    return r.kind == RuleKind::rmsprop || i == 1 ? v : m;
   }
 };
 
@@ -192,10 +192,18 @@ struct Quadrants {
 };
 
 double good_rate(const UpdateRule& rule) {
-  return rule.kind == Kind::sgd ? 1 : rule.kind == Kind::momentum ? 0.2 : 0.02;
+  return rule.kind == RuleKind::sgd ? 1 : rule.kind == RuleKind::momentum ? 0.2 : 0.02;
 }
 
 }  // namespace
+
+TEST_CASE("defaults are PyTorch's") {
+  const UpdateRule adam = UpdateRule::adam(), adamw = UpdateRule::adamw(), rmsprop = UpdateRule::rmsprop();
+  CHECK((adam.beta1 == 0.9 && adam.beta2 == 0.999 && adam.epsilon == 1e-8 && adam.weight_decay == 0));
+  CHECK((adamw.beta1 == 0.9 && adamw.beta2 == 0.999 && adamw.epsilon == 1e-8 && adamw.weight_decay == 0.01));
+  CHECK((rmsprop.alpha == 0.99 && rmsprop.epsilon == 1e-8 && rmsprop.weight_decay == 0));
+  CHECK((UpdateRule::sgd().kind == RuleKind::sgd && UpdateRule::sgd(0.9).kind == RuleKind::momentum));
+}
 
 TEST_CASE_TEMPLATE("every rule is PyTorch's, on every instruction set and at odd lengths", T, float, double) {
   const RestoreIsa restore;
