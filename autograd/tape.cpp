@@ -60,9 +60,12 @@ Var Tape::parameter(const Tensor& value, const Tensor& grad, const Version* vers
   if (grad.shape() != value.shape() || grad.dtype() != value.dtype())
     throw ShapeError("[tape] parameter '{}' of shape {} got a gradient of shape {}", name, value.shape().str(),
                      grad.shape().str());
+  for (const auto& [memory, i] : parameters_)
+    if (memory == grad.raw() && slot(i).value.shape() == value.shape()) return Var(this, i, step_);
   const Var x = leaf(value, type, name);
   slot(x).grad = grad;
   slot(x).outside = version;
+  parameters_.emplace_back(grad.raw(), x.slot_);
   return x;
 }
 
@@ -173,6 +176,7 @@ void Tape::reset() {
   destroy_nodes();
   for (int i = 0; i < slots_; ++i) slot(i) = Slot{};
   slots_ = 0;
+  parameters_.clear();
   arena_.reset();
   ++step_;
   consumed_ = false;

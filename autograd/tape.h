@@ -101,7 +101,8 @@ class Tape {
   /// A value whose gradient is wanted.
   Var leaf(const Tensor& value, const Type& type, std::string_view name = {});
   Var leaf(const Tensor& value) { return leaf(value, Type::plain(value.rank())); }
-  /// The same with the gradient's memory given and a counter of in-place changes: parameters.
+  /// The same with the gradient's memory given and a counter of in-place changes: parameters. One variable a step,
+  /// however often it is asked for: all uses add into one gradient.
   Var parameter(const Tensor& value, const Tensor& grad, const Version* version, const Type& type,
                 std::string_view name);
 
@@ -176,6 +177,7 @@ class Tape {
   std::vector<std::unique_ptr<Slot[]>> chunks_;
   int slots_ = 0;
   std::vector<Node*> nodes_;
+  std::vector<std::pair<const void*, int>> parameters_;  ///< gradient's memory, slot
   std::uint32_t step_ = 0;
   int no_grad_ = 0;
   bool consumed_ = false;

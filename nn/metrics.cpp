@@ -48,17 +48,17 @@ double sort_counting(std::vector<double>& v, std::vector<double>& buffer, std::s
   return swaps;
 }
 
-void refuse_nan(std::span<const double> values) {
+void refuse_nan(const char* who, std::span<const double> values) {
   for (std::size_t i = 0; i < values.size(); ++i)
-    if (std::isnan(values[i])) throw NumericError("[kendall_tau_b] value {} is NaN", i);
+    if (std::isnan(values[i])) throw NumericError("[{}] value {} is NaN", who, i);
 }
 
 }  // namespace
 
 double kendall_tau_b(std::span<const double> a, std::span<const double> b) {
   if (a.size() != b.size()) throw ShapeError("[kendall_tau_b] {} values against {}", a.size(), b.size());
-  refuse_nan(a);
-  refuse_nan(b);
+  refuse_nan("kendall_tau_b", a);
+  refuse_nan("kendall_tau_b", b);
   const std::size_t n = a.size();
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -78,6 +78,7 @@ double kendall_tau_b(std::span<const double> a, std::span<const double> b) {
 }
 
 double kendall_ceiling(std::span<const double> truth) {
+  refuse_nan("kendall_ceiling", truth);
   std::vector<double> sorted(truth.begin(), truth.end());
   std::sort(sorted.begin(), sorted.end());
   const double all = pairs(static_cast<double>(sorted.size()));

@@ -9,6 +9,7 @@ namespace weft {
 double kendall_tau_b(std::span<const double> a, std::span<const double> b);
 
 /// The largest tau-b that any prediction without ties can reach against `truth`: its own ties are the ceiling.
+/// Throws NumericError for a NaN.
 double kendall_ceiling(std::span<const double> truth);
 
 }  // namespace weft
