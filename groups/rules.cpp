@@ -107,6 +107,7 @@ void require_equal(std::string_view op, std::string_view a_name, const Type& a, 
 void require_contractible(std::string_view op, std::string_view a_name, const Type& a, int i, std::string_view b_name,
                           const Type& b, int j) {
   const Axis &x = a[i], &y = b[j];
+  if (x.kind == Kind::fixed && y.kind == Kind::fixed) return;  // nothing moves, whatever the names
   if (!x.same_factor(y))
     throw TypeError("{}: contracted with axis {} '{}' ({}) of tensor '{}'; allowed: the same factor",
                     at_axis(op, a_name, a, i), j, y.str(), y.factor->str(), b_name);

@@ -418,15 +418,21 @@ TEST_CASE("add and concat need equal types; a gradient is no weight without a me
   CHECK(type("X").dual() == type("Y"));
 }
 
-TEST_CASE("contraction: the same factor, opposite roles unless it is orthogonal") {
+TEST_CASE("contraction: the same factor, opposite roles unless it is orthogonal; fixed with fixed always") {
   const Space space = Space::parse(
-      "f: fixed(2); h1, h2: positive_monomial(2); p: permutation(2); s: sign_monomial(2); G: GL(2) "
-      "A[h1] B[h2] C[h1*] P[p] S[s] X[G] Y[G*] F[f]");
+      "f, f2: fixed(2); h1, h2: positive_monomial(2); p, p2: permutation(2); s: sign_monomial(2); G: GL(2) "
+      "A[h1] B[h2] C[h1*] P[p] P2[p2] S[s] X[G] Y[G*] F[f] F2[f2]");
   auto check = [&](const char* a, const char* b) {
     require_contractible("contract", a, space.type(space.tensor(a)), 0, b, space.type(space.tensor(b)), 0);
   };
-  for (const auto& [a, b] : {std::pair{"A", "C"}, {"C", "A"}, {"X", "Y"}, {"P", "P"}, {"S", "S"}, {"F", "F"}})
+  for (const auto& [a, b] :
+       {std::pair{"A", "C"}, {"C", "A"}, {"X", "Y"}, {"P", "P"}, {"S", "S"}, {"F", "F"}, {"F", "F2"}})
     CHECK_NOTHROW(check(a, b));
+  CHECK_THROWS_WITH_AS(
+      check("P", "P2"),
+      "[contract] tensor 'P', axis 0 'p' (permutation(2)): contracted with axis 0 'p2' (permutation(2)) of "
+      "tensor 'P2'; allowed: the same factor",
+      TypeError);
   for (const auto& [a, at] : {std::pair{"A", "'h1' (positive_monomial(2))"}, {"X", "'G' (GL(2))"}})
     CHECK_THROWS_WITH_AS(check(a, a),
                          (std::string("[contract] tensor '") + a + "', axis 0 " + at + ": contracted with axis 0 '" +
