@@ -10,6 +10,8 @@ namespace {
 
 // Labels of a term's einsum: batch, input channel, output channel, then the term's indices.
 constexpr int batch_label = 0, d_label = 1, e_label = 2, first_index = 3;
+static_assert(first_index + max_term_indices <= einsum_labels);
+static_assert(max_term_factors <= einsum_operands);  // a vjp puts the cotangent in the place of one
 
 using Sizes = std::array<std::int64_t, einsum_labels>;
 
@@ -168,8 +170,6 @@ Var run_target(const TermList& list, Target target, std::span<const Var> all, co
 
 void check(const TermList& list, std::span<const Var> features, std::span<const Var> parameters, const Channels& c) {
   const auto& tensors = list.in().tensors();
-  if (features.size() != tensors.size())
-    throw ShapeError("[terms] {} features for {} tensors of the input space", features.size(), tensors.size());
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const Shape expected = list.in().feature_shape(static_cast<int>(i), c.batch, c.d);
     if (!(features[i].shape() == expected))
@@ -179,6 +179,10 @@ void check(const TermList& list, std::span<const Var> features, std::span<const 
       throw TypeError("[terms] tensor '{}' has type {}; the list was built for {}", tensors[i].name,
                       features[i].type().str(), list.in().type(static_cast<int>(i)).str());
   }
+  for (const auto& given : {features, parameters})
+    for (const Var& x : given)
+      if (x.dtype() != features[0].dtype())
+        throw DtypeError("[terms] a {} feature or parameter among {} ones", name(x.dtype()), name(features[0].dtype()));
   const auto& wanted = list.parameters();
   if (parameters.size() != wanted.size())
     throw ShapeError("[terms] {} parameters; the list has {}", parameters.size(), wanted.size());
@@ -192,7 +196,9 @@ void check(const TermList& list, std::span<const Var> features, std::span<const 
 
 void run_terms(const TermList& list, std::span<const Var> features, std::span<const Var> parameters, std::int64_t e,
                std::span<Var> outputs) {
-  if (features.empty()) throw ShapeError("[terms] no features");
+  if (features.empty() || features.size() != list.in().tensors().size())
+    throw ShapeError("[terms] {} features for {} tensors of the input space; allowed: one each, one or more",
+                     features.size(), list.in().tensors().size());
   if (outputs.size() != list.out().tensors().size())
     throw ShapeError("[terms] {} outputs for {} tensors of the output space", outputs.size(),
                      list.out().tensors().size());

@@ -15,7 +15,8 @@ namespace weft {
 ///   parameters  one per list.parameters(), shaped as TermParameter::shape(e, d)
 ///   outputs     receives one per tensor of the output space, [B, e * taps, axes…] of its type; zeros for a tensor
 ///   without a term
-/// Throws ShapeError for features or parameters that do not fit, TypeError for a feature of another type.
+/// Throws ShapeError for features or parameters that do not fit, DtypeError for two dtypes, TypeError for a feature of
+/// another type.
 /// The list must outlive the step. vjp: hand-written, saves features, lets and parameters.
 void run_terms(const TermList& list, std::span<const Var> features, std::span<const Var> parameters, std::int64_t e,
                std::span<Var> outputs);
