@@ -1,4 +1,5 @@
-// Batched products: weft, and the CBLAS once per item in a parallel loop. bench/bmm_torch.py runs the same list.
+// Batched products: weft, and the CBLAS once per item in a parallel loop. bench/compare.py reads this list from the
+// report.
 
 #include <cblas.h>
 #include <fmt/format.h>

@@ -2,7 +2,7 @@
 """Holds the code in a page of the documentation to what it claims.
 
 A fenced block whose first line is `// FILE` or `# FILE` is an excerpt: its lines stand in that file of the sources, one after
-another. The other ```cpp blocks of a page are its program: pieces of one main(), or one block with a main() of its own. A ```text
+another. Links and the paths of files in `…` lead somewhere. The other ```cpp blocks of a page are its program: pieces of one main(), or one block with a main() of its own. A ```text
 block behind a piece is what it prints; a piece without one prints nothing.
 
     documentation.py write PAGE SOURCE             the program of a page, for the compiler
@@ -82,6 +82,16 @@ def wrong_excerpts(page, root):
             yield f"line {block.line}: these lines do not stand in {block.file}"
 
 
+def dead_links(page, path, root):
+    prose = re.sub(r"(?ms)^```.*?^```$", "", page)
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", prose):
+        if not (path.parent / target).exists():
+            yield f"the link to {target} leads nowhere"
+    for name in re.findall(r"`(?:\w+ )?((?:[\w.-]+/)+[\w-]+\.(?:h|cpp|cu|cuh|py|sh|md|txt))\b[^`]*`", prose):
+        if not (root / name).exists() and not (root / name.removeprefix("weft/")).exists():
+            yield f"there is no {name}"
+
+
 def wrong_output(page, output):
     found = pieces(page)
     printed = output.split(SEPARATOR)
@@ -121,6 +131,8 @@ fmt::print("{}\\n", x);
         assert not list(wrong_excerpts(page, root))
         (root / "a" / "b.txt").write_text("one\ntwo\n\nthree\n")
         assert len(list(wrong_excerpts(page, root))) == 1
+    prose = "[a](b.md) [c](https://c.d) `a/b.txt` `weft/e/f.h` `g/*.h` `python3 h/i.py x`\n```cpp\n[j](k)\n```\n"
+    assert len(list(dead_links(prose, pathlib.Path("/nowhere/a.md"), pathlib.Path("/nowhere")))) == 4
     own = "```cpp\nint main() {}\n```\n```sh\n./test.sh\n```\n"
     assert program(own, "p.md") == '#line 2 "p.md"\nint main() {}\n' and not list(wrong_output(own, ""))
 
@@ -131,7 +143,8 @@ def main(mode, page, other, *executable):
     if mode == "write":
         pathlib.Path(other).write_text(program(text, page))
         return 0
-    wrong = list(wrong_excerpts(text, pathlib.Path(other)))
+    root = pathlib.Path(other)
+    wrong = [*wrong_excerpts(text, root), *dead_links(text, pathlib.Path(page), root)]
     if executable:
         run = subprocess.run(executable, capture_output=True, text=True)
         wrong += wrong_output(text, run.stdout)
