@@ -1,10 +1,10 @@
-#include "files.h"
 #include <doctest/doctest.h>
 
 #include "weft/core/error.h"
 #include "weft/io/gzip.h"
 #include "weft/io/idx.h"
 #include "weft/io/safetensors.h"
+#include "weft/tests/files.h"
 
 using namespace weft;
 

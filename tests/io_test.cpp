@@ -1,7 +1,6 @@
 #include <csignal>
 #include <thread>
 
-#include "files.h"
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "weft/io/atomic_file.h"
 #include "weft/io/gzip.h"
 #include "weft/io/idx.h"
+#include "weft/tests/files.h"
 
 using namespace weft;
 

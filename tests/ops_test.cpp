@@ -1,6 +1,5 @@
 #include <cmath>
 
-#include "op_runner.h"
 #include <doctest/doctest.h>
 
 #include "weft/core/parallel.h"
@@ -12,6 +11,7 @@
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
 #include "weft/ops/view.h"
+#include "weft/tests/op_runner.h"
 
 using namespace weft;
 using namespace weft::testing;
