@@ -8,6 +8,8 @@
 namespace weft::zoo_format {
 
 inline constexpr int schema = 1;
+/// Ids, networks and epochs are int32 in the shards.
+inline constexpr std::int64_t index_end = std::int64_t{1} << 31;
 inline constexpr const char* description_file = "zoo.json";
 inline constexpr const char* table_file = "table.csv";
 inline constexpr const char* state_file = "state.safetensors";

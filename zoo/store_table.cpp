@@ -68,8 +68,6 @@ class Fields {
   const std::filesystem::path& path_;
 };
 
-constexpr std::int64_t any = std::int64_t{1} << 31;  // ids and epochs are int32 in the shards
-
 void check_header(const Csv& csv, const std::filesystem::path& path, const std::vector<Column>& expected) {
   if (csv.columns() != expected.size())
     fail(path, "{} columns; {} has {}", csv.columns(), description_file, expected.size());
@@ -110,10 +108,10 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
   for (std::size_t r = 0; r < rows.size(); ++r) {
     ZooRow& row = rows[r];
     Fields fields(csv, r, path);
-    row.id = fields.integer(any);
+    row.id = fields.integer(index_end);
     if (!ids.insert(row.id).second) fail(path, "line {}: id {} a second time", csv.line(r), row.id);
     row.network = fields.integer(description.networks);
-    row.epoch = fields.integer(any);
+    row.epoch = fields.integer(index_end);
     if (!checkpoints.emplace(row.network, row.epoch).second)
       fail(path, "line {}: epoch {} of network {} a second time", csv.line(r), row.epoch, row.network);
     const auto network = static_cast<std::size_t>(row.network);

@@ -116,7 +116,7 @@ struct ZooWriter::State {
 
   void check_same(const fs::path& there) const {
     if (const auto difference = first_difference(read_text(there / description_file), text); !difference.empty())
-      throw UsageError("[zoo] {} was begun with another description: {}; resume with the same one, or replace it",
+      throw UsageError("[zoo] {} has another description: {}; resume with the same one, or replace it",
                        in_quotes(there.native()), difference);
   }
 
@@ -201,9 +201,9 @@ struct ZooWriter::State {
     }
     std::set<std::pair<std::int64_t, std::int64_t>> here;
     for (const ZooResult& r : results) {
-      if (r.network < 0 || r.network >= description.networks || r.epoch < 0)
-        throw UsageError("[zoo] network {}, epoch {}; allowed: networks 0 to {}, epochs from 0", r.network, r.epoch,
-                         description.networks - 1);
+      if (r.network < 0 || r.network >= description.networks || r.epoch < 0 || r.epoch >= index_end)
+        throw UsageError("[zoo] network {}, epoch {}; allowed: networks 0 to {}, epochs 0 to {}", r.network, r.epoch,
+                         description.networks - 1, index_end - 1);
       if (checkpoints.contains({r.network, r.epoch}) || !here.emplace(r.network, r.epoch).second)
         throw UsageError("[zoo] network {}, epoch {} a second time; allowed: once", r.network, r.epoch);
     }
