@@ -142,6 +142,8 @@ TEST_CASE("a full disk: a clear error, nothing lost, and the run resumes once th
     std::string path;
     ~Unmount() { ::umount2(path.c_str(), MNT_DETACH); }
   } unmount{disk.string()};
+  CHECK(message_of<UsageError>([&] { train_store_sample(disk, Existing::refuse); }) ==
+        "[zoo] '" + disk.string() + "' is a mount point; choose a folder inside it");
   int failed = 0;
   for (int pages : {15, 14, 12, 8, 4, 0}) {  // of 16; the ballast takes them
     write_text(disk / "ballast", std::string(static_cast<std::size_t>(pages) * 4096, 'x'));

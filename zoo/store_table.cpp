@@ -48,8 +48,11 @@ class Fields {
     return value;
   }
   Split split() {
-    for (Split s : {Split::train, Split::val, Split::test})
-      if (csv_.text(row_, at_) == name(s)) return ++at_, s;
+    for (Split s : {Split::train, Split::val, Split::test}) {
+      if (csv_.text(row_, at_) != name(s)) continue;
+      ++at_;
+      return s;
+    }
     refuse("train, val, test");
   }
   /// The next field, which must be `expected`.
@@ -117,11 +120,12 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
     const auto network = static_cast<std::size_t>(row.network);
     const bool is_first = !first[network];
     if (is_first) first[network] = &row;
-    for (std::size_t k = 0; k < row.splits.size(); ++k)
+    if (!is_first) row.splits = first[network]->splits;
+    for (Split& split : row.splits)
       if (is_first)
-        row.splits[k] = fields.split();
+        split = fields.split();
       else
-        fields.same(name(row.splits[k] = first[network]->splits[k]));
+        fields.same(name(split));
     row.diverged = fields.integer(2) == 1;
     row.accuracy = fields.number();
     row.loss = fields.number();

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "weft/io/atomic_file.h"
 #include "weft/io/descriptor.h"
@@ -66,10 +67,20 @@ std::string read_text(const fs::path& path) {
 
 bool has_files(const fs::path& folder) { return fs::exists(folder) && !fs::is_empty(folder); }
 
-/// Where a name ends in a slash or is a link, the folder that it means: the names beside it are made from that.
+/// Where a name ends in a slash or a dot or is a link, the folder that it means: names beside it are made from that.
 fs::path meant(fs::path folder) {
   if (!folder.has_filename()) folder = folder.parent_path();
-  return fs::is_symlink(folder) ? fs::canonical(folder) : folder;
+  const bool dots = folder.filename() == "." || folder.filename() == "..";
+  return dots || fs::is_symlink(folder) ? fs::canonical(folder) : folder;
+}
+
+/// A finished zoo could not be renamed to one: that must not come out after hours of training.
+void check_no_mount_point(const fs::path& folder) {
+  struct stat itself {
+  }, parent{};
+  if (::stat(folder.c_str(), &itself) != 0 || ::stat((folder / "..").c_str(), &parent) != 0) return;
+  if (itself.st_dev != parent.st_dev)
+    throw UsageError("[zoo] {} is a mount point; choose a folder inside it", in_quotes(folder.native()));
 }
 
 }  // namespace
@@ -90,6 +101,7 @@ struct ZooWriter::State {
         replaced(beside(folder, ".replaced")),
         description(std::move(description_)),
         text(description_text(description)) {
+    check_no_mount_point(folder);
     for (const fs::path& path : {folder, part, replaced}) check_only_zoo(path);
   }
 
