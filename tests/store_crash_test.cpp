@@ -34,9 +34,16 @@ std::map<std::string, std::string> expected_content() {
   return files;
 }
 
-pid_t start_writer(const std::filesystem::path& folder, long step) {
+/// A zoo that is not the sample.
+void write_other_zoo(const std::filesystem::path& folder) {
+  ZooWriter writer(folder, store_description(small_space(), 1, 9));
+  writer.append(store_results(0, 1, 1, Key(9, "x")), store_weights(small_space(), 1, Key(9, "x")));
+  writer.finish();
+}
+
+pid_t start_writer(const std::filesystem::path& folder, std::string existing, long step) {
   std::string program = WEFT_STORE_WRITER, path = folder.string(), text = std::to_string(step);
-  char* arguments[] = {program.data(), path.data(), text.data(), nullptr};
+  char* arguments[] = {program.data(), path.data(), existing.data(), text.data(), nullptr};
   pid_t child = 0;
   REQUIRE(posix_spawn(&child, program.c_str(), nullptr, nullptr, arguments, environ) == 0);
   return child;
@@ -67,17 +74,39 @@ TEST_CASE("a run that is killed at any step of its work on the disk resumes and 
   for (long step = 1;; ++step, ++killed) {
     INFO(step);
     const TemporaryFolder folder;
-    const bool done = ended(start_writer(folder / "zoo", step));
+    const bool done = ended(start_writer(folder / "zoo", "resume", step));
     // Whoever opens it in between sees a complete zoo or none.
     if (std::filesystem::exists(folder / "zoo"))
       check_complete(folder, expected);
     else
       CHECK_THROWS_AS(Zoo::open(folder / "zoo"), DiskError);
-    CHECK(ended(start_writer(folder / "zoo", 0)));
+    CHECK(ended(start_writer(folder / "zoo", "resume", 0)));
     check_complete(folder, expected);
     if (done) break;
   }
   CHECK(killed > 50);
+}
+
+TEST_CASE("a zoo that is replaced is there, complete, until the new one is, at whatever step the run is killed") {
+  const auto expected = expected_content();
+  const TemporaryFolder first;
+  write_other_zoo(first / "zoo");
+  const auto old = content(first / "zoo");
+  bool done = false;
+  for (long step = 1; !done; ++step) {
+    INFO(step);
+    const TemporaryFolder folder;
+    std::filesystem::copy(first / "zoo", folder / "zoo");
+    done = ended(start_writer(folder / "zoo", "replace", step));
+    const auto now = content(folder / "zoo");
+    const bool between =
+        now.empty() && content(folder / "zoo.replaced") == old && content(folder / "zoo.part") == expected;
+    CHECK((now == old || now == expected || between));
+    // Where not even zoo.json was written there is nothing to resume.
+    const bool begun = now != old || std::filesystem::exists(folder / "zoo.part/zoo.json");
+    CHECK(ended(start_writer(folder / "zoo", begun ? "resume" : "replace", 0)));
+    check_complete(folder, expected);
+  }
 }
 
 TEST_CASE("a run that is killed again and again, while it starts or resumes too, gets there all the same") {
@@ -91,9 +120,10 @@ TEST_CASE("a run that is killed again and again, while it starts or resumes too,
     for (std::uint64_t round = 0; !done; ++round) {
       const auto longest = static_cast<std::int64_t>(10 + 5 * round);
       if (uniform_index(key, 2 * round, 2) == 0) {
-        done = ended(start_writer(folder / "zoo", 1 + static_cast<long>(uniform_index(key, 2 * round + 1, longest))));
+        done = ended(
+            start_writer(folder / "zoo", "resume", 1 + static_cast<long>(uniform_index(key, 2 * round + 1, longest))));
       } else {
-        const pid_t child = start_writer(folder / "zoo", 0);
+        const pid_t child = start_writer(folder / "zoo", "resume", 0);
         std::this_thread::sleep_for(std::chrono::microseconds(100 * uniform_index(key, 2 * round + 1, longest)));
         ::kill(child, SIGKILL);
         done = ended(child);
@@ -108,11 +138,7 @@ TEST_CASE("a disk that does not take a file: a clear error, nothing lost, and th
   for (rlim_t bytes : {100, 2010}) {
     INFO(bytes);
     const TemporaryFolder folder;
-    {  // the zoo that is there already is another one
-      ZooWriter writer(folder / "zoo", store_description(small_space(), 1, 9));
-      writer.append(store_results(0, 1, 1, Key(9, "x")), store_weights(small_space(), 1, Key(9, "x")));
-      writer.finish();
-    }
+    write_other_zoo(folder / "zoo");
     const auto before = content(folder / "zoo");
     {
       const FileSizeLimit limit(bytes);

@@ -9,9 +9,9 @@
 #include "weft/tests/store_samples.h"
 
 // Writes the sample zoo, or resumes it, and is killed on the way:
-//   weft_store_writer FOLDER [STEP]
-// The calls that change a disk are counted; the one with number STEP is half done when the process kills itself. The
-// test store_crash runs it for every STEP.
+//   weft_store_writer FOLDER resume|replace STEP
+// The calls that change a disk are counted; the one with number STEP is half done when the process kills itself (0:
+// none). The test store_crash runs it for every STEP.
 
 namespace {
 
@@ -58,10 +58,12 @@ int mkdir(const char* path, mode_t mode) {
 }
 
 int main(int argc, char** argv) {
-  if (argc < 2) return 2;
-  step_to_die = argc > 2 ? std::strtol(argv[2], nullptr, 10) : 0;
+  if (argc != 4) return 2;
+  using Existing = weft::ZooWriter::Existing;
+  const Existing existing = std::string_view(argv[2]) == "replace" ? Existing::replace : Existing::resume;
+  step_to_die = std::strtol(argv[3], nullptr, 10);
   try {
-    weft::testing::train_store_sample(argv[1], weft::ZooWriter::Existing::resume);
+    weft::testing::train_store_sample(argv[1], existing);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

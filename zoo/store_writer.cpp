@@ -135,6 +135,7 @@ struct ZooWriter::State {
   void resume() {
     if (has_files(folder) && !has_files(part)) {
       check_same(folder);
+      discard_replaced();  // killed while it did
       complete = true;
       return;
     }
