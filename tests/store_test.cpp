@@ -181,6 +181,12 @@ TEST_CASE("what exists is left alone unless resume or replace is asked for") {
   CHECK(message_of<UsageError>([&] { ZooWriter(zoo, other, Existing::resume); }) ==
         "[zoo] '" + zoo.string() +
             "' has another description: /seed is 5 there and 6 here; resume with the same one, or replace it");
+  std::filesystem::create_directory(part);  // as a run leaves it that was killed before it wrote zoo.json
+  write_text(part / ".weft-1-0.tmp", "");
+  CHECK(message_of<UsageError>([&] {
+          ZooWriter(zoo, other, Existing::resume);
+        }).starts_with("[zoo] '" + zoo.string() + "' has another description: /seed"));
+  std::filesystem::remove_all(part);
   CHECK(ZooWriter(zoo, store_description(small_space(), store_networks, 5), Existing::resume).complete());
   CHECK(folder.names() == std::vector<std::string>{"zoo"});
 

@@ -76,8 +76,8 @@ fs::path meant(fs::path folder) {
 
 /// A finished zoo could not be renamed to one: that must not come out after hours of training.
 void check_no_mount_point(const fs::path& folder) {
-  struct stat itself {
-  }, parent{};
+  struct stat itself {};
+  struct stat parent {};
   if (::stat(folder.c_str(), &itself) != 0 || ::stat((folder / "..").c_str(), &parent) != 0) return;
   if (itself.st_dev != parent.st_dev)
     throw UsageError("[zoo] {} is a mount point; choose a folder inside it", in_quotes(folder.native()));
@@ -133,14 +133,14 @@ struct ZooWriter::State {
   }
 
   void resume() {
-    if (has_files(folder) && !has_files(part)) {
+    const bool begun = fs::exists(part / description_file);
+    if (has_files(folder) && !begun) {
       check_same(folder);
       discard_replaced();  // killed while it did
       complete = true;
       return;
     }
     open_part();
-    const bool begun = fs::exists(part / description_file);
     if (begun) check_same(part);
     if (fs::exists(part / table_file) && !fs::exists(part / state_file)) {
       publish();  // killed after its last shard, while finishing
