@@ -5,6 +5,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "weft/core/hash.h"
 #include "weft/core/parallel.h"
 #include "weft/core/philox.h"
 
@@ -18,18 +19,12 @@ PhiloxBlock block(Key key, std::uint64_t counter) {
                 {{static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32)}});
 }
 
-/// FNV-1a, then mixed with what was there.
+/// b, mixed with what was there.
 std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   std::uint64_t x = a ^ (b + 0x9E3779B97F4A7C15u + (a << 6) + (a >> 2));
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
   return x ^ (x >> 31);
-}
-
-std::uint64_t hash(std::string_view text) {
-  std::uint64_t h = 0xCBF29CE484222325u;
-  for (char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
-  return h;
 }
 
 /// Four numbers of one counter, as floats use them.
@@ -76,7 +71,7 @@ void fill(const Tensor& t, const char* who, const Draw& draw) {
 
 }  // namespace
 
-Key::Key(std::uint64_t seed_, std::string_view purpose_) : seed(seed_), purpose(hash(purpose_)) {}
+Key::Key(std::uint64_t seed_, std::string_view purpose_) : seed(seed_), purpose(Hash().add(purpose_).value()) {}
 
 Key Key::at(std::uint64_t index) const {
   Key key = *this;
@@ -84,7 +79,7 @@ Key Key::at(std::uint64_t index) const {
   return key;
 }
 
-Key Key::at(std::string_view name) const { return at(hash(name)); }
+Key Key::at(std::string_view name) const { return at(Hash().add(name).value()); }
 
 void fill_uniform(const Tensor& t, Key key, double low, double high) {
   fill(t, "fill_uniform", [&]<class T>(std::uint64_t counter, T out[4]) {

@@ -28,16 +28,16 @@ int create(const std::filesystem::path& path) {
   return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 }
 
+[[noreturn]] void fail(const std::filesystem::path& path, const char* what, int error) {
+  throw DiskError("[write] {}: {}: {}", in_quotes(path.native()), what, error_text(error));
+}
+
 }  // namespace
 
 struct AtomicFile::State {
   std::filesystem::path path;
   std::filesystem::path temporary;
   Descriptor file;
-
-  [[noreturn]] void fail(const char* what, int error) const {
-    throw DiskError("[write] {}: {}: {}", in_quotes(path.native()), what, error_text(error));
-  }
 };
 
 AtomicFile::AtomicFile(std::filesystem::path path) {
@@ -49,7 +49,7 @@ AtomicFile::AtomicFile(std::filesystem::path path) {
   } while (fd < 0 && errno == EEXIST);
   const int error = errno;
   state_.reset(new State{std::move(path), std::move(temporary), Descriptor(fd)});
-  if (fd < 0) state_->fail("cannot create a file in its folder", error);
+  if (fd < 0) fail(state_->path, "cannot create a file in its folder", error);
 }
 
 AtomicFile::~AtomicFile() {
@@ -60,21 +60,25 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(state_->file.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) state_->fail("cannot write", errno);
+    if (written < 0) fail(state_->path, "cannot write", errno);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
 }
 
 void AtomicFile::commit() {
   State& s = *state_;
-  if (::fsync(s.file.get()) != 0) s.fail("cannot flush to the disk", errno);
-  if (!s.file.close()) s.fail("cannot close", errno);
-  if (std::rename(s.temporary.c_str(), s.path.c_str()) != 0) s.fail("cannot replace it", errno);
+  if (::fsync(s.file.get()) != 0) fail(s.path, "cannot flush to the disk", errno);
+  if (!s.file.close()) fail(s.path, "cannot close", errno);
+  rename_durably(s.temporary, s.path);
   s.temporary.clear();
+}
+
+void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (std::rename(from.c_str(), to.c_str()) != 0) fail(to, "cannot replace it", errno);
   // The new name itself is on the disk once its folder is. Some file systems cannot flush folders: EINVAL.
-  const Descriptor folder(::open(folder_of(s.path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor folder(::open(folder_of(to).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder || (::fsync(folder.get()) != 0 && errno != EINVAL))
-    s.fail("written, but its folder cannot be flushed to the disk", errno);
+    fail(to, "written, but its folder cannot be flushed to the disk", errno);
 }
 
 }  // namespace weft

@@ -28,4 +28,8 @@ class AtomicFile {
   std::unique_ptr<State> state_;
 };
 
+/// Gives a file or folder another name in the same folder, so that a power cut does not undo it; what has that name, if
+/// it is of the same kind and no folder with files, is replaced. Throws DiskError.
+void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+
 }  // namespace weft

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "weft/core/error.h"
+#include "weft/io/csv.h"
 #include "weft/io/gzip.h"
 #include "weft/io/idx.h"
 #include "weft/io/safetensors.h"
@@ -40,4 +41,13 @@ TEST_CASE("the corpus of the safetensors fuzzer parses or is refused") {
 
 TEST_CASE("the corpus of the IDX fuzzer parses or is refused") {
   replay("idx", [](std::span<const std::byte> bytes) { parse_idx(gunzip(bytes, "corpus", 1 << 20), "corpus"); });
+}
+
+TEST_CASE("the corpus of the CSV fuzzer parses or is refused") {
+  replay("csv", [](std::span<const std::byte> bytes) {
+    const Csv csv =
+        Csv::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, "corpus", Csv::Header::none);
+    for (std::size_t r = 0; r < csv.rows(); ++r)
+      for (std::size_t c = 0; c < csv.columns(); ++c) csv.text(r, c);
+  });
 }

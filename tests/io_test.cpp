@@ -1,30 +1,18 @@
-#include <csignal>
 #include <thread>
 
 #include <doctest/doctest.h>
-#include <sys/resource.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "weft/core/random.h"
 #include "weft/io/atomic_file.h"
 #include "weft/io/gzip.h"
 #include "weft/io/idx.h"
+#include "weft/tests/disk.h"
 #include "weft/tests/files.h"
 
 using namespace weft;
 
 namespace {
-
-template <class E, class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 std::string text_of(std::span<const std::byte> bytes) {
@@ -37,42 +25,10 @@ void write_atomically(const std::filesystem::path& path, const std::string& text
   file.commit();
 }
 
-/// While it lives, writing past `bytes` of any file fails with EFBIG, for root too.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  void (*handler_)(int);
-  rlimit before_{};
-};
-
 std::string random_text(Key key, std::size_t size, int letters) {
   std::string text;
   for (std::size_t i = 0; i < size; ++i) text += static_cast<char>('a' + uniform_index(key, i, letters));
   return text;
-}
-
-std::string compress(const std::string& text) {
-  z_stream stream{};
-  REQUIRE(deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string out(deflateBound(&stream, text.size()) + 32, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
 }
 
 std::string gunzip_error(const std::string& bytes, std::size_t limit = default_read_limit) {

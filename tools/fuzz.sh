@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-targets=(safetensors idx)
+targets=(safetensors idx csv)
 options=(-max_len=8192 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -print_funcs=0)
 
 if [[ ${1-} == --merge ]]; then
@@ -18,7 +18,7 @@ if [[ ${1-} == --merge ]]; then
 fi
 
 cmake --preset fuzz
-cmake --build --preset fuzz --target weft_idx_fuzz weft_safetensors_fuzz weft_make_corpus
+cmake --build --preset fuzz --target weft_csv_fuzz weft_idx_fuzz weft_safetensors_fuzz weft_make_corpus
 mkdir -p build/fuzz/findings
 for target in "${targets[@]}"; do
   mkdir -p "build/fuzz/found/$target"

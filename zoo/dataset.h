@@ -1,19 +1,23 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "weft/core/tensor.h"
 
 namespace weft {
 
-/// Grey images in [-1, 1] with labels.
+/// Images in [-1, 1] with labels; grey ones have one channel.
 struct Dataset {
   std::string name;
-  Tensor images;  ///< float32 [items, rows, columns]
+  Tensor images;  ///< float32 [items, channels, rows, columns]
   Tensor labels;  ///< int32 [items]
   std::int64_t classes = 10;
 
   std::int64_t items() const { return images.dim(0); }
+  std::int64_t channels() const { return images.dim(1); }
+  std::int64_t rows() const { return images.dim(2); }
+  std::int64_t columns() const { return images.dim(3); }
 };
 
 /// MNIST from IDX files, plain or gz: `<prefix>-images-idx3-ubyte[.gz]` and `<prefix>-labels-idx1-ubyte[.gz]` in
@@ -21,8 +25,20 @@ struct Dataset {
 /// above 9, or counts that differ).
 Dataset load_mnist(const std::string& folder, const std::string& prefix);
 
+/// CIFAR-10 from its binary batches, plain or gz: `<batch>.bin[.gz]` in `folder`, one after the other; "data_batch_1"
+/// to "data_batch_5" are for training, "test_batch" for testing. Throws DiskError and FormatError, as read_cifar10
+/// does; UsageError without a batch.
+Dataset load_cifar10(const std::string& folder, const std::vector<std::string>& batches);
+
+/// One channel, the mean of all.
+Dataset grey(const Dataset& data);
+
 /// Means over blocks of `factor` x `factor` pixels: 28x28 with factor 4 gives 7x7. Throws ShapeError when it does not
 /// divide.
 Dataset averaged(const Dataset& data, std::int64_t factor);
+
+/// 16 hexadecimal digits that depend on every image, label and shape (FNV-1a, 64 bits): two data sets that differ by
+/// accident have different ones.
+std::string content_hash(const Dataset& data);
 
 }  // namespace weft

@@ -57,6 +57,19 @@ void idx(const std::filesystem::path& folder) {
   save_compressed(folder / "seed-bomb.gz", std::string(2 << 20, '\0'));
 }
 
+void csv(const std::filesystem::path& folder) {
+  save(folder / "seed-valid", "id,network,split_0,loss\n0,0,train,2.302585\n1,0,val,nan\n");
+  save(folder / "seed-quoted", "\"3\",\"a \"\"b\"\"\",\"c,\r\nd\"\r\n4,,-1.5e-3\r\n");
+  save(folder / "seed-byte-order-mark", "\xef\xbb\xbf\"a\"\n");
+  save(folder / "seed-empty-lines", "\n\n");
+  save(folder / "seed-ragged", "a,b\nc\n");
+  save(folder / "seed-bare-quote", "a\"b\n");
+  save(folder / "seed-open-quote", "\"a\n");
+  save(folder / "seed-behind-quote", "\"a\"b\n");
+  save(folder / "seed-carriage-return", "a\rb\n");
+  save(folder / "seed-two-names", "a,a\n");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -66,4 +79,5 @@ int main(int argc, char** argv) {
   }
   safetensors(std::filesystem::path(argv[1]) / "safetensors");
   idx(std::filesystem::path(argv[1]) / "idx");
+  csv(std::filesystem::path(argv[1]) / "csv");
 }

@@ -1,0 +1,83 @@
+#include "weft/io/checkpoint.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "weft/core/error.h"
+#include "weft/io/text.h"
+
+namespace weft {
+namespace {
+
+constexpr const char* kind_key = "weft.model";
+constexpr const char* schema_key = "weft.schema";
+constexpr const char* config_key = "weft.config";
+
+template <class... Args>
+[[noreturn]] void fail(const std::string& path, fmt::format_string<Args...> message, Args&&... args) {
+  throw FormatError("[model] {}: {}", in_quotes(path), fmt::format(message, std::forward<Args>(args)...));
+}
+
+bool is_json_object(const std::string& text) {
+  return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false).is_object();
+}
+
+template <class T>
+bool all_finite(const Tensor& t) {
+  const auto values = t.span<T>();
+  return std::all_of(values.begin(), values.end(), [](T x) { return std::isfinite(x); });
+}
+
+void check_finite(const std::filesystem::path& path, const std::string& name, const Tensor& t) {
+  if ((t.dtype() == DType::f32 && !all_finite<float>(t)) || (t.dtype() == DType::f64 && !all_finite<double>(t)))
+    throw NumericError("[model] {}: '{}' is not finite", in_quotes(path.native()), name);
+}
+
+}  // namespace
+
+void Checkpoint::save(const std::filesystem::path& path, const std::string& kind, const std::string& config,
+                      std::span<const NamedTensor> tensors, Metadata metadata) {
+  if (kind.empty()) throw UsageError("[model] no kind; allowed: the name of the model's family, as in 'magep'");
+  if (!is_json_object(config))
+    throw UsageError("[model] the config of '{}' is {}; allowed: a JSON object", kind, in_quotes(config));
+  for (const auto& [name, tensor] : tensors) check_finite(path, name, tensor);
+  metadata[kind_key] = kind;
+  metadata[schema_key] = std::to_string(schema);
+  metadata[config_key] = config;
+  save_safetensors(path, tensors, metadata);
+}
+
+Checkpoint Checkpoint::open(const std::filesystem::path& path) {
+  Checkpoint model(path.native(), SafeTensors::open(path));
+  const auto value = [&](const char* key) -> const std::string& {
+    const auto found = model.metadata().find(key);
+    if (found == model.metadata().end())
+      fail(model.path_, "no '{}' in its metadata: not a model; name a file that a training wrote", key);
+    return found->second;
+  };
+  model.kind_ = value(kind_key);
+  if (const std::string& found = value(schema_key); found != std::to_string(schema))
+    fail(model.path_, "schema {}; this weft reads '{}': use the version that wrote it", in_quotes(found), schema);
+  model.config_ = value(config_key);
+  if (!is_json_object(model.config_))
+    fail(model.path_, "'{}' is {}; allowed: a JSON object", config_key, in_quotes(model.config_));
+  return model;
+}
+
+void Checkpoint::load(std::span<const NamedTensor> into) const {
+  for (const auto& [name, to] : into) {
+    if (!file_.contains(name)) fail(path_, "no tensor '{}', which the {} model has", name, kind_);
+    if (file_.shape(name) != to.shape() || file_.dtype(name) != to.dtype())
+      fail(path_, "tensor '{}' is {} {}; the {} model has {} {}", name, weft::name(file_.dtype(name)),
+           file_.shape(name).str(), kind_, weft::name(to.dtype()), to.shape().str());
+    check_finite(path_, name, file_.tensor(name));
+  }
+  for (const std::string& name : file_.names())
+    if (std::none_of(into.begin(), into.end(), [&](const NamedTensor& t) { return t.name == name; }))
+      fail(path_, "tensor {}, which the {} model does not have", in_quotes(name), kind_);
+  for (const auto& [name, to] : into) to.copy_from(file_.tensor(name));
+}
+
+}  // namespace weft

@@ -1,0 +1,147 @@
+#pragma once
+// A zoo of trained networks on disk: a folder that holds
+//
+//     zoo.json                      what it is: space, data, seed, and what each column of the table means
+//     table.csv                     one row per checkpoint of a network: results, splits, hyper-parameters
+//     weights-00000.safetensors …   shards of checkpoints: one tensor per name of the space, [rows, taps, axes…], and
+//                                   their ids and results as "table.id", "table.accuracy", …
+//
+// It appears complete or not at all. While it is written the folder is called `<folder>.part`; a killed run resumes
+// there and ends with the same bytes as one that was never killed.
+
+#include <array>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "weft/groups/space.h"
+#include "weft/io/safetensors.h"
+
+namespace weft {
+
+enum class Split : std::uint8_t { train, val, test };
+const char* name(Split split);
+
+/// One for each of the five split columns.
+using Splits = std::array<Split, 5>;
+
+/// Five seeded random splits of networks, 70 / 15 / 15 (the shares of val and test rounded to the nearest network). All
+/// checkpoints of a network share its splits.
+std::vector<Splits> draw_splits(std::int64_t networks, std::uint64_t seed);
+
+/// A column of the table that describes the networks.
+struct HyperParameter {
+  std::string name, meaning;
+  std::vector<std::string> values;  ///< one per network
+  bool operator==(const HyperParameter&) const = default;
+
+  /// Values as number_text() (io/csv.h) gives them.
+  static HyperParameter numbers(std::string name, std::string meaning, std::span<const double> values);
+};
+
+/// What a zoo is, known before its first network is trained.
+struct ZooDescription {
+  Space space;
+  std::string architecture;          ///< "mlp", "cnn", "transformer"
+  std::string activation;            ///< "relu"
+  std::string data_name, data_hash;  ///< Dataset::name, content_hash()
+  std::string generator;             ///< "weft 0.1.0"
+  std::uint64_t seed = 0;            ///< of everything random in it, the splits too
+  std::int64_t networks = 0;
+  std::vector<HyperParameter> hyper_parameters;
+  std::map<std::string, std::string> settings;  ///< what else the generator was told: {"epochs", "8"}
+  bool operator==(const ZooDescription&) const = default;
+};
+
+/// What was measured on one checkpoint of one network.
+struct ZooResult {
+  std::int64_t network = 0, epoch = 0;
+  double accuracy = 0;                                               ///< on the test items, 0 to 1
+  double loss = 0;                                                   ///< mean over the test items
+  bool diverged = false;                                             ///< the weights are the last finite ones
+  double train_accuracy = std::numeric_limits<double>::quiet_NaN();  ///< where it was measured
+};
+
+/// One row of the table.
+struct ZooRow : ZooResult {
+  std::int64_t id = 0;  ///< names the checkpoint in the table, the shards and messages
+  Splits splits{};
+};
+
+/// Writes a zoo, shard by shard:
+///     ZooWriter writer(folder, description, ZooWriter::Existing::resume);
+///     if (auto state = writer.state()) …                  // go on where it was saved
+///     while (…) { …; writer.append(results, weights); writer.save_state(tensors); }
+///     writer.finish();
+/// All members throw DiskError when the disk does not take the data; nothing that was complete is lost then.
+class ZooWriter {
+ public:
+  enum class Existing : std::uint8_t {
+    refuse,   ///< a zoo that is there, complete or not, is an error
+    resume,   ///< go on with an incomplete one; start where there is none
+    replace,  ///< start anew; a complete one stays until finish()
+  };
+
+  /// Throws UsageError for a zoo that must not be there, one to resume that another description began (naming the first
+  /// difference), a folder that holds anything but a zoo, a description that contradicts itself; DiskError while
+  /// another process writes there.
+  ZooWriter(const std::filesystem::path& folder, ZooDescription description, Existing existing = Existing::refuse);
+  ~ZooWriter();
+
+  /// Resuming found it finished: there is nothing left to write, and finish() does nothing.
+  bool complete() const;
+  /// Rows that are safe: when resuming, those that were there when the state was last saved.
+  std::int64_t rows() const;
+  /// What save_state() wrote last; nothing to go on with: start from the beginning.
+  std::optional<SafeTensors> state() const;
+
+  /// One shard: result i belongs to row i of the weights, float32 [results, taps, axes…] in the order of the space.
+  /// Their ids count on. Throws ShapeError, DtypeError; NumericError for a weight that is not finite, naming network
+  /// and tensor; UsageError for a network that the zoo does not have or an epoch that it has twice.
+  void append(std::span<const ZooResult> results, std::span<const Tensor> weights);
+
+  /// What the training needs to go on from here, under any names; "weft.rows" in the metadata is taken; finish()
+  /// removes it. A run that is killed resumes here: rows appended later are dropped, and are the same bytes when they
+  /// are made again.
+  void save_state(std::span<const NamedTensor> tensors, Metadata metadata = {});
+
+  /// Writes the table and gives the folder its name. Throws UsageError when a network has no row.
+  void finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// A complete zoo, checked as a whole when it is opened. A handle: copying it copies nothing.
+class Zoo {
+ public:
+  /// Throws DiskError where there is no zoo or an incomplete one; FormatError for a file that is missing or is not as
+  /// the others say it must be (schema, columns, rows, ids, splits, names and shapes of tensors, dtypes), naming file
+  /// and place; NumericError for weights that are not finite, naming id and tensor.
+  static Zoo open(const std::filesystem::path& folder);
+
+  const ZooDescription& description() const;
+  const Space& space() const { return description().space; }
+  const std::vector<ZooRow>& rows() const;
+  /// The ids of one part of one of the five splits, in the order of rows().
+  std::vector<std::int64_t> ids(int split, Split part) const;
+
+  /// Weights of some rows: copies them into float32 tensors [ids, taps, axes…] in the order of the space, features with
+  /// one channel. Touches the pages of these rows only and allocates nothing. Throws UsageError for an unknown id,
+  /// ShapeError, DtypeError.
+  void gather(std::span<const std::int64_t> ids, std::span<const Tensor> into) const;
+  /// The same in new tensors.
+  std::vector<Tensor> weights(std::span<const std::int64_t> ids) const;
+
+ private:
+  struct Contents;
+  explicit Zoo(std::shared_ptr<const Contents> contents) : contents_(std::move(contents)) {}
+  std::shared_ptr<const Contents> contents_;
+};
+
+}  // namespace weft

@@ -1,0 +1,141 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <unordered_map>
+
+#include "weft/core/parallel.h"
+#include "weft/zoo/store_format.h"
+
+namespace weft {
+namespace fs = std::filesystem;
+using namespace zoo_format;
+
+namespace {
+
+bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+/// The first column in which two rows differ, or null.
+const char* difference(const ZooRow& a, const ZooRow& b) {
+  if (a.id != b.id) return "id";
+  if (a.network != b.network) return "network";
+  if (a.epoch != b.epoch) return "epoch";
+  if (a.diverged != b.diverged) return "diverged";
+  if (!same(a.accuracy, b.accuracy)) return "accuracy";
+  if (!same(a.loss, b.loss)) return "loss";
+  return same(a.train_accuracy, b.train_accuracy) ? nullptr : "train_accuracy";
+}
+
+void check_complete(const fs::path& folder) {
+  if (fs::exists(folder / table_file)) return;
+  const fs::path part = fs::exists(folder / description_file) ? folder : beside(folder, ".part");
+  if (fs::exists(part / description_file))
+    throw DiskError("[zoo] {} is not finished; resume the run that writes it", in_quotes(part.native()));
+  throw DiskError("[zoo] {}: no {} and {}: not a zoo", in_quotes(folder.native()), description_file, table_file);
+}
+
+}  // namespace
+
+struct Zoo::Contents {
+  ZooDescription description;
+  std::vector<ZooRow> rows;
+  std::vector<Shard> shards;
+  struct Place {
+    std::size_t shard;
+    std::int64_t row;
+  };
+  std::unordered_map<std::int64_t, Place> places;  ///< by id
+
+  /// The shards one after the other must have the rows of the table.
+  void read_shards(const fs::path& folder) {
+    const fs::path table = folder / table_file;
+    std::size_t at = 0;
+    while (fs::exists(folder / shard_file(shards.size()))) {
+      const fs::path path = folder / shard_file(shards.size());
+      shards.push_back(read_shard(path, description.space));
+      for (std::size_t i = 0; i < shards.back().rows.size(); ++i, ++at) {
+        if (at == rows.size())
+          fail(path, "row {} is beyond the {} rows of {}", i, rows.size(), in_quotes(table.native()));
+        if (const char* column = difference(rows[at], shards.back().rows[i]))
+          fail(table, "row {} (id {}) has another {} than row {} of {}: the table does not belong to the shards", at,
+               rows[at].id, column, i, in_quotes(path.native()));
+        places.emplace(rows[at].id, Place{shards.size() - 1, static_cast<std::int64_t>(i)});
+      }
+      check_finite(path);
+    }
+    if (at < rows.size())
+      throw DiskError("[zoo] {}: missing; {} has {} rows, the shards before it {}",
+                      in_quotes((folder / shard_file(shards.size())).native()), in_quotes(table.native()), rows.size(),
+                      at);
+  }
+
+  void check_finite(const fs::path& path) const {
+    const Shard& shard = shards.back();
+    for (std::size_t t = 0; t < shard.weights.size(); ++t)
+      if (const std::int64_t row = first_row_not_finite(shard.weights[t]); row >= 0)
+        throw NumericError("[zoo] {}: '{}' of id {} is not finite", in_quotes(path.native()),
+                           description.space.tensors()[t].name, shard.rows[static_cast<std::size_t>(row)].id);
+  }
+};
+
+Zoo Zoo::open(const fs::path& folder) {
+  disk_errors([&] { check_complete(folder); });
+  auto contents = std::make_shared<Contents>();
+  std::string values_hash;
+  contents->description = read_description(folder / description_file, values_hash);
+  contents->rows = read_table(folder / table_file, contents->description);
+  if (const auto hash = hash_of_values(contents->description.hyper_parameters); hash != values_hash)
+    fail(folder / table_file, "hyper-parameters with the hash {}; {} was written with {}: the table was changed", hash,
+         description_file, values_hash);
+  disk_errors([&] { contents->read_shards(folder); });
+  return Zoo(std::move(contents));
+}
+
+const ZooDescription& Zoo::description() const { return contents_->description; }
+
+const std::vector<ZooRow>& Zoo::rows() const { return contents_->rows; }
+
+std::vector<std::int64_t> Zoo::ids(int split, Split part) const {
+  if (split < 0 || split >= static_cast<int>(Splits{}.size()))
+    throw UsageError("[zoo] split {}; allowed: 0 to {}", split, Splits{}.size() - 1);
+  std::vector<std::int64_t> result;
+  for (const ZooRow& row : rows())
+    if (row.splits[static_cast<std::size_t>(split)] == part) result.push_back(row.id);
+  return result;
+}
+
+void Zoo::gather(std::span<const std::int64_t> ids, std::span<const Tensor> into) const {
+  const auto& tensors = space().tensors();
+  const auto n = static_cast<std::int64_t>(ids.size());
+  if (into.size() != tensors.size())
+    throw ShapeError("[zoo] {} tensors to gather into; the space has {}", into.size(), tensors.size());
+  for (std::size_t t = 0; t < tensors.size(); ++t)
+    if (const Shape expected = stacked_shape(space(), static_cast<int>(t), n); into[t].shape() != expected)
+      throw ShapeError("[zoo] '{}' gathered into shape {}; allowed: {}", tensors[t].name, into[t].shape().str(),
+                       expected.str());
+  for (std::int64_t id : ids)
+    if (!contents_->places.contains(id))
+      throw UsageError("[zoo] no id {}; the zoo has {} rows, see rows()", id, rows().size());
+  for (std::size_t t = 0; t < tensors.size(); ++t) {
+    float* out = into[t].data<float>();
+    const std::int64_t size = n ? into[t].numel() / n : 0;
+    // A mini-batch is too small for threads.
+    parallel_blocks(n, 1 + (1 << 18) / (size + 1), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const auto place = contents_->places.find(ids[static_cast<std::size_t>(i)])->second;
+        const float* row = contents_->shards[place.shard].weights[t].data<float>() + place.row * size;
+        std::memcpy(out + i * size, row, static_cast<std::size_t>(size) * sizeof(float));
+      }
+    });
+  }
+}
+
+std::vector<Tensor> Zoo::weights(std::span<const std::int64_t> ids) const {
+  std::vector<Tensor> result;
+  for (std::size_t t = 0; t < space().tensors().size(); ++t)
+    result.push_back(
+        Tensor::zeros(stacked_shape(space(), static_cast<int>(t), static_cast<std::int64_t>(ids.size())), DType::f32));
+  gather(ids, result);
+  return result;
+}
+
+}  // namespace weft

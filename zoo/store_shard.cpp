@@ -1,0 +1,125 @@
+#include <atomic>
+#include <bit>
+#include <set>
+
+#include "weft/core/parallel.h"
+#include "weft/zoo/store_format.h"
+
+namespace weft::zoo_format {
+namespace {
+
+constexpr const char* schema_key = "weft.schema";
+constexpr const char* space_key = "weft.space";
+
+/// One number of every row, as a tensor of the shard.
+template <class T, class F>
+NamedTensor column(const char* name, std::span<const ZooRow> rows, F&& value) {
+  NamedTensor result{name, Tensor::zeros({static_cast<std::int64_t>(rows.size())}, dtype_of<T>)};
+  for (std::size_t i = 0; i < rows.size(); ++i) result.tensor.span<T>()[i] = static_cast<T>(value(rows[i]));
+  return result;
+}
+
+/// A shard whose tensors are asked for one by one; done() finds those that nobody asked for.
+class Reader {
+ public:
+  explicit Reader(const std::filesystem::path& path) : path_(path), file_(SafeTensors::open(path)) {}
+
+  void metadata(const char* key, const std::string& expected) const {
+    const auto found = file_.metadata().find(key);
+    if (found == file_.metadata().end()) fail(path_, "no '{}' in its metadata: not a shard of a zoo", key);
+    if (found->second != expected)
+      fail(path_, "'{}' is {}; allowed: {}, as in {}", key, in_quotes(found->second), in_quotes(expected),
+           description_file);
+  }
+  Tensor tensor(const std::string& name, DType dtype, const Shape& shape) {
+    if (!file_.contains(name)) fail(path_, "no tensor '{}'", name);
+    if (file_.dtype(name) != dtype)
+      fail(path_, "tensor '{}' is {}; allowed: {}", name, weft::name(file_.dtype(name)), weft::name(dtype));
+    if (file_.shape(name) != shape)
+      fail(path_, "tensor '{}' has shape {}; allowed: {}", name, file_.shape(name).str(), shape.str());
+    asked_.insert(name);
+    return file_.tensor(name);
+  }
+  std::int64_t rows() const {
+    if (!file_.contains("table.id")) fail(path_, "no tensor 'table.id': not a shard of a zoo");
+    const Shape& shape = file_.shape("table.id");
+    if (shape.rank() != 1) fail(path_, "tensor 'table.id' has shape {}; allowed: [rows]", shape.str());
+    return shape[0];
+  }
+  void done() const {
+    for (const std::string& name : file_.names())
+      if (!asked_.contains(name)) fail(path_, "tensor {} is not in the space of {}", in_quotes(name), description_file);
+  }
+
+ private:
+  const std::filesystem::path& path_;
+  SafeTensors file_;
+  std::set<std::string> asked_;
+};
+
+}  // namespace
+
+Shape stacked_shape(const Space& space, int t, std::int64_t rows) { return space.feature_shape(t, rows, 1); }
+
+void write_shard(const std::filesystem::path& path, const Space& space, std::span<const ZooRow> rows,
+                 std::span<const Tensor> weights) {
+  std::vector<NamedTensor> tensors{
+      column<std::int32_t>("table.id", rows, [](const ZooRow& r) { return r.id; }),
+      column<std::int32_t>("table.network", rows, [](const ZooRow& r) { return r.network; }),
+      column<std::int32_t>("table.epoch", rows, [](const ZooRow& r) { return r.epoch; }),
+      column<std::uint8_t>("table.diverged", rows, [](const ZooRow& r) { return r.diverged; }),
+      column<double>("table.accuracy", rows, [](const ZooRow& r) { return r.accuracy; }),
+      column<double>("table.loss", rows, [](const ZooRow& r) { return r.loss; }),
+      column<double>("table.train_accuracy", rows, [](const ZooRow& r) { return r.train_accuracy; })};
+  for (std::size_t t = 0; t < weights.size(); ++t) tensors.push_back({space.tensors()[t].name, weights[t]});
+  save_safetensors(path, tensors, {{schema_key, std::to_string(schema)}, {space_key, space.str()}});
+}
+
+Shard read_shard(const std::filesystem::path& path, const Space& space) {
+  Reader file(path);
+  file.metadata(schema_key, std::to_string(schema));
+  file.metadata(space_key, space.str());
+  const std::int64_t n = file.rows();
+  Shard shard{std::vector<ZooRow>(static_cast<std::size_t>(n)), {}};
+  const Tensor id = file.tensor("table.id", DType::i32, {n}), network = file.tensor("table.network", DType::i32, {n}),
+               epoch = file.tensor("table.epoch", DType::i32, {n}),
+               diverged = file.tensor("table.diverged", DType::u8, {n}),
+               accuracy = file.tensor("table.accuracy", DType::f64, {n}),
+               loss = file.tensor("table.loss", DType::f64, {n}),
+               train_accuracy = file.tensor("table.train_accuracy", DType::f64, {n});
+  for (std::size_t i = 0; i < shard.rows.size(); ++i) {
+    ZooRow& row = shard.rows[i];
+    row.id = id.span<std::int32_t>()[i];
+    row.network = network.span<std::int32_t>()[i];
+    row.epoch = epoch.span<std::int32_t>()[i];
+    row.diverged = diverged.span<std::uint8_t>()[i] != 0;
+    row.accuracy = accuracy.span<double>()[i];
+    row.loss = loss.span<double>()[i];
+    row.train_accuracy = train_accuracy.span<double>()[i];
+  }
+  for (std::size_t t = 0; t < space.tensors().size(); ++t)
+    shard.weights.push_back(
+        file.tensor(space.tensors()[t].name, DType::f32, stacked_shape(space, static_cast<int>(t), n)));
+  file.done();
+  return shard;
+}
+
+std::int64_t first_row_not_finite(const Tensor& stacked) {
+  const std::int64_t rows = stacked.dim(0), size = rows ? stacked.numel() / rows : 0;
+  const float* data = stacked.data<float>();
+  std::atomic<std::int64_t> first{rows};
+  parallel_blocks(rows, 1 + 65536 / (size + 1), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      std::uint32_t bad = 0;
+      for (std::int64_t i = row * size; i < (row + 1) * size; ++i)
+        bad |= (std::bit_cast<std::uint32_t>(data[i]) & 0x7f800000u) == 0x7f800000u;
+      if (!bad) continue;
+      std::int64_t seen = first;
+      while (row < seen && !first.compare_exchange_weak(seen, row)) {}
+      return;
+    }
+  });
+  return first == rows ? -1 : first.load();
+}
+
+}  // namespace weft::zoo_format

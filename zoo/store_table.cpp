@@ -1,0 +1,146 @@
+#include <cmath>
+#include <set>
+
+#include "weft/core/random.h"
+#include "weft/io/csv.h"
+#include "weft/zoo/store_format.h"
+
+namespace weft {
+
+const char* name(Split split) {
+  switch (split) {
+    case Split::train:
+      return "train";
+    case Split::val:
+      return "val";
+    case Split::test:
+      return "test";
+  }
+  return "?";
+}
+
+std::vector<Splits> draw_splits(std::int64_t networks, std::uint64_t seed) {
+  std::vector<Splits> all(static_cast<std::size_t>(networks));
+  const auto share = static_cast<std::size_t>((networks * 15 + 50) / 100);
+  for (std::size_t k = 0; k < Splits{}.size(); ++k) {
+    const auto order = permutation(networks, Key(seed, "zoo splits").at(k));
+    for (std::size_t i = 0; i < order.size(); ++i)
+      all[static_cast<std::size_t>(order[i])][k] = i < share ? Split::test : i < 2 * share ? Split::val : Split::train;
+  }
+  return all;
+}
+
+namespace zoo_format {
+namespace {
+
+/// The fields of one row, from left to right.
+class Fields {
+ public:
+  Fields(const Csv& csv, std::size_t row, const std::filesystem::path& path) : csv_(csv), row_(row), path_(path) {}
+
+  std::string_view text() { return csv_.text(row_, at_++); }
+  double number() { return csv_.number(row_, at_++); }
+  /// An integer in [0, end).
+  std::int64_t integer(std::int64_t end) {
+    const std::int64_t value = csv_.integer(row_, at_);
+    if (value < 0 || value >= end) refuse(fmt::format("0 to {}", end - 1));
+    ++at_;
+    return value;
+  }
+  Split split() {
+    for (Split s : {Split::train, Split::val, Split::test}) {
+      if (csv_.text(row_, at_) != name(s)) continue;
+      ++at_;
+      return s;
+    }
+    refuse("train, val, test");
+  }
+  /// The next field, which must be `expected`.
+  void same(std::string_view expected) {
+    if (csv_.text(row_, at_) != expected) refuse(in_quotes(expected));
+    ++at_;
+  }
+  [[noreturn]] void refuse(const std::string& allowed) const {
+    fail(path_, "line {}: column {} has {}; allowed: {}", csv_.line(row_), in_quotes(csv_.names()[at_]),
+         in_quotes(csv_.text(row_, at_)), allowed);
+  }
+
+ private:
+  const Csv& csv_;
+  std::size_t row_, at_ = 0;
+  const std::filesystem::path& path_;
+};
+
+void check_header(const Csv& csv, const std::filesystem::path& path, const std::vector<Column>& expected) {
+  if (csv.columns() != expected.size())
+    fail(path, "{} columns; {} has {}", csv.columns(), description_file, expected.size());
+  for (std::size_t c = 0; c < expected.size(); ++c)
+    if (csv.names()[c] != expected[c].name)
+      fail(path, "column {} is {}; {} has {} there", c, in_quotes(csv.names()[c]), description_file,
+           in_quotes(expected[c].name));
+}
+
+}  // namespace
+
+std::string table_text(const ZooDescription& description, std::span<const ZooRow> rows) {
+  CsvWriter out;
+  for (const Column& c : columns(description)) out.add(c.name);
+  out.end_row();
+  for (const ZooRow& row : rows) {
+    out.add(row.id).add(row.network).add(row.epoch);
+    for (Split split : row.splits) out.add(name(split));
+    out.add(row.diverged ? "1" : "0").add(row.accuracy).add(row.loss).add(row.train_accuracy).add(description.seed);
+    for (const HyperParameter& h : description.hyper_parameters)
+      out.add(h.values[static_cast<std::size_t>(row.network)]);
+    out.end_row();
+  }
+  return out.text();
+}
+
+std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription& description) {
+  const Csv csv = Csv::read(path, Csv::Header::first_row);
+  check_header(csv, path, columns(description));
+  if (description.networks > static_cast<std::int64_t>(csv.rows()))
+    fail(path, "{} rows for {} networks; allowed: one or more for each", csv.rows(), description.networks);
+  const std::string seed = fmt::format("{}", description.seed);
+  std::vector<const ZooRow*> first(static_cast<std::size_t>(description.networks));
+  for (HyperParameter& h : description.hyper_parameters) h.values.assign(first.size(), {});
+  std::vector<ZooRow> rows(csv.rows());
+  std::set<std::int64_t> ids;
+  std::set<std::pair<std::int64_t, std::int64_t>> checkpoints;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    ZooRow& row = rows[r];
+    Fields fields(csv, r, path);
+    row.id = fields.integer(index_end);
+    if (!ids.insert(row.id).second) fail(path, "line {}: id {} a second time", csv.line(r), row.id);
+    row.network = fields.integer(description.networks);
+    row.epoch = fields.integer(index_end);
+    if (!checkpoints.emplace(row.network, row.epoch).second)
+      fail(path, "line {}: epoch {} of network {} a second time", csv.line(r), row.epoch, row.network);
+    const auto network = static_cast<std::size_t>(row.network);
+    const bool is_first = !first[network];
+    if (is_first) first[network] = &row;
+    if (!is_first) row.splits = first[network]->splits;
+    for (Split& split : row.splits)
+      if (is_first)
+        split = fields.split();
+      else
+        fields.same(name(split));
+    row.diverged = fields.integer(2) == 1;
+    row.accuracy = fields.number();
+    row.loss = fields.number();
+    row.train_accuracy = fields.number();
+    fields.same(seed);
+    for (HyperParameter& h : description.hyper_parameters)
+      if (is_first)
+        h.values[network] = fields.text();
+      else
+        fields.same(h.values[network]);
+  }
+  for (std::size_t n = 0; n < first.size(); ++n)
+    if (!first[n]) fail(path, "network {} of {} has no row", n, first.size());
+  return rows;
+}
+
+}  // namespace zoo_format
+}  // namespace weft

@@ -1,0 +1,301 @@
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "weft/io/atomic_file.h"
+#include "weft/io/descriptor.h"
+#include "weft/io/gzip.h"
+#include "weft/zoo/store_format.h"
+
+namespace weft {
+namespace fs = std::filesystem;
+using namespace zoo_format;
+
+namespace {
+
+constexpr const char* rows_key = "weft.rows";
+
+/// A file that a zoo, complete or not, may consist of: nothing else is ever removed.
+bool belongs_to_zoo(const std::string& name) {
+  if (name == description_file || name == table_file || name == state_file) return true;
+  if (name.starts_with(".weft-") && name.ends_with(".tmp")) return true;  // of an AtomicFile whose process was killed
+  unsigned long long shard = 0;
+  const std::string_view prefix = "weights-";
+  if (!name.starts_with(prefix)) return false;
+  std::from_chars(name.data() + prefix.size(), name.data() + name.size(), shard);
+  return name == shard_file(shard);
+}
+
+void check_only_zoo(const fs::path& folder) {
+  if (!fs::exists(fs::symlink_status(folder))) return;
+  if (!fs::is_directory(folder))
+    throw UsageError("[zoo] {} is not a folder; choose another name", in_quotes(folder.native()));
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (!belongs_to_zoo(entry.path().filename()))
+      throw UsageError("[zoo] {} holds {}, which is no part of a zoo; choose another folder",
+                       in_quotes(folder.native()), in_quotes(entry.path().filename().native()));
+}
+
+void remove_file(const fs::path& path) {
+  std::error_code error;
+  fs::remove(path, error);
+  if (error) throw DiskError("[write] {}: cannot remove it: {}", in_quotes(path.native()), error.message());
+}
+
+template <class Keep>
+void remove_files(const fs::path& folder, Keep&& keep) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(folder)) found.push_back(entry.path());
+  for (const fs::path& path : found)
+    if (!keep(path.filename().native())) remove_file(path);
+}
+
+void write_file(const fs::path& path, const std::string& text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+std::string read_text(const fs::path& path) {
+  const auto bytes = read_file(path);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+bool has_files(const fs::path& folder) { return fs::exists(folder) && !fs::is_empty(folder); }
+
+/// Where a name ends in a slash or a dot or is a link, the folder that it means: names beside it are made from that.
+fs::path meant(fs::path folder) {
+  if (!folder.has_filename()) folder = folder.parent_path();
+  const bool dots = folder.filename() == "." || folder.filename() == "..";
+  return dots || fs::is_symlink(folder) ? fs::canonical(folder) : folder;
+}
+
+/// A finished zoo could not be renamed to one: that must not come out after hours of training.
+void check_no_mount_point(const fs::path& folder) {
+  struct stat itself {};
+  struct stat parent {};
+  if (::stat(folder.c_str(), &itself) != 0 || ::stat((folder / "..").c_str(), &parent) != 0) return;
+  if (itself.st_dev != parent.st_dev)
+    throw UsageError("[zoo] {} is a mount point; choose a folder inside it", in_quotes(folder.native()));
+}
+
+}  // namespace
+
+struct ZooWriter::State {
+  fs::path folder, part, replaced;
+  ZooDescription description;
+  std::string text;  ///< of zoo.json
+  std::optional<Descriptor> lock;
+  std::vector<ZooRow> rows;
+  std::set<std::pair<std::int64_t, std::int64_t>> checkpoints;  ///< (network, epoch)
+  std::size_t shards = 0;
+  bool complete = false;
+
+  State(const fs::path& folder_, ZooDescription description_)
+      : folder(meant(folder_)),
+        part(beside(folder, ".part")),
+        replaced(beside(folder, ".replaced")),
+        description(std::move(description_)),
+        text(description_text(description)) {
+    check_no_mount_point(folder);
+    for (const fs::path& path : {folder, part, replaced}) check_only_zoo(path);
+  }
+
+  void refuse_existing() const {
+    if (has_files(folder))
+      throw UsageError("[zoo] {} is there; replace it or choose another folder", in_quotes(folder.native()));
+    if (has_files(part))
+      throw UsageError("[zoo] {} holds an unfinished zoo; resume it, replace it or choose another folder",
+                       in_quotes(part.native()));
+  }
+
+  /// Makes the folder to write in, and keeps other processes out of it. The lock goes with the process.
+  void open_part() {
+    std::error_code error;
+    fs::create_directories(part, error);
+    if (error) throw DiskError("[zoo] {}: cannot create it: {}", in_quotes(part.native()), error.message());
+    lock.emplace(::open(part.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!*lock) throw DiskError("[zoo] {}: {}", in_quotes(part.native()), error_text(errno));
+    // Some network file systems have no such lock; there the user takes care.
+    if (::flock(lock->get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+      throw DiskError("[zoo] {}: another process is writing there; wait for it or choose another folder",
+                      in_quotes(part.native()));
+  }
+
+  void check_same(const fs::path& there) const {
+    if (const auto difference = first_difference(read_text(there / description_file), text); !difference.empty())
+      throw UsageError("[zoo] {} has another description: {}; resume with the same one, or replace it",
+                       in_quotes(there.native()), difference);
+  }
+
+  void resume() {
+    const bool begun = fs::exists(part / description_file);
+    if (has_files(folder) && !begun) {
+      check_same(folder);
+      discard_replaced();  // killed while it did
+      complete = true;
+      return;
+    }
+    open_part();
+    if (begun) check_same(part);
+    if (fs::exists(part / table_file) && !fs::exists(part / state_file)) {
+      publish();  // killed after its last shard, while finishing
+      return;
+    }
+    restore_rows();
+    remove_files(part, [&](const std::string& name) {
+      if (name == description_file || name == state_file) return true;
+      for (std::size_t i = 0; i < shards; ++i)
+        if (name == shard_file(i)) return true;
+      return false;
+    });
+    if (!begun) write_file(part / description_file, text);
+  }
+
+  void start() {
+    open_part();
+    remove_files(part, [](const std::string&) { return false; });
+    write_file(part / description_file, text);
+  }
+
+  /// The rows of as many shards as the state of the training knows.
+  void restore_rows() {
+    const fs::path path = part / state_file;
+    if (!fs::exists(path)) return;
+    const SafeTensors saved = SafeTensors::open(path);
+    const auto found = saved.metadata().find(rows_key);
+    const std::string count = found == saved.metadata().end() ? "" : found->second;
+    std::size_t expected = 0;
+    const auto [end, error] = std::from_chars(count.data(), count.data() + count.size(), expected);
+    if (error != std::errc{} || end != count.data() + count.size())
+      fail(path, "'{}' is {}; allowed: the number of rows: replace the zoo", rows_key, in_quotes(count));
+    while (rows.size() < expected) {
+      const fs::path shard_path = part / shard_file(shards);
+      if (!fs::exists(shard_path))
+        fail(path, "counts {} rows, but {} is missing: replace the zoo", expected, in_quotes(shard_path.native()));
+      const Shard shard = read_shard(shard_path, description.space);
+      for (const ZooRow& row : shard.rows) add(row);
+      ++shards;
+    }
+    if (rows.size() != expected)
+      fail(path, "counts {} rows, the shards before it hold {}: replace the zoo", expected, rows.size());
+  }
+
+  void add(const ZooRow& row) {
+    rows.push_back(row);
+    checkpoints.emplace(row.network, row.epoch);
+  }
+
+  void check(std::span<const ZooResult> results, std::span<const Tensor> weights) const {
+    const auto n = static_cast<std::int64_t>(results.size());
+    const auto& tensors = description.space.tensors();
+    if (complete) throw UsageError("[zoo] {} is complete; it takes no more rows", in_quotes(folder.native()));
+    if (n == 0) throw UsageError("[zoo] no result to append; allowed: one or more");
+    if (weights.size() != tensors.size())
+      throw ShapeError("[zoo] {} tensors of weights; the space has {}", weights.size(), tensors.size());
+    for (std::size_t t = 0; t < tensors.size(); ++t) {
+      const Shape expected = stacked_shape(description.space, static_cast<int>(t), n);
+      if (weights[t].shape() != expected)
+        throw ShapeError("[zoo] weights '{}' have shape {}; allowed: {}, [results, taps, axes…]", tensors[t].name,
+                         weights[t].shape().str(), expected.str());
+      if (weights[t].dtype() != DType::f32)
+        throw DtypeError("[zoo] weights '{}' are {}; allowed: float32", tensors[t].name, name(weights[t].dtype()));
+      if (const std::int64_t row = first_row_not_finite(weights[t]); row >= 0) {
+        const ZooResult& r = results[static_cast<std::size_t>(row)];
+        throw NumericError(
+            "[zoo] network {}, epoch {}: '{}' is not finite; keep a diverged network's last finite "
+            "weights",
+            r.network, r.epoch, tensors[t].name);
+      }
+    }
+    std::set<std::pair<std::int64_t, std::int64_t>> here;
+    for (const ZooResult& r : results) {
+      if (r.network < 0 || r.network >= description.networks || r.epoch < 0 || r.epoch >= index_end)
+        throw UsageError("[zoo] network {}, epoch {}; allowed: networks 0 to {}, epochs 0 to {}", r.network, r.epoch,
+                         description.networks - 1, index_end - 1);
+      if (checkpoints.contains({r.network, r.epoch}) || !here.emplace(r.network, r.epoch).second)
+        throw UsageError("[zoo] network {}, epoch {} a second time; allowed: once", r.network, r.epoch);
+    }
+  }
+
+  /// The folder gets its name. What it replaces stays until the new one is there.
+  void publish() {
+    const bool replacing = has_files(folder);
+    if (replacing) {
+      discard_replaced();
+      rename_durably(folder, replaced);
+    }
+    rename_durably(part, folder);
+    complete = true;
+    discard_replaced();
+  }
+
+  void discard_replaced() const {
+    if (!fs::exists(replaced)) return;
+    remove_files(replaced, [](const std::string&) { return false; });
+    remove_file(replaced);
+  }
+};
+
+ZooWriter::ZooWriter(const fs::path& folder, ZooDescription description, Existing existing) {
+  disk_errors([&] {
+    state_ = std::make_unique<State>(folder, std::move(description));
+    if (existing == Existing::refuse) state_->refuse_existing();
+    if (existing == Existing::resume)
+      state_->resume();
+    else
+      state_->start();
+  });
+}
+
+ZooWriter::~ZooWriter() = default;
+
+bool ZooWriter::complete() const { return state_->complete; }
+
+std::int64_t ZooWriter::rows() const { return static_cast<std::int64_t>(state_->rows.size()); }
+
+std::optional<SafeTensors> ZooWriter::state() const {
+  const fs::path path = state_->part / state_file;
+  if (state_->complete || !fs::exists(path)) return std::nullopt;
+  return SafeTensors::open(path);
+}
+
+void ZooWriter::append(std::span<const ZooResult> results, std::span<const Tensor> weights) {
+  State& s = *state_;
+  s.check(results, weights);
+  std::vector<ZooRow> rows;
+  for (const ZooResult& result : results)
+    rows.push_back({result, static_cast<std::int64_t>(s.rows.size() + rows.size()), {}});
+  write_shard(s.part / shard_file(s.shards), s.description.space, rows, weights);
+  ++s.shards;
+  for (const ZooRow& row : rows) s.add(row);
+}
+
+void ZooWriter::save_state(std::span<const NamedTensor> tensors, Metadata metadata) {
+  if (state_->complete) throw UsageError("[zoo] {} is complete; no state to save", in_quotes(state_->folder.native()));
+  metadata[rows_key] = fmt::format("{}", state_->rows.size());
+  save_safetensors(state_->part / state_file, tensors, metadata);
+}
+
+void ZooWriter::finish() {
+  State& s = *state_;
+  if (s.complete) return;
+  const auto splits = draw_splits(s.description.networks, s.description.seed);
+  std::vector<bool> has_row(splits.size());
+  for (ZooRow& row : s.rows) {
+    row.splits = splits[static_cast<std::size_t>(row.network)];
+    has_row[static_cast<std::size_t>(row.network)] = true;
+  }
+  if (const auto missing = std::find(has_row.begin(), has_row.end(), false); missing != has_row.end())
+    throw UsageError("[zoo] network {} of {} has no row; append a checkpoint of every network before finish()",
+                     missing - has_row.begin(), has_row.size());
+  write_file(s.part / table_file, table_text(s.description, s.rows));
+  remove_file(s.part / state_file);  // from here on, resuming finds a complete zoo that lacks its name
+  disk_errors([&] { s.publish(); });
+}
+
+}  // namespace weft
