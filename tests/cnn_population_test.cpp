@@ -303,7 +303,7 @@ TEST_CASE("one step follows the recipe: rule, L2 on weights only, share") {
   const Dataset data = noise_data(small, 20, key);
   const double rate = 0.1, decay = 0.3;
   PopulationTrainer trainer(model, data, {{.rule = UpdateRule::sgd(0, decay), .learning_rate = rate, .share = 0.5}},
-                            {.epochs = 1, .batch = 10, .seed = 7});
+                            {.epochs = 1, .batch = 20, .seed = 7});
   const Key of_network = Key(7, "share").at(std::uint64_t{0});
   std::vector<std::int32_t> share = permutation(20, of_network);
   share.resize(10);

@@ -30,10 +30,11 @@ class PopulationTrainer {
   PopulationTrainer(const PopulationModel& model, const Dataset& train, std::vector<TrainingRecipe> recipes,
                     const TrainingPlan& plan);
 
-  /// One epoch of every network that has not diverged: its share of the items in a new order, in mini-batches, the last
-  /// one as large as what is left. A network diverges when its loss or gradient is no finite number or the gradient's
-  /// norm exceeds 1e15; it keeps the weights from before that step from then on. `progress(networks done)` is called
-  /// on the calling thread, now and then, and must not throw. Throws UsageError after the last epoch.
+  /// One epoch of every network that has not diverged: as many items as the training data has, in mini-batches, the
+  /// last one as large as what is left. All networks take the same number of steps; one with a smaller share passes
+  /// over it more often. A network diverges when its loss or gradient is no finite number or the gradient's norm
+  /// exceeds 1e15; it keeps the weights from before that step from then on. `progress(networks done)` is called on the
+  /// calling thread, now and then, and must not throw. Throws UsageError after the last epoch.
   void train_epoch(const std::function<void(std::int64_t)>& progress = {});
 
   std::int64_t networks() const { return static_cast<std::int64_t>(recipes_.size()); }
@@ -61,7 +62,7 @@ class PopulationTrainer {
   template <class Body>
   void each_network(const Body& body) const;
   std::vector<Score> evaluate(const Dataset& data, const std::vector<std::vector<std::int32_t>>& items) const;
-  std::int64_t steps_per_epoch(std::int64_t network) const;
+  std::vector<std::int32_t> order_of_epoch(std::int64_t network) const;
   Key key(const char* purpose, std::int64_t network) const;
   void train_network(std::int64_t network, Arena& arena);
 
@@ -72,7 +73,6 @@ class PopulationTrainer {
   std::vector<Tensor> weights_, first_, second_;
   Tensor epochs_done_, diverged_at_;
   std::vector<std::vector<std::int32_t>> shares_;
-  std::vector<std::int64_t> longest_first_;
   mutable std::vector<Arena> arenas_;  ///< one per thread
 };
 

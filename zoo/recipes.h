@@ -13,7 +13,7 @@ struct TrainingRecipe {
   double learning_rate = 1e-3;
   double init_std = 0.1;  ///< of the weights; biases start at 0
   double dropout = 0;     ///< of hidden values
-  double share = 1;       ///< of the training items, drawn for each network
+  double share = 1;       ///< of the training items, drawn for each network; the number of steps is the same for all
 };
 
 struct Range {
