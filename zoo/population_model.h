@@ -1,0 +1,48 @@
+#pragma once
+// What the training of populations (zoo/population_trainer.h) asks of an architecture: the loss, gradient and score of
+// ONE network, computed by the calling thread. The trainer walks the networks in parallel.
+
+#include <span>
+
+#include "weft/core/arena.h"
+#include "weft/core/random.h"
+#include "weft/groups/space.h"
+#include "weft/zoo/dataset.h"
+
+namespace weft {
+
+/// The tensors of one network in the order of its space, each contiguous.
+using NetworkWeights = std::span<const float* const>;
+using NetworkGradient = std::span<float* const>;
+
+/// Images by their places in a data set that all networks share.
+struct MiniBatch {
+  const Dataset& data;
+  std::span<const std::int32_t> items;
+};
+
+/// Of hidden values, for one network and step.
+struct Dropout {
+  double rate = 0;
+  Key key{0, "dropout"};
+};
+
+struct Score {
+  double loss = 0, accuracy = 0;  ///< means over the items
+};
+
+class PopulationModel {
+ public:
+  virtual ~PopulationModel() = default;
+
+  /// Of one network; weights are its features with one channel.
+  virtual const Space& space() const = 0;
+  /// Throws ShapeError, UsageError when the images or classes of the data are not what the networks take.
+  virtual void check(const Dataset& data) const = 0;
+  /// Mean cross-entropy over the batch; its gradient is written to `gradient`. Scratch comes from `arena`.
+  virtual double loss_and_gradient(NetworkWeights weights, const MiniBatch& batch, const Dropout& dropout,
+                                   NetworkGradient gradient, Arena& arena) const = 0;
+  virtual Score evaluate(NetworkWeights weights, const MiniBatch& items, Arena& arena) const = 0;
+};
+
+}  // namespace weft

@@ -1,0 +1,42 @@
+#include "weft/zoo/recipes.h"
+
+#include <cmath>
+
+namespace weft {
+namespace {
+
+double log_uniform(Key key, Range range) {
+  return std::exp(uniform(key, 0, std::log(range.low), std::log(range.high)));
+}
+
+template <class T>
+T one_of(Key key, const std::vector<T>& list) {
+  if (list.empty()) throw UsageError("[recipes] an empty list; allowed: one entry or more");
+  return list[static_cast<std::size_t>(uniform_index(key, 0, static_cast<std::int64_t>(list.size())))];
+}
+
+TrainingRecipe draw(const RecipeRanges& r, Key key) {
+  TrainingRecipe recipe;
+  recipe.rule.kind = one_of(key.at("rule"), r.rules);
+  recipe.rule.weight_decay = log_uniform(key.at("weight_decay"), r.weight_decay);
+  const bool sgd = recipe.rule.kind == UpdateRule::Kind::sgd || recipe.rule.kind == UpdateRule::Kind::momentum;
+  if (recipe.rule.kind == UpdateRule::Kind::momentum)
+    recipe.rule.momentum = log_uniform(key.at("momentum"), r.momentum);
+  recipe.learning_rate = log_uniform(key.at("learning_rate"), sgd ? r.sgd_rate : r.adaptive_rate);
+  recipe.init_std = log_uniform(key.at("init_std"), r.init_std);
+  recipe.dropout = one_of(key.at("dropout"), r.dropouts);
+  recipe.share = one_of(key.at("share"), r.shares);
+  return recipe;
+}
+
+}  // namespace
+
+std::vector<TrainingRecipe> draw_training_recipes(const RecipeRanges& ranges, std::int64_t first, std::int64_t count,
+                                                  Key key) {
+  std::vector<TrainingRecipe> recipes;
+  for (std::int64_t i = 0; i < count; ++i)
+    recipes.push_back(draw(ranges, key.at(static_cast<std::uint64_t>(first + i))));
+  return recipes;
+}
+
+}  // namespace weft

@@ -1,0 +1,38 @@
+#pragma once
+// What is drawn for each network of a zoo, so that accuracies spread from chance to the best reachable.
+
+#include <vector>
+
+#include "weft/core/random.h"
+#include "weft/nn/optim.h"
+
+namespace weft {
+
+struct TrainingRecipe {
+  UpdateRule rule;  ///< weight_decay is L2's λ (loss + λ/2 |W|²; AdamW: decoupled) and acts on weights, not on biases
+  double learning_rate = 1e-3;
+  double init_std = 0.1;  ///< of the weights; biases start at 0
+  double dropout = 0;     ///< of hidden values
+  double share = 1;       ///< of the training items, drawn for each network; the number of steps is the same for all
+};
+
+struct Range {
+  double low, high;
+};
+
+/// Ranges are drawn log-uniformly, lists uniformly.
+struct RecipeRanges {
+  std::vector<UpdateRule::Kind> rules{UpdateRule::Kind::momentum, UpdateRule::Kind::adam, UpdateRule::Kind::rmsprop};
+  Range sgd_rate{1e-2, 3e-1}, adaptive_rate{1e-4, 2e-2};  ///< adaptive: Adam, AdamW, RMSprop
+  Range momentum{1e-3, 1e-1};                             ///< of Kind::momentum
+  Range init_std{0.02, 0.5};
+  Range weight_decay{1e-8, 1e-2};
+  std::vector<double> dropouts{0, 0.1, 0.2, 0.3, 0.4, 0.5};
+  std::vector<double> shares{0.1, 0.25, 0.5, 1};
+};
+
+/// Recipe i is drawn from key.at(first + i).
+std::vector<TrainingRecipe> draw_training_recipes(const RecipeRanges& ranges, std::int64_t first, std::int64_t count,
+                                                  Key key);
+
+}  // namespace weft
