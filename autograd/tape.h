@@ -170,7 +170,9 @@ class Tape {
   void destroy_nodes();
 
   Arena& arena_;
-  Slot& slot(int i) { return chunks_[static_cast<std::size_t>(i / chunk_slots)][i % chunk_slots]; }
+  Slot& slot(int i) {
+    return chunks_[static_cast<std::size_t>(i / chunk_slots)][static_cast<std::size_t>(i % chunk_slots)];
+  }
 
   // Slots keep their addresses while others are added, and their memory over reset().
   static constexpr int chunk_slots = 128;

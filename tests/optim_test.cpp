@@ -330,7 +330,7 @@ TEST_CASE("optimisers say what is wrong") {
   refuses(UpdateRule::rmsprop(std::nan("")), "[rmsprop] weight_decay nan; allowed: 0 or more");
   UpdateRule rule = UpdateRule::adam();
   rule.epsilon = 0;
-  refuses(rule, "[adam] epsilon 0; allowed: above 0");
+  refuses(rule, "[adam] epsilon 0; allowed: 1e-30 or more");
   rule = UpdateRule::adam();
   rule.beta2 = 1;
   refuses(rule, "[adam] beta2 1; allowed: 0 or more, below 1");
