@@ -15,7 +15,7 @@ import tempfile
 def strays(nm, level, obj):
     """(symbols of `obj` that the linker sees, mangled, outside weft::<level>; the number of all). Static locals and their guards
     count as inside, and clang's pointer to the exception handler is no code."""
-    inside = re.compile(rf"_Z(TV|TI|TS|GV|GR)?Z?NK?4weft{len(level)}{level}|DW\.ref\.")
+    inside = re.compile(rf"_Z(TV|TI|TS|GV|GR|TAXtl)?Z?NK?4weft{len(level)}{level}|DW\.ref\.")
     out = subprocess.run([nm, "--extern-only", "--defined-only", "-P", obj], capture_output=True, text=True, check=True)
     names = [line.split()[0] for line in out.stdout.splitlines() if line.strip()]
     return [name for name in names if not inside.match(name)], len(names)
