@@ -14,8 +14,8 @@ import tempfile
 
 def strays(nm, level, obj):
     """(symbols of `obj` that the linker sees, mangled, outside weft::<level>; the number of all). Static locals and their guards
-    count as inside, and clang's pointer to the exception handler is no code."""
-    inside = re.compile(rf"_Z(TV|TI|TS|GV|GR)?Z?NK?4weft{len(level)}{level}|DW\.ref\.")
+    count as inside; clang's helpers for exceptions that end the program hold two calls and nothing else."""
+    inside = re.compile(rf"_Z(TV|TI|TS|GV|GR|TAXtl)?Z?NK?4weft{len(level)}{level}|DW\.ref\.|__clang_call_terminate$")
     out = subprocess.run([nm, "--extern-only", "--defined-only", "-P", obj], capture_output=True, text=True, check=True)
     names = [line.split()[0] for line in out.stdout.splitlines() if line.strip()]
     return [name for name in names if not inside.match(name)], len(names)
