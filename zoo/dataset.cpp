@@ -21,7 +21,8 @@ Dataset load_mnist(const std::string& folder, const std::string& prefix) {
   if (labels.rank() != 1 || labels.dim(0) != images.dim(0))
     throw FormatError("[mnist] '{}' has shape {}; allowed: [{}], one label per image", label_path, labels.shape().str(),
                       images.dim(0));
-  Dataset data{"mnist", Tensor::zeros(images.shape(), DType::f32), Tensor::zeros(labels.shape(), DType::i32), 10};
+  Dataset data{"mnist", Tensor::zeros({images.dim(0), 1, images.dim(1), images.dim(2)}, DType::f32),
+               Tensor::zeros(labels.shape(), DType::i32), 10};
   for (std::int64_t i = 0; i < labels.numel(); ++i) {
     const std::uint8_t label = labels.data<std::uint8_t>()[i];
     if (label > 9) throw FormatError("[mnist] '{}': label {} of item {}; allowed: 0..9", label_path, label, i);
@@ -36,20 +37,19 @@ Dataset load_mnist(const std::string& folder, const std::string& prefix) {
 }
 
 Dataset averaged(const Dataset& data, std::int64_t factor) {
-  const std::int64_t rows = data.images.dim(1), columns = data.images.dim(2);
+  const std::int64_t channels = data.channels(), rows = data.rows(), columns = data.columns();
   if (factor < 1 || rows % factor || columns % factor)
     throw ShapeError("[averaged] factor {} on images of {}x{}; it must divide both", factor, rows, columns);
-  Dataset out{data.name, Tensor::zeros({data.items(), rows / factor, columns / factor}, DType::f32), data.labels,
-              data.classes};
+  const std::int64_t height = rows / factor, width = columns / factor;
+  Dataset out{data.name, Tensor::zeros({data.items(), channels, height, width}, DType::f32), data.labels, data.classes};
   const float* in = data.images.data<float>();
   float* to = out.images.data<float>();
   const float scale = 1.f / static_cast<float>(factor * factor);
-  const std::int64_t size = rows / factor * (columns / factor);
-  parallel_blocks(data.items(), 256, [=](std::int64_t begin, std::int64_t end) {
+  parallel_blocks(data.items() * channels, 256, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t n = begin; n < end; ++n)
       for (std::int64_t r = 0; r < rows; ++r)
         for (std::int64_t c = 0; c < columns; ++c)
-          to[n * size + r / factor * (columns / factor) + c / factor] += scale * in[(n * rows + r) * columns + c];
+          to[(n * height + r / factor) * width + c / factor] += scale * in[(n * rows + r) * columns + c];
   });
   return out;
 }

@@ -6,17 +6,17 @@
 
 namespace weft {
 
-/// Images in [-1, 1] with labels.
+/// Images in [-1, 1] with labels; grey ones have one channel.
 struct Dataset {
   std::string name;
-  Tensor images;  ///< float32 [items, rows, columns], or [items, channels, rows, columns]
+  Tensor images;  ///< float32 [items, channels, rows, columns]
   Tensor labels;  ///< int32 [items]
   std::int64_t classes = 10;
 
   std::int64_t items() const { return images.dim(0); }
-  std::int64_t channels() const { return images.rank() == 4 ? images.dim(1) : 1; }
-  std::int64_t rows() const { return images.dim(images.rank() - 2); }
-  std::int64_t columns() const { return images.dim(images.rank() - 1); }
+  std::int64_t channels() const { return images.dim(1); }
+  std::int64_t rows() const { return images.dim(2); }
+  std::int64_t columns() const { return images.dim(3); }
 };
 
 /// MNIST from IDX files, plain or gz: `<prefix>-images-idx3-ubyte[.gz]` and `<prefix>-labels-idx1-ubyte[.gz]` in

@@ -81,7 +81,7 @@ void draw(int digit, Key key, float* image) {
 }  // namespace
 
 Dataset draw_glyphs(std::int64_t items, Key key) {
-  Dataset data{"glyphs", Tensor::zeros({items, side, side}, DType::f32), Tensor::zeros({items}, DType::i32), 10};
+  Dataset data{"glyphs", Tensor::zeros({items, 1, side, side}, DType::f32), Tensor::zeros({items}, DType::i32), 10};
   float* images = data.images.data<float>();
   std::int32_t* labels = data.labels.data<std::int32_t>();
   parallel_blocks(items, 64, [=](std::int64_t begin, std::int64_t end) {
