@@ -28,6 +28,8 @@
 #include "weft/ops/rows.h"
 #include "weft/ops/terms.h"
 #include "weft/ops/view.h"
+#include "weft/zoo/cnn_population.h"
 #include "weft/zoo/glyphs.h"
 #include "weft/zoo/networks.h"
 #include "weft/zoo/population.h"
+#include "weft/zoo/population_trainer.h"

@@ -74,14 +74,14 @@ class PopulationTrainer {
   mutable std::vector<Arena> arenas_;  ///< one per thread
 };
 
-struct Checkpoint {
+struct PopulationCheckpoint {
   int percent;  ///< of the epochs: 25, 50, 100
   std::vector<Score> train, test;
 };
 
 struct TrainingCallbacks {
   std::function<void(std::int64_t done, std::int64_t total)> progress;  ///< in networks x epochs
-  std::function<void(const Checkpoint&)> checkpoint;
+  std::function<void(const PopulationCheckpoint&)> checkpoint;
   std::function<void()> epoch;  ///< after each epoch and its checkpoint: the moment to save the state
 };
 

@@ -16,12 +16,11 @@ struct TrainingRecipe {
   double share = 1;       ///< of the training items, drawn for each network; the number of steps is the same for all
 };
 
-struct Range {
-  double low, high;
-};
-
 /// Ranges are drawn log-uniformly, lists uniformly.
 struct RecipeRanges {
+  struct Range {
+    double low, high;
+  };
   std::vector<UpdateRule::Kind> rules{UpdateRule::Kind::momentum, UpdateRule::Kind::adam, UpdateRule::Kind::rmsprop};
   Range sgd_rate{3e-2, 5e-1}, adaptive_rate{3e-4, 2e-2};  ///< adaptive: Adam, AdamW, RMSprop
   Range momentum{1e-3, 1e-1};                             ///< of Kind::momentum
