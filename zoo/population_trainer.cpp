@@ -172,26 +172,25 @@ std::vector<Score> PopulationTrainer::evaluate(const Dataset& data) const {
 
 std::vector<Score> PopulationTrainer::evaluate_share() const { return evaluate(train_, shares_); }
 
-PopulationTrainer::NamedTensors PopulationTrainer::state() const {
-  NamedTensors all;
+std::vector<NamedTensor> PopulationTrainer::state() const {
+  std::vector<NamedTensor> all;
   const std::pair<const char*, const std::vector<Tensor>&> groups[] = {
       {"weights", weights_}, {"first", first_}, {"second", second_}};
   for (const auto& [group, tensors] : groups)
     for (std::size_t t = 0; t < tensors.size(); ++t)
-      all.emplace_back(fmt::format("{}.{}", group, model_.space().tensors()[t].name), tensors[t]);
-  all.emplace_back("epochs_done", epochs_done_);
-  all.emplace_back("diverged_at", diverged_at_);
+      all.push_back({fmt::format("{}.{}", group, model_.space().tensors()[t].name), tensors[t]});
+  all.push_back({"epochs_done", epochs_done_});
+  all.push_back({"diverged_at", diverged_at_});
   return all;
 }
 
-void PopulationTrainer::resume(const NamedTensors& state) {
-  for (const auto& [name, tensor] : this->state()) {
-    const auto found = std::find_if(state.begin(), state.end(), [&](const auto& given) { return given.first == name; });
-    if (found == state.end()) throw UsageError("[population] the state has no tensor '{}'", name);
-    if (found->second.dtype() != tensor.dtype())
-      throw DtypeError("[population] state '{}' is {}; allowed: {}", name, weft::name(found->second.dtype()),
-                       weft::name(tensor.dtype()));
-    tensor.copy_from(found->second);
+void PopulationTrainer::resume(const SafeTensors& state) {
+  for (const auto& [name, own] : this->state()) {
+    const Tensor saved = state.tensor(name);
+    if (saved.dtype() != own.dtype())
+      throw DtypeError("[population] state '{}' is {}; allowed: {}", name, weft::name(saved.dtype()),
+                       weft::name(own.dtype()));
+    own.copy_from(saved);
   }
 }
 

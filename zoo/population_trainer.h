@@ -3,10 +3,9 @@
 // thread takes one network through a whole epoch, so that its weights, gradient and optimiser's state stay in cache.
 
 #include <functional>
-#include <string>
-#include <utility>
 #include <vector>
 
+#include "weft/io/safetensors.h"
 #include "weft/zoo/population_model.h"
 #include "weft/zoo/recipes.h"
 
@@ -23,8 +22,6 @@ struct TrainingPlan {
 /// depends on model, data, recipes and plan alone, not on the number of threads.
 class PopulationTrainer {
  public:
-  using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
-
   /// Draws the start values. Model and data must outlive this. Throws what model.check() throws, and UsageError for a
   /// recipe or plan out of range.
   PopulationTrainer(const PopulationModel& model, const Dataset& train, std::vector<TrainingRecipe> recipes,
@@ -50,11 +47,12 @@ class PopulationTrainer {
   std::vector<Score> evaluate(const Dataset& data) const;
   std::vector<Score> evaluate_share() const;
 
-  /// Views of all that a continuation needs: "weights.W1" …, the optimisers' "first.W1", "second.W1" …, "epochs_done",
-  /// "diverged_at".
-  NamedTensors state() const;
-  /// Copies such a state. Throws UsageError for a missing name, ShapeError or DtypeError for another shape or dtype.
-  void resume(const NamedTensors& state);
+  /// Views of all that a continuation needs, for save_safetensors: "weights.W1" …, the optimisers' "first.W1",
+  /// "second.W1" …, "epochs_done", "diverged_at".
+  std::vector<NamedTensor> state() const;
+  /// Goes on from such a state, of the same model, data, recipes and plan. Throws UsageError for a missing name,
+  /// ShapeError or DtypeError for another shape or dtype.
+  void resume(const SafeTensors& state);
 
  private:
   template <class T, class Pointer>
