@@ -21,6 +21,7 @@
 #include "weft/nn/layers.h"
 #include "weft/nn/losses.h"
 #include "weft/nn/metrics.h"
+#include "weft/nn/optim.h"
 #include "weft/nn/parameters.h"
 #include "weft/nn/schedule.h"
 #include "weft/ops/act.h"

@@ -107,7 +107,9 @@ TEST_CASE("a zoo with a broken zoo.json") {
   check_json("\"seed\": 5", "\"seed\": \"5\"", "'seed' of the file is \"5\"; allowed: a non-negative integer");
   check_json("\"relu\"", "[1]", "'activation' of the file is array; allowed: a string");
   check_json("\"networks\": 7", "\"networks\": 0", "0 networks; allowed: 1 to 2147483647");
-  check_json("W1[h", "W1[g", "'space': [space] line 1: tensor 'W1' has an axis 'g', which is not declared");
+  check_json(
+      "W1[h", "W1[g",
+      "'space': [space] line 1, column 57: expected a declared factor as axis of tensor 'W1', found 'g, in*; taps'");
   check_json("\"split_0\"", "\"split\"", "column 3 is 'split'; schema 1 has 'split_0' there");
   check_json("\"hash\"", "\"crc\"", "'data' has no 'hash'");
   Damaged cut;
