@@ -4,6 +4,7 @@
 // are tested, and what derived layers run on.
 
 #include <span>
+#include <string_view>
 
 #include "weft/autograd/tape.h"
 #include "weft/groups/term.h"
@@ -19,6 +20,10 @@ namespace weft {
 /// The list must outlive the step. vjp: hand-written, saves features, lets and parameters.
 void run_terms(const TermList& list, std::span<const Var> features, std::span<const Var> parameters, std::int64_t e,
                std::span<Var> outputs);
+
+/// What run_terms, or a schedule of the same list, requires: throws as it does, `who` in front.
+void check_terms(std::string_view who, const TermList& list, std::span<const Var> features,
+                 std::span<const Var> parameters, std::int64_t d, std::int64_t e, std::size_t outputs);
 
 /// Flops of one forward pass (2 per multiplication), in the order of contraction that the interpreter takes.
 double term_flops(const TermList& list, std::int64_t batch, std::int64_t d, std::int64_t e);

@@ -1,0 +1,57 @@
+#pragma once
+// MAGEP-NFN's equivariant layer E (spec 2.2) as a fast schedule.
+
+#include <optional>
+#include <string>
+
+#include "weft/core/random.h"
+#include "weft/groups/term.h"
+#include "weft/nfn/magep/tables.h"
+#include "weft/nn/parameters.h"
+#include "weft/ops/pointwise_kernels.h"
+
+namespace weft {
+
+/// What is fused into the write of a layer's outputs.
+struct LayerFinish {
+  std::optional<UnaryOp> activation;  ///< with its default parameter, where the group allows it; not abs
+  double dropout = 0;                 ///< of whole channels of the weights W1..WL, never of biases
+  Key key{0, "dropout"};              ///< tensor T's draws are those of channel_dropout(T, dropout, key.at("T"))
+};
+
+/// E : d -> e channels on the feature of a dense network with L >= 2 layers. What it computes is the term list
+/// magep_equivariant_terms(L); parameters have its names and shapes ("W2.phi3", "psi.WW.2.1"), and Ψ may be frozen.
+///   inputs   W_i [B, d, n_i, n_{i-1}], b_i [B, d, n_i], in the order of the space's tensors
+///   outputs  the same with e channels
+/// vjp   one hand-written node; saves the inputs, prefixes, suffixes and what the activation's derivative needs
+/// cost  flops per network: e d (2 n_i n_{i-1} (2 or 3) + …), see nfn/magep/schedule.h; no product of two inner layers
+/// is
+///       formed, [WW] and [bW] never leave the cache
+/// Results do not depend on the number of threads. The layer must outlive the step.
+class MagepEquivariant {
+ public:
+  /// Throws UsageError for a space that is not that of a dense network with tensors W1 b1 … WL bL without taps.
+  MagepEquivariant(Parameters& parameters, const std::string& name, const Space& space, std::int64_t d, std::int64_t e,
+                   bool train_psi = true);
+
+  const TermList& list() const { return list_; }
+  /// Throws ShapeError for inputs that do not fit, TypeError for a feature of another type or an activation that the
+  /// group does not allow.
+  void operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
+                  const LayerFinish& finish = {}) const;
+  /// With the learned tensors given, one per list().parameters().
+  void operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
+                  const LayerFinish& finish = {}) const;
+
+ private:
+  template <class T>
+  void run(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
+           const LayerFinish& finish) const;
+
+  TermList list_;
+  std::int64_t d_, e_;
+  std::vector<int> numbers_;
+  magep::Tables tables_;
+};
+
+}  // namespace weft

@@ -1,0 +1,512 @@
+// The backward pass of E's schedule. Four stages: cotangents of the pre-activations; rows e of every phi's gradient;
+// the cotangent of the vector of layer L, by channels; then network by network all that flows to the features, with
+// partial sums of Ψ and the inner Φ over blocks of networks.
+
+#include <algorithm>
+
+#include "weft/core/parallel.h"
+#include "weft/nfn/magep/schedule.h"
+#include "weft/nfn/magep/sums.h"
+
+namespace weft::magep {
+namespace {
+
+/// Intermediate cotangents of the batch.
+template <class T>
+struct State {
+  const Schedule<T>& s;
+  const Gradients<T>& g;
+  PerLayer<T> stack = {};   ///< of Y_i, 1..L-1: [mix_rows, n_i]
+  PerLayer<T> last_W = {};  ///< of W^(L)'s pre-activation (n_L > 1), at L
+  T* last_b = nullptr;      ///< [batch, e, n_L]
+  T** mix = nullptr;        ///< of M_i
+  T* left = nullptr;        ///< of T
+  T* mixed = nullptr;       ///< Σ_e Φ gT: [n_0 + 1, d, batch, n_L]
+  T* x = nullptr;           ///< of the vector of layer L
+};
+
+// Stage 1 -------------------------------------------------------------------------------------------------------------
+
+template <class T>
+void pre_activations(const State<T>& v, std::int64_t net, T* scratch) {
+  const Schedule<T>& s = v.s;
+  const Sizes& z = s.z;
+  const int L = z.L();
+  const std::int64_t e = z.e, n0 = z.n0(), n1 = z.width(1);
+  T* first = v.stack(1, net);
+  const T* gW = v.g.W_y(1, net);
+  if (!s.finish.untouched(s.mask)) {
+    s.finish.vjp(s.W_pre(1, net), gW, scratch, e, n0 * n1, s.mask_of(1, net));
+    gW = scratch;
+  }
+  for (std::int64_t c = 0; c < e; ++c) transposed(gW + c * n0 * n1, n1, n0, first + c * n0 * n1);
+  auto bias = [&](int i, T* to) {
+    const T* gy = v.g.b_y(i, net);
+    if (!s.finish.kernel)
+      std::copy_n(gy, e * z.width(i), to);
+    else
+      s.finish.vjp(s.b_pre(i, net), gy, to, e, z.width(i), nullptr);
+  };
+  bias(1, first + e * n0 * n1);
+  for (int i = 2; i < L; ++i) bias(i, v.stack(i, net));
+  bias(L, v.last_b + net * e * z.nL());
+  if (!s.factored()) {
+    const std::int64_t size = z.nL() * z.width(L - 1);
+    if (s.finish.untouched(s.mask))
+      std::copy_n(v.g.W_y(L, net), e * size, v.last_W(L, net));
+    else
+      s.finish.vjp(s.W_pre(L, net), v.g.W_y(L, net), v.last_W(L, net), e, size, s.mask_of(L, net));
+  }
+}
+
+// Stage 2 -------------------------------------------------------------------------------------------------------------
+
+template <class T>
+void add_row(const T* from, std::int64_t stride, std::int64_t n, const Grad<T>& to, std::int64_t at,
+             std::int64_t to_stride) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    T& y = to.data[at + i * to_stride];
+    y = from[i * stride] + (to.beta == T(0) ? T(0) : y);
+  }
+}
+
+template <class T>
+void hidden_phi(const State<T>& v, int i, std::int64_t e0, std::int64_t e1) {
+  const Schedule<T>& s = v.s;
+  const Sizes& z = s.z;
+  const std::int64_t n0 = z.n0(), n = z.width(i), k = s.stack_rows(i), prefixes = s.prefix_rows();
+  auto rows = [&](std::int64_t r0, std::int64_t r1) {
+    T* to = v.mix[i] + r0 * k;
+    if (z.batch == 0) std::fill_n(to, (r1 - r0) * k, T(0));
+    for (std::int64_t net = 0; net < z.batch; ++net)
+      product<T>({1, r1 - r0, k, n}, {v.stack(i, net) + r0 * n, 0, n, 1}, {s.X(i, net), 0, 1, n}, net > 0 ? T(1) : T(0),
+                 to, 0, k);
+  };
+  const std::int64_t bias = i == 1 ? z.e * n0 : 0;
+  rows(bias + e0, bias + e1);
+  if (i == 1) rows(e0 * n0, e1 * n0);
+  const PhiTable<Grad<T>>& to = v.g.phi[i];
+  for (std::int64_t e = e0; e < e1; ++e) {
+    const T* from = v.mix[i] + (bias + e) * k;
+    for (int m = 1; m <= (i == 1 ? 4 : 5); ++m) {
+      const std::int64_t columns = m < 4 ? prefixes : z.d;
+      add_row(from, 1, columns, to.b[m], e * columns, 1);
+      from += columns;
+    }
+    if (i > 1) continue;
+    for (std::int64_t r = 0; r < n0; ++r) {
+      from = v.mix[1] + (e * n0 + r) * k;
+      for (int m = 1; m <= 4; ++m) {
+        const std::int64_t columns = m < 4 ? prefixes : z.d;
+        add_row(from, 1, columns, to.W[m], e * columns * n0 + r, n0);
+        from += columns;
+      }
+    }
+  }
+}
+
+template <class T>
+void last_bias_phi(const State<T>& v, std::int64_t e0, std::int64_t e1) {
+  const Schedule<T>& s = v.s;
+  const Sizes& z = s.z;
+  const std::int64_t nL = z.nL(), rows = e1 - e0;
+  const EndVector at(z);
+  const std::int64_t offsets[] = {at.prefix, at.WW, at.bW, at.Wb, at.trace_WW, at.trace_bW, at.b, at.size};
+  const T* gy = v.last_b + e0 * nL;
+  for (int m = 1; m <= 7; ++m) {
+    const std::int64_t k = offsets[m] - offsets[m - 1];
+    const Grad<T>& to = v.g.phi[z.L()].b[m];
+    const T* x = s.x + offsets[m - 1];
+    if (nL == 1)
+      product<T>({1, rows, k, z.batch}, {gy, 0, 1, z.e}, {x, 0, at.size, 1}, to.beta, to.data + e0 * k, 0, k);
+    else
+      product<T>({rows, k, nL, z.batch}, {x, 0, 1, at.size}, {gy, nL, z.e * nL, 1}, to.beta, to.data + e0 * k * nL,
+                 k * nL, nL);
+  }
+  const Grad<T>& constant = v.g.phi[z.L()].b[8];
+  for (std::int64_t r = 0; r < rows * nL; ++r) {
+    T sum = 0;
+    for (std::int64_t net = 0; net < z.batch; ++net) sum += gy[net * z.e * nL + r];
+    add_row(&sum, 1, 1, constant, e0 * nL + r, 1);
+  }
+}
+
+template <class T>
+void last_weight_phi(const State<T>& v, std::int64_t e0, std::int64_t e1) {
+  const Schedule<T>& s = v.s;
+  const Sizes& z = s.z;
+  const int L = z.L();
+  const std::int64_t d = z.d, nL = z.nL(), n0 = z.n0(), n = z.width(L - 1), square = nL * nL, all = z.e * nL,
+                     channel = z.batch * all;
+  const EndVector at(z);
+  const PhiTable<Grad<T>>& to = v.g.phi[L];
+  if (z.batch == 0 && to.W[1].beta == T(0)) std::fill_n(to.W[1].data + e0 * d * square, (e1 - e0) * d * square, T(0));
+  for (std::int64_t net = 0; net < z.batch; ++net) {
+    const T* gz = v.last_W(L, net) + e0 * nL * n;
+    product<T>({e1 - e0, d * nL, nL, n}, {s.W(L, net), 0, n, 1}, {gz, nL * n, 1, n}, net > 0 ? T(1) : to.W[1].beta,
+               to.W[1].data + e0 * d * square, d * square, nL);
+    for (std::int64_t q = 0; q <= n0; ++q)
+      product<T>({1, d, (e1 - e0) * nL, n}, {s.R(L, net) + q * d * n, 0, n, 1}, {gz, 0, 1, n}, 0,
+                 v.left + (q * d * z.batch + net) * all + e0 * nL, 0, channel);
+  }
+  for (std::int64_t e = e0; e < e1; ++e) {
+    for (std::int64_t q = 0; q < n0; ++q)
+      product<T>({d, nL, nL, z.batch}, {s.x + at.prefix + q, nL * n0, n0, at.size},
+                 {v.left + q * d * channel + e * nL, channel, all, 1}, q > 0 ? T(1) : to.W[2].beta,
+                 to.W[2].data + e * d * square, square, nL);
+    product<T>({d, nL, nL, z.batch}, {s.x + at.b, nL, 1, at.size},
+               {v.left + n0 * d * channel + e * nL, channel, all, 1}, to.W[3].beta, to.W[3].data + e * d * square,
+               square, nL);
+  }
+}
+
+// Stage 3 -------------------------------------------------------------------------------------------------------------
+
+/// Channels [d0, d1) of the cotangent of the vector of layer L.
+template <class T>
+void end_vector_cotangent(const State<T>& v, std::int64_t d0, std::int64_t d1) {
+  const Schedule<T>& s = v.s;
+  const Sizes& z = s.z;
+  const int L = z.L();
+  const std::int64_t d = z.d, nL = z.nL(), n0 = z.n0(), all = z.e * nL, square = nL * nL, channel = z.batch * all;
+  const EndVector at(z);
+  const std::int64_t offsets[] = {at.prefix, at.WW, at.bW, at.Wb, at.trace_WW, at.trace_bW, at.b, at.size};
+  for (int m = 1; m <= 7; ++m) {
+    const std::int64_t k = offsets[m] - offsets[m - 1], per_channel = k / d, first = d0 * per_channel,
+                       columns = (d1 - d0) * per_channel;
+    const T* phi = s.phi[L].b[m];
+    T* to = v.x + offsets[m - 1] + first;
+    if (nL == 1)
+      product<T>({1, z.batch, columns, z.e}, {v.last_b, 0, z.e, 1}, {phi + first, 0, k, 1}, 0, to, 0, at.size);
+    else
+      for (std::int64_t e = 0; e < z.e; ++e)
+        product<T>({1, z.batch, columns, nL}, {v.last_b + e * nL, 0, all, 1}, {phi + (e * k + first) * nL, 0, 1, nL},
+                   e > 0 ? T(1) : T(0), to, 0, at.size);
+  }
+  if (s.factored()) return;
+  for (std::int64_t q = 0; q <= n0; ++q) {
+    T* mixed = v.mixed + (q * d + d0) * z.batch * nL;
+    const T* phi = s.phi[L].W[q < n0 ? 2 : 3];
+    for (std::int64_t e = 0; e < z.e; ++e)
+      product<T>({d1 - d0, z.batch, nL, nL}, {v.left + (q * d + d0) * channel + e * nL, channel, all, 1},
+                 {phi + (e * d + d0) * square, square, 1, nL}, e > 0 ? T(1) : T(0), mixed, z.batch * nL, nL);
+    const std::int64_t step = q < n0 ? n0 : 1;
+    for (std::int64_t c = d0; c < d1; ++c)
+      for (std::int64_t net = 0; net < z.batch; ++net) {
+        T* to = v.x + net * at.size + (q < n0 ? at.prefix + c * nL * n0 + q : at.b + c * nL);
+        const T* from = v.mixed + ((q * d + c) * z.batch + net) * nL;
+        for (std::int64_t p = 0; p < nL; ++p) to[p * step] += from[p];
+      }
+  }
+}
+
+// Stage 4 -------------------------------------------------------------------------------------------------------------
+
+/// What one block of networks writes into, and one worker's memory for one network.
+template <class T>
+struct Network {
+  const State<T>& v;
+  SuffixGradient<T> to;               ///< of this network; psi of this block
+  PhiTable<T*>* phi;                  ///< of this block: inner Φ
+  T *chain, *next, *stack, *scratch;  ///< [d, n_0 + 1, n] of [W]^(i,0) and B_i, and of layer i - 1
+
+  const Schedule<T>& s() const { return v.s; }
+};
+
+/// Cotangents of M, m, the prefixes and b from those of [WW]^(i,0)(L,0) and [bW]^(i)(L,0) in the stack.
+template <class T>
+void stack_vjp(const Network<T>& w, int i, std::int64_t net) {
+  const Schedule<T>& s = w.s();
+  const Sizes& z = s.z;
+  const std::int64_t d = z.d, n0 = z.n0(), n = z.width(i), k = s.stack_rows(i), rows = s.mix_rows(i),
+                     chain = (n0 + 1) * n;
+  Carve<T> scratch{w.scratch};
+  T *gM = scratch.take(d * n0 * n0), *gm = scratch.take(d * n0);
+  product<T>({1, k, n, rows}, {s.mix[i], 0, 1, k}, {w.v.stack(i, net), 0, n, 1}, 0, w.stack, 0, n);
+  const std::int64_t part = s.prefix_rows() * n;
+  const T *gP = w.stack, *gWW = gP + part, *gbW = gWW + part, *gB = gbW + part, *gb = i > 1 ? gB + d * n : gB;
+  for (std::int64_t c = 0; c < d; ++c) {
+    T* to = w.chain + c * chain;
+    for (std::int64_t r = 0; r < n0 * n; ++r) to[r] += gP[c * n0 * n + r];
+    if (i > 1)
+      for (std::int64_t j = 0; j < n; ++j) to[n0 * n + j] += gB[c * n + j];
+  }
+  for (std::int64_t r = 0; r < d * n; ++r) w.to.b[i][r] += gb[r];
+  const T *P = s.stack(i, net, 0), *b = s.b(i, net);
+  product<T>({d, n0, n, n0}, {s.M(i, net), n0 * n0, n0, 1}, {gWW, n0 * n, n, 1}, 1, w.chain, chain, n);
+  product<T>({d, n0, n0, n}, {P, n0 * n, n, 1}, {gWW, n0 * n, 1, n}, 0, gM, n0 * n0, n0);
+  product<T>({d, 1, n, n0}, {s.m(i, net), n0, n0, 1}, {gbW, n0 * n, n, 1}, 1, w.to.b[i], n, n);
+  product<T>({d, 1, n0, n}, {b, n, n, 1}, {gbW, n0 * n, 1, n}, 0, gm, n0, n0);
+  middle_vjp<T>(s, i, net, gM, gm, w.to);
+}
+
+/// From the cotangent of the right factors R_i to those of S_{i-1} and Ψ.
+template <class T>
+void right_factors_vjp(const Network<T>& w, int i, std::int64_t net, const T* gR) {
+  const Schedule<T>& s = w.s();
+  const Sizes& z = s.z;
+  const std::int64_t d = z.d, n0 = z.n0(), nL = z.nL(), n = z.width(i - 1);
+  const T *S = s.suffix(i - 1, net), *gr = gR + n0 * d * n;
+  T* gS = w.to.S[i - 1];
+  product<T>({d, nL, n, n0}, {s.psi.WW_below(i), n0 * nL, 1, nL}, {gR, n, d * n, 1}, 1, gS, nL * n, n);
+  product<T>({d, nL, n, 1}, {s.psi.bW_below(i), nL, 1, 1}, {gr, n, n, 1}, 1, gS, nL * n, n);
+  if (T* g = w.to.psi.WW_below(i)) product<T>({d, n0, nL, n}, {gR, n, d * n, 1}, {S, nL * n, 1, n}, 1, g, n0 * nL, nL);
+  if (T* g = w.to.psi.bW_below(i)) product<T>({d, 1, nL, n}, {gr, n, n, 1}, {S, nL * n, 1, n}, 1, g, nL, nL);
+}
+
+/// The cotangent of an inner weight's pre-activation: in place of what was saved, else in `memory`.
+template <class T>
+const T* inner_cotangent(const State<T>& v, int i, std::int64_t net, T* memory) {
+  const Schedule<T>& s = v.s;
+  const T* gy = v.g.W_y(i, net);
+  if (s.finish.untouched(s.mask)) return gy;
+  T* gz = s.W_pre(i, net) != s.W_out(i, net) ? s.W_pre(i, net) : memory;
+  s.finish.vjp(s.W_pre(i, net), gy, gz, s.z.e, s.z.weight(i), s.mask_of(i, net));
+  return gz;
+}
+
+/// [WW] and [bW] formed (1 < i < L, n_L > 1). chain: cotangent of the prefixes.
+template <class T>
+void formed_weight_vjp(const Network<T>& w, int i, std::int64_t net) {
+  const Schedule<T>& s = w.s();
+  const Sizes& z = s.z;
+  const std::int64_t d = z.d, e = z.e, n0 = z.n0(), n = z.width(i), k = z.width(i - 1), all = n * k,
+                     rows = s.tile_rows(i);
+  Carve<T> scratch{w.scratch};
+  const T* gz = inner_cotangent(w.v, i, net, scratch.take(e * all));
+  T *F = scratch.take(2 * d * rows * k), *gF = scratch.take(d * rows * k), *gR = scratch.take((n0 + 1) * d * k);
+  std::fill_n(gR, (n0 + 1) * d * k, T(0));
+  const PhiTable<const T*>& phi = s.phi[i];
+  const PhiTable<T*>& g = w.phi[i];
+  const T *R = s.R(i, net), *P = s.stack(i, net, 0), *b = s.b(i, net);
+  product<T>({1, e, d, all}, {gz, 0, all, 1}, {s.W(i, net), 0, 1, all}, 1, g.W[1], 0, d);
+  product<T>({1, d, all, e}, {phi.W[1], 0, 1, d}, {gz, 0, all, 1}, w.v.g.W_beta[i], w.v.g.W(i, net), 0, all);
+  for (std::int64_t j0 = 0; j0 < n; j0 += rows) {
+    const std::int64_t tile = std::min(rows, n - j0), size = tile * k;
+    const T* gt = gz + j0 * k;
+    form_tile(s, i, net, j0, tile, F);
+    product<T>({1, e, d, size}, {gt, 0, all, 1}, {F, 0, 1, size}, 1, g.W[2], 0, d);
+    product<T>({1, e, d, size}, {gt, 0, all, 1}, {F + d * size, 0, 1, size}, 1, g.W[3], 0, d);
+    product<T>({1, d, size, e}, {phi.W[2], 0, 1, d}, {gt, 0, all, 1}, 0, gF, 0, size);
+    product<T>({d, n0, tile, k}, {R, k, d * k, 1}, {gF, size, 1, k}, 1, w.chain + j0, (n0 + 1) * n, n);
+    product<T>({d, n0, k, tile}, {P + j0, n0 * n, n, 1}, {gF, size, k, 1}, 1, gR, k, d * k);
+    product<T>({1, d, size, e}, {phi.W[3], 0, 1, d}, {gt, 0, all, 1}, 0, gF, 0, size);
+    product<T>({d, 1, tile, k}, {R + n0 * d * k, k, k, 1}, {gF, size, 1, k}, 1, w.to.b[i] + j0, n, n);
+    product<T>({d, 1, k, tile}, {b + j0, n, n, 1}, {gF, size, k, 1}, 1, gR + n0 * d * k, k, k);
+  }
+  right_factors_vjp(w, i, net, gR);
+}
+
+/// n_L = 1: one mix with the left factors of both terms. gP: cotangent of the prefixes, [d] rows of `gP_stride`
+/// numbers.
+template <class T>
+void factored_weight_vjp(const Network<T>& w, int i, std::int64_t net, T* gP, std::int64_t gP_stride) {
+  const Schedule<T>& s = w.s();
+  const Sizes& z = s.z;
+  const std::int64_t d = z.d, e = z.e, n0 = z.n0(), n = z.width(i), k = z.width(i - 1), all = n * k;
+  Carve<T> scratch{w.scratch};
+  T *Q = scratch.take(e * d), *gQ = scratch.take(e * d), *gc = scratch.take(n * d), *gc_b = scratch.take(n * d);
+  const T* gz = inner_cotangent(w.v, i, net, scratch.at);
+  const PhiTable<const T*>& phi = s.phi[i];
+  const PhiTable<T*>& g = w.phi[i];
+  const T *S = s.suffix(i - 1, net), *c = s.R(i, net);
+  product<T>({1, e, d, all}, {gz, 0, all, 1}, {s.W(i, net), 0, 1, all}, 1, g.W[1], 0, d);
+  product<T>({1, d, all, e}, {phi.W[1], 0, 1, d}, {gz, 0, all, 1}, w.v.g.W_beta[i], w.v.g.W(i, net), 0, all);
+  for (std::int64_t j = 0; j < n; ++j) {
+    product<T>({1, e, d, k}, {gz + j * k, 0, all, 1}, {S, 0, 1, k}, 0, gQ, 0, d);
+    kernels<T>().factors_vjp(phi.W[2], phi.W[3], c + j * d, c + (n + j) * d, gQ, e, d, g.W[2], g.W[3], gc + j * d,
+                             gc_b + j * d);
+    left_factors(s, i, net, j, Q);
+    product<T>({1, d, k, e}, {Q, 0, 1, d}, {gz + j * k, 0, all, 1}, 1, w.to.S[i - 1], 0, k);
+  }
+  const T *P = s.prefix(i, net), *b = s.b(i, net), *psi = s.psi.WW_below(i), *psi_b = s.psi.bW_below(i);
+  T *g_psi = w.to.psi.WW_below(i), *g_psi_b = w.to.psi.bW_below(i), *gb = w.to.b[i];
+  for (std::int64_t a = 0; a < d; ++a)
+    for (std::int64_t j = 0; j < n; ++j) {
+      const T ga = gc[j * d + a], gb_a = gc_b[j * d + a];
+      for (std::int64_t q = 0; q < n0; ++q) {
+        gP[a * gP_stride + q * n + j] += ga * psi[a * n0 + q];
+        if (g_psi) g_psi[a * n0 + q] += ga * P[(a * n0 + q) * n + j];
+      }
+      gb[a * n + j] += gb_a * psi_b[a];
+      if (g_psi_b) g_psi_b[a] += gb_a * b[a * n + j];
+    }
+}
+
+/// W^(L) for n_L > 1: to the features. Its phis are stage 2's.
+template <class T>
+void last_weight_vjp(const Network<T>& w, std::int64_t net) {
+  const Schedule<T>& s = w.s();
+  const Sizes& z = s.z;
+  const int L = z.L();
+  const std::int64_t d = z.d, nL = z.nL(), n0 = z.n0(), n = z.width(L - 1), square = nL * nL, all = z.e * nL;
+  const T* gz = w.v.last_W(L, net);
+  for (std::int64_t e = 0; e < z.e; ++e)
+    product<T>({1, d * nL, n, nL}, {s.phi[L].W[1] + e * d * square, 0, nL, 1}, {gz + e * nL * n, 0, n, 1},
+               e > 0 ? T(1) : w.v.g.W_beta[L], w.v.g.W(L, net), 0, n);
+  T* gR = w.scratch;
+  for (std::int64_t q = 0; q <= n0; ++q)
+    product<T>({1, d, n, all}, {s.left + (q * d * z.batch + net) * all, 0, z.batch * all, 1}, {gz, 0, n, 1}, 0,
+               gR + q * d * n, 0, n);
+  right_factors_vjp(w, L, net, gR);
+}
+
+/// From the cotangent of [W]^(i,0) and B_i to those of W^(i), b^(i-1), and of layer i-1 (in `next`).
+template <class T>
+void chain_vjp(const Network<T>& w, int i, std::int64_t net) {
+  const Schedule<T>& s = w.s();
+  const Sizes& z = s.z;
+  const std::int64_t d = z.d, n0 = z.n0(), n = z.width(i), k = z.width(i - 1), rows = n0 + 1;
+  T* in = w.scratch;
+  chain_input(s, i, net, in);
+  product<T>({d, n, k, rows}, {w.chain, rows * n, 1, n}, {in, rows * k, k, 1}, 1, w.v.g.W(i, net), n * k, k);
+  product<T>({d, rows, k, n}, {w.chain, rows * n, n, 1}, {s.W(i, net), n * k, k, 1}, 0, w.next, rows * k, k);
+  for (std::int64_t c = 0; c < d; ++c)
+    for (std::int64_t j = 0; j < k; ++j) w.to.b[i - 1][c * k + j] += w.next[(c * rows + n0) * k + j];
+}
+
+template <class T>
+void network_vjp(Network<T> w, std::int64_t net) {
+  const Schedule<T>& s = w.s();
+  const Sizes& z = s.z;
+  const int L = z.L();
+  const std::int64_t d = z.d, n0 = z.n0();
+  for (int t = 0; t < L; ++t) std::fill_n(w.to.S[t], d * z.suffix(t), T(0));
+  for (int i = 1; i <= L; ++i) std::fill_n(w.to.b[i], d * z.width(i), T(0));
+  end_vector_vjp<T>(s, net, w.v.x + net * EndVector(z).size, w.to, w.scratch);
+  if (s.factored())
+    factored_weight_vjp(w, L, net, w.to.S[0], n0);
+  else
+    last_weight_vjp(w, net);
+  std::fill_n(w.chain, d * (n0 + 1) * z.width(L - 1), T(0));
+  for (int i = L - 1; i >= 1; --i) {
+    const std::int64_t n = z.width(i);
+    stack_vjp(w, i, net);
+    if (i > 1) {
+      if (s.factored())
+        factored_weight_vjp(w, i, net, w.chain, (n0 + 1) * n);
+      else
+        formed_weight_vjp(w, i, net);
+      chain_vjp(w, i, net);
+      std::swap(w.chain, w.next);
+      continue;
+    }
+    const T beta = w.v.g.W_beta[1];
+    T* gW = w.v.g.W(1, net);
+    for (std::int64_t c = 0; c < d; ++c)
+      for (std::int64_t j = 0; j < n; ++j)
+        for (std::int64_t q = 0; q < n0; ++q) {
+          T& to = gW[(c * n + j) * n0 + q];
+          to = w.chain[(c * (n0 + 1) + q) * n + j] + (beta == T(0) ? T(0) : to);
+        }
+  }
+  suffixes_vjp<T>(s, net, w.to.S, w.v.g.W, nullptr);
+  for (int i = 1; i <= L; ++i) add_to<T>({w.v.g.b(i, net), w.v.g.b_beta[i]}, w.to.b[i], d * z.width(i));
+}
+
+template <class T>
+std::int64_t network_scratch(const Schedule<T>& s) {
+  const Sizes& z = s.z;
+  const std::int64_t d = z.d, n0 = z.n0();
+  auto padded = [](std::int64_t n) { return Carve<T>::padded(n); };
+  std::int64_t most = std::max(padded(end_vector_scratch(z)), padded(d * n0 * n0) + padded(d * n0));
+  most = std::max(most, padded((n0 + 1) * d * z.width(z.L() - 1)));
+  for (int i = 2; i <= s.last_inner(); ++i) {
+    const std::int64_t k = z.width(i - 1), gz = padded(z.e * z.weight(i)), tile = s.tile_rows(i) * k;
+    most = std::max(most, s.factored() ? 2 * padded(z.e * d) + 2 * padded(z.width(i) * d) + gz
+                                       : gz + padded(2 * d * tile) + padded(d * tile) + padded((n0 + 1) * d * k));
+    most = std::max(most, padded(d * (n0 + 1) * k));
+  }
+  return most;
+}
+
+// -----------------------------------------------------------------------------------------------------------------------
+
+template <class T>
+void walk_networks(const State<T>& v, Arena& arena) {
+  const Schedule<T>& s = v.s;
+  const Sizes& z = s.z;
+  const int L = z.L();
+  std::int64_t widest = 0, stack = 0, suffix = 0, bias = 0;
+  for (int i = 1; i < L; ++i) {
+    widest = std::max(widest, z.width(i));
+    stack = std::max(stack, s.stack_rows(i) * z.width(i));
+  }
+  for (int i = 0; i < L; ++i) suffix += Carve<T>::padded(z.d * z.suffix(i));
+  for (int i = 1; i <= L; ++i) bias += Carve<T>::padded(z.d * z.width(i));
+  const std::int64_t chain = z.d * (z.n0() + 1) * widest;
+  const std::int64_t size = suffix + bias + 2 * Carve<T>::padded(chain) + Carve<T>::padded(stack) + network_scratch(s);
+  PartialSums<T> sums(arena, z.batch, 3 * L + Psi<T>::kinds * (L + 1));
+  auto* phi_offset = numbers<PhiTable<std::int64_t>>(arena, L + 1);
+  for (int i = 2; i <= s.last_inner(); ++i)
+    for (int m = 1; m <= 3; ++m) phi_offset[i].W[m] = sums.add(v.g.phi[i].W[m], z.e * z.d);
+  const PsiSums<T> psi_sums(sums, v.g.psi, z, arena);
+  sums.allocate();
+
+  struct Worker {
+    T **S, **b;
+    PhiTable<T*>* phi;
+    Psi<T> psi;
+    T* memory;
+  };
+  const int workers = threads();
+  auto* all = numbers<Worker>(arena, workers);
+  for (int i = 0; i < workers; ++i)
+    all[i] = {numbers<T*>(arena, L), numbers<T*>(arena, L + 1), numbers<PhiTable<T*>>(arena, L + 1),
+              PsiSums<T>::table(arena, L), numbers<T>(arena, size)};
+  parallel_workers(z.batch, sums.grain(), [&](std::int64_t begin, std::int64_t end, int worker) {
+    Worker& mine = all[worker];
+    Carve<T> memory{mine.memory};
+    for (int t = 0; t < L; ++t) mine.S[t] = memory.take(z.d * z.suffix(t));
+    for (int i = 1; i <= L; ++i) mine.b[i] = memory.take(z.d * z.width(i));
+    T* block = sums.open(begin);
+    for (int i = 2; i <= s.last_inner(); ++i)
+      for (int m = 1; m <= 3; ++m) mine.phi[i].W[m] = block + phi_offset[i].W[m];
+    psi_sums.point(mine.psi, block);
+    T *first = memory.take(chain), *second = memory.take(chain), *rows = memory.take(stack);
+    const Network<T> w{v, {mine.S, mine.b, mine.psi}, mine.phi, first, second, rows, memory.at};
+    for (std::int64_t net = begin; net < end; ++net) network_vjp(w, net);
+  });
+  sums.close();
+}
+
+}  // namespace
+
+template <class T>
+void vjp(const Schedule<T>& s, const Gradients<T>& g, Arena& arena) {
+  const Sizes& z = s.z;
+  const int L = z.L();
+  State<T> v{s, g};
+  v.stack = per_layer<T>(arena, L);
+  v.mix = numbers<T*>(arena, L);
+  for (int i = 1; i < L; ++i) {
+    fill(v.stack, i, arena, s.mix_rows(i) * z.width(i), z.batch);
+    v.mix[i] = numbers<T>(arena, s.mix_rows(i) * s.stack_rows(i));
+  }
+  v.last_b = numbers<T>(arena, z.batch * z.e * z.nL());
+  v.x = numbers<T>(arena, z.batch * EndVector(z).size);
+  if (!s.factored()) {
+    v.last_W = per_layer<T>(arena, L);
+    fill(v.last_W, L, arena, z.e * z.weight(L), z.batch);
+    v.left = numbers<T>(arena, (z.n0() + 1) * z.d * z.batch * z.e * z.nL());
+    v.mixed = numbers<T>(arena, (z.n0() + 1) * z.d * z.batch * z.nL());
+  }
+
+  const std::int64_t first = z.e * z.weight(1);
+  T* scratch = numbers<T>(arena, first * threads());
+  parallel_workers(z.batch, 1, [&](std::int64_t net, std::int64_t, int worker) {
+    pre_activations(v, net, scratch + worker * first);
+  });
+  parallel_blocks(z.e, row_grain(z.e), [&](std::int64_t e0, std::int64_t e1) {
+    for (int i = 1; i < L; ++i) hidden_phi(v, i, e0, e1);
+    last_bias_phi(v, e0, e1);
+    if (!s.factored()) last_weight_phi(v, e0, e1);
+  });
+  parallel_blocks(z.d, row_grain(z.d), [&](std::int64_t d0, std::int64_t d1) { end_vector_cotangent(v, d0, d1); });
+  walk_networks(v, arena);
+}
+
+template void vjp(const Schedule<float>&, const Gradients<float>&, Arena&);
+template void vjp(const Schedule<double>&, const Gradients<double>&, Arena&);
+
+}  // namespace weft::magep

@@ -1,0 +1,50 @@
+// Compiled once per instruction set.
+
+#include "weft/core/hd.h"
+#include "weft/core/math.h"
+#include "weft/nfn/magep/kernels.h"
+
+namespace weft::inline WEFT_ISA {
+
+namespace {
+
+template <class T>
+void factors(const T* a2, const T* a3, const T* c2, const T* c3, std::int64_t e, std::int64_t d, T* q) {
+  for (std::int64_t i = 0; i < e; ++i, a2 += d, a3 += d, q += d)
+#pragma omp simd
+    for (std::int64_t j = 0; j < d; ++j) q[j] = math::fma(a2[j], c2[j], a3[j] * c3[j]);
+}
+
+template <class T>
+void factors_vjp(const T* a2, const T* a3, const T* c2, const T* c3, const T* gq, std::int64_t e, std::int64_t d, T* g2,
+                 T* g3, T* gc2, T* gc3) {
+  for (std::int64_t j = 0; j < d; ++j) gc2[j] = gc3[j] = 0;
+  for (std::int64_t i = 0; i < e; ++i, a2 += d, a3 += d, gq += d, g2 += d, g3 += d)
+#pragma omp simd
+    for (std::int64_t j = 0; j < d; ++j) {
+      const T g = gq[j];
+      g2[j] = math::fma(g, c2[j], g2[j]);
+      g3[j] = math::fma(g, c3[j], g3[j]);
+      gc2[j] = math::fma(g, a2[j], gc2[j]);
+      gc3[j] = math::fma(g, a3[j], gc3[j]);
+    }
+}
+
+template <class T>
+void scale_rows(const T* x, const T* scale, std::int64_t rows, std::int64_t n, T* y) {
+  for (std::int64_t r = 0; r < rows; ++r, x += n, y += n) {
+    const T s = scale[r];
+#pragma omp simd
+    for (std::int64_t i = 0; i < n; ++i) y[i] = s * x[i];
+  }
+}
+
+template <class T>
+constexpr magep::KernelsOf<T> table = {factors<T>, factors_vjp<T>, scale_rows<T>};
+
+}  // namespace
+
+extern const magep::Kernels magep_kernels;
+const magep::Kernels magep_kernels = {table<float>, table<double>};
+
+}  // namespace weft::inline WEFT_ISA

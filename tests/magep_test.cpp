@@ -1,0 +1,458 @@
+// MAGEP's fast schedules against their term lists, and against the group.
+
+#include "op_runner.h"
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "weft/core/isa.h"
+#include "weft/core/parallel.h"
+#include "weft/groups/element.h"
+#include "weft/nfn/magep/equivariant.h"
+#include "weft/nfn/magep/invariant.h"
+#include "weft/ops/act.h"
+#include "weft/ops/pointwise.h"
+#include "weft/ops/terms.h"
+#include "weft/ops/view.h"
+
+using namespace weft;
+
+namespace {
+
+using Widths = std::vector<std::int64_t>;
+using Vars = std::vector<Var>;
+
+struct Case {
+  Widths widths;
+  std::int64_t d, e, batch;
+};
+
+// L = 2..6; odd widths, widths of 1, n_L = 1 (factored) and above (formed), tiles that do not divide.
+const std::vector<Case> cases = {
+    {{3, 5, 2}, 2, 3, 5},          {{1, 1, 1}, 1, 1, 1},
+    {{2, 6, 7, 4}, 3, 2, 2},       {{1, 4, 5, 6, 3}, 2, 2, 1},
+    {{2, 7, 9, 1}, 5, 4, 3},       {{1, 16, 16, 16, 10}, 20, 20, 3},
+    {{2, 3, 4, 5, 6, 1}, 2, 3, 2}, {{3, 2, 1, 4, 2, 5, 2}, 2, 2, 2},
+    {{2, 17, 33, 1}, 17, 18, 2},   {{4, 1, 3, 9}, 3, 5, 2},
+    {{1, 40, 70, 3}, 26, 7, 17},
+};
+
+/// What a layer computes and takes back.
+struct Result {
+  Vars outputs, leaves;
+  std::vector<Tensor> values, gradients;
+};
+
+/// A layer as a function of features and learned tensors.
+using Layer = std::function<Vars(std::span<const Var> features, std::span<const Var> learned)>;
+
+std::vector<Tensor> draw(std::span<const Shape> shapes, Key key, DType dtype, double deviation) {
+  std::vector<Tensor> all;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const Tensor t = Tensor::zeros(shapes[i], DType::f64);
+    fill_normal(t, key.at(i), 0, deviation);
+    all.push_back(t.to(dtype));
+  }
+  return all;
+}
+
+/// Features of about unit size stay so along the chains: deviation 1 / sqrt(width).
+struct Data {
+  std::vector<Tensor> features, learned;
+};
+
+Data data_of(const TermList& list, const Case& c, Key key, DType dtype) {
+  Data data;
+  std::vector<Shape> shapes;
+  for (int i = 0; i < static_cast<int>(list.in().tensors().size()); ++i) {
+    const Shape shape = list.in().feature_shape(i, c.batch, c.d);
+    const Tensor t = Tensor::zeros(shape, DType::f64);
+    fill_normal(t, key.at("features").at(static_cast<std::uint64_t>(i)), 0,
+                1 / std::sqrt(static_cast<double>(shape[shape.rank() - 1])));
+    data.features.push_back(t.to(dtype));
+  }
+  for (const TermParameter& p : list.parameters()) shapes.push_back(p.shape(c.e, c.d));
+  data.learned = draw(shapes, key.at("learned"), dtype, 0.5);
+  return data;
+}
+
+bool is_psi(const TermList& list, std::size_t i) { return list.parameters()[i].kind == ParameterKind::psi; }
+
+Result run(const Layer& layer, const TermList& list, const Data& data, bool train_psi, Key key) {
+  Arena arena;
+  Tape tape(arena);
+  Vars features, learned;
+  Result r;
+  for (std::size_t i = 0; i < data.features.size(); ++i)
+    features.push_back(tape.leaf(data.features[i], list.in().type(static_cast<int>(i))));
+  r.leaves = features;
+  for (std::size_t i = 0; i < data.learned.size(); ++i) {
+    const bool frozen = is_psi(list, i) && !train_psi;
+    learned.push_back(frozen ? tape.constant(data.learned[i]) : tape.leaf(data.learned[i]));
+    if (!frozen) r.leaves.push_back(learned.back());
+  }
+  r.outputs = layer(features, learned);
+  std::vector<Shape> shapes;
+  for (const Var& y : r.outputs) {
+    shapes.push_back(y.shape());
+    r.values.push_back(y.value().clone());
+  }
+  tape.backward(r.outputs, draw(shapes, key.at("cotangents"), r.outputs[0].dtype(), 1));
+  for (const Var& x : r.leaves) r.gradients.push_back(tape.grad(x).value().clone());
+  return r;
+}
+
+double difference(const std::vector<Tensor>& got, const std::vector<Tensor>& expected) {
+  REQUIRE(got.size() == expected.size());
+  double worst = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const Tensor a = got[i].to(DType::f64), b = expected[i].to(DType::f64);
+    double largest = 0;
+    for (double x : b.span<double>()) largest = std::max(largest, std::abs(x));
+    // A tensor of zeros (no gradient at all) must be zero.
+    const double error = largest > 0 ? testing::relative_error(a.span<double>(), b.span<double>()) : [&] {
+      double most = 0;
+      for (double x : a.span<double>()) most = std::max(most, std::abs(x));
+      return most;
+    }();
+    worst = std::max(worst, error);
+  }
+  return worst;
+}
+
+Vars finished(const TermList& list, Vars y, const LayerFinish& finish) {
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    if (finish.activation) y[i] = unary(*finish.activation, y[i], traits(*finish.activation).default_parameter);
+    const std::string& name = list.out().tensors()[i].name;
+    if (finish.dropout > 0 && name[0] == 'W') y[i] = channel_dropout(y[i], finish.dropout, finish.key.at(name));
+  }
+  return y;
+}
+
+Layer reference(const TermList& list, std::int64_t e, const LayerFinish& finish = {}) {
+  return [&list, e, finish](std::span<const Var> x, std::span<const Var> learned) {
+    Vars y(list.out().tensors().size());
+    run_terms(list, x, learned, e, y);
+    return finished(list, y, finish);
+  };
+}
+
+Layer schedule(const MagepEquivariant& layer, const LayerFinish& finish = {}) {
+  return [&layer, finish](std::span<const Var> x, std::span<const Var> learned) {
+    Vars y(x.size());
+    layer(x, learned, y, finish);
+    return y;
+  };
+}
+
+Layer schedule(const MagepInvariant& layer) {
+  return [&layer](std::span<const Var> x, std::span<const Var> learned) { return Vars{layer(x, learned)}; };
+}
+
+template <class Made>
+Made made(const Space& space, const Case& c) {
+  Parameters parameters;
+  return Made(parameters, "layer", space, c.d, c.e);
+}
+
+/// Schedule against list in both types, values and all gradients.
+template <class Made>
+void check_against_list(const Case& c, bool train_psi, Key key, const std::function<Layer(const Made&)>& fast,
+                        const std::function<Layer(const TermList&)>& slow, Kind kind) {
+  const Space space = mlp_space(c.widths, kind);
+  const Made layer = made<Made>(space, c);
+  const Data wide = data_of(layer.list(), c, key, DType::f64);
+  Data narrow;
+  for (const Tensor& t : wide.features) narrow.features.push_back(t.to(DType::f32));
+  for (const Tensor& t : wide.learned) narrow.learned.push_back(t.to(DType::f32));
+  const Result expected = run(slow(layer.list()), layer.list(), wide, train_psi, key);
+  const Result got = run(fast(layer), layer.list(), wide, train_psi, key);
+  CHECK(difference(got.values, expected.values) <= 1e-10);
+  CHECK(difference(got.gradients, expected.gradients) <= 1e-10);
+  // Masks of dropout are drawn in the type of the features, so float32 is held against its own reference.
+  const Result expected_single = run(slow(layer.list()), layer.list(), narrow, train_psi, key);
+  const Result single = run(fast(layer), layer.list(), narrow, train_psi, key);
+  CHECK(difference(single.values, expected_single.values) <= 2e-4);
+  CHECK(difference(single.gradients, expected_single.gradients) <= 2e-4);
+}
+
+void check_equivariant(const Case& c, bool train_psi, const LayerFinish& finish, Kind kind, Key key) {
+  check_against_list<MagepEquivariant>(
+      c, train_psi, key, [&](const MagepEquivariant& layer) { return schedule(layer, finish); },
+      [&](const TermList& list) { return reference(list, c.e, finish); }, kind);
+}
+
+class WithIsa {
+ public:
+  explicit WithIsa(Isa level) : before_(isa()) { set_isa(level); }
+  ~WithIsa() { set_isa(before_); }
+
+ private:
+  Isa before_;
+};
+
+std::vector<Isa> levels() {
+  std::vector<Isa> all;
+  for (Isa level : {Isa::portable, Isa::avx2, Isa::avx512}) {
+    const Isa before = isa();
+    try {
+      set_isa(level);
+      all.push_back(level);
+    } catch (const UsageError&) {}
+    set_isa(before);
+  }
+  return all;
+}
+
+std::string text(const Case& c) {
+  return fmt::format("{} d {} e {} batch {}", fmt::join(c.widths, "-"), c.d, c.e, c.batch);
+}
+
+}  // namespace
+
+TEST_CASE("magep: E is its term list") {
+  for (const Case& c : cases)
+    for (const bool train_psi : {true, false}) {
+      CAPTURE(text(c));
+      CAPTURE(train_psi);
+      check_equivariant(c, train_psi, {}, Kind::positive_monomial, Key(1, "magep_test"));
+    }
+}
+
+TEST_CASE("magep: I is its term list") {
+  for (const Case& c : cases)
+    for (const bool train_psi : {true, false}) {
+      CAPTURE(text(c));
+      CAPTURE(train_psi);
+      check_against_list<MagepInvariant>(
+          c, train_psi, Key(2, "magep_test"), [](const MagepInvariant& layer) { return schedule(layer); },
+          [&](const TermList& list) { return reference(list, c.e); }, Kind::positive_monomial);
+    }
+}
+
+TEST_CASE("magep: activations and dropout in the write of E's outputs") {
+  const Case formed{{2, 6, 7, 4}, 3, 5, 3}, factored{{2, 7, 9, 1}, 5, 4, 3};
+  for (const Case& c : {formed, factored}) {
+    CAPTURE(text(c));
+    for (const double dropout : {0., 0.3}) {
+      CAPTURE(dropout);
+      const Key key(3, "magep_test dropout");
+      for (const UnaryOp op : {UnaryOp::Relu, UnaryOp::LeakyRelu})
+        check_equivariant(c, false, {op, dropout, key}, Kind::positive_monomial, Key(4, "magep_test"));
+      for (const UnaryOp op : {UnaryOp::Tanh, UnaryOp::Sin})
+        check_equivariant(c, true, {op, dropout, key}, Kind::sign_monomial, Key(5, "magep_test"));
+      check_equivariant(c, false, {{}, dropout, key}, Kind::permutation, Key(6, "magep_test"));
+      check_equivariant(c, false, {UnaryOp::Gelu, dropout, key}, Kind::permutation, Key(7, "magep_test"));
+    }
+  }
+}
+
+TEST_CASE("magep: every instruction set") {
+  for (const Isa level : levels()) {
+    const WithIsa forced(level);
+    CAPTURE(name(level));
+    for (const Case& c : {Case{{2, 6, 7, 4}, 3, 5, 3}, Case{{2, 17, 33, 1}, 17, 18, 2}}) {
+      CAPTURE(text(c));
+      check_equivariant(c, true, {UnaryOp::Sin, 0.2, Key(8, "magep_test dropout")}, Kind::sign_monomial,
+                        Key(8, "magep_test"));
+      check_against_list<MagepInvariant>(
+          c, true, Key(9, "magep_test"), [](const MagepInvariant& layer) { return schedule(layer); },
+          [&](const TermList& list) { return reference(list, c.e); }, Kind::sign_monomial);
+    }
+  }
+}
+
+TEST_CASE("magep: an empty batch has no outputs and zero gradients") {
+  for (const Widths& widths : {Widths{2, 6, 7, 4}, Widths{2, 7, 9, 1}}) {
+    const Case c{widths, 3, 2, 0};
+    const Space space = mlp_space(c.widths, Kind::positive_monomial);
+    const auto equivariant = made<MagepEquivariant>(space, c);
+    const auto invariant = made<MagepInvariant>(space, c);
+    for (const auto& [layer, list] :
+         {std::pair{schedule(equivariant), &equivariant.list()}, std::pair{schedule(invariant), &invariant.list()}}) {
+      const Result r =
+          run(layer, *list, data_of(*list, c, Key(10, "magep_test"), DType::f32), true, Key(10, "magep_test"));
+      for (const Tensor& g : r.gradients)
+        for (float x : g.span<float>()) CHECK(x == 0.f);
+    }
+  }
+}
+
+namespace {
+
+/// Largest relative error of layer(g x) against g layer(x) over a few elements.
+double group_error(const Layer& layer, const TermList& list, const Space& acting, const Case& c, Key key,
+                   const ElementRange& range) {
+  const Data data = data_of(list, c, key, DType::f64);
+  auto evaluate = [&](const std::vector<Tensor>& x) {
+    Arena arena;
+    Tape tape(arena);
+    Vars features, learned;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      features.push_back(tape.constant(x[i], list.in().type(static_cast<int>(i))));
+    for (const Tensor& t : data.learned) learned.push_back(tape.constant(t));
+    std::vector<Tensor> y;
+    for (const Var& v : layer(features, learned)) y.push_back(v.value().clone());
+    return y;
+  };
+  auto moved = [&](const Element& g, std::vector<Tensor> x) {
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = act(g, static_cast<int>(i), x[i]);
+    return x;
+  };
+  const std::vector<Tensor> y = evaluate(data.features);
+  const bool invariant = y.size() != data.features.size();
+  double worst = 0;
+  for (std::uint64_t trial = 0; trial < 4; ++trial) {
+    const Element g = Element::random(acting, key.at("element").at(trial), range);
+    worst = std::max(worst, difference(evaluate(moved(g, data.features)), invariant ? y : moved(g, y)));
+  }
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE("magep: E commutes with the group and I is invariant; another group breaks them") {
+  const ElementRange wide{0.01, 100};
+  for (const Case& c : {Case{{2, 6, 7, 4}, 3, 5, 2}, Case{{2, 7, 9, 1}, 5, 4, 2}, Case{{3, 5, 2}, 2, 3, 2}}) {
+    CAPTURE(text(c));
+    const Key key(11, "magep_test");
+    const Space positive = mlp_space(c.widths, Kind::positive_monomial),
+                signs = mlp_space(c.widths, Kind::sign_monomial), permutations = mlp_space(c.widths, Kind::permutation);
+    const auto E = made<MagepEquivariant>(positive, c);
+    const auto I = made<MagepInvariant>(positive, c);
+    CHECK(group_error(schedule(E, {UnaryOp::Relu, 0, key}), E.list(), positive, c, key, wide) < 1e-9);
+    CHECK(group_error(schedule(E, {UnaryOp::Relu, 0, key}), E.list(), permutations, c, key, {}) < 1e-9);
+    CHECK(group_error(schedule(I), I.list(), positive, c, key, wide) < 1e-9);
+    CHECK(group_error(schedule(E, {UnaryOp::Relu, 0, key}), E.list(), signs, c, key, {}) > 1e-4);
+
+    const auto odd = made<MagepEquivariant>(signs, c);
+    for (const UnaryOp op : {UnaryOp::Tanh, UnaryOp::Sin}) {
+      CHECK(group_error(schedule(odd, {op, 0, key}), odd.list(), signs, c, key, {}) < 1e-9);
+      CHECK(group_error(schedule(odd, {op, 0, key}), odd.list(), positive, c, key, {}) > 1e-4);
+    }
+    const auto I_signs = made<MagepInvariant>(signs, c);
+    CHECK(group_error(schedule(I_signs), I_signs.list(), signs, c, key, {}) < 1e-9);
+    // A layer built for other ends than its network: moving the outputs, which are fixed, is no symmetry.
+    std::string moving = positive.str();
+    moving.replace(moving.find("out: fixed"), 10, "out: permutation");
+    if (c.widths.back() > 1) CHECK(group_error(schedule(I), I.list(), Space::parse(moving), c, key, {}) > 1e-4);
+  }
+}
+
+TEST_CASE("magep: the same bits on any number of threads") {
+  const int before = threads();
+  for (const Case& c : {Case{{1, 16, 16, 16, 10}, 20, 20, 5}, Case{{2, 17, 33, 1}, 40, 18, 19}}) {
+    CAPTURE(text(c));
+    const Space space = mlp_space(c.widths, Kind::permutation);
+    const auto E = made<MagepEquivariant>(space, c);
+    const auto I = made<MagepInvariant>(space, c);
+    const Key key(12, "magep_test");
+    for (const auto& [layer, list] :
+         {std::pair{schedule(E, {UnaryOp::Sin, 0.1, key}), &E.list()}, std::pair{schedule(I), &I.list()}}) {
+      const Data data = data_of(*list, c, key, DType::f32);
+      set_threads(1);
+      const Result one = run(layer, *list, data, true, key);
+      for (const int n : {2, 4}) {
+        set_threads(n);
+        const Result many = run(layer, *list, data, true, key);
+        for (std::size_t i = 0; i < one.values.size(); ++i)
+          CHECK(std::ranges::equal(one.values[i].span<float>(), many.values[i].span<float>()));
+        for (std::size_t i = 0; i < one.gradients.size(); ++i)
+          CHECK(std::ranges::equal(one.gradients[i].span<float>(), many.gradients[i].span<float>()));
+      }
+      set_threads(before);
+    }
+  }
+}
+
+TEST_CASE("magep: the second step takes no new memory") {
+  const Case c{{1, 16, 16, 16, 10}, 20, 20, 8};
+  const Space space = mlp_space(c.widths, Kind::positive_monomial);
+  Parameters parameters;
+  const MagepEquivariant E(parameters, "E", space, c.d, c.e);
+  const MagepInvariant I(parameters, "I", space, c.e, 7);
+  parameters.allocate(DType::f32, Key(13, "magep_test"));
+  const Data data = data_of(E.list(), c, Key(13, "magep_test"), DType::f32);
+  const Tensor cotangent = Tensor::zeros({c.batch, 7}, DType::f32);
+  cotangent.fill(1);
+  Arena arena;
+  Tape tape(arena);
+  std::size_t reserved = 0, peak = 0;
+  const void* address = nullptr;
+  for (int step = 0; step < 3; ++step) {
+    Var x[8], y[8];
+    for (int i = 0; i < 8; ++i) x[i] = tape.leaf(data.features[static_cast<std::size_t>(i)], space.type(i));
+    E(parameters, x, y, {UnaryOp::Relu});
+    const Var out = I(parameters, y);
+    tape.backward({&out, 1}, {&cotangent, 1});
+    if (step > 0) {
+      CHECK(arena.reserved() == reserved);
+      CHECK(arena.peak() == peak);
+      CHECK(out.value().raw() == address);
+    }
+    reserved = arena.reserved(), peak = arena.peak(), address = out.value().raw();
+    tape.reset();
+  }
+}
+
+TEST_CASE("magep: parameters start as spec 2.5 says") {
+  const Case c{{2, 8, 8, 8, 6}, 24, 20, 1};
+  const Space space = mlp_space(c.widths, Kind::positive_monomial);
+  Parameters parameters;
+  const MagepEquivariant E(parameters, "E", space, c.d, c.e, false);
+  parameters.allocate(DType::f64, Key(14, "magep_test"));
+  auto deviation = [&](const std::string& name) {
+    double sum = 0;
+    const Tensor t = parameters.value(parameters.find("E." + name));
+    for (double x : t.span<double>()) sum += x * x;
+    return std::sqrt(sum / static_cast<double>(t.numel()));
+  };
+  const double d = 24, e = 20, n0 = 2, nL = 6, L = 4;
+  auto xavier = [](double fan_in, double fan_out) { return std::sqrt(2 / (fan_in + fan_out)); };
+  // Sums over the terms added into one output: W1, an inner W and b, W^(L), b^(L).
+  const std::pair<std::string, double> expected[] = {
+      {"W1.phi2", xavier(3 * d * n0 + d, 4 * e * n0)},
+      {"b1.phi1", xavier(3 * d * n0 + d, 4 * e)},
+      {"W2.phi3", xavier(3 * d, 3 * e)},
+      {"b3.phi2", xavier(3 * d * n0 + 2 * d, 5 * e)},
+      {"W4.phi1", xavier(3 * d * nL, 3 * e * nL)},
+      {"b4.phi1", xavier(3 * d * nL * n0 + 2 * d * nL + 2 * d * (L - 1), 7 * e * nL)},
+      {"b4.phi7", xavier(3 * d * nL * n0 + 2 * d * nL + 2 * d * (L - 1), 7 * e * nL)},
+      {"psi.WW.2.1", 1 / (d * n0 * nL)},
+      {"psi.bW.2.1", 1 / (d * nL)},
+  };
+  for (const auto& [name, value] : expected) {
+    CAPTURE(name);
+    // Five standard deviations of the estimate.
+    const auto n = static_cast<double>(parameters.value(parameters.find("E." + name)).numel());
+    CHECK(std::abs(deviation(name) / value - 1) < 5 / std::sqrt(2 * n));
+    CHECK(parameters.trainable(parameters.find("E." + name)) == !name.starts_with("psi"));
+  }
+  CHECK(deviation("b4.phi8") == 0);
+}
+
+TEST_CASE("magep: refusals") {
+  const Case c{{2, 3, 2}, 2, 3, 1};
+  const Space space = mlp_space(c.widths, Kind::positive_monomial);
+  Parameters parameters;
+  const MagepEquivariant E(parameters, "E", space, 2, 3);
+  const MagepInvariant I(parameters, "I", space, 2, 3);
+  parameters.allocate(DType::f64, Key(15, "magep_test"));
+  const Data data = data_of(E.list(), c, Key(15, "magep_test"), DType::f64);
+  Arena arena;
+  Tape tape(arena);
+  Vars x, y(4);
+  for (int i = 0; i < 4; ++i) x.push_back(tape.leaf(data.features[static_cast<std::size_t>(i)], space.type(i)));
+  CHECK_THROWS_WITH_AS(E(parameters, x, y, {UnaryOp::Tanh}),
+                       "[tanh] tensor 'W1', axis 0 'h1' (positive_monomial(3)): tanh is not homogeneous; use relu or "
+                       "leaky_relu",
+                       TypeError);
+  CHECK_THROWS_WITH_AS(E(parameters, x, y, {{}, 1.}), "[magep_equivariant] dropout 1; allowed: 0 <= rate < 1",
+                       UsageError);
+  CHECK_THROWS_WITH_AS(E(parameters, x, y, {UnaryOp::Abs}),
+                       "[magep_equivariant] activation abs changes the type; apply it as an op of its own", UsageError);
+  const Space signs = mlp_space(c.widths, Kind::sign_monomial);
+  x[2] = tape.leaf(data.features[2], signs.type(2));
+  CHECK_THROWS_AS(E(parameters, x, y), TypeError);
+  CHECK_THROWS_AS(I(parameters, x), TypeError);
+  CHECK_THROWS_AS(MagepEquivariant(parameters, "F", Space::parse("h: permutation(2) R[h, h*] b[h]"), 1, 1), UsageError);
+}
