@@ -131,13 +131,12 @@ void hidden_outputs(const Schedule<T>& s, int i, std::int64_t net, Carve<T> scra
 template <class T>
 std::int64_t network_scratch(const Schedule<T>& s) {
   const Sizes& z = s.z;
-  std::int64_t most = Carve<T>::padded(s.mix_rows(1) * z.width(1));
+  std::int64_t most = padded(s.mix_rows(1) * z.width(1));
   for (int i = 2; i <= z.L(); ++i) {
-    most = std::max(most, Carve<T>::padded(z.d * (z.n0() + 1) * z.width(i - 1)) +
-                              Carve<T>::padded(z.d * (z.n0() + 1) * z.width(i)));
+    most = std::max(most, padded(z.d * (z.n0() + 1) * z.width(i - 1)) + padded(z.d * (z.n0() + 1) * z.width(i)));
     most = std::max(most, s.factored() ? z.e * z.d : 2 * z.d * s.tile_rows(i) * z.width(i - 1));
   }
-  return Carve<T>::padded(most);
+  return padded(most);
 }
 
 template <class T>

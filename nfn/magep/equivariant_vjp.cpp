@@ -16,13 +16,15 @@ template <class T>
 struct State {
   const Schedule<T>& s;
   const Gradients<T>& g;
-  PerLayer<T> stack = {};   ///< of Y_i, 1..L-1: [mix_rows, n_i]
-  PerLayer<T> last_W = {};  ///< of W^(L)'s pre-activation (n_L > 1), at L
-  T* last_b = nullptr;      ///< [batch, e, n_L]
-  T** mix = nullptr;        ///< of M_i
-  T* left = nullptr;        ///< of T
-  T* mixed = nullptr;       ///< Σ_e Φ gT: [n_0 + 1, d, batch, n_L]
-  T* x = nullptr;           ///< of the vector of layer L
+  PerLayer<T> stack = {};  ///< of Y_i, 1..L-1: [mix_rows, n_i]
+  T* last_W = nullptr;     ///< of W^(L)'s pre-activation (n_L > 1): [e, n_L, batch, n_{L-1}]
+  T* last_in = nullptr;    ///< W^(L) likewise: [d, n_L, batch, n_{L-1}]
+  T* phi_last = nullptr;   ///< Φ1 of W^(L) as [e, j, d, p]
+  T* last_b = nullptr;     ///< [batch, e, n_L]
+  T** mix = nullptr;       ///< of M_i
+  T* left = nullptr;       ///< of T
+  T* mixed = nullptr;      ///< Σ_e Φ gT: [n_0 + 1, d, batch, n_L]
+  T* x = nullptr;          ///< of the vector of layer L
 };
 
 // Stage 1 -------------------------------------------------------------------------------------------------------------
@@ -50,13 +52,15 @@ void pre_activations(const State<T>& v, std::int64_t net, T* scratch) {
   bias(1, first + e * n0 * n1);
   for (int i = 2; i < L; ++i) bias(i, v.stack(i, net));
   bias(L, v.last_b + net * e * z.nL());
-  if (!s.factored()) {
-    const std::int64_t size = z.nL() * z.width(L - 1);
-    if (s.finish.untouched(s.mask))
-      std::copy_n(v.g.W_y(L, net), e * size, v.last_W(L, net));
-    else
-      s.finish.vjp(s.W_pre(L, net), v.g.W_y(L, net), v.last_W(L, net), e, size, s.mask_of(L, net));
+  if (s.factored()) return;
+  const std::int64_t k = z.width(L - 1), nL = z.nL();
+  gW = v.g.W_y(L, net);
+  if (!s.finish.untouched(s.mask)) {
+    s.finish.vjp(s.W_pre(L, net), gW, scratch, e, nL * k, s.mask_of(L, net));
+    gW = scratch;
   }
+  for (std::int64_t r = 0; r < e * nL; ++r) std::copy_n(gW + r * k, k, v.last_W + (r * z.batch + net) * k);
+  for (std::int64_t r = 0; r < z.d * nL; ++r) std::copy_n(s.W(L, net) + r * k, k, v.last_in + (r * z.batch + net) * k);
 }
 
 // Stage 2 -------------------------------------------------------------------------------------------------------------
@@ -140,15 +144,16 @@ void last_weight_phi(const State<T>& v, std::int64_t e0, std::int64_t e1) {
                      channel = z.batch * all;
   const EndVector at(z);
   const PhiTable<Grad<T>>& to = v.g.phi[L];
-  if (z.batch == 0 && to.W[1].beta == T(0)) std::fill_n(to.W[1].data + e0 * d * square, (e1 - e0) * d * square, T(0));
-  for (std::int64_t net = 0; net < z.batch; ++net) {
-    const T* gz = v.last_W(L, net) + e0 * nL * n;
-    product<T>({e1 - e0, d * nL, nL, n}, {s.W(L, net), 0, n, 1}, {gz, nL * n, 1, n}, net > 0 ? T(1) : to.W[1].beta,
-               to.W[1].data + e0 * d * square, d * square, nL);
+  const std::int64_t columns = z.batch * n;
+  const T* gz = v.last_W + e0 * nL * columns;
+  product<T>({e1 - e0, d * nL, nL, columns}, {v.last_in, 0, columns, 1}, {gz, nL * columns, 1, columns}, to.W[1].beta,
+             to.W[1].data + e0 * d * square, d * square, nL);
+  for (std::int64_t e = e0; e < e1; ++e)
+    transposed(s.phi[L].W[1] + e * d * square, d * nL, nL, v.phi_last + e * d * square);
+  for (std::int64_t net = 0; net < z.batch; ++net)
     for (std::int64_t q = 0; q <= n0; ++q)
-      product<T>({1, d, (e1 - e0) * nL, n}, {s.R(L, net) + q * d * n, 0, n, 1}, {gz, 0, 1, n}, 0,
+      product<T>({1, d, (e1 - e0) * nL, n}, {s.R(L, net) + q * d * n, 0, n, 1}, {gz + net * n, 0, 1, columns}, 0,
                  v.left + (q * d * z.batch + net) * all + e0 * nL, 0, channel);
-  }
   for (std::int64_t e = e0; e < e1; ++e) {
     for (std::int64_t q = 0; q < n0; ++q)
       product<T>({d, nL, nL, z.batch}, {s.x + at.prefix + q, nL * n0, n0, at.size},
@@ -274,19 +279,23 @@ void formed_weight_vjp(const Network<T>& w, int i, std::int64_t net) {
                      rows = s.tile_rows(i);
   Carve<T> scratch{w.scratch};
   const T* gz = inner_cotangent(w.v, i, net, scratch.take(e * all));
-  T *F = scratch.take(2 * d * rows * k), *gF = scratch.take(d * rows * k), *gR = scratch.take((n0 + 1) * d * k);
+  T *F = scratch.take(2 * d * rows * k), *gF = scratch.take(d * rows * k), *gR = scratch.take((n0 + 1) * d * k),
+    *gzT = scratch.take(all * padded(e));
   std::fill_n(gR, (n0 + 1) * d * k, T(0));
   const PhiTable<const T*>& phi = s.phi[i];
   const PhiTable<T*>& g = w.phi[i];
   const T *R = s.R(i, net), *P = s.stack(i, net, 0), *b = s.b(i, net);
-  product<T>({1, e, d, all}, {gz, 0, all, 1}, {s.W(i, net), 0, 1, all}, 1, g.W[1], 0, d);
+  // Transposed once, the cotangent is the right factor of all three gradients of Φ, which come out as [d, e].
+  kernels<T>().transpose(gz, all, e, all, gzT);
+  product<T>({1, d, e, all}, {s.W(i, net), 0, all, 1}, {gzT, 0, padded(e), 1}, 1, g.W[1], 0, e);
   product<T>({1, d, all, e}, {phi.W[1], 0, 1, d}, {gz, 0, all, 1}, w.v.g.W_beta[i], w.v.g.W(i, net), 0, all);
   for (std::int64_t j0 = 0; j0 < n; j0 += rows) {
     const std::int64_t tile = std::min(rows, n - j0), size = tile * k;
+    const T* gtT = gzT + j0 * k * padded(e);
     const T* gt = gz + j0 * k;
     form_tile(s, i, net, j0, tile, F);
-    product<T>({1, e, d, size}, {gt, 0, all, 1}, {F, 0, 1, size}, 1, g.W[2], 0, d);
-    product<T>({1, e, d, size}, {gt, 0, all, 1}, {F + d * size, 0, 1, size}, 1, g.W[3], 0, d);
+    product<T>({1, d, e, size}, {F, 0, size, 1}, {gtT, 0, padded(e), 1}, 1, g.W[2], 0, e);
+    product<T>({1, d, e, size}, {F + d * size, 0, size, 1}, {gtT, 0, padded(e), 1}, 1, g.W[3], 0, e);
     product<T>({1, d, size, e}, {phi.W[2], 0, 1, d}, {gt, 0, all, 1}, 0, gF, 0, size);
     product<T>({d, n0, tile, k}, {R, k, d * k, 1}, {gF, size, 1, k}, 1, w.chain + j0, (n0 + 1) * n, n);
     product<T>({d, n0, k, tile}, {P + j0, n0 * n, n, 1}, {gF, size, k, 1}, 1, gR, k, d * k);
@@ -339,14 +348,13 @@ void last_weight_vjp(const Network<T>& w, std::int64_t net) {
   const Schedule<T>& s = w.s();
   const Sizes& z = s.z;
   const int L = z.L();
-  const std::int64_t d = z.d, nL = z.nL(), n0 = z.n0(), n = z.width(L - 1), square = nL * nL, all = z.e * nL;
-  const T* gz = w.v.last_W(L, net);
-  for (std::int64_t e = 0; e < z.e; ++e)
-    product<T>({1, d * nL, n, nL}, {s.phi[L].W[1] + e * d * square, 0, nL, 1}, {gz + e * nL * n, 0, n, 1},
-               e > 0 ? T(1) : w.v.g.W_beta[L], w.v.g.W(L, net), 0, n);
+  const std::int64_t d = z.d, nL = z.nL(), n0 = z.n0(), n = z.width(L - 1), all = z.e * nL, columns = z.batch * n;
+  const T* gz = w.v.last_W + net * n;
+  product<T>({1, d * nL, n, all}, {w.v.phi_last, 0, 1, d * nL}, {gz, 0, columns, 1}, w.v.g.W_beta[L], w.v.g.W(L, net),
+             0, n);
   T* gR = w.scratch;
   for (std::int64_t q = 0; q <= n0; ++q)
-    product<T>({1, d, n, all}, {s.left + (q * d * z.batch + net) * all, 0, z.batch * all, 1}, {gz, 0, n, 1}, 0,
+    product<T>({1, d, n, all}, {s.left + (q * d * z.batch + net) * all, 0, z.batch * all, 1}, {gz, 0, columns, 1}, 0,
                gR + q * d * n, 0, n);
   right_factors_vjp(w, L, net, gR);
 }
@@ -408,13 +416,13 @@ template <class T>
 std::int64_t network_scratch(const Schedule<T>& s) {
   const Sizes& z = s.z;
   const std::int64_t d = z.d, n0 = z.n0();
-  auto padded = [](std::int64_t n) { return Carve<T>::padded(n); };
   std::int64_t most = std::max(padded(end_vector_scratch(z)), padded(d * n0 * n0) + padded(d * n0));
   most = std::max(most, padded((n0 + 1) * d * z.width(z.L() - 1)));
   for (int i = 2; i <= s.last_inner(); ++i) {
     const std::int64_t k = z.width(i - 1), gz = padded(z.e * z.weight(i)), tile = s.tile_rows(i) * k;
     most = std::max(most, s.factored() ? 2 * padded(z.e * d) + 2 * padded(z.width(i) * d) + gz
-                                       : gz + padded(2 * d * tile) + padded(d * tile) + padded((n0 + 1) * d * k));
+                                       : gz + padded(2 * d * tile) + padded(d * tile) + padded((n0 + 1) * d * k) +
+                                             z.weight(i) * padded(z.e));
     most = std::max(most, padded(d * (n0 + 1) * k));
   }
   return most;
@@ -432,14 +440,18 @@ void walk_networks(const State<T>& v, Arena& arena) {
     widest = std::max(widest, z.width(i));
     stack = std::max(stack, s.stack_rows(i) * z.width(i));
   }
-  for (int i = 0; i < L; ++i) suffix += Carve<T>::padded(z.d * z.suffix(i));
-  for (int i = 1; i <= L; ++i) bias += Carve<T>::padded(z.d * z.width(i));
+  for (int i = 0; i < L; ++i) suffix += padded(z.d * z.suffix(i));
+  for (int i = 1; i <= L; ++i) bias += padded(z.d * z.width(i));
   const std::int64_t chain = z.d * (z.n0() + 1) * widest;
-  const std::int64_t size = suffix + bias + 2 * Carve<T>::padded(chain) + Carve<T>::padded(stack) + network_scratch(s);
+  const std::int64_t size = suffix + bias + 2 * padded(chain) + padded(stack) + network_scratch(s);
   PartialSums<T> sums(arena, z.batch, 3 * L + Psi<T>::kinds * (L + 1));
   auto* phi_offset = numbers<PhiTable<std::int64_t>>(arena, L + 1);
+  auto* by_input = numbers<PhiTable<T*>>(arena, L + 1);  // as [d, e], where they are summed so
   for (int i = 2; i <= s.last_inner(); ++i)
-    for (int m = 1; m <= 3; ++m) phi_offset[i].W[m] = sums.add(v.g.phi[i].W[m], z.e * z.d);
+    for (int m = 1; m <= 3; ++m) {
+      if (!s.factored()) by_input[i].W[m] = numbers<T>(arena, z.e * z.d);
+      phi_offset[i].W[m] = sums.add(s.factored() ? v.g.phi[i].W[m] : Grad<T>{by_input[i].W[m], 0}, z.e * z.d);
+    }
   const PsiSums<T> psi_sums(sums, v.g.psi, z, arena);
   sums.allocate();
 
@@ -468,6 +480,9 @@ void walk_networks(const State<T>& v, Arena& arena) {
     for (std::int64_t net = begin; net < end; ++net) network_vjp(w, net);
   });
   sums.close();
+  for (int i = 2; i <= s.last_inner() && !s.factored(); ++i)
+    for (int m = 1; m <= 3; ++m)
+      for (std::int64_t c = 0; c < z.d; ++c) add_row(by_input[i].W[m] + c * z.e, 1, z.e, v.g.phi[i].W[m], c, z.d);
 }
 
 }  // namespace
@@ -486,13 +501,14 @@ void vjp(const Schedule<T>& s, const Gradients<T>& g, Arena& arena) {
   v.last_b = numbers<T>(arena, z.batch * z.e * z.nL());
   v.x = numbers<T>(arena, z.batch * EndVector(z).size);
   if (!s.factored()) {
-    v.last_W = per_layer<T>(arena, L);
-    fill(v.last_W, L, arena, z.e * z.weight(L), z.batch);
+    v.last_W = numbers<T>(arena, z.batch * z.e * z.weight(L));
+    v.last_in = numbers<T>(arena, z.batch * z.d * z.weight(L));
+    v.phi_last = numbers<T>(arena, z.e * z.d * z.nL() * z.nL());
     v.left = numbers<T>(arena, (z.n0() + 1) * z.d * z.batch * z.e * z.nL());
     v.mixed = numbers<T>(arena, (z.n0() + 1) * z.d * z.batch * z.nL());
   }
 
-  const std::int64_t first = z.e * z.weight(1);
+  const std::int64_t first = z.e * std::max(z.weight(1), z.weight(L));
   T* scratch = numbers<T>(arena, first * threads());
   parallel_workers(z.batch, 1, [&](std::int64_t net, std::int64_t, int worker) {
     pre_activations(v, net, scratch + worker * first);

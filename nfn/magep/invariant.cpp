@@ -80,8 +80,8 @@ void vjp(const State<T>& s, const FeatureGradients<T>& g, const Grad<T>* phi, co
     }
   });
 
-  std::int64_t size = Carve<T>::padded(end_vector_scratch(z));
-  for (int t = 0; t < L; ++t) size += Carve<T>::padded(z.d * z.suffix(t)) + Carve<T>::padded(z.d * z.width(t + 1));
+  std::int64_t size = padded(end_vector_scratch(z));
+  for (int t = 0; t < L; ++t) size += padded(z.d * z.suffix(t)) + padded(z.d * z.width(t + 1));
   PartialSums<T> sums(arena, z.batch, Psi<T>::kinds * (L + 1));
   const PsiSums<T> psi_sums(sums, g.psi, z, arena);
   sums.allocate();

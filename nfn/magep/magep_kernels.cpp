@@ -1,5 +1,6 @@
 // Compiled once per instruction set.
 
+#include "weft/core/gemm_vector.h"
 #include "weft/core/hd.h"
 #include "weft/core/math.h"
 #include "weft/nfn/magep/kernels.h"
@@ -31,6 +32,16 @@ void factors_vjp(const T* a2, const T* a3, const T* c2, const T* c3, const T* gq
 }
 
 template <class T>
+void transpose_all(const T* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns, T* y) {
+  const std::int64_t y_stride = (rows + 15) / 16 * 16;
+  auto least = [](std::int64_t a, std::int64_t b) { return a < b ? a : b; };
+  for (std::int64_t i = 0; i < rows; i += lanes<T>)
+    for (std::int64_t j = 0; j < columns; j += lanes<T>)
+      transpose(x + i * x_stride + j, x_stride, least(lanes<T>, columns - j), least(lanes<T>, rows - i),
+                y + j * y_stride + i, y_stride);
+}
+
+template <class T>
 void scale_rows(const T* x, const T* scale, std::int64_t rows, std::int64_t n, T* y) {
   for (std::int64_t r = 0; r < rows; ++r, x += n, y += n) {
     const T s = scale[r];
@@ -40,7 +51,7 @@ void scale_rows(const T* x, const T* scale, std::int64_t rows, std::int64_t n, T
 }
 
 template <class T>
-constexpr magep::KernelsOf<T> table = {factors<T>, factors_vjp<T>, scale_rows<T>};
+constexpr magep::KernelsOf<T> table = {factors<T>, factors_vjp<T>, transpose_all<T>, scale_rows<T>};
 
 }  // namespace
 

@@ -81,7 +81,6 @@ struct Carve {
     at += padded(n);
     return p;
   }
-  static std::int64_t padded(std::int64_t n) { return (n + 15) / 16 * 16; }
 };
 
 template <class T>
