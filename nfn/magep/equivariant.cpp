@@ -2,7 +2,6 @@
 
 #include <memory>
 
-#include "weft/groups/rules.h"
 #include "weft/nfn/magep/schedule.h"
 #include "weft/nfn/magep/terms.h"
 #include "weft/nfn/term_layer.h"
@@ -52,18 +51,13 @@ void lay_out_finish(Schedule<T>& s, const Space& space, const Tables& t, const L
   const Sizes& z = s.z;
   const int L = z.L();
   const bool drops = finish.dropout > 0;
-  if (finish.activation) {
-    s.finish.activation = activation<T>(*finish.activation);
-    s.finish.kernel = &kernel(*finish.activation, dtype_of<T>);
-    s.finish.parameter = traits(*finish.activation).default_parameter;
-    s.finish.from_output = traits(*finish.activation).from_output;
-  }
+  s.finish = Finish<T>(finish);
   s.W_pre = s.W_out, s.b_pre = s.b_out;
-  if (finish.activation && (drops || !s.finish.from_output)) {
+  if (saves_pre(s.finish, drops)) {
     s.W_pre = per_layer<T>(arena, L);
     for (int i = 1; i <= L; ++i) fill(s.W_pre, i, arena, z.e * z.weight(i), z.batch);
   }
-  if (finish.activation && !s.finish.from_output) {
+  if (saves_pre(s.finish, false)) {
     s.b_pre = per_layer<T>(arena, L);
     for (int i = 1; i <= L; ++i) fill(s.b_pre, i, arena, z.e * z.width(i), z.batch);
   }
@@ -71,12 +65,8 @@ void lay_out_finish(Schedule<T>& s, const Space& space, const Tables& t, const L
   const T** masks = numbers<const T*>(arena, L + 1);
   s.mask = masks;
   for (int i = 1; i <= L; ++i) {
-    const Tensor mask = Tensor::empty(arena, {z.batch, z.e}, dtype_of<T>);
     const auto tensor = static_cast<std::size_t>(t.W[static_cast<std::size_t>(i)]);
-    fill_uniform(mask, finish.key.at(space.tensors()[tensor].name));
-    for (T& x : mask.span<T>())
-      x = x < static_cast<T>(finish.dropout) ? T(0) : static_cast<T>(1 / (1 - finish.dropout));
-    masks[i] = mask.data<T>();
+    masks[i] = draw_mask<T>(finish, space.tensors()[tensor].name, z.batch, z.e, arena);
   }
 }
 
@@ -117,14 +107,7 @@ void MagepEquivariant::operator()(const Parameters& parameters, std::span<const 
 void MagepEquivariant::operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
                                   const LayerFinish& finish) const {
   check_terms(who, list_, inputs, learned, d_, e_, outputs.size());
-  if (!(finish.dropout >= 0 && finish.dropout < 1))
-    throw UsageError("[{}] dropout {}; allowed: 0 <= rate < 1", who, finish.dropout);
-  if (finish.activation == UnaryOp::Abs)
-    throw UsageError("[{}] activation abs changes the type; apply it as an op of its own", who);
-  if (finish.activation)
-    for (std::size_t i = 0; i < outputs.size(); ++i)
-      require(action_of(*finish.activation), traits(*finish.activation).name, list_.out().tensors()[i].name,
-              list_.out().type(static_cast<int>(i)));
+  check_finish(who, finish, list_.out());
   with_float(inputs[0].dtype(), who, [&](auto t) { run<decltype(t)>(inputs, learned, outputs, finish); });
 }
 

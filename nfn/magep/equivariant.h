@@ -1,23 +1,14 @@
 #pragma once
 // MAGEP-NFN's equivariant layer E (spec 2.2) as a fast schedule.
 
-#include <optional>
 #include <string>
 
-#include "weft/core/random.h"
 #include "weft/groups/term.h"
+#include "weft/nfn/finish.h"
 #include "weft/nfn/magep/tables.h"
 #include "weft/nn/parameters.h"
-#include "weft/ops/pointwise_kernels.h"
 
 namespace weft {
-
-/// What is fused into the write of a layer's outputs.
-struct LayerFinish {
-  std::optional<UnaryOp> activation;  ///< with its default parameter, where the group allows it; not abs
-  double dropout = 0;                 ///< of whole channels of the weights W1..WL, never of biases
-  Key key{0, "dropout"};              ///< tensor T's draws are those of channel_dropout(T, dropout, key.at("T"))
-};
 
 /// E : d -> e channels on the feature of a dense network with L >= 2 layers. What it computes is the term list
 /// magep_equivariant_terms(L); parameters have its names and shapes ("W2.phi3", "psi.WW.2.1"), and Ψ may be frozen.

@@ -2,46 +2,7 @@
 
 #include <algorithm>
 
-#include "weft/core/isa.h"
-
-namespace weft {
-
-WEFT_ISA_TABLE(magep::Kernels, magep_kernels)
-
-namespace magep {
-
-template <>
-const KernelsOf<float>& kernels() {
-  return WEFT_FOR_ISA(magep_kernels).f32;
-}
-template <>
-const KernelsOf<double>& kernels() {
-  return WEFT_FOR_ISA(magep_kernels).f64;
-}
-
-template <class T>
-void Finish<T>::forward(T* pre, T* y, std::int64_t rows, std::int64_t n, const T* mask) const {
-  if (activation && pre != y && !from_output) {
-    std::copy_n(pre, rows * n, y);
-    activation(y, rows * n);
-  } else if (activation) {
-    activation(pre, rows * n);
-  }
-  if (mask) kernels<T>().scale_rows(activation && !from_output ? y : pre, mask, rows, n, y);
-}
-
-template <class T>
-void Finish<T>::vjp(const T* saved, const T* gy, T* gz, std::int64_t rows, std::int64_t n, const T* mask) const {
-  if (kernel) {
-    // Pieces below the kernel's own grain: it must not start threads inside ours.
-    for (std::int64_t i = 0; i < rows * n; i += pointwise_grain) {
-      const std::int64_t piece = std::min(pointwise_grain, rows * n - i);
-      kernel->vjp(saved + i, saved + i, gy + i, gz + i, false, piece, parameter);
-    }
-    gy = gz;
-  }
-  if (mask) kernels<T>().scale_rows(gy, mask, rows, n, gz);
-}
+namespace weft::magep {
 
 template <class T>
 std::int64_t Schedule<T>::tile_rows(int i) const {
@@ -76,7 +37,6 @@ void chain_input(const Schedule<T>& s, int i, std::int64_t net, T* to) {
 }
 
 #define WEFT_INSTANTIATE(T)                                                                       \
-  template struct Finish<T>;                                                                      \
   template struct Schedule<T>;                                                                    \
   template void form_tile(const Schedule<T>&, int, std::int64_t, std::int64_t, std::int64_t, T*); \
   template void chain_input(const Schedule<T>&, int, std::int64_t, T*);
@@ -84,5 +44,4 @@ WEFT_INSTANTIATE(float)
 WEFT_INSTANTIATE(double)
 #undef WEFT_INSTANTIATE
 
-}  // namespace magep
-}  // namespace weft
+}  // namespace weft::magep

@@ -10,30 +10,11 @@
 //     n_L = 1          the right factor of both is S_{i-1}, the left one Φ2_ed c_dj + Φ3_ed c'_dj: one more mix in all
 // (spec 2.4: the cheapest by flops). The vector of layer L: suffix.h.
 
-#include <optional>
-
-#include "weft/core/random.h"
-#include "weft/nfn/magep/kernels.h"
+#include "weft/nfn/finish.h"
+#include "weft/nfn/layer_kernels.h"
 #include "weft/nfn/magep/tables.h"
-#include "weft/ops/pointwise.h"
 
 namespace weft::magep {
-
-/// What happens to a finished output: y = mask * activation(z), mask one number per network and channel of a weight.
-template <class T>
-struct Finish {
-  void (*activation)(T* y, std::int64_t n) = nullptr;
-  const UnaryKernel* kernel = nullptr;  ///< for the derivative
-  double parameter = 0;
-  bool from_output = false;
-
-  /// Neither activation nor masks: y is z.
-  bool untouched(const T* const* mask) const { return !activation && !mask; }
-  /// pre: [rows, n] in memory of its own when the derivative needs more than y, otherwise y itself.
-  void forward(T* pre, T* y, std::int64_t rows, std::int64_t n, const T* mask) const;
-  /// gz = mask gy activation'; saved: what `forward` left in pre. gz may be saved or gy.
-  void vjp(const T* saved, const T* gy, T* gz, std::int64_t rows, std::int64_t n, const T* mask) const;
-};
 
 template <class T>
 struct Schedule : SuffixState<T> {
@@ -61,26 +42,6 @@ struct Schedule : SuffixState<T> {
   int last_inner() const { return factored() ? this->z.L() : this->z.L() - 1; }
   /// Left factors of layer i as in a stack: [d, q, j] and [d, j].
   const T* prefix(int i, std::int64_t net) const { return i < this->z.L() ? stack(i, net, 0) : this->suffix(0, net); }
-};
-
-/// Blocks of rows e of the stages that split parameters: by the shape alone.
-inline std::int64_t row_grain(std::int64_t e) { return e <= 24 ? (e + 1) / 2 : 16; }
-/// Copies [rows, columns] transposed.
-template <class T>
-inline void transposed(const T* from, std::int64_t rows, std::int64_t columns, T* to) {
-  for (std::int64_t i = 0; i < rows; ++i)
-    for (std::int64_t j = 0; j < columns; ++j) to[j * rows + i] = from[i * columns + j];
-}
-
-/// A piece of scratch memory, handed out in order.
-template <class T>
-struct Carve {
-  T* at;
-  T* take(std::int64_t n) {
-    T* p = at;
-    at += padded(n);
-    return p;
-  }
 };
 
 template <class T>

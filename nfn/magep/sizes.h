@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <span>
 
-#include "weft/core/gemm.h"
+#include "weft/nfn/schedule.h"
 
 namespace weft::magep {
+
+using namespace schedule;
 
 /// One call: widths n_0..n_L, channels, networks.
 struct Sizes {
@@ -56,13 +58,6 @@ struct PhiTable {
   P W[5], b[9];
 };
 
-/// gradient = beta gradient + contribution.
-template <class T>
-struct Grad {
-  T* data = nullptr;
-  T beta = 0;
-};
-
 /// The constants Ψ, Ψ' by the pairs (s, t) that name them, or their gradients: null where none is wanted. Shapes
 /// [d, n_0, n_L] and [d, 1, n_L].
 template <class T>
@@ -79,10 +74,5 @@ struct Psi {
 };
 
 inline std::int64_t psi_size(const Sizes& z, int kind) { return z.d * z.nL() * (kind % 2 == 0 ? z.n0() : 1); }
-
-/// c = beta c + a b for every item of the batch, by the calling thread: plain loops when it is too small for tiles.
-template <class T>
-void product(GemmShape shape, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, std::int64_t c_batch_stride,
-             std::int64_t c_row_stride);
 
 }  // namespace weft::magep

@@ -59,13 +59,4 @@ std::int64_t end_vector_scratch(const Sizes& z);
 template <class T>
 void suffixes_vjp(const SuffixState<T>& state, std::int64_t net, T* const* gS, const PerLayer<T>& gW, const T* beta);
 
-/// y = beta y + x.
-template <class T>
-inline void add_to(const Grad<T>& to, const T* x, std::int64_t n) {
-  if (to.beta == T(0))
-    std::copy_n(x, n, to.data);
-  else
-    for (std::int64_t i = 0; i < n; ++i) to.data[i] += x[i];
-}
-
 }  // namespace weft::magep

@@ -90,14 +90,6 @@ void lay_out_suffixes(SuffixState<T>& s, const Tables& t, std::int64_t d, std::i
 }
 
 template <class T>
-Grad<T> gradient_of(Backward& back, int input) {
-  const Tensor& saved = back.input(input);
-  if (!back.wants(input)) return {numbers<T>(back.arena(), saved.numel()), 0};
-  const GradSlot to = back.grad(input);
-  return {to.tensor.data<T>(), static_cast<T>(to.beta)};
-}
-
-template <class T>
 FeatureGradients<T> feature_gradients(const Tables& t, Backward& back) {
   const int L = t.L(), features = 2 * L;
   Arena& arena = back.arena();
@@ -122,21 +114,10 @@ FeatureGradients<T> feature_gradients(const Tables& t, Backward& back) {
   return g;
 }
 
-template <class T>
-const T* cotangent_of(Backward& back, int output) {
-  const Tensor& gy = back.cotangent(output);
-  if (gy.defined()) return gy.data<T>();
-  const Tensor zeros = Tensor::empty(back.arena(), back.output(output).shape(), dtype_of<T>);
-  zeros.fill(0);
-  return zeros.data<T>();
-}
-
 #define WEFT_INSTANTIATE(T)                                                                                        \
   template void lay_out_suffixes(SuffixState<T>&, const Tables&, std::int64_t, std::int64_t, std::span<const Var>, \
                                  std::span<const Var>, int, Arena&);                                               \
-  template Grad<T> gradient_of(Backward&, int);                                                                    \
-  template FeatureGradients<T> feature_gradients(const Tables&, Backward&);                                        \
-  template const T* cotangent_of(Backward&, int);
+  template FeatureGradients<T> feature_gradients(const Tables&, Backward&);
 WEFT_INSTANTIATE(float)
 WEFT_INSTANTIATE(double)
 #undef WEFT_INSTANTIATE

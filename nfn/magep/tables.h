@@ -25,12 +25,6 @@ std::vector<std::int64_t> dense_widths(std::string_view who, const Space& space)
 /// `end_prefix` names the phis that mix the vector of layer L: "b3." in E, "" in I.
 Tables tables_of(std::string_view who, const TermList& list, std::string_view end_prefix);
 
-/// Memory from the arena for n objects, uninitialised.
-template <class T>
-T* numbers(Arena& arena, std::int64_t n) {
-  return arena.allocate_array<T>(static_cast<std::size_t>(n));
-}
-
 template <class T>
 PerLayer<T> per_layer(Arena& arena, int L) {
   PerLayer<T> p{numbers<T*>(arena, L + 1), numbers<std::int64_t>(arena, L + 1)};
@@ -58,16 +52,7 @@ struct FeatureGradients {
   Psi<Grad<T>> psi;  ///< null pointers where not wanted
 };
 
-/// The gradient of one input of a node, or memory that is thrown away where it is not wanted. Throws AutogradError when
-/// the input was changed since.
-template <class T>
-Grad<T> gradient_of(Backward& back, int input);
-
 template <class T>
 FeatureGradients<T> feature_gradients(const Tables& t, Backward& back);
-
-/// The cotangent of an output, zeros when nothing depends on it.
-template <class T>
-const T* cotangent_of(Backward& back, int output);
 
 }  // namespace weft::magep

@@ -1,12 +1,9 @@
 #pragma once
-// Loops of MAGEP's schedules that are compiled once per instruction set.
+// Loops of the schedules that are compiled once per instruction set.
 
 #include <cstdint>
 
-namespace weft::magep {
-
-/// Numbers are handed out and padded by whole cache lines of float32.
-inline std::int64_t padded(std::int64_t n) { return (n + 15) / 16 * 16; }
+namespace weft::schedule {
 
 template <class T>
 struct KernelsOf {
@@ -31,4 +28,4 @@ struct Kernels {
 template <class T>
 const KernelsOf<T>& kernels();
 
-}  // namespace weft::magep
+}  // namespace weft::schedule

@@ -1,9 +1,10 @@
 // Compiled once per instruction set.
 
+#include "weft/nfn/layer_kernels.h"
+
 #include "weft/core/gemm_vector.h"
 #include "weft/core/hd.h"
 #include "weft/core/math.h"
-#include "weft/nfn/magep/kernels.h"
 
 namespace weft::inline WEFT_ISA {
 
@@ -51,11 +52,11 @@ void scale_rows(const T* x, const T* scale, std::int64_t rows, std::int64_t n, T
 }
 
 template <class T>
-constexpr magep::KernelsOf<T> table = {factors<T>, factors_vjp<T>, transpose_all<T>, scale_rows<T>};
+constexpr schedule::KernelsOf<T> table = {factors<T>, factors_vjp<T>, transpose_all<T>, scale_rows<T>};
 
 }  // namespace
 
-extern const magep::Kernels magep_kernels;
-const magep::Kernels magep_kernels = {table<float>, table<double>};
+extern const schedule::Kernels layer_kernels;
+const schedule::Kernels layer_kernels = {table<float>, table<double>};
 
 }  // namespace weft::inline WEFT_ISA
