@@ -136,7 +136,7 @@ Layer reference(const TermList& list, std::int64_t e, const LayerFinish& finish 
   };
 }
 
-Layer schedule(const MagepEquivariant& layer, const LayerFinish& finish = {}) {
+Layer scheduled(const MagepEquivariant& layer, const LayerFinish& finish = {}) {
   return [&layer, finish](std::span<const Var> x, std::span<const Var> learned) {
     Vars y(x.size());
     layer(x, learned, y, finish);
@@ -144,7 +144,7 @@ Layer schedule(const MagepEquivariant& layer, const LayerFinish& finish = {}) {
   };
 }
 
-Layer schedule(const MagepInvariant& layer) {
+Layer scheduled(const MagepInvariant& layer) {
   return [&layer](std::span<const Var> x, std::span<const Var> learned) { return Vars{layer(x, learned)}; };
 }
 
@@ -177,7 +177,7 @@ void check_against_list(const Case& c, bool train_psi, Key key, const std::funct
 
 void check_equivariant(const Case& c, bool train_psi, const LayerFinish& finish, Kind kind, Key key) {
   check_against_list<MagepEquivariant>(
-      c, train_psi, key, [&](const MagepEquivariant& layer) { return schedule(layer, finish); },
+      c, train_psi, key, [&](const MagepEquivariant& layer) { return scheduled(layer, finish); },
       [&](const TermList& list) { return reference(list, c.e, finish); }, kind);
 }
 
@@ -224,7 +224,7 @@ TEST_CASE("magep: I is its term list") {
       CAPTURE(text(c));
       CAPTURE(train_psi);
       check_against_list<MagepInvariant>(
-          c, train_psi, Key(2, "magep_test"), [](const MagepInvariant& layer) { return schedule(layer); },
+          c, train_psi, Key(2, "magep_test"), [](const MagepInvariant& layer) { return scheduled(layer); },
           [&](const TermList& list) { return reference(list, c.e); }, Kind::positive_monomial);
     }
 }
@@ -255,7 +255,7 @@ TEST_CASE("magep: every instruction set") {
       check_equivariant(c, true, {UnaryOp::Sin, 0.2, Key(8, "magep_test dropout")}, Kind::sign_monomial,
                         Key(8, "magep_test"));
       check_against_list<MagepInvariant>(
-          c, true, Key(9, "magep_test"), [](const MagepInvariant& layer) { return schedule(layer); },
+          c, true, Key(9, "magep_test"), [](const MagepInvariant& layer) { return scheduled(layer); },
           [&](const TermList& list) { return reference(list, c.e); }, Kind::sign_monomial);
     }
   }
@@ -268,7 +268,7 @@ TEST_CASE("magep: an empty batch has no outputs and zero gradients") {
     const auto equivariant = made<MagepEquivariant>(space, c);
     const auto invariant = made<MagepInvariant>(space, c);
     for (const auto& [layer, list] :
-         {std::pair{schedule(equivariant), &equivariant.list()}, std::pair{schedule(invariant), &invariant.list()}}) {
+         {std::pair{scheduled(equivariant), &equivariant.list()}, std::pair{scheduled(invariant), &invariant.list()}}) {
       const Result r =
           run(layer, *list, data_of(*list, c, Key(10, "magep_test"), DType::f32), true, Key(10, "magep_test"));
       for (const Tensor& g : r.gradients)
@@ -319,22 +319,22 @@ TEST_CASE("magep: E commutes with the group and I is invariant; another group br
                 signs = mlp_space(c.widths, Kind::sign_monomial), permutations = mlp_space(c.widths, Kind::permutation);
     const auto E = made<MagepEquivariant>(positive, c);
     const auto I = made<MagepInvariant>(positive, c);
-    CHECK(group_error(schedule(E, {UnaryOp::Relu, 0, key}), E.list(), positive, c, key, wide) < 1e-9);
-    CHECK(group_error(schedule(E, {UnaryOp::Relu, 0, key}), E.list(), permutations, c, key, {}) < 1e-9);
-    CHECK(group_error(schedule(I), I.list(), positive, c, key, wide) < 1e-9);
-    CHECK(group_error(schedule(E, {UnaryOp::Relu, 0, key}), E.list(), signs, c, key, {}) > 1e-4);
+    CHECK(group_error(scheduled(E, {UnaryOp::Relu, 0, key}), E.list(), positive, c, key, wide) < 1e-9);
+    CHECK(group_error(scheduled(E, {UnaryOp::Relu, 0, key}), E.list(), permutations, c, key, {}) < 1e-9);
+    CHECK(group_error(scheduled(I), I.list(), positive, c, key, wide) < 1e-9);
+    CHECK(group_error(scheduled(E, {UnaryOp::Relu, 0, key}), E.list(), signs, c, key, {}) > 1e-4);
 
     const auto odd = made<MagepEquivariant>(signs, c);
     for (const UnaryOp op : {UnaryOp::Tanh, UnaryOp::Sin}) {
-      CHECK(group_error(schedule(odd, {op, 0, key}), odd.list(), signs, c, key, {}) < 1e-9);
-      CHECK(group_error(schedule(odd, {op, 0, key}), odd.list(), positive, c, key, {}) > 1e-4);
+      CHECK(group_error(scheduled(odd, {op, 0, key}), odd.list(), signs, c, key, {}) < 1e-9);
+      CHECK(group_error(scheduled(odd, {op, 0, key}), odd.list(), positive, c, key, {}) > 1e-4);
     }
     const auto I_signs = made<MagepInvariant>(signs, c);
-    CHECK(group_error(schedule(I_signs), I_signs.list(), signs, c, key, {}) < 1e-9);
+    CHECK(group_error(scheduled(I_signs), I_signs.list(), signs, c, key, {}) < 1e-9);
     // A layer built for other ends than its network: moving the outputs, which are fixed, is no symmetry.
     std::string moving = positive.str();
     moving.replace(moving.find("out: fixed"), 10, "out: permutation");
-    if (c.widths.back() > 1) CHECK(group_error(schedule(I), I.list(), Space::parse(moving), c, key, {}) > 1e-4);
+    if (c.widths.back() > 1) CHECK(group_error(scheduled(I), I.list(), Space::parse(moving), c, key, {}) > 1e-4);
   }
 }
 
@@ -347,7 +347,7 @@ TEST_CASE("magep: the same bits on any number of threads") {
     const auto I = made<MagepInvariant>(space, c);
     const Key key(12, "magep_test");
     for (const auto& [layer, list] :
-         {std::pair{schedule(E, {UnaryOp::Sin, 0.1, key}), &E.list()}, std::pair{schedule(I), &I.list()}}) {
+         {std::pair{scheduled(E, {UnaryOp::Sin, 0.1, key}), &E.list()}, std::pair{scheduled(I), &I.list()}}) {
       const Data data = data_of(*list, c, key, DType::f32);
       set_threads(1);
       const Result one = run(layer, *list, data, true, key);
