@@ -42,6 +42,39 @@ void transpose_all(const T* x, std::int64_t x_stride, std::int64_t rows, std::in
                 y + j * y_stride + i, y_stride);
 }
 
+/// Both from one range reduction.
+inline void sine_cosine(float x, float& sine, float& cosine) {
+  uint32_t quadrant;
+  const float r = math::reduce_half_pi(x, quadrant);
+  sine = math::sin_of_quadrant(r, quadrant);
+  cosine = math::sin_of_quadrant(r, quadrant + 1);
+}
+inline void sine_cosine(double x, double& sine, double& cosine) {
+  sine = math::sin(x);
+  cosine = math::cos(x);
+}
+
+template <class T>
+void fourier(const T* x, std::int64_t n, const T* f, std::int64_t m, bool sines, T* y) {
+  constexpr T two_pi = T(6.283185307179586476925);
+  for (std::int64_t k = 0; k < m; ++k) {
+    const T frequency = two_pi * f[k];
+    T *sine = y + k * n, *cosine = y + (m + k) * n;
+    if (sines) {
+#pragma omp simd
+      for (std::int64_t i = 0; i < n; ++i) sine[i] = math::sin(frequency * x[i]);
+    } else {
+#pragma omp simd
+      for (std::int64_t i = 0; i < n; ++i) {
+        T s, c;
+        sine_cosine(frequency * x[i], s, c);
+        sine[i] = s;
+        cosine[i] = c;
+      }
+    }
+  }
+}
+
 template <class T>
 void scale_rows(const T* x, const T* scale, std::int64_t rows, std::int64_t n, T* y) {
   for (std::int64_t r = 0; r < rows; ++r, x += n, y += n) {
@@ -52,7 +85,7 @@ void scale_rows(const T* x, const T* scale, std::int64_t rows, std::int64_t n, T
 }
 
 template <class T>
-constexpr schedule::KernelsOf<T> table = {factors<T>, factors_vjp<T>, transpose_all<T>, scale_rows<T>};
+constexpr schedule::KernelsOf<T> table = {factors<T>, factors_vjp<T>, transpose_all<T>, fourier<T>, scale_rows<T>};
 
 }  // namespace
 

@@ -15,6 +15,8 @@ struct KernelsOf {
   /// y[j, i] = x[i, j] for x: [rows, columns] with rows x_stride apart; rows of y are padded(rows) apart, and written
   /// whole.
   void (*transpose)(const T* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns, T* y);
+  /// y[k, i] = sin(2π f_k x_i) for k < m and, unless `sines`, y[m + k, i] = cos(2π f_k x_i): [m or 2 m, n].
+  void (*fourier)(const T* x, std::int64_t n, const T* f, std::int64_t m, bool sines, T* y);
   /// y[r, i] = scale[r] x[r, i]; x may be y.
   void (*scale_rows)(const T* x, const T* scale, std::int64_t rows, std::int64_t n, T* y);
 };

@@ -74,10 +74,13 @@ const T* cotangent_of(Backward& back, int output);
 template <class T>
 class PartialSums {
  public:
-  /// At most 16 blocks, whatever the batch.
-  PartialSums(Arena& arena, std::int64_t batch, int most_items)
+  /// At most 16 blocks, whatever the batch, and few when a block is large (`numbers_expected`).
+  PartialSums(Arena& arena, std::int64_t batch, int most_items, std::int64_t numbers_expected = 1)
       : arena_(arena),
-        grain_(std::max<std::int64_t>(1, (batch + 15) / 16)),
+        grain_([&] {
+          const std::int64_t most = std::clamp<std::int64_t>((1 << 22) / numbers_expected, 1, 16);
+          return std::max<std::int64_t>(1, (batch + most - 1) / most);
+        }()),
         blocks_((batch + grain_ - 1) / grain_),
         items_(numbers<Item>(arena, most_items)) {}
 

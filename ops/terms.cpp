@@ -168,8 +168,8 @@ Var run_target(const TermList& list, Target target, std::span<const Var> all, co
 
 }  // namespace
 
-void check_terms(std::string_view who, const TermList& list, std::span<const Var> features,
-                 std::span<const Var> parameters, std::int64_t d, std::int64_t e, std::size_t outputs) {
+void check_features(std::string_view who, const TermList& list, std::span<const Var> features, std::int64_t d,
+                    std::size_t outputs) {
   const auto& tensors = list.in().tensors();
   if (features.size() != tensors.size() || features.empty())
     throw ShapeError("[{}] {} features for {} tensors of the input space", who, features.size(), tensors.size());
@@ -189,6 +189,10 @@ void check_terms(std::string_view who, const TermList& list, std::span<const Var
       throw DtypeError("[{}] tensor '{}' is {}, '{}' is {}", who, tensors[i].name, name(features[i].dtype()),
                        tensors[0].name, name(dtype));
   }
+}
+
+void check_parameters(std::string_view who, const TermList& list, std::span<const Var> parameters, std::int64_t d,
+                      std::int64_t e, DType dtype) {
   const auto& wanted = list.parameters();
   if (parameters.size() != wanted.size())
     throw ShapeError("[{}] {} parameters; the list has {}", who, parameters.size(), wanted.size());
@@ -206,7 +210,8 @@ void run_terms(const TermList& list, std::span<const Var> features, std::span<co
                std::span<Var> outputs) {
   if (features.empty()) throw ShapeError("[terms] no features");
   const std::int64_t d = features[0].shape()[1] / list.in().tensors()[0].taps();
-  check_terms("terms", list, features, parameters, d, e, outputs.size());
+  check_features("terms", list, features, d, outputs.size());
+  check_parameters("terms", list, parameters, d, e, features[0].dtype());
   Tape& tape = features[0].tape();
   const DType dtype = features[0].dtype();
   const Channels c{features[0].shape()[0], d, e};

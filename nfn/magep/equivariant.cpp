@@ -106,7 +106,8 @@ void MagepEquivariant::operator()(const Parameters& parameters, std::span<const 
 
 void MagepEquivariant::operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
                                   const LayerFinish& finish) const {
-  check_terms(who, list_, inputs, learned, d_, e_, outputs.size());
+  check_features(who, list_, inputs, d_, outputs.size());
+  check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
   check_finish(who, finish, list_.out());
   with_float(inputs[0].dtype(), who, [&](auto t) { run<decltype(t)>(inputs, learned, outputs, finish); });
 }

@@ -131,7 +131,8 @@ Var MagepInvariant::operator()(const Parameters& parameters, std::span<const Var
 }
 
 Var MagepInvariant::operator()(std::span<const Var> inputs, std::span<const Var> learned) const {
-  check_terms(who, list_, inputs, learned, d_, e_, 1);
+  check_features(who, list_, inputs, d_, 1);
+  check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
   Tape& tape = inputs[0].tape();
   Arena& arena = tape.arena();
   return with_float(inputs[0].dtype(), who, [&](auto t) {

@@ -29,8 +29,7 @@ Var CnnPredictor::operator()(const Parameters& parameters, std::span<const Var> 
   std::span<Var> y(arena.allocate_array<Var>(n), n), next(arena.allocate_array<Var>(n), n);
   std::uninitialized_fill(y.begin(), y.end(), Var{});
   std::uninitialized_fill(next.begin(), next.end(), Var{});
-  linear_(parameters, x, y);
-  for (Var& v : y) v = unary(activation_, v, traits(activation_).default_parameter);
+  linear_(parameters, x, y, {.activation = activation_});
   for (const MagepEquivariant& layer : layers_) {
     layer(parameters, y, next, {.activation = activation_});
     std::swap(y, next);

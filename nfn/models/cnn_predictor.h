@@ -3,9 +3,9 @@
 #include <array>
 #include <vector>
 
+#include "weft/nfn/linear/linear.h"
 #include "weft/nfn/magep/equivariant.h"
 #include "weft/nfn/magep/invariant.h"
-#include "weft/nfn/term_layer.h"
 #include "weft/nn/layers.h"
 
 namespace weft {
@@ -31,7 +31,7 @@ class CnnPredictor {
  private:
   Space input_, dense_;
   UnaryOp activation_;
-  TermLayer linear_;
+  LinearLayer linear_;
   std::vector<MagepEquivariant> layers_;
   MagepInvariant pool_;
   Mlp head_;

@@ -13,6 +13,7 @@
 
 #include "weft/core/parallel.h"
 #include "weft/nfn/models/cnn_predictor.h"
+#include "weft/nfn/models/inr_classifier.h"
 #include "weft/nn/losses.h"
 
 namespace weft {
@@ -98,13 +99,30 @@ std::unique_ptr<Case> cnn(Key key) {
   return c;
 }
 
+std::unique_ptr<Case> inr(Key key) {
+  auto c = std::make_unique<Case>();
+  auto model = std::make_shared<InrClassifier>(c->parameters, InrClassifier::Config{});
+  const std::int64_t batch = 32;
+  const auto x = network_batch(model->space(), batch, key.at("networks"));
+  const Tensor label = Tensor::zeros({batch}, DType::i32);
+  for (std::int64_t i = 0; i < batch; ++i)
+    label.data<std::int32_t>()[i] =
+        static_cast<std::int32_t>(uniform_index(key.at("labels"), static_cast<std::uint64_t>(i), 10));
+  c->loss = [parameters = &c->parameters, model, x, label, key](Tape& tape, std::uint64_t step) {
+    std::array<Var, 6> inputs;
+    on_tape(tape, model->space(), x, inputs);
+    return mean_all(cross_entropy((*model)(*parameters, inputs, key.at("dropout").at(step)), label));
+  };
+  return c;
+}
+
 }  // namespace
 
 StepTiming time_step(std::string_view name, double seconds) {
   const double before = resident_mib();
   const Key key(0, "step_timing");
-  if (name != "cnn") throw UsageError("[bench] step '{}'; allowed: cnn", name);
-  const auto c = cnn(key);
+  if (name != "cnn" && name != "inr") throw UsageError("[bench] step '{}'; allowed: cnn, inr", name);
+  const auto c = name == "cnn" ? cnn(key) : inr(key);
   c->parameters.allocate(DType::f32, key.at("parameters"));
   StepTiming result;
   result.name = name;
