@@ -1,20 +1,16 @@
 // MAGEP's fast schedules against their term lists, and against the group.
 
-#include "op_runner.h"
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include "weft/core/isa.h"
-#include "weft/core/parallel.h"
 #include "weft/groups/element.h"
 #include "weft/nfn/magep/equivariant.h"
 #include "weft/nfn/magep/invariant.h"
 #include "weft/ops/act.h"
-#include "weft/ops/pointwise.h"
-#include "weft/ops/terms.h"
-#include "weft/ops/view.h"
+#include "weft/tests/layer_checks.h"
 
 using namespace weft;
+using namespace weft::testing;
 
 namespace {
 
@@ -36,106 +32,6 @@ const std::vector<Case> cases = {
     {{1, 40, 70, 3}, 26, 7, 17},
 };
 
-/// What a layer computes and takes back.
-struct Result {
-  Vars outputs, leaves;
-  std::vector<Tensor> values, gradients;
-};
-
-/// A layer as a function of features and learned tensors.
-using Layer = std::function<Vars(std::span<const Var> features, std::span<const Var> learned)>;
-
-std::vector<Tensor> draw(std::span<const Shape> shapes, Key key, DType dtype, double deviation) {
-  std::vector<Tensor> all;
-  for (std::size_t i = 0; i < shapes.size(); ++i) {
-    const Tensor t = Tensor::zeros(shapes[i], DType::f64);
-    fill_normal(t, key.at(i), 0, deviation);
-    all.push_back(t.to(dtype));
-  }
-  return all;
-}
-
-/// Features of about unit size stay so along the chains: deviation 1 / sqrt(width).
-struct Data {
-  std::vector<Tensor> features, learned;
-};
-
-Data data_of(const TermList& list, const Case& c, Key key, DType dtype) {
-  Data data;
-  std::vector<Shape> shapes;
-  for (int i = 0; i < static_cast<int>(list.in().tensors().size()); ++i) {
-    const Shape shape = list.in().feature_shape(i, c.batch, c.d);
-    const Tensor t = Tensor::zeros(shape, DType::f64);
-    fill_normal(t, key.at("features").at(static_cast<std::uint64_t>(i)), 0,
-                1 / std::sqrt(static_cast<double>(shape[shape.rank() - 1])));
-    data.features.push_back(t.to(dtype));
-  }
-  for (const TermParameter& p : list.parameters()) shapes.push_back(p.shape(c.e, c.d));
-  data.learned = draw(shapes, key.at("learned"), dtype, 0.5);
-  return data;
-}
-
-bool is_psi(const TermList& list, std::size_t i) { return list.parameters()[i].kind == ParameterKind::psi; }
-
-Result run(const Layer& layer, const TermList& list, const Data& data, bool train_psi, Key key) {
-  Arena arena;
-  Tape tape(arena);
-  Vars features, learned;
-  Result r;
-  for (std::size_t i = 0; i < data.features.size(); ++i)
-    features.push_back(tape.leaf(data.features[i], list.in().type(static_cast<int>(i))));
-  r.leaves = features;
-  for (std::size_t i = 0; i < data.learned.size(); ++i) {
-    const bool frozen = is_psi(list, i) && !train_psi;
-    learned.push_back(frozen ? tape.constant(data.learned[i]) : tape.leaf(data.learned[i]));
-    if (!frozen) r.leaves.push_back(learned.back());
-  }
-  r.outputs = layer(features, learned);
-  std::vector<Shape> shapes;
-  for (const Var& y : r.outputs) {
-    shapes.push_back(y.shape());
-    r.values.push_back(y.value().clone());
-  }
-  tape.backward(r.outputs, draw(shapes, key.at("cotangents"), r.outputs[0].dtype(), 1));
-  for (const Var& x : r.leaves) r.gradients.push_back(tape.grad(x).value().clone());
-  return r;
-}
-
-double difference(const std::vector<Tensor>& got, const std::vector<Tensor>& expected) {
-  REQUIRE(got.size() == expected.size());
-  double worst = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    const Tensor a = got[i].to(DType::f64), b = expected[i].to(DType::f64);
-    double largest = 0;
-    for (double x : b.span<double>()) largest = std::max(largest, std::abs(x));
-    // A tensor of zeros (no gradient at all) must be zero.
-    const double error = largest > 0 ? testing::relative_error(a.span<double>(), b.span<double>()) : [&] {
-      double most = 0;
-      for (double x : a.span<double>()) most = std::max(most, std::abs(x));
-      return most;
-    }();
-    worst = std::max(worst, error);
-  }
-  return worst;
-}
-
-Vars finished(const TermList& list, Vars y, const LayerFinish& finish) {
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    if (finish.activation) y[i] = unary(*finish.activation, y[i], traits(*finish.activation).default_parameter);
-    const std::string& name = list.out().tensors()[i].name;
-    if (finish.dropout > 0 && name[0] == 'W') y[i] = channel_dropout(y[i], finish.dropout, finish.key.at(name));
-  }
-  return y;
-}
-
-Layer reference(const TermList& list, std::int64_t e, const LayerFinish& finish = {}) {
-  return [&list, e, finish](std::span<const Var> x, std::span<const Var> learned) {
-    Vars y(list.out().tensors().size());
-    run_terms(list, x, learned, e, y);
-    return finished(list, y, finish);
-  };
-}
-
 Layer scheduled(const MagepEquivariant& layer, const LayerFinish& finish = {}) {
   return [&layer, finish](std::span<const Var> x, std::span<const Var> learned) {
     Vars y(x.size());
@@ -154,53 +50,18 @@ Made made(const Space& space, const Case& c) {
   return Made(parameters, "layer", space, c.d, c.e);
 }
 
-/// Schedule against list in both types, values and all gradients.
-template <class Made>
-void check_against_list(const Case& c, bool train_psi, Key key, const std::function<Layer(const Made&)>& fast,
-                        const std::function<Layer(const TermList&)>& slow, Kind kind) {
-  const Space space = mlp_space(c.widths, kind);
-  const Made layer = made<Made>(space, c);
-  const Data wide = data_of(layer.list(), c, key, DType::f64);
-  Data narrow;
-  for (const Tensor& t : wide.features) narrow.features.push_back(t.to(DType::f32));
-  for (const Tensor& t : wide.learned) narrow.learned.push_back(t.to(DType::f32));
-  const Result expected = run(slow(layer.list()), layer.list(), wide, train_psi, key);
-  const Result got = run(fast(layer), layer.list(), wide, train_psi, key);
-  CHECK(difference(got.values, expected.values) <= 1e-10);
-  CHECK(difference(got.gradients, expected.gradients) <= 1e-10);
-  // Masks of dropout are drawn in the type of the features, so float32 is held against its own reference.
-  const Result expected_single = run(slow(layer.list()), layer.list(), narrow, train_psi, key);
-  const Result single = run(fast(layer), layer.list(), narrow, train_psi, key);
-  CHECK(difference(single.values, expected_single.values) <= 2e-4);
-  CHECK(difference(single.gradients, expected_single.gradients) <= 2e-4);
-}
+LayerData data_of(const TermList& list, const Case& c, Key key) { return layer_data(list, {c.d, c.e, c.batch}, key); }
 
 void check_equivariant(const Case& c, bool train_psi, const LayerFinish& finish, Kind kind, Key key) {
-  check_against_list<MagepEquivariant>(
-      c, train_psi, key, [&](const MagepEquivariant& layer) { return scheduled(layer, finish); },
-      [&](const TermList& list) { return reference(list, c.e, finish); }, kind);
+  const auto layer = made<MagepEquivariant>(mlp_space(c.widths, kind), c);
+  CHECK(check_layer(scheduled(layer, finish), reference(layer.list(), c.e, finish), layer.list(),
+                    data_of(layer.list(), c, key), train_psi, key) == "");
 }
 
-class WithIsa {
- public:
-  explicit WithIsa(Isa level) : before_(isa()) { set_isa(level); }
-  ~WithIsa() { set_isa(before_); }
-
- private:
-  Isa before_;
-};
-
-std::vector<Isa> levels() {
-  std::vector<Isa> all;
-  for (Isa level : {Isa::portable, Isa::avx2, Isa::avx512}) {
-    const Isa before = isa();
-    try {
-      set_isa(level);
-      all.push_back(level);
-    } catch (const UsageError&) {}
-    set_isa(before);
-  }
-  return all;
+void check_invariant(const Case& c, bool train_psi, Kind kind, Key key) {
+  const auto layer = made<MagepInvariant>(mlp_space(c.widths, kind), c);
+  CHECK(check_layer(scheduled(layer), reference(layer.list(), c.e), layer.list(), data_of(layer.list(), c, key),
+                    train_psi, key) == "");
 }
 
 std::string text(const Case& c) {
@@ -223,9 +84,7 @@ TEST_CASE("magep: I is its term list") {
     for (const bool train_psi : {true, false}) {
       CAPTURE(text(c));
       CAPTURE(train_psi);
-      check_against_list<MagepInvariant>(
-          c, train_psi, Key(2, "magep_test"), [](const MagepInvariant& layer) { return scheduled(layer); },
-          [&](const TermList& list) { return reference(list, c.e); }, Kind::positive_monomial);
+      check_invariant(c, train_psi, Kind::positive_monomial, Key(2, "magep_test"));
     }
 }
 
@@ -247,16 +106,14 @@ TEST_CASE("magep: activations and dropout in the write of E's outputs") {
 }
 
 TEST_CASE("magep: every instruction set") {
-  for (const Isa level : levels()) {
+  for (const Isa level : isa_levels()) {
     const WithIsa forced(level);
     CAPTURE(name(level));
     for (const Case& c : {Case{{2, 6, 7, 4}, 3, 5, 3}, Case{{2, 17, 33, 1}, 17, 18, 2}}) {
       CAPTURE(text(c));
       check_equivariant(c, true, {UnaryOp::Sin, 0.2, Key(8, "magep_test dropout")}, Kind::sign_monomial,
                         Key(8, "magep_test"));
-      check_against_list<MagepInvariant>(
-          c, true, Key(9, "magep_test"), [](const MagepInvariant& layer) { return scheduled(layer); },
-          [&](const TermList& list) { return reference(list, c.e); }, Kind::sign_monomial);
+      check_invariant(c, true, Kind::sign_monomial, Key(9, "magep_test"));
     }
   }
 }
@@ -269,8 +126,8 @@ TEST_CASE("magep: an empty batch has no outputs and zero gradients") {
     const auto invariant = made<MagepInvariant>(space, c);
     for (const auto& [layer, list] :
          {std::pair{scheduled(equivariant), &equivariant.list()}, std::pair{scheduled(invariant), &invariant.list()}}) {
-      const Result r =
-          run(layer, *list, data_of(*list, c, Key(10, "magep_test"), DType::f32), true, Key(10, "magep_test"));
+      const LayerResult r =
+          run_layer(layer, *list, data_of(*list, c, Key(10, "magep_test")).to(DType::f32), true, Key(10, "magep_test"));
       for (const Tensor& g : r.gradients)
         for (float x : g.span<float>()) CHECK(x == 0.f);
     }
@@ -282,7 +139,7 @@ namespace {
 /// Largest relative error of layer(g x) against g layer(x) over a few elements.
 double group_error(const Layer& layer, const TermList& list, const Space& acting, const Case& c, Key key,
                    const ElementRange& range) {
-  const Data data = data_of(list, c, key, DType::f64);
+  const LayerData data = data_of(list, c, key);
   auto evaluate = [&](const std::vector<Tensor>& x) {
     Arena arena;
     Tape tape(arena);
@@ -339,28 +196,14 @@ TEST_CASE("magep: E commutes with the group and I is invariant; another group br
 }
 
 TEST_CASE("magep: the same bits on any number of threads") {
-  const int before = threads();
   for (const Case& c : {Case{{1, 16, 16, 16, 10}, 20, 20, 5}, Case{{2, 17, 33, 1}, 40, 18, 19}}) {
     CAPTURE(text(c));
     const Space space = mlp_space(c.widths, Kind::permutation);
     const auto E = made<MagepEquivariant>(space, c);
     const auto I = made<MagepInvariant>(space, c);
     const Key key(12, "magep_test");
-    for (const auto& [layer, list] :
-         {std::pair{scheduled(E, {UnaryOp::Sin, 0.1, key}), &E.list()}, std::pair{scheduled(I), &I.list()}}) {
-      const Data data = data_of(*list, c, key, DType::f32);
-      set_threads(1);
-      const Result one = run(layer, *list, data, true, key);
-      for (const int n : {2, 4}) {
-        set_threads(n);
-        const Result many = run(layer, *list, data, true, key);
-        for (std::size_t i = 0; i < one.values.size(); ++i)
-          CHECK(std::ranges::equal(one.values[i].span<float>(), many.values[i].span<float>()));
-        for (std::size_t i = 0; i < one.gradients.size(); ++i)
-          CHECK(std::ranges::equal(one.gradients[i].span<float>(), many.gradients[i].span<float>()));
-      }
-      set_threads(before);
-    }
+    CHECK(check_threads(scheduled(E, {UnaryOp::Sin, 0.1, key}), E.list(), data_of(E.list(), c, key), key) == "");
+    CHECK(check_threads(scheduled(I), I.list(), data_of(I.list(), c, key), key) == "");
   }
 }
 
@@ -371,7 +214,7 @@ TEST_CASE("magep: the second step takes no new memory") {
   const MagepEquivariant E(parameters, "E", space, c.d, c.e);
   const MagepInvariant I(parameters, "I", space, c.e, 7);
   parameters.allocate(DType::f32, Key(13, "magep_test"));
-  const Data data = data_of(E.list(), c, Key(13, "magep_test"), DType::f32);
+  const LayerData data = data_of(E.list(), c, Key(13, "magep_test")).to(DType::f32);
   const Tensor cotangent = Tensor::zeros({c.batch, 7}, DType::f32);
   cotangent.fill(1);
   Arena arena;
@@ -437,7 +280,7 @@ TEST_CASE("magep: refusals") {
   const MagepEquivariant E(parameters, "E", space, 2, 3);
   const MagepInvariant I(parameters, "I", space, 2, 3);
   parameters.allocate(DType::f64, Key(15, "magep_test"));
-  const Data data = data_of(E.list(), c, Key(15, "magep_test"), DType::f64);
+  const LayerData data = data_of(E.list(), c, Key(15, "magep_test"));
   Arena arena;
   Tape tape(arena);
   Vars x, y(4);
