@@ -166,6 +166,8 @@ class Tape {
   bool begin_record(const char* op, std::span<const Output> outputs, std::span<Var> vars, std::span<const Var> inputs);
   void end_record(Node* node, const char* op, std::span<const Var> outputs, std::span<const Var> inputs);
   void seed(const Var& y, const Tensor& cotangent);
+  Tensor gradient_memory(const Shape& shape, DType dtype);
+  void release_gradients(std::span<const int> slots);
   void destroy_nodes();
 
   Arena& arena_;
@@ -175,6 +177,12 @@ class Tape {
   static constexpr int chunk_slots = 128;
   std::vector<std::unique_ptr<Slot[]>> chunks_;
   int slots_ = 0;
+  // Gradients of intermediates that have been used up, for others of the same size: a list in their own memory.
+  struct FreeGradient {
+    FreeGradient* next;
+    std::size_t bytes;
+  };
+  FreeGradient* free_gradients_ = nullptr;
   std::vector<Node*> nodes_;
   std::uint32_t step_ = 0;
   int no_grad_ = 0;

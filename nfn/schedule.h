@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 
 #include "weft/autograd/tape.h"
 #include "weft/core/gemm.h"
@@ -30,6 +31,14 @@ struct Carve {
     return p;
   }
 };
+
+/// n objects made alike, in the arena.
+template <class Made, class... Args>
+std::span<Made> one_each(Arena& arena, int n, const Args&... args) {
+  auto* all = numbers<Made>(arena, n);
+  for (int i = 0; i < n; ++i) new (all + i) Made(arena, args...);
+  return {all, static_cast<std::size_t>(n)};
+}
 
 /// c = beta c + a b for every item of the batch, by the calling thread: plain loops when it is too small for tiles.
 template <class T>

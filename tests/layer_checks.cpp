@@ -70,16 +70,16 @@ LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData&
   return r;
 }
 
-Layer reference(const TermList& list, std::int64_t e, const LayerFinish& finish) {
-  return [&list, e, finish](std::span<const Var> x, std::span<const Var> learned) {
-    Vars y(list.out().tensors().size());
-    run_terms(list, x, learned, e, y);
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      if (finish.activation) y[i] = unary(*finish.activation, y[i], traits(*finish.activation).default_parameter);
-      const SpaceTensor& tensor = list.out().tensors()[i];
-      if (finish.dropout > 0 && tensor.axes.size() > 1)
-        y[i] = channel_dropout(y[i], finish.dropout, finish.key.at(tensor.name));
+Layer reference(const TermList& list, std::int64_t e, const LayerInput& input) {
+  return [&list, e, input](std::span<const Var> x, std::span<const Var> learned) {
+    Vars read(x.begin(), x.end()), y(list.out().tensors().size());
+    for (std::size_t i = 0; i < read.size(); ++i) {
+      if (input.activation) read[i] = unary(*input.activation, read[i], traits(*input.activation).default_parameter);
+      const SpaceTensor& tensor = list.in().tensors()[i];
+      if (input.dropout > 0 && tensor.axes.size() > 1)
+        read[i] = channel_dropout(read[i], input.dropout, input.key.at(tensor.name));
     }
+    run_terms(list, read, learned, e, y);
     return y;
   };
 }

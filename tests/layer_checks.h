@@ -7,7 +7,7 @@
 
 #include "weft/core/isa.h"
 #include "weft/groups/term.h"
-#include "weft/nfn/finish.h"
+#include "weft/nfn/reading.h"
 
 namespace weft::testing {
 
@@ -35,8 +35,8 @@ struct LayerResult {
 /// Random cotangents. Ψ is constant unless `train_psi`.
 LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, Key key);
 
-/// The list by its interpreter, then activation and dropout as ops of their own (dropout on tensors of two axes).
-Layer reference(const TermList& list, std::int64_t e, const LayerFinish& finish = {});
+/// Activation and dropout as ops of their own (dropout on tensors of two axes), then the list by its interpreter.
+Layer reference(const TermList& list, std::int64_t e, const LayerInput& input = {});
 
 /// Largest relative error over the tensors; of an all-zero tensor the largest absolute value.
 double difference(const std::vector<Tensor>& got, const std::vector<Tensor>& expected);

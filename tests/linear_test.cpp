@@ -47,10 +47,10 @@ Made made(const Case& c) {
   return {in, out, LinearLayer(parameters, "layer", in, out, terms, c.c.d, c.c.e)};
 }
 
-Layer scheduled(const LinearLayer& layer, const LayerFinish& finish = {}) {
-  return [&layer, finish](std::span<const Var> x, std::span<const Var> learned) {
+Layer scheduled(const LinearLayer& layer, const LayerInput& input = {}) {
+  return [&layer, input](std::span<const Var> x, std::span<const Var> learned) {
     Vars y(x.size());
-    layer(x, learned, y, finish);
+    layer(x, learned, y, input);
     return y;
   };
 }
@@ -64,14 +64,14 @@ TEST_CASE("linear: the layers of spec 4.1 are plain products, and equal their te
     CHECK(linear::pieces_of(m.layer.list()).has_value());
     const Key key(1, "linear_test");
     const LayerData data = layer_data(m.layer.list(), c.c, key);
-    std::vector<LayerFinish> finishes{{}, {{}, 0.3, key}};
-    if (c.kind != Kind::sign_monomial) finishes.push_back({UnaryOp::Relu, 0.3, key});
-    if (c.kind != Kind::sign_monomial) finishes.push_back({UnaryOp::LeakyRelu, 0, key});
-    if (c.kind != Kind::positive_monomial) finishes.push_back({UnaryOp::Sin, 0.3, key});
-    if (c.kind != Kind::positive_monomial) finishes.push_back({UnaryOp::Tanh, 0, key});
-    for (const LayerFinish& finish : finishes)
-      CHECK(check_layer(scheduled(m.layer, finish), reference(m.layer.list(), c.c.e, finish), m.layer.list(), data,
-                        true, key) == "");
+    std::vector<LayerInput> inputs{{}, {{}, 0.3, key}};
+    if (c.kind != Kind::sign_monomial) inputs.push_back({UnaryOp::Relu, 0.3, key});
+    if (c.kind != Kind::sign_monomial) inputs.push_back({UnaryOp::LeakyRelu, 0, key});
+    if (c.kind != Kind::positive_monomial) inputs.push_back({UnaryOp::Sin, 0.3, key});
+    if (c.kind != Kind::positive_monomial) inputs.push_back({UnaryOp::Tanh, 0, key});
+    for (const LayerInput& input : inputs)
+      CHECK(check_layer(scheduled(m.layer, input), reference(m.layer.list(), c.c.e, input), m.layer.list(), data, true,
+                        key) == "");
     CHECK(check_threads(scheduled(m.layer), m.layer.list(), data, key) == "");
   }
 }
@@ -82,8 +82,8 @@ TEST_CASE("linear: other lists run on the interpreter") {
   const LinearLayer layer(parameters, "layer", space, space, derive_linear(space, space, {.means = true}), 2, 3);
   CHECK(!linear::pieces_of(layer.list()).has_value());
   const Key key(2, "linear_test");
-  const LayerFinish finish{UnaryOp::Gelu, 0.3, key};
-  CHECK(check_layer(scheduled(layer, finish), reference(layer.list(), 3, finish), layer.list(),
+  const LayerInput input{UnaryOp::Gelu, 0.3, key};
+  CHECK(check_layer(scheduled(layer, input), reference(layer.list(), 3, input), layer.list(),
                     layer_data(layer.list(), {2, 3, 4}, key), true, key) == "");
 }
 
@@ -115,14 +115,13 @@ TEST_CASE("linear: Fourier features inside the products are those in memory") {
       }
       const Tensor frequencies = Tensor::zeros({m}, DType::f64);
       fill_normal(frequencies, key.at("frequencies"), 0, 3);
-      const LayerFinish finish{UnaryOp::Sin, 0.2, key};
       // The features are constants: only phis have gradients.
       auto raw = [](Tape& tape, const Var& x) { return tape.constant(x.value(), x.type()); };
       const Layer fast = [&](std::span<const Var> x, std::span<const Var> learned) {
         Tape& tape = x[0].tape();
         Vars in, y(x.size());
         for (const Var& v : x) in.push_back(raw(tape, v));
-        layer(in, tape.constant(frequencies.to(x[0].dtype())), learned, y, finish);
+        layer(in, tape.constant(frequencies.to(x[0].dtype())), learned, y);
         return y;
       };
       const Layer slow = [&](std::span<const Var> x, std::span<const Var> learned) {
@@ -130,7 +129,7 @@ TEST_CASE("linear: Fourier features inside the products are those in memory") {
         Vars in;
         for (const Var& v : x)
           in.push_back(fourier_features(raw(tape, v), tape.constant(frequencies.to(x[0].dtype())), sines));
-        return reference(list, e, finish)(in, learned);
+        return reference(list, e)(in, learned);
       };
       CHECK(check_layer(fast, slow, list, data, true, key) == "");
       CHECK(check_threads(fast, list, data, key) == "");

@@ -32,16 +32,17 @@ const std::vector<Case> cases = {
     {{1, 40, 70, 3}, 26, 7, 17},
 };
 
-Layer scheduled(const MagepEquivariant& layer, const LayerFinish& finish = {}) {
-  return [&layer, finish](std::span<const Var> x, std::span<const Var> learned) {
+Layer scheduled(const MagepEquivariant& layer, const LayerInput& input = {}) {
+  return [&layer, input](std::span<const Var> x, std::span<const Var> learned) {
     Vars y(x.size());
-    layer(x, learned, y, finish);
+    layer(x, learned, y, input);
     return y;
   };
 }
 
-Layer scheduled(const MagepInvariant& layer) {
-  return [&layer](std::span<const Var> x, std::span<const Var> learned) { return Vars{layer(x, learned)}; };
+Layer scheduled(const MagepInvariant& layer, const LayerInput& input = {}) {
+  return
+      [&layer, input](std::span<const Var> x, std::span<const Var> learned) { return Vars{layer(x, learned, input)}; };
 }
 
 template <class Made>
@@ -52,16 +53,16 @@ Made made(const Space& space, const Case& c) {
 
 LayerData data_of(const TermList& list, const Case& c, Key key) { return layer_data(list, {c.d, c.e, c.batch}, key); }
 
-void check_equivariant(const Case& c, bool train_psi, const LayerFinish& finish, Kind kind, Key key) {
+void check_equivariant(const Case& c, bool train_psi, const LayerInput& input, Kind kind, Key key) {
   const auto layer = made<MagepEquivariant>(mlp_space(c.widths, kind), c);
-  CHECK(check_layer(scheduled(layer, finish), reference(layer.list(), c.e, finish), layer.list(),
+  CHECK(check_layer(scheduled(layer, input), reference(layer.list(), c.e, input), layer.list(),
                     data_of(layer.list(), c, key), train_psi, key) == "");
 }
 
-void check_invariant(const Case& c, bool train_psi, Kind kind, Key key) {
+void check_invariant(const Case& c, bool train_psi, const LayerInput& input, Kind kind, Key key) {
   const auto layer = made<MagepInvariant>(mlp_space(c.widths, kind), c);
-  CHECK(check_layer(scheduled(layer), reference(layer.list(), c.e), layer.list(), data_of(layer.list(), c, key),
-                    train_psi, key) == "");
+  CHECK(check_layer(scheduled(layer, input), reference(layer.list(), c.e, input), layer.list(),
+                    data_of(layer.list(), c, key), train_psi, key) == "");
 }
 
 std::string text(const Case& c) {
@@ -84,21 +85,25 @@ TEST_CASE("magep: I is its term list") {
     for (const bool train_psi : {true, false}) {
       CAPTURE(text(c));
       CAPTURE(train_psi);
-      check_invariant(c, train_psi, Kind::positive_monomial, Key(2, "magep_test"));
+      check_invariant(c, train_psi, {}, Kind::positive_monomial, Key(2, "magep_test"));
     }
 }
 
-TEST_CASE("magep: activations and dropout in the write of E's outputs") {
+TEST_CASE("magep: activations and dropout as E and I read their inputs") {
   const Case formed{{2, 6, 7, 4}, 3, 5, 3}, factored{{2, 7, 9, 1}, 5, 4, 3};
   for (const Case& c : {formed, factored}) {
     CAPTURE(text(c));
     for (const double dropout : {0., 0.3}) {
       CAPTURE(dropout);
       const Key key(3, "magep_test dropout");
-      for (const UnaryOp op : {UnaryOp::Relu, UnaryOp::LeakyRelu})
+      for (const UnaryOp op : {UnaryOp::Relu, UnaryOp::LeakyRelu}) {
         check_equivariant(c, false, {op, dropout, key}, Kind::positive_monomial, Key(4, "magep_test"));
-      for (const UnaryOp op : {UnaryOp::Tanh, UnaryOp::Sin})
+        check_invariant(c, true, {op, dropout, key}, Kind::positive_monomial, Key(4, "magep_test"));
+      }
+      for (const UnaryOp op : {UnaryOp::Tanh, UnaryOp::Sin}) {
         check_equivariant(c, true, {op, dropout, key}, Kind::sign_monomial, Key(5, "magep_test"));
+        check_invariant(c, false, {op, dropout, key}, Kind::sign_monomial, Key(5, "magep_test"));
+      }
       check_equivariant(c, false, {{}, dropout, key}, Kind::permutation, Key(6, "magep_test"));
       check_equivariant(c, false, {UnaryOp::Gelu, dropout, key}, Kind::permutation, Key(7, "magep_test"));
     }
@@ -113,7 +118,8 @@ TEST_CASE("magep: every instruction set") {
       CAPTURE(text(c));
       check_equivariant(c, true, {UnaryOp::Sin, 0.2, Key(8, "magep_test dropout")}, Kind::sign_monomial,
                         Key(8, "magep_test"));
-      check_invariant(c, true, Kind::sign_monomial, Key(9, "magep_test"));
+      check_invariant(c, true, {UnaryOp::Sin, 0.2, Key(9, "magep_test dropout")}, Kind::sign_monomial,
+                      Key(9, "magep_test"));
     }
   }
 }
@@ -225,7 +231,7 @@ TEST_CASE("magep: the second step takes no new memory") {
     Var x[8], y[8];
     for (int i = 0; i < 8; ++i) x[i] = tape.leaf(data.features[static_cast<std::size_t>(i)], space.type(i));
     E(parameters, x, y, {UnaryOp::Relu});
-    const Var out = I(parameters, y);
+    const Var out = I(parameters, y, {UnaryOp::Relu});
     tape.backward({&out, 1}, {&cotangent, 1});
     if (step > 0) {
       CHECK(arena.reserved() == reserved);

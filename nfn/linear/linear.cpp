@@ -12,9 +12,6 @@ namespace {
 
 using namespace linear;
 
-/// Channel dropout is for weights: tensors of more than one axis.
-bool drops(const SpaceTensor& tensor) { return tensor.axes.size() > 1; }
-
 struct Frequencies {
   const Var* values = nullptr;
   bool sines = false;
@@ -24,7 +21,7 @@ struct Frequencies {
 template <class T>
 void record(const char* who, const TermList& list, const Pieces& pieces, std::span<const Var> features,
             std::span<const Var> learned, const Frequencies& frequencies, std::int64_t e, std::span<Var> outputs,
-            const LayerFinish& finish) {
+            const LayerInput& input) {
   Tape& tape = features[0].tape();
   Arena& arena = tape.arena();
   auto* call = new (arena.allocate(sizeof(Call<T>))) Call<T>{};
@@ -32,32 +29,29 @@ void record(const char* who, const TermList& list, const Pieces& pieces, std::sp
   call->batch = features[0].shape()[0];
   call->features = static_cast<int>(features.size()), call->targets = static_cast<int>(outputs.size()),
   call->parameters = static_cast<int>(learned.size());
-  call->finish = Finish<T>(finish);
+  call->reading = Reading<T>(input);
   if (frequencies.values) {
     call->frequencies = frequencies.values->value().data<T>();
     call->m = frequencies.values->value().numel();
     call->sines = frequencies.sines;
   }
   call->in = numbers<Batch<const T>>(arena, call->features);
+  const T** mask = numbers<const T*>(arena, call->features);
+  call->mask = mask;
   for (int i = 0; i < call->features; ++i) {
     const Tensor& x = features[static_cast<std::size_t>(i)].value();
     call->in[i] = {x.data<T>(), x.dim(1), list.in().axes_shape(i).numel()};
+    mask[i] = draw_mask<T>(input, list.in().tensors()[static_cast<std::size_t>(i)], call->batch, x.dim(1), arena);
   }
   const T** phi = numbers<const T*>(arena, call->parameters);
   for (int i = 0; i < call->parameters; ++i) phi[i] = learned[static_cast<std::size_t>(i)].value().data<T>();
   call->phi = phi;
-  call->out = numbers<Batch<T>>(arena, call->targets), call->pre = numbers<Batch<T>>(arena, call->targets);
-  const T** mask = numbers<const T*>(arena, call->targets);
-  if (finish.dropout > 0) call->mask = mask;
+  call->out = numbers<Batch<T>>(arena, call->targets);
   const std::span<Output> made(numbers<Output>(arena, call->targets), outputs.size());
   for (int t = 0; t < call->targets; ++t) {
-    const SpaceTensor& tensor = list.out().tensors()[static_cast<std::size_t>(t)];
     const Tensor y = tape.empty(list.out().feature_shape(t, call->batch, e), dtype_of<T>);
     new (&made[static_cast<std::size_t>(t)]) Output{y, list.out().type(t)};
-    call->out[t] = call->pre[t] = {y.data<T>(), y.dim(1), list.out().axes_shape(t).numel()};
-    const bool masked = finish.dropout > 0 && drops(tensor);
-    if (saves_pre(call->finish, masked)) call->pre[t].data = numbers<T>(arena, y.numel());
-    mask[t] = masked ? draw_mask<T>(finish, tensor.name, call->batch, y.dim(1), arena) : nullptr;
+    call->out[t] = {y.data<T>(), y.dim(1), list.out().axes_shape(t).numel()};
   }
   const Arena::Mark mark = arena.mark();
   forward(*call, arena);
@@ -102,28 +96,30 @@ LinearLayer::LinearLayer(Parameters& parameters, const std::string& name, const 
       pieces_(pieces_of(list_)) {}
 
 void LinearLayer::operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
-                             const LayerFinish& finish) const {
+                             const LayerInput& input) const {
   if (inputs.empty()) throw ShapeError("[linear_layer] no inputs");
-  (*this)(inputs, learned_on(parameters, inputs[0].tape(), numbers_), outputs, finish);
+  (*this)(inputs, learned_on(parameters, inputs[0].tape(), numbers_), outputs, input);
 }
 
 void LinearLayer::operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
-                             const LayerFinish& finish) const {
+                             const LayerInput& input) const {
   constexpr const char* who = "linear_layer";
   check_features(who, list_, inputs, d_, outputs.size());
   check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
-  check_finish(who, finish, list_.out());
+  check_input(who, input, list_.in());
   if (pieces_)
     return with_float(inputs[0].dtype(), who, [&](auto t) {
-      record<decltype(t)>(who, list_, *pieces_, inputs, learned, {}, e_, outputs, finish);
+      record<decltype(t)>(who, list_, *pieces_, inputs, learned, {}, e_, outputs, input);
     });
-  run_terms(list_, inputs, learned, e_, outputs);
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    Var& y = outputs[i];
-    const SpaceTensor& tensor = list_.out().tensors()[i];
-    if (finish.activation) y = unary(*finish.activation, y, traits(*finish.activation).default_parameter);
-    if (drops(tensor)) y = channel_dropout(y, finish.dropout, finish.key.at(tensor.name));
+  Tape& tape = inputs[0].tape();
+  const std::span<Var> read(numbers<Var>(tape.arena(), static_cast<std::int64_t>(inputs.size())), inputs.size());
+  std::uninitialized_copy(inputs.begin(), inputs.end(), read.begin());
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    const SpaceTensor& tensor = list_.in().tensors()[i];
+    if (input.activation) read[i] = unary(*input.activation, read[i], traits(*input.activation).default_parameter);
+    if (tensor.axes.size() > 1) read[i] = channel_dropout(read[i], input.dropout, input.key.at(tensor.name));
   }
+  run_terms(list_, read, learned, e_, outputs);
 }
 
 FourierLinear::FourierLinear(Parameters& parameters, const std::string& name, const Space& in, const Space& out,
@@ -139,21 +135,20 @@ FourierLinear::FourierLinear(Parameters& parameters, const std::string& name, co
     if (tensor.taps() != 1) throw UsageError("[fourier_linear] tensor '{}' has taps; allowed: none", tensor.name);
 }
 
-void FourierLinear::operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
-                               const LayerFinish& finish) const {
+void FourierLinear::operator()(const Parameters& parameters, std::span<const Var> inputs,
+                               std::span<Var> outputs) const {
   if (inputs.empty()) throw ShapeError("[fourier_linear] no inputs");
   Tape& tape = inputs[0].tape();
-  (*this)(inputs, parameters.on(tape, frequencies_), learned_on(parameters, tape, linear_.numbers_), outputs, finish);
+  (*this)(inputs, parameters.on(tape, frequencies_), learned_on(parameters, tape, linear_.numbers_), outputs);
 }
 
 void FourierLinear::operator()(std::span<const Var> inputs, const Var& frequencies, std::span<const Var> learned,
-                               std::span<Var> outputs, const LayerFinish& finish) const {
+                               std::span<Var> outputs) const {
   constexpr const char* who = "fourier_linear";
   const TermList& list = linear_.list();
   // The raw weights are one channel; the phis are shaped for their features.
   check_features(who, list, inputs, 1, outputs.size());
   check_parameters(who, list, learned, linear_.d_, linear_.e_, inputs[0].dtype());
-  check_finish(who, finish, list.out());
   const Action action = options_.sines ? Action::pointwise_odd : Action::pointwise_any;
   for (const Var& x : inputs) {
     require(action, "fourier_features", x.name(), x.type());
@@ -162,7 +157,7 @@ void FourierLinear::operator()(std::span<const Var> inputs, const Var& frequenci
   }
   with_float(inputs[0].dtype(), who, [&](auto t) {
     record<decltype(t)>(who, list, *linear_.pieces_, inputs, learned, {&frequencies, options_.sines}, linear_.e_,
-                        outputs, finish);
+                        outputs, {});
   });
 }
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "weft/groups/term.h"
-#include "weft/nfn/finish.h"
 #include "weft/nfn/linear/pieces.h"
+#include "weft/nfn/reading.h"
 #include "weft/nn/parameters.h"
 
 namespace weft {
@@ -14,7 +14,10 @@ namespace weft {
 /// d -> e channels by a list of terms of degree 1 and 0, as derive_linear writes it. What the list computes, with its
 /// names of parameters. Lists of plain products (spec 4.1) run as one hand-written node: one product per term, network
 /// and value of the fixed indices; other lists (means, broadcasts) run on the interpreter.
-///   inputs   one feature per tensor of `in`, [B, d taps, axes…]      outputs  one per tensor of `out`, [B, e taps,
+///   inputs   one feature per tensor of `in`, [B, d taps, axes…]; activation and channel dropout are applied as they
+///   are
+///            read
+///   outputs  one per tensor of `out`, [B, e taps,
 ///   axes…]
 /// Results do not depend on the number of threads. The layer must outlive the step.
 class LinearLayer {
@@ -24,12 +27,12 @@ class LinearLayer {
               const std::string& terms, std::int64_t d, std::int64_t e);
 
   const TermList& list() const { return list_; }
-  /// Throws ShapeError, TypeError for inputs that do not fit, what check_finish throws.
+  /// Throws ShapeError, TypeError for inputs that do not fit, what check_input throws.
   void operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
-                  const LayerFinish& finish = {}) const;
+                  const LayerInput& input = {}) const;
   /// With the learned tensors given, one per list().parameters().
   void operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
-                  const LayerFinish& finish = {}) const;
+                  const LayerInput& input = {}) const;
 
  private:
   friend class FourierLinear;
@@ -59,10 +62,9 @@ class FourierLinear {
   const TermList& list() const { return linear_.list(); }
   /// inputs: [B, 1, axes…] without gradient; throws UsageError when one is wanted, TypeError where the group does not
   /// allow the features.
-  void operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
-                  const LayerFinish& finish = {}) const;
+  void operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs) const;
   void operator()(std::span<const Var> inputs, const Var& frequencies, std::span<const Var> learned,
-                  std::span<Var> outputs, const LayerFinish& finish = {}) const;
+                  std::span<Var> outputs) const;
 
  private:
   FourierOptions options_;

@@ -21,10 +21,10 @@ struct Tile {
   std::int64_t stride;
 };
 template <class T>
-Tile<T> tile(const Call<T>& call, const Arrangement& a, std::int64_t net, std::int64_t q, std::int64_t c0,
+Tile<T> tile(const Call<T>& call, const Arrangement& a, const T* const* features, std::int64_t q, std::int64_t c0,
              std::int64_t columns, T* memory, T* entries) {
   const Batch<const T>& x = call.in[a.feature];
-  const T* from = x.at(net);
+  const T* from = features[a.feature];
   const std::int64_t* at = a.from.data() + q * a.columns + c0;
   if (call.frequencies) {
     for (std::int64_t c = 0; c < columns; ++c) entries[c] = from[at[c]];
@@ -37,9 +37,10 @@ Tile<T> tile(const Call<T>& call, const Arrangement& a, std::int64_t net, std::i
   return {memory, columns};
 }
 
+/// One worker's scratch: the features of one network as they are read, and tiles.
 template <class T>
 struct Memory {
-  std::int64_t tile = 0, entries = 0, result = 0, cotangents = 0, size = 0;
+  std::int64_t tile = 0, entries = 0, result = 0, features = 0, size = 0;
   explicit Memory(const Call<T>& call) {
     for (const Arrangement& a : call.pieces->arrangements) {
       const std::int64_t columns = std::min(tile_columns(call, a), a.columns);
@@ -47,10 +48,26 @@ struct Memory {
       tile = std::max(tile, call.d(a.feature) * columns);
       for (const Piece& p : call.pieces->pieces) result = std::max(result, call.out[p.target].channels * columns);
     }
-    for (int t = 0; t < call.targets; ++t) cotangents += padded(call.out[t].channels * call.out[t].size);
-    size = 2 * padded(tile) + padded(entries) + padded(result) + cotangents;
+    for (int f = 0; f < call.features; ++f) {
+      entries = std::max(entries, call.in[f].size);
+      if (call.reading.changes()) features += padded(call.in[f].channels * call.in[f].size);
+    }
+    size = 2 * padded(tile) + padded(entries) + padded(result) + 2 * features;
   }
 };
+
+/// The features of one network as the layer reads them.
+template <class T>
+void read(const Call<T>& call, std::int64_t net, Carve<T>& scratch, const T** features) {
+  for (int f = 0; f < call.features; ++f) {
+    const Batch<const T>& x = call.in[f];
+    features[f] = x.at(net);
+    if (!call.reading.changes()) continue;
+    T* copy = scratch.take(x.channels * x.size);
+    call.reading.forward(x.at(net), copy, x.channels, x.size, call.mask_of(f, net));
+    features[f] = copy;
+  }
+}
 
 /// body(arrangement's number, q, c0, columns, first piece, end of its pieces)
 template <class T, class Body>
@@ -77,18 +94,19 @@ GemmOperand<T> phi_matrix(const Call<T>& call, const Piece& p, std::int64_t q, s
 }
 
 template <class T>
-void network(const Call<T>& call, std::int64_t net, const Memory<T>& sizes, T* memory) {
+void network(const Call<T>& call, std::int64_t net, const T** x_of, const Memory<T>& sizes, T* memory) {
   Carve<T> scratch{memory};
+  read(call, net, scratch, x_of);
   T *features = scratch.take(sizes.tile), *entries = scratch.take(sizes.entries), *result = scratch.take(sizes.result);
   for (int t = 0; t < call.targets; ++t)
     if (!call.pieces->written[static_cast<std::size_t>(t)])
-      std::fill_n(call.pre[t].at(net), call.pre[t].channels * call.pre[t].size, T(0));
+      std::fill_n(call.out[t].at(net), call.out[t].channels * call.out[t].size, T(0));
   each_tile(call, [&](const Arrangement& a, std::int64_t q, std::int64_t c0, std::int64_t columns, const Piece* begin,
                       const Piece* end) {
-    const Tile<T> x = tile(call, a, net, q, c0, columns, features, entries);
+    const Tile<T> x = tile(call, a, x_of, q, c0, columns, features, entries);
     const std::int64_t d = call.d(a.feature);
     for (const Piece* p = begin; p != end; ++p) {
-      const Batch<T>& to = call.pre[p->target];
+      const Batch<T>& to = call.out[p->target];
       const T beta = p->first && q == 0 ? T(0) : T(1);
       for (std::int64_t r = 0; r < p->added; ++r) {
         const std::int64_t* at = p->out_at.data() + r * p->columns + c0;
@@ -108,16 +126,16 @@ void network(const Call<T>& call, std::int64_t net, const Memory<T>& sizes, T* m
     }
   });
   for (const Constant& constant : call.pieces->constants) {
-    const Batch<T>& to = call.pre[constant.target];
+    const Batch<T>& to = call.out[constant.target];
     const T* phi = call.phi[constant.parameter];
     for (std::int64_t e = 0; e < to.channels; ++e)
       for (std::int64_t at : constant.out_at) to.at(net)[e * to.size + at] += *phi++;
   }
-  for (int t = 0; t < call.targets; ++t) {
-    const Batch<T>& y = call.out[t];
-    const T* mask = call.mask && call.mask[t] ? call.mask[t] + net * y.channels : nullptr;
-    call.finish.forward(call.pre[t].at(net), y.at(net), y.channels, y.size, mask);
-  }
+}
+
+template <class T>
+bool has_pieces(const Call<T>& call, int feature) {
+  return std::ranges::any_of(call.pieces->arrangements, [=](const Arrangement& a) { return a.feature == feature; });
 }
 
 /// The gradient of one phi in a block's sums: [q, r, e, d], or [e, r] of a constant.
@@ -127,23 +145,18 @@ struct Place {
 
 template <class T>
 void network_vjp(const Call<T>& call, const CallGradients<T>& g, std::int64_t net, T* block, const Place* pieces,
-                 const Place* constants, const T** cotangents, const Memory<T>& sizes, T* memory) {
+                 const Place* constants, const T** x_of, T** gx_of, const Memory<T>& sizes, T* memory) {
   Carve<T> scratch{memory};
+  read(call, net, scratch, x_of);
+  // Cotangents of features as read are collected in scratch memory, then taken through activation and masks.
+  const bool collects = g.x && call.reading.changes();
+  for (int f = 0; g.x && f < call.features; ++f)
+    gx_of[f] = collects ? scratch.take(call.in[f].channels * call.in[f].size) : g.x[f].at(net);
   T *features = scratch.take(sizes.tile), *entries = scratch.take(sizes.entries), *result = scratch.take(sizes.result),
     *gx = scratch.take(sizes.tile);
-  auto cotangent = [&](int t) -> const T* {
-    const Batch<T>&y = call.out[t], &pre = call.pre[t];
-    const T* mask = call.mask && call.mask[t] ? call.mask[t] + net * y.channels : nullptr;
-    const T* gy = g.y[t].at(net);
-    if (!call.finish.activation && !mask) return gy;
-    T* gz = pre.data != y.data ? pre.at(net) : scratch.take(y.channels * y.size);
-    call.finish.vjp(pre.at(net), gy, gz, y.channels, y.size, mask);
-    return gz;
-  };
-  for (int t = 0; t < call.targets; ++t) cotangents[t] = cotangent(t);
   each_tile(call, [&](const Arrangement& a, std::int64_t q, std::int64_t c0, std::int64_t columns, const Piece* begin,
                       const Piece* end) {
-    const Tile<T> x = tile(call, a, net, q, c0, columns, features, entries);
+    const Tile<T> x = tile(call, a, x_of, q, c0, columns, features, entries);
     const std::int64_t d = call.d(a.feature);
     T gx_beta = 0;
     for (const Piece* p = begin; p != end; ++p) {
@@ -152,11 +165,11 @@ void network_vjp(const Call<T>& call, const CallGradients<T>& g, std::int64_t ne
       const Place& place = pieces[p - call.pieces->pieces.data()];
       for (std::int64_t r = 0; r < p->added; ++r) {
         const std::int64_t* at = p->out_at.data() + r * p->columns + c0;
-        GemmOperand<T> gz{cotangents[p->target] + at[0], 0, y.size, 1};
+        GemmOperand<T> gz{g.y[p->target].at(net) + at[0], 0, y.size, 1};
         if (!p->straight) {
           for (std::int64_t i = 0; i < e; ++i)
             for (std::int64_t c = 0; c < columns; ++c)
-              result[i * columns + c] = cotangents[p->target][i * y.size + at[c]];
+              result[i * columns + c] = g.y[p->target].at(net)[i * y.size + at[c]];
           gz = {result, 0, columns, 1};
         }
         product<T>({1, e, d, columns}, gz, {x.data, 0, 1, x.stride}, 1,
@@ -168,24 +181,30 @@ void network_vjp(const Call<T>& call, const CallGradients<T>& g, std::int64_t ne
       }
     }
     if (!g.x) return;
-    const Batch<T>& to = g.x[a.feature];
+    T* to = gx_of[a.feature];
+    const std::int64_t size = call.in[a.feature].size;
     // The first arrangement of a feature writes all of its entries, the others add.
     const Arrangement* first = call.pieces->arrangements.data();
     while (first->feature != a.feature) ++first;
-    const T beta = first == &a ? g.x_beta[a.feature] : T(1);
+    const T beta = first != &a ? T(1) : collects ? T(0) : g.x_beta[a.feature];
     const std::int64_t* at = a.from.data() + q * a.columns + c0;
     for (std::int64_t i = 0; i < d; ++i)
       for (std::int64_t c = 0; c < columns; ++c) {
-        T& entry = to.at(net)[i * to.size + at[c]];
+        T& entry = to[i * size + at[c]];
         entry = gx[i * columns + c] + (beta == T(0) ? T(0) : entry);
       }
   });
+  if (collects)
+    for (int f = 0; f < call.features; ++f)
+      if (has_pieces(call, f))
+        call.reading.vjp(call.in[f].at(net), gx_of[f], call.in[f].channels, call.in[f].size, call.mask_of(f, net),
+                         {g.x[f].at(net), g.x_beta[f]}, entries);
   for (std::size_t k = 0; k < call.pieces->constants.size(); ++k) {
     const Constant& constant = call.pieces->constants[k];
     const Batch<T>& y = call.out[constant.target];
     T* to = block + constants[k].offset;
     for (std::int64_t e = 0; e < y.channels; ++e)
-      for (std::int64_t at : constant.out_at) *to++ += cotangents[constant.target][e * y.size + at];
+      for (std::int64_t at : constant.out_at) *to++ += g.y[constant.target].at(net)[e * y.size + at];
   }
 }
 
@@ -195,8 +214,9 @@ template <class T>
 void forward(const Call<T>& call, Arena& arena) {
   const Memory<T> sizes(call);
   T* memory = numbers<T>(arena, sizes.size * threads());
+  const T** x_of = numbers<const T*>(arena, call.features * threads());
   parallel_workers(call.batch, 1, [&](std::int64_t net, std::int64_t, int worker) {
-    network(call, net, sizes, memory + worker * sizes.size);
+    network(call, net, x_of + worker * call.features, sizes, memory + worker * sizes.size);
   });
 }
 
@@ -226,18 +246,17 @@ void vjp(const Call<T>& call, const CallGradients<T>& g, Arena& arena) {
   }
   sums.allocate();
   if (g.x)
-    for (int f = 0; f < call.features; ++f) {
-      const auto& known = call.pieces->arrangements;
-      if (std::ranges::none_of(known, [f](const Arrangement& a) { return a.feature == f; }) && g.x_beta[f] == T(0))
+    for (int f = 0; f < call.features; ++f)
+      if (!has_pieces(call, f) && g.x_beta[f] == T(0))
         std::fill_n(g.x[f].data, call.batch * g.x[f].channels * g.x[f].size, T(0));
-    }
   T* memory = numbers<T>(arena, sizes.size * threads());
-  const T** cotangents = numbers<const T*>(arena, call.targets * threads());
+  const T** x_of = numbers<const T*>(arena, call.features * threads());
+  T** gx_of = numbers<T*>(arena, call.features * threads());
   parallel_workers(call.batch, sums.grain(), [&](std::int64_t begin, std::int64_t end, int worker) {
     T* block = sums.open(begin);
     for (std::int64_t net = begin; net < end; ++net)
-      network_vjp(call, g, net, block, place, constant_place, cotangents + worker * call.targets, sizes,
-                  memory + worker * sizes.size);
+      network_vjp(call, g, net, block, place, constant_place, x_of + worker * call.features,
+                  gx_of + worker * call.features, sizes, memory + worker * sizes.size);
   });
   sums.close();
   for (std::int64_t k = 0; k < pieces; ++k) {

@@ -1,9 +1,8 @@
 #pragma once
 // The schedule of LinearLayer and FourierLinear. Internal to nfn/linear.
 
-#include "weft/nfn/finish.h"
 #include "weft/nfn/linear/pieces.h"
-#include "weft/nfn/schedule.h"
+#include "weft/nfn/reading.h"
 
 namespace weft::linear {
 
@@ -21,16 +20,19 @@ template <class T>
 struct Call {
   const Pieces* pieces = nullptr;
   std::int64_t batch = 0;
-  Batch<const T>* in = nullptr;  ///< by feature; of raw weights (one channel) when there are frequencies
-  Batch<T>*out = nullptr, *pre = nullptr;
-  const T* const* mask = nullptr;  ///< by target, null without dropout: [batch, channels]
+  Batch<const T>* in = nullptr;    ///< by feature; of raw weights (one channel) when there are frequencies
+  Batch<T>* out = nullptr;         ///< by target
+  const T* const* mask = nullptr;  ///< by feature: [batch, channels], or null
   const T* const* phi = nullptr;   ///< by parameter
-  Finish<T> finish;
+  Reading<T> reading;
   const T* frequencies = nullptr;  ///< [m], or null: the features are `in` themselves
   std::int64_t m = 0;
   bool sines = false;
   int features = 0, targets = 0, parameters = 0;
 
+  const T* mask_of(int feature, std::int64_t net) const {
+    return mask[feature] ? mask[feature] + net * in[feature].channels : nullptr;
+  }
   /// Channels that phi contracts.
   std::int64_t d(int feature) const { return frequencies ? (sines ? m : 2 * m) : in[feature].channels; }
 };

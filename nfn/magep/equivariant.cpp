@@ -17,9 +17,10 @@ constexpr const char* who = "magep_equivariant";
 /// Memory of the inputs, the outputs and everything that is saved.
 template <class T>
 Schedule<T>* lay_out(const Tables& t, std::int64_t d, std::int64_t e, std::span<const Var> inputs,
-                     std::span<const Var> learned, std::span<const Output> outputs, Arena& arena) {
+                     std::span<const Var> learned, std::span<const Output> outputs, const Space& space,
+                     const LayerInput& input, Arena& arena) {
   auto* s = new (arena.allocate(sizeof(Schedule<T>))) Schedule<T>{};
-  lay_out_suffixes<T>(*s, t, d, e, inputs, learned, 1, arena);
+  lay_out_suffixes<T>(*s, t, d, e, inputs, learned, 1, space, input, arena);
   const Sizes& z = s->z;
   const int L = z.L();
   s->W_out = per_layer<T>(arena, L), s->b_out = per_layer<T>(arena, L);
@@ -41,33 +42,11 @@ Schedule<T>* lay_out(const Tables& t, std::int64_t d, std::int64_t e, std::span<
     fill(s->X, i, arena, s->stack_rows(i) * z.width(i), z.batch);
     s->mix[i] = numbers<T>(arena, s->mix_rows(i) * s->stack_rows(i));
   }
-  if (!s->factored()) s->left = numbers<T>(arena, (z.n0() + 1) * d * z.batch * e * z.nL());
+  if (!s->factored()) {
+    s->left = numbers<T>(arena, (z.n0() + 1) * d * z.batch * e * z.nL());
+    s->last_in = numbers<T>(arena, z.batch * d * z.weight(L));
+  }
   return s;
-}
-
-/// Activation, masks, and memory of its own for what the derivative needs beside the output.
-template <class T>
-void lay_out_finish(Schedule<T>& s, const Space& space, const Tables& t, const LayerFinish& finish, Arena& arena) {
-  const Sizes& z = s.z;
-  const int L = z.L();
-  const bool drops = finish.dropout > 0;
-  s.finish = Finish<T>(finish);
-  s.W_pre = s.W_out, s.b_pre = s.b_out;
-  if (saves_pre(s.finish, drops)) {
-    s.W_pre = per_layer<T>(arena, L);
-    for (int i = 1; i <= L; ++i) fill(s.W_pre, i, arena, z.e * z.weight(i), z.batch);
-  }
-  if (saves_pre(s.finish, false)) {
-    s.b_pre = per_layer<T>(arena, L);
-    for (int i = 1; i <= L; ++i) fill(s.b_pre, i, arena, z.e * z.width(i), z.batch);
-  }
-  if (!drops) return;
-  const T** masks = numbers<const T*>(arena, L + 1);
-  s.mask = masks;
-  for (int i = 1; i <= L; ++i) {
-    const auto tensor = static_cast<std::size_t>(t.W[static_cast<std::size_t>(i)]);
-    masks[i] = draw_mask<T>(finish, space.tensors()[tensor].name, z.batch, z.e, arena);
-  }
 }
 
 template <class T>
@@ -99,22 +78,22 @@ MagepEquivariant::MagepEquivariant(Parameters& parameters, const std::string& na
       tables_(tables_of(who, list_, "b" + std::to_string(static_cast<int>(space.tensors().size()) / 2) + ".")) {}
 
 void MagepEquivariant::operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
-                                  const LayerFinish& finish) const {
+                                  const LayerInput& input) const {
   if (inputs.empty()) throw ShapeError("[{}] no inputs", who);
-  (*this)(inputs, learned_on(parameters, inputs[0].tape(), numbers_), outputs, finish);
+  (*this)(inputs, learned_on(parameters, inputs[0].tape(), numbers_), outputs, input);
 }
 
 void MagepEquivariant::operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
-                                  const LayerFinish& finish) const {
+                                  const LayerInput& input) const {
   check_features(who, list_, inputs, d_, outputs.size());
   check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
-  check_finish(who, finish, list_.out());
-  with_float(inputs[0].dtype(), who, [&](auto t) { run<decltype(t)>(inputs, learned, outputs, finish); });
+  check_input(who, input, list_.in());
+  with_float(inputs[0].dtype(), who, [&](auto t) { run<decltype(t)>(inputs, learned, outputs, input); });
 }
 
 template <class T>
 void MagepEquivariant::run(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
-                           const LayerFinish& finish) const {
+                           const LayerInput& input) const {
   Tape& tape = inputs[0].tape();
   Arena& arena = tape.arena();
   const std::size_t count = outputs.size();
@@ -124,8 +103,7 @@ void MagepEquivariant::run(std::span<const Var> inputs, std::span<const Var> lea
     new (&made[i]) Output{tape.empty(list_.out().feature_shape(tensor, inputs[0].shape()[0], e_), dtype_of<T>),
                           list_.out().type(tensor)};
   }
-  Schedule<T>* s = lay_out<T>(tables_, d_, e_, inputs, learned, made, arena);
-  lay_out_finish(*s, list_.out(), tables_, finish, arena);
+  Schedule<T>* s = lay_out<T>(tables_, d_, e_, inputs, learned, made, list_.in(), input, arena);
   const Arena::Mark mark = arena.mark();
   forward(*s, arena);
   arena.rewind(mark);

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "weft/groups/term.h"
-#include "weft/nfn/finish.h"
 #include "weft/nfn/magep/tables.h"
 #include "weft/nn/parameters.h"
 
@@ -12,9 +11,10 @@ namespace weft {
 
 /// E : d -> e channels on the feature of a dense network with L >= 2 layers. What it computes is the term list
 /// magep_equivariant_terms(L); parameters have its names and shapes ("W2.phi3", "psi.WW.2.1"), and Ψ may be frozen.
-///   inputs   W_i [B, d, n_i, n_{i-1}], b_i [B, d, n_i], in the order of the space's tensors
+///   inputs   W_i [B, d, n_i, n_{i-1}], b_i [B, d, n_i], in the order of the space's tensors; activation and channel
+///            dropout are applied as they are read
 ///   outputs  the same with e channels
-/// vjp   one hand-written node; saves the inputs, prefixes, suffixes and what the activation's derivative needs
+/// vjp   one hand-written node; saves the inputs, prefixes and suffixes
 /// cost  flops per network: e d (2 n_i n_{i-1} (2 or 3) + …), see nfn/magep/schedule.h; no product of two inner layers
 /// is
 ///       formed, [WW] and [bW] never leave the cache
@@ -29,15 +29,15 @@ class MagepEquivariant {
   /// Throws ShapeError for inputs that do not fit, TypeError for a feature of another type or an activation that the
   /// group does not allow.
   void operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
-                  const LayerFinish& finish = {}) const;
+                  const LayerInput& input = {}) const;
   /// With the learned tensors given, one per list().parameters().
   void operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
-                  const LayerFinish& finish = {}) const;
+                  const LayerInput& input = {}) const;
 
  private:
   template <class T>
   void run(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
-           const LayerFinish& finish) const;
+           const LayerInput& input) const;
 
   TermList list_;
   std::int64_t d_, e_;

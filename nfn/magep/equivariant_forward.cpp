@@ -85,7 +85,7 @@ template <class T>
 void inner_weight(const Schedule<T>& s, int i, std::int64_t net, Carve<T> scratch) {
   const Sizes& z = s.z;
   const std::int64_t d = z.d, e = z.e, n = z.width(i), k = z.width(i - 1), all = n * k;
-  T* to = s.W_pre(i, net);
+  T* to = s.W_out(i, net);
   const T* W = s.W(i, net);
   if (s.factored()) {
     const std::int64_t rows = std::clamp<std::int64_t>(128 / k, 1, n);
@@ -110,22 +110,17 @@ void inner_weight(const Schedule<T>& s, int i, std::int64_t net, Carve<T> scratc
       product<T>({1, e, columns, d}, {s.phi[i].W[3], 0, d, 1}, {F + d * columns, 0, columns, 1}, 1, c, 0, all);
     }
   }
-  s.finish.forward(to, s.W_out(i, net), e, all, s.mask_of(i, net));
 }
 
 template <class T>
 void hidden_outputs(const Schedule<T>& s, int i, std::int64_t net, Carve<T> scratch) {
   const Sizes& z = s.z;
   const std::int64_t e = z.e, n = z.width(i), n0 = z.n0(), rows = s.mix_rows(i), k = s.stack_rows(i);
-  T* y = i == 1 ? scratch.take(rows * n) : s.b_pre(i, net);
+  T* y = i == 1 ? scratch.take(rows * n) : s.b_out(i, net);
   product<T>({1, rows, n, k}, {s.mix[i], 0, k, 1}, {s.X(i, net), 0, n, 1}, 0, y, 0, n);
-  if (i == 1) {
-    T* W = s.W_pre(1, net);
-    for (std::int64_t c = 0; c < e; ++c) transposed(y + c * n0 * n, n0, n, W + c * n0 * n);
-    std::copy_n(y + e * n0 * n, e * n, s.b_pre(1, net));
-    s.finish.forward(W, s.W_out(1, net), e, n0 * n, s.mask_of(1, net));
-  }
-  s.finish.forward(s.b_pre(i, net), s.b_out(i, net), e, n, nullptr);
+  if (i > 1) return;
+  for (std::int64_t c = 0; c < e; ++c) transposed(y + c * n0 * n, n0, n, s.W_out(1, net) + c * n0 * n);
+  std::copy_n(y + e * n0 * n, e * n, s.b_out(1, net));
 }
 
 template <class T>
@@ -153,6 +148,9 @@ void network(const Schedule<T>& s, std::int64_t net, T* memory) {
       right_factors(s, i, net);
   for (int i = 2; i <= s.last_inner(); ++i) inner_weight(s, i, net, scratch);
   for (int i = 1; i < L; ++i) hidden_outputs(s, i, net, scratch);
+  if (s.factored()) return;
+  const std::int64_t rows = s.z.d * s.z.nL(), n = s.z.width(L - 1);
+  for (std::int64_t r = 0; r < rows; ++r) std::copy_n(s.W(L, net) + r * n, n, s.last_in + (r * s.z.batch + net) * n);
 }
 
 /// Rows [e0, e1) of b^(L), all networks.
@@ -161,7 +159,7 @@ void last_bias(const Schedule<T>& s, std::int64_t e0, std::int64_t e1) {
   const Sizes& z = s.z;
   const std::int64_t nL = z.nL(), rows = e1 - e0;
   const EndVector at(z);
-  T* y = s.b_pre(z.L(), 0) + e0 * nL;
+  T* y = s.b_out(z.L(), 0) + e0 * nL;
   const std::int64_t offsets[] = {at.prefix, at.WW, at.bW, at.Wb, at.trace_WW, at.trace_bW, at.b, at.size};
   for (int m = 1; m <= 7; ++m) {
     const std::int64_t k = offsets[m] - offsets[m - 1];
@@ -172,11 +170,8 @@ void last_bias(const Schedule<T>& s, std::int64_t e0, std::int64_t e1) {
       product<T>({rows, z.batch, nL, k}, {x, 0, at.size, 1}, {phi, k * nL, nL, 1}, beta, y, nL, z.e * nL);
   }
   const T* constant = s.phi[z.L()].b[8] + e0 * nL;
-  for (std::int64_t net = 0; net < z.batch; ++net) {
-    T *pre = s.b_pre(z.L(), net) + e0 * nL, *out = s.b_out(z.L(), net) + e0 * nL;
-    for (std::int64_t r = 0; r < rows * nL; ++r) pre[r] += constant[r];
-    s.finish.forward(pre, out, rows, nL, nullptr);
-  }
+  for (std::int64_t net = 0; net < z.batch; ++net)
+    for (std::int64_t r = 0; r < rows * nL; ++r) y[net * z.e * nL + r] += constant[r];
 }
 
 /// Rows [e0, e1) of W^(L), all networks (n_L > 1).
@@ -196,14 +191,12 @@ void last_weight(const Schedule<T>& s, std::int64_t e0, std::int64_t e1) {
                s.left + n0 * d * z.batch * all + e * nL, z.batch * all, all);
   }
   for (std::int64_t net = 0; net < z.batch; ++net) {
-    T *pre = s.W_pre(L, net) + e0 * nL * n, *out = s.W_out(L, net) + e0 * nL * n;
-    product<T>({e1 - e0, nL, n, d * nL}, {phi.W[1] + e0 * d * square, d * square, 1, nL}, {s.W(L, net), 0, n, 1}, 0,
-               pre, nL * n, n);
+    T* y = s.W_out(L, net) + e0 * nL * n;
+    product<T>({e1 - e0, nL, n, d * nL}, {phi.W[1] + e0 * d * square, d * square, 1, nL},
+               {s.last_in + net * n, 0, z.batch * n, 1}, 0, y, nL * n, n);
     for (std::int64_t q = 0; q <= n0; ++q)
       product<T>({1, (e1 - e0) * nL, n, d}, {s.left + (q * d * z.batch + net) * all + e0 * nL, 0, 1, z.batch * all},
-                 {s.R(L, net) + q * d * n, 0, n, 1}, 1, pre, 0, n);
-    const T* mask = s.mask_of(L, net);
-    s.finish.forward(pre, out, e1 - e0, nL * n, mask ? mask + e0 : nullptr);
+                 {s.R(L, net) + q * d * n, 0, n, 1}, 1, y, 0, n);
   }
 }
 
@@ -218,8 +211,12 @@ void forward(const Schedule<T>& s, Arena& arena) {
   });
   const std::int64_t size = network_scratch(s);
   T* scratch = arena.allocate_array<T>(static_cast<std::size_t>(size * threads()));
-  parallel_workers(z.batch, 1,
-                   [&](std::int64_t net, std::int64_t, int worker) { network(s, net, scratch + worker * size); });
+  const auto features = one_each<OneNetwork<T>>(arena, s.reading.changes() ? threads() : 0, z);
+  parallel_workers(z.batch, 1, [&](std::int64_t net, std::int64_t, int worker) {
+    Schedule<T> view = s;
+    if (s.reading.changes()) features[static_cast<std::size_t>(worker)].read(s, net, view);
+    network(view, net, scratch + worker * size);
+  });
   parallel_blocks(z.e, grain, [&](std::int64_t e0, std::int64_t e1) {
     last_bias(s, e0, e1);
     if (!s.factored()) last_weight(s, e0, e1);

@@ -1,4 +1,4 @@
-// The backward pass of E's schedule. Four stages: cotangents of the pre-activations; rows e of every phi's gradient;
+// The backward pass of E's schedule. Four stages: gather the cotangents; rows e of every phi's gradient;
 // the cotangent of the vector of layer L, by channels; then network by network all that flows to the features, with
 // partial sums of Ψ and the inner Φ over blocks of networks.
 
@@ -17,10 +17,8 @@ struct State {
   const Schedule<T>& s;
   const Gradients<T>& g;
   PerLayer<T> stack = {};  ///< of Y_i, 1..L-1: [mix_rows, n_i]
-  T* last_W = nullptr;     ///< of W^(L)'s pre-activation (n_L > 1): [e, n_L, batch, n_{L-1}]
-  T* last_in = nullptr;    ///< W^(L) likewise: [d, n_L, batch, n_{L-1}]
+  T* last_W = nullptr;     ///< of W^(L) (n_L > 1): [e, n_L, batch, n_{L-1}]
   T* phi_last = nullptr;   ///< Φ1 of W^(L) as [e, j, d, p]
-  T* last_b = nullptr;     ///< [batch, e, n_L]
   T** mix = nullptr;       ///< of M_i
   T* left = nullptr;       ///< of T
   T* mixed = nullptr;      ///< Σ_e Φ gT: [n_0 + 1, d, batch, n_L]
@@ -30,37 +28,19 @@ struct State {
 // Stage 1 -------------------------------------------------------------------------------------------------------------
 
 template <class T>
-void pre_activations(const State<T>& v, std::int64_t net, T* scratch) {
+void gather_cotangents(const State<T>& v, std::int64_t net) {
   const Schedule<T>& s = v.s;
   const Sizes& z = s.z;
   const int L = z.L();
-  const std::int64_t e = z.e, n0 = z.n0(), n1 = z.width(1);
+  const std::int64_t e = z.e, n0 = z.n0(), n1 = z.width(1), nL = z.nL(), k = z.width(L - 1);
   T* first = v.stack(1, net);
   const T* gW = v.g.W_y(1, net);
-  if (!s.finish.untouched(s.mask)) {
-    s.finish.vjp(s.W_pre(1, net), gW, scratch, e, n0 * n1, s.mask_of(1, net));
-    gW = scratch;
-  }
   for (std::int64_t c = 0; c < e; ++c) transposed(gW + c * n0 * n1, n1, n0, first + c * n0 * n1);
-  auto bias = [&](int i, T* to) {
-    const T* gy = v.g.b_y(i, net);
-    if (!s.finish.kernel)
-      std::copy_n(gy, e * z.width(i), to);
-    else
-      s.finish.vjp(s.b_pre(i, net), gy, to, e, z.width(i), nullptr);
-  };
-  bias(1, first + e * n0 * n1);
-  for (int i = 2; i < L; ++i) bias(i, v.stack(i, net));
-  bias(L, v.last_b + net * e * z.nL());
+  std::copy_n(v.g.b_y(1, net), e * n1, first + e * n0 * n1);
+  for (int i = 2; i < L; ++i) std::copy_n(v.g.b_y(i, net), e * z.width(i), v.stack(i, net));
   if (s.factored()) return;
-  const std::int64_t k = z.width(L - 1), nL = z.nL();
   gW = v.g.W_y(L, net);
-  if (!s.finish.untouched(s.mask)) {
-    s.finish.vjp(s.W_pre(L, net), gW, scratch, e, nL * k, s.mask_of(L, net));
-    gW = scratch;
-  }
   for (std::int64_t r = 0; r < e * nL; ++r) std::copy_n(gW + r * k, k, v.last_W + (r * z.batch + net) * k);
-  for (std::int64_t r = 0; r < z.d * nL; ++r) std::copy_n(s.W(L, net) + r * k, k, v.last_in + (r * z.batch + net) * k);
 }
 
 // Stage 2 -------------------------------------------------------------------------------------------------------------
@@ -116,7 +96,7 @@ void last_bias_phi(const State<T>& v, std::int64_t e0, std::int64_t e1) {
   const std::int64_t nL = z.nL(), rows = e1 - e0;
   const EndVector at(z);
   const std::int64_t offsets[] = {at.prefix, at.WW, at.bW, at.Wb, at.trace_WW, at.trace_bW, at.b, at.size};
-  const T* gy = v.last_b + e0 * nL;
+  const T* gy = v.g.b_y(z.L(), 0) + e0 * nL;
   for (int m = 1; m <= 7; ++m) {
     const std::int64_t k = offsets[m] - offsets[m - 1];
     const Grad<T>& to = v.g.phi[z.L()].b[m];
@@ -146,7 +126,7 @@ void last_weight_phi(const State<T>& v, std::int64_t e0, std::int64_t e1) {
   const PhiTable<Grad<T>>& to = v.g.phi[L];
   const std::int64_t columns = z.batch * n;
   const T* gz = v.last_W + e0 * nL * columns;
-  product<T>({e1 - e0, d * nL, nL, columns}, {v.last_in, 0, columns, 1}, {gz, nL * columns, 1, columns}, to.W[1].beta,
+  product<T>({e1 - e0, d * nL, nL, columns}, {s.last_in, 0, columns, 1}, {gz, nL * columns, 1, columns}, to.W[1].beta,
              to.W[1].data + e0 * d * square, d * square, nL);
   for (std::int64_t e = e0; e < e1; ++e)
     transposed(s.phi[L].W[1] + e * d * square, d * nL, nL, v.phi_last + e * d * square);
@@ -176,16 +156,17 @@ void end_vector_cotangent(const State<T>& v, std::int64_t d0, std::int64_t d1) {
   const std::int64_t d = z.d, nL = z.nL(), n0 = z.n0(), all = z.e * nL, square = nL * nL, channel = z.batch * all;
   const EndVector at(z);
   const std::int64_t offsets[] = {at.prefix, at.WW, at.bW, at.Wb, at.trace_WW, at.trace_bW, at.b, at.size};
+  const T* gy = v.g.b_y(L, 0);
   for (int m = 1; m <= 7; ++m) {
     const std::int64_t k = offsets[m] - offsets[m - 1], per_channel = k / d, first = d0 * per_channel,
                        columns = (d1 - d0) * per_channel;
     const T* phi = s.phi[L].b[m];
     T* to = v.x + offsets[m - 1] + first;
     if (nL == 1)
-      product<T>({1, z.batch, columns, z.e}, {v.last_b, 0, z.e, 1}, {phi + first, 0, k, 1}, 0, to, 0, at.size);
+      product<T>({1, z.batch, columns, z.e}, {gy, 0, z.e, 1}, {phi + first, 0, k, 1}, 0, to, 0, at.size);
     else
       for (std::int64_t e = 0; e < z.e; ++e)
-        product<T>({1, z.batch, columns, nL}, {v.last_b + e * nL, 0, all, 1}, {phi + (e * k + first) * nL, 0, 1, nL},
+        product<T>({1, z.batch, columns, nL}, {gy + e * nL, 0, all, 1}, {phi + (e * k + first) * nL, 0, 1, nL},
                    e > 0 ? T(1) : T(0), to, 0, at.size);
   }
   if (s.factored()) return;
@@ -211,17 +192,17 @@ void end_vector_cotangent(const State<T>& v, std::int64_t d0, std::int64_t d1) {
 template <class T>
 struct Network {
   const State<T>& v;
+  const Schedule<T>& s;               ///< the features as they are read
+  const Gradients<T>& g;              ///< of these
   SuffixGradient<T> to;               ///< of this network; psi of this block
   PhiTable<T*>* phi;                  ///< of this block: inner Φ
   T *chain, *next, *stack, *scratch;  ///< [d, n_0 + 1, n] of [W]^(i,0) and B_i, and of layer i - 1
-
-  const Schedule<T>& s() const { return v.s; }
 };
 
 /// Cotangents of M, m, the prefixes and b from those of [WW]^(i,0)(L,0) and [bW]^(i)(L,0) in the stack.
 template <class T>
 void stack_vjp(const Network<T>& w, int i, std::int64_t net) {
-  const Schedule<T>& s = w.s();
+  const Schedule<T>& s = w.s;
   const Sizes& z = s.z;
   const std::int64_t d = z.d, n0 = z.n0(), n = z.width(i), k = s.stack_rows(i), rows = s.mix_rows(i),
                      chain = (n0 + 1) * n;
@@ -248,7 +229,7 @@ void stack_vjp(const Network<T>& w, int i, std::int64_t net) {
 /// From the cotangent of the right factors R_i to those of S_{i-1} and Ψ.
 template <class T>
 void right_factors_vjp(const Network<T>& w, int i, std::int64_t net, const T* gR) {
-  const Schedule<T>& s = w.s();
+  const Schedule<T>& s = w.s;
   const Sizes& z = s.z;
   const std::int64_t d = z.d, n0 = z.n0(), nL = z.nL(), n = z.width(i - 1);
   const T *S = s.suffix(i - 1, net), *gr = gR + n0 * d * n;
@@ -259,26 +240,15 @@ void right_factors_vjp(const Network<T>& w, int i, std::int64_t net, const T* gR
   if (T* g = w.to.psi.bW_below(i)) product<T>({d, 1, nL, n}, {gr, n, n, 1}, {S, nL * n, 1, n}, 1, g, nL, nL);
 }
 
-/// The cotangent of an inner weight's pre-activation: in place of what was saved, else in `memory`.
-template <class T>
-const T* inner_cotangent(const State<T>& v, int i, std::int64_t net, T* memory) {
-  const Schedule<T>& s = v.s;
-  const T* gy = v.g.W_y(i, net);
-  if (s.finish.untouched(s.mask)) return gy;
-  T* gz = s.W_pre(i, net) != s.W_out(i, net) ? s.W_pre(i, net) : memory;
-  s.finish.vjp(s.W_pre(i, net), gy, gz, s.z.e, s.z.weight(i), s.mask_of(i, net));
-  return gz;
-}
-
 /// [WW] and [bW] formed (1 < i < L, n_L > 1). chain: cotangent of the prefixes.
 template <class T>
 void formed_weight_vjp(const Network<T>& w, int i, std::int64_t net) {
-  const Schedule<T>& s = w.s();
+  const Schedule<T>& s = w.s;
   const Sizes& z = s.z;
   const std::int64_t d = z.d, e = z.e, n0 = z.n0(), n = z.width(i), k = z.width(i - 1), all = n * k,
                      rows = s.tile_rows(i);
   Carve<T> scratch{w.scratch};
-  const T* gz = inner_cotangent(w.v, i, net, scratch.take(e * all));
+  const T* gz = w.g.W_y(i, net);
   T *F = scratch.take(2 * d * rows * k), *gF = scratch.take(d * rows * k), *gR = scratch.take((n0 + 1) * d * k),
     *gzT = scratch.take(all * padded(e));
   std::fill_n(gR, (n0 + 1) * d * k, T(0));
@@ -288,7 +258,7 @@ void formed_weight_vjp(const Network<T>& w, int i, std::int64_t net) {
   // Transposed once, the cotangent is the right factor of all three gradients of Φ, which come out as [d, e].
   kernels<T>().transpose(gz, all, e, all, gzT);
   product<T>({1, d, e, all}, {s.W(i, net), 0, all, 1}, {gzT, 0, padded(e), 1}, 1, g.W[1], 0, e);
-  product<T>({1, d, all, e}, {phi.W[1], 0, 1, d}, {gz, 0, all, 1}, w.v.g.W_beta[i], w.v.g.W(i, net), 0, all);
+  product<T>({1, d, all, e}, {phi.W[1], 0, 1, d}, {gz, 0, all, 1}, w.g.W_beta[i], w.g.W(i, net), 0, all);
   for (std::int64_t j0 = 0; j0 < n; j0 += rows) {
     const std::int64_t tile = std::min(rows, n - j0), size = tile * k;
     const T* gtT = gzT + j0 * k * padded(e);
@@ -310,17 +280,17 @@ void formed_weight_vjp(const Network<T>& w, int i, std::int64_t net) {
 /// numbers.
 template <class T>
 void factored_weight_vjp(const Network<T>& w, int i, std::int64_t net, T* gP, std::int64_t gP_stride) {
-  const Schedule<T>& s = w.s();
+  const Schedule<T>& s = w.s;
   const Sizes& z = s.z;
   const std::int64_t d = z.d, e = z.e, n0 = z.n0(), n = z.width(i), k = z.width(i - 1), all = n * k;
   Carve<T> scratch{w.scratch};
   T *Q = scratch.take(e * d), *gQ = scratch.take(e * d), *gc = scratch.take(n * d), *gc_b = scratch.take(n * d);
-  const T* gz = inner_cotangent(w.v, i, net, scratch.at);
+  const T* gz = w.g.W_y(i, net);
   const PhiTable<const T*>& phi = s.phi[i];
   const PhiTable<T*>& g = w.phi[i];
   const T *S = s.suffix(i - 1, net), *c = s.R(i, net);
   product<T>({1, e, d, all}, {gz, 0, all, 1}, {s.W(i, net), 0, 1, all}, 1, g.W[1], 0, d);
-  product<T>({1, d, all, e}, {phi.W[1], 0, 1, d}, {gz, 0, all, 1}, w.v.g.W_beta[i], w.v.g.W(i, net), 0, all);
+  product<T>({1, d, all, e}, {phi.W[1], 0, 1, d}, {gz, 0, all, 1}, w.g.W_beta[i], w.g.W(i, net), 0, all);
   for (std::int64_t j = 0; j < n; ++j) {
     product<T>({1, e, d, k}, {gz + j * k, 0, all, 1}, {S, 0, 1, k}, 0, gQ, 0, d);
     kernels<T>().factors_vjp(phi.W[2], phi.W[3], c + j * d, c + (n + j) * d, gQ, e, d, g.W[2], g.W[3], gc + j * d,
@@ -345,13 +315,13 @@ void factored_weight_vjp(const Network<T>& w, int i, std::int64_t net, T* gP, st
 /// W^(L) for n_L > 1: to the features. Its phis are stage 2's.
 template <class T>
 void last_weight_vjp(const Network<T>& w, std::int64_t net) {
-  const Schedule<T>& s = w.s();
+  const Schedule<T>& s = w.s;
   const Sizes& z = s.z;
   const int L = z.L();
   const std::int64_t d = z.d, nL = z.nL(), n0 = z.n0(), n = z.width(L - 1), all = z.e * nL, columns = z.batch * n;
   const T* gz = w.v.last_W + net * n;
-  product<T>({1, d * nL, n, all}, {w.v.phi_last, 0, 1, d * nL}, {gz, 0, columns, 1}, w.v.g.W_beta[L], w.v.g.W(L, net),
-             0, n);
+  product<T>({1, d * nL, n, all}, {w.v.phi_last, 0, 1, d * nL}, {gz, 0, columns, 1}, w.g.W_beta[L], w.g.W(L, net), 0,
+             n);
   T* gR = w.scratch;
   for (std::int64_t q = 0; q <= n0; ++q)
     product<T>({1, d, n, all}, {s.left + (q * d * z.batch + net) * all, 0, z.batch * all, 1}, {gz, 0, columns, 1}, 0,
@@ -362,12 +332,12 @@ void last_weight_vjp(const Network<T>& w, std::int64_t net) {
 /// From the cotangent of [W]^(i,0) and B_i to those of W^(i), b^(i-1), and of layer i-1 (in `next`).
 template <class T>
 void chain_vjp(const Network<T>& w, int i, std::int64_t net) {
-  const Schedule<T>& s = w.s();
+  const Schedule<T>& s = w.s;
   const Sizes& z = s.z;
   const std::int64_t d = z.d, n0 = z.n0(), n = z.width(i), k = z.width(i - 1), rows = n0 + 1;
   T* in = w.scratch;
   chain_input(s, i, net, in);
-  product<T>({d, n, k, rows}, {w.chain, rows * n, 1, n}, {in, rows * k, k, 1}, 1, w.v.g.W(i, net), n * k, k);
+  product<T>({d, n, k, rows}, {w.chain, rows * n, 1, n}, {in, rows * k, k, 1}, 1, w.g.W(i, net), n * k, k);
   product<T>({d, rows, k, n}, {w.chain, rows * n, n, 1}, {s.W(i, net), n * k, k, 1}, 0, w.next, rows * k, k);
   for (std::int64_t c = 0; c < d; ++c)
     for (std::int64_t j = 0; j < k; ++j) w.to.b[i - 1][c * k + j] += w.next[(c * rows + n0) * k + j];
@@ -375,7 +345,7 @@ void chain_vjp(const Network<T>& w, int i, std::int64_t net) {
 
 template <class T>
 void network_vjp(Network<T> w, std::int64_t net) {
-  const Schedule<T>& s = w.s();
+  const Schedule<T>& s = w.s;
   const Sizes& z = s.z;
   const int L = z.L();
   const std::int64_t d = z.d, n0 = z.n0();
@@ -399,8 +369,8 @@ void network_vjp(Network<T> w, std::int64_t net) {
       std::swap(w.chain, w.next);
       continue;
     }
-    const T beta = w.v.g.W_beta[1];
-    T* gW = w.v.g.W(1, net);
+    const T beta = w.g.W_beta[1];
+    T* gW = w.g.W(1, net);
     for (std::int64_t c = 0; c < d; ++c)
       for (std::int64_t j = 0; j < n; ++j)
         for (std::int64_t q = 0; q < n0; ++q) {
@@ -408,8 +378,8 @@ void network_vjp(Network<T> w, std::int64_t net) {
           to = w.chain[(c * (n0 + 1) + q) * n + j] + (beta == T(0) ? T(0) : to);
         }
   }
-  suffixes_vjp<T>(s, net, w.to.S, w.v.g.W, nullptr);
-  for (int i = 1; i <= L; ++i) add_to<T>({w.v.g.b(i, net), w.v.g.b_beta[i]}, w.to.b[i], d * z.width(i));
+  suffixes_vjp<T>(s, net, w.to.S, w.g.W, nullptr);
+  for (int i = 1; i <= L; ++i) add_to<T>({w.g.b(i, net), w.g.b_beta[i]}, w.to.b[i], d * z.width(i));
 }
 
 template <class T>
@@ -417,11 +387,12 @@ std::int64_t network_scratch(const Schedule<T>& s) {
   const Sizes& z = s.z;
   const std::int64_t d = z.d, n0 = z.n0();
   std::int64_t most = std::max(padded(end_vector_scratch(z)), padded(d * n0 * n0) + padded(d * n0));
+  for (int i = 1; i <= z.L(); ++i) most = std::max(most, padded(z.weight(i)));
   most = std::max(most, padded((n0 + 1) * d * z.width(z.L() - 1)));
   for (int i = 2; i <= s.last_inner(); ++i) {
-    const std::int64_t k = z.width(i - 1), gz = padded(z.e * z.weight(i)), tile = s.tile_rows(i) * k;
-    most = std::max(most, s.factored() ? 2 * padded(z.e * d) + 2 * padded(z.width(i) * d) + gz
-                                       : gz + padded(2 * d * tile) + padded(d * tile) + padded((n0 + 1) * d * k) +
+    const std::int64_t k = z.width(i - 1), tile = s.tile_rows(i) * k;
+    most = std::max(most, s.factored() ? 2 * padded(z.e * d) + 2 * padded(z.width(i) * d)
+                                       : padded(2 * d * tile) + padded(d * tile) + padded((n0 + 1) * d * k) +
                                              z.weight(i) * padded(z.e));
     most = std::max(most, padded(d * (n0 + 1) * k));
   }
@@ -466,6 +437,11 @@ void walk_networks(const State<T>& v, Arena& arena) {
   for (int i = 0; i < workers; ++i)
     all[i] = {numbers<T*>(arena, L), numbers<T*>(arena, L + 1), numbers<PhiTable<T*>>(arena, L + 1),
               PsiSums<T>::table(arena, L), numbers<T>(arena, size)};
+  const int copies = s.reading.changes() ? workers : 0;
+  const auto features = one_each<OneNetwork<T>>(arena, copies, z),
+             cotangents = one_each<OneNetwork<T>>(arena, copies, z);
+  T* zeros = numbers<T>(arena, L + 1);
+  std::fill_n(zeros, L + 1, T(0));
   parallel_workers(z.batch, sums.grain(), [&](std::int64_t begin, std::int64_t end, int worker) {
     Worker& mine = all[worker];
     Carve<T> memory{mine.memory};
@@ -476,8 +452,15 @@ void walk_networks(const State<T>& v, Arena& arena) {
       for (int m = 1; m <= 3; ++m) mine.phi[i].W[m] = block + phi_offset[i].W[m];
     psi_sums.point(mine.psi, block);
     T *first = memory.take(chain), *second = memory.take(chain), *rows = memory.take(stack);
-    const Network<T> w{v, {mine.S, mine.b, mine.psi}, mine.phi, first, second, rows, memory.at};
-    for (std::int64_t net = begin; net < end; ++net) network_vjp(w, net);
+    Schedule<T> view = s;
+    Gradients<T> to = v.g;
+    if (s.reading.changes()) to.collect_in(cotangents[static_cast<std::size_t>(worker)], zeros);
+    const Network<T> w{v, view, to, {mine.S, mine.b, mine.psi}, mine.phi, first, second, rows, memory.at};
+    for (std::int64_t net = begin; net < end; ++net) {
+      if (s.reading.changes()) features[static_cast<std::size_t>(worker)].read(s, net, view);
+      network_vjp(w, net);
+      if (s.reading.changes()) v.g.take(s, net, cotangents[static_cast<std::size_t>(worker)], memory.at);
+    }
   });
   sums.close();
   for (int i = 2; i <= s.last_inner() && !s.factored(); ++i)
@@ -498,21 +481,15 @@ void vjp(const Schedule<T>& s, const Gradients<T>& g, Arena& arena) {
     fill(v.stack, i, arena, s.mix_rows(i) * z.width(i), z.batch);
     v.mix[i] = numbers<T>(arena, s.mix_rows(i) * s.stack_rows(i));
   }
-  v.last_b = numbers<T>(arena, z.batch * z.e * z.nL());
   v.x = numbers<T>(arena, z.batch * EndVector(z).size);
   if (!s.factored()) {
     v.last_W = numbers<T>(arena, z.batch * z.e * z.weight(L));
-    v.last_in = numbers<T>(arena, z.batch * z.d * z.weight(L));
     v.phi_last = numbers<T>(arena, z.e * z.d * z.nL() * z.nL());
     v.left = numbers<T>(arena, (z.n0() + 1) * z.d * z.batch * z.e * z.nL());
     v.mixed = numbers<T>(arena, (z.n0() + 1) * z.d * z.batch * z.nL());
   }
 
-  const std::int64_t first = z.e * std::max(z.weight(1), z.weight(L));
-  T* scratch = numbers<T>(arena, first * threads());
-  parallel_workers(z.batch, 1, [&](std::int64_t net, std::int64_t, int worker) {
-    pre_activations(v, net, scratch + worker * first);
-  });
+  parallel_blocks(z.batch, 1, [&](std::int64_t net, std::int64_t) { gather_cotangents(v, net); });
   parallel_blocks(z.e, row_grain(z.e), [&](std::int64_t e0, std::int64_t e1) {
     for (int i = 1; i < L; ++i) hidden_phi(v, i, e0, e1);
     last_bias_phi(v, e0, e1);

@@ -44,12 +44,15 @@ Piece piece(const EndVector& at, int m) {
 }
 
 template <class T>
-void forward(const State<T>& s, T* y) {
+void forward(const State<T>& s, T* y, Arena& arena) {
   const Sizes& z = s.z;
   const EndVector at(z);
-  parallel_blocks(z.batch, 1, [&](std::int64_t net, std::int64_t) {
-    suffixes(s, net);
-    end_vector(s, net);
+  const auto features = one_each<OneNetwork<T>>(arena, s.reading.changes() ? threads() : 0, z);
+  parallel_workers(z.batch, 1, [&](std::int64_t net, std::int64_t, int worker) {
+    SuffixState<T> view = s;
+    if (s.reading.changes()) features[static_cast<std::size_t>(worker)].read(s, net, view);
+    suffixes(view, net);
+    end_vector(view, net);
     std::copy_n(s.phi[8], z.e, y + net * z.e);
   });
   parallel_blocks(z.e, row_grain(z.e), [&](std::int64_t e0, std::int64_t e1) {
@@ -81,6 +84,7 @@ void vjp(const State<T>& s, const FeatureGradients<T>& g, const Grad<T>* phi, co
   });
 
   std::int64_t size = padded(end_vector_scratch(z));
+  for (int i = 1; i <= L; ++i) size = std::max(size, padded(z.weight(i)));
   for (int t = 0; t < L; ++t) size += padded(z.d * z.suffix(t)) + padded(z.d * z.width(t + 1));
   PartialSums<T> sums(arena, z.batch, Psi<T>::kinds * (L + 1));
   const PsiSums<T> psi_sums(sums, g.psi, z, arena);
@@ -90,6 +94,11 @@ void vjp(const State<T>& s, const FeatureGradients<T>& g, const Grad<T>* phi, co
     Psi<T> psi;
     T* memory;
   };
+  const int copies = s.reading.changes() ? threads() : 0;
+  const auto features = one_each<OneNetwork<T>>(arena, copies, z),
+             cotangents = one_each<OneNetwork<T>>(arena, copies, z);
+  T* zeros = numbers<T>(arena, L + 1);
+  std::fill_n(zeros, L + 1, T(0));
   auto* all = numbers<Worker>(arena, threads());
   for (int i = 0; i < threads(); ++i)
     all[i] = {numbers<T*>(arena, L), numbers<T*>(arena, L + 1), PsiSums<T>::table(arena, L), numbers<T>(arena, size)};
@@ -104,12 +113,17 @@ void vjp(const State<T>& s, const FeatureGradients<T>& g, const Grad<T>* phi, co
       product<T>({1, end - begin, k, z.e}, {gy + begin * z.e, 0, z.e, 1}, {s.phi[m], 0, k, 1}, 0,
                  gx + begin * at.size + offset, 0, at.size);
     }
+    SuffixState<T> view = s;
+    FeatureGradients<T> to = g;
+    if (s.reading.changes()) to.collect_in(cotangents[static_cast<std::size_t>(worker)], zeros);
     for (std::int64_t net = begin; net < end; ++net) {
+      if (s.reading.changes()) features[static_cast<std::size_t>(worker)].read(s, net, view);
       for (int t = 0; t < L; ++t) std::fill_n(mine.S[t], z.d * z.suffix(t), T(0));
       for (int i = 1; i <= L; ++i) std::fill_n(mine.b[i], z.d * z.width(i), T(0));
-      end_vector_vjp<T>(s, net, gx + net * at.size, {mine.S, mine.b, mine.psi}, memory.at);
-      suffixes_vjp<T>(s, net, mine.S, g.W, g.W_beta);
-      for (int i = 1; i <= L; ++i) add_to<T>({g.b(i, net), g.b_beta[i]}, mine.b[i], z.d * z.width(i));
+      end_vector_vjp<T>(view, net, gx + net * at.size, {mine.S, mine.b, mine.psi}, memory.at);
+      suffixes_vjp<T>(view, net, mine.S, to.W, to.W_beta);
+      for (int i = 1; i <= L; ++i) add_to<T>({to.b(i, net), to.b_beta[i]}, mine.b[i], z.d * z.width(i));
+      if (s.reading.changes()) g.take(s, net, cotangents[static_cast<std::size_t>(worker)], memory.at);
     }
   });
   sums.close();
@@ -125,25 +139,30 @@ MagepInvariant::MagepInvariant(Parameters& parameters, const std::string& name, 
       numbers_(declare_parameters(parameters, name, list_, d, e, train_psi)),
       tables_(tables_of(who, list_, "")) {}
 
-Var MagepInvariant::operator()(const Parameters& parameters, std::span<const Var> inputs) const {
+Var MagepInvariant::operator()(const Parameters& parameters, std::span<const Var> inputs,
+                               const LayerInput& input) const {
   if (inputs.empty()) throw ShapeError("[{}] no inputs", who);
-  return (*this)(inputs, learned_on(parameters, inputs[0].tape(), numbers_));
+  return (*this)(inputs, learned_on(parameters, inputs[0].tape(), numbers_), input);
 }
 
-Var MagepInvariant::operator()(std::span<const Var> inputs, std::span<const Var> learned) const {
+Var MagepInvariant::operator()(std::span<const Var> inputs, std::span<const Var> learned,
+                               const LayerInput& input) const {
   check_features(who, list_, inputs, d_, 1);
   check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
+  check_input(who, input, list_.in());
   Tape& tape = inputs[0].tape();
   Arena& arena = tape.arena();
   return with_float(inputs[0].dtype(), who, [&](auto t) {
     using T = decltype(t);
     const Tensor y = tape.empty({inputs[0].shape()[0], e_}, dtype_of<T>);
     auto* s = new (arena.allocate(sizeof(State<T>))) State<T>{};
-    lay_out_suffixes<T>(*s, tables_, d_, e_, inputs, learned, tables_.L(), arena);
+    lay_out_suffixes<T>(*s, tables_, d_, e_, inputs, learned, tables_.L(), list_.in(), input, arena);
     const auto L = static_cast<std::size_t>(tables_.L());
     for (int m = 1; m <= 8; ++m)
       s->phi[m] = learned[static_cast<std::size_t>(tables_.phi[L].b[m])].value().template data<T>();
-    forward(*s, y.data<T>());
+    const Arena::Mark mark = arena.mark();
+    forward(*s, y.data<T>(), arena);
+    arena.rewind(mark);
 
     const std::size_t count = inputs.size() + learned.size();
     const std::span<Var> all(numbers<Var>(arena, static_cast<std::int64_t>(count)), count);

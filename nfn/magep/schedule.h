@@ -10,7 +10,6 @@
 //     n_L = 1          the right factor of both is S_{i-1}, the left one Φ2_ed c_dj + Φ3_ed c'_dj: one more mix in all
 // (spec 2.4: the cheapest by flops). The vector of layer L: suffix.h.
 
-#include "weft/nfn/finish.h"
 #include "weft/nfn/layer_kernels.h"
 #include "weft/nfn/magep/tables.h"
 
@@ -23,9 +22,8 @@ struct Schedule : SuffixState<T> {
   T** mix = nullptr;                  ///< M_i, 1..L-1
   T* left = nullptr;                  ///< T: [n_0 + 1, d, batch, e, n_L] for n_L > 1
   PhiTable<const T*>* phi = nullptr;  ///< 1..L
-  PerLayer<T> W_pre, b_pre, W_out, b_out;
-  const T* const* mask = nullptr;  ///< by i: [batch, e], or null without dropout
-  Finish<T> finish;
+  T* last_in = nullptr;               ///< W^(L) as read (n_L > 1): [d, n_L, batch, n_{L-1}]
+  PerLayer<T> W_out, b_out;
 
   bool factored() const { return this->z.nL() == 1; }
   std::int64_t prefix_rows() const { return this->z.d * this->z.n0(); }
@@ -35,7 +33,6 @@ struct Schedule : SuffixState<T> {
   T* stack(int i, std::int64_t net, int part) const { return X(i, net) + part * prefix_rows() * this->z.width(i); }
   T* stack_Wb(int i, std::int64_t net) const { return stack(i, net, 3); }
   T* stack_b(int i, std::int64_t net) const { return stack(i, net, 3) + (i > 1 ? this->z.d * this->z.width(i) : 0); }
-  const T* mask_of(int i, std::int64_t net) const { return mask ? mask[i] + net * this->z.e : nullptr; }
   /// Rows j of an inner weight whose [WW] and [bW] fit the first caches.
   std::int64_t tile_rows(int i) const;
   /// The first layer from which on weights are handled network by network as inner ones: 2..last_inner().

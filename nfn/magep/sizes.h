@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "weft/nfn/schedule.h"
 
@@ -49,6 +50,8 @@ template <class T>
 struct PerLayer {
   T** data = nullptr;
   std::int64_t* stride = nullptr;  ///< from one network to the next
+
+  operator PerLayer<const T>() const requires(!std::is_const_v<T>) { return {const_cast<const T**>(data), stride}; }
   T* operator()(int i, std::int64_t net) const { return data[i] + net * stride[i]; }
 };
 

@@ -5,6 +5,29 @@
 namespace weft::magep {
 
 template <class T>
+OneNetwork<T>::OneNetwork(Arena& arena, const Sizes& z) {
+  const int L = z.L();
+  for (PerLayer<T>* p : {&W, &b}) {
+    p->data = numbers<T*>(arena, L + 1);
+    p->stride = numbers<std::int64_t>(arena, L + 1);
+    for (int i = 1; i <= L; ++i) {
+      p->data[i] = numbers<T>(arena, z.d * (p == &W ? z.weight(i) : z.width(i)));
+      p->stride[i] = 0;
+    }
+  }
+}
+
+template <class T>
+void OneNetwork<T>::read(const SuffixState<T>& s, std::int64_t net, SuffixState<T>& view) const {
+  const Sizes& z = s.z;
+  for (int i = 1; i <= z.L(); ++i) {
+    s.reading.forward(s.W(i, net), W.data[i], z.d, z.weight(i), s.mask_of(i, net));
+    s.reading.forward(s.b(i, net), b.data[i], z.d, z.width(i), nullptr);
+  }
+  view.W = W, view.b = b;
+}
+
+template <class T>
 void suffixes(const SuffixState<T>& s, std::int64_t net) {
   const Sizes& z = s.z;
   for (int t = z.L() - 2; t >= 0; --t) {
@@ -131,6 +154,7 @@ void suffixes_vjp(const SuffixState<T>& s, std::int64_t net, T* const* gS, const
 }
 
 #define WEFT_INSTANTIATE(T)                                                                                         \
+  template struct OneNetwork<T>;                                                                                    \
   template void suffixes(const SuffixState<T>&, std::int64_t);                                                      \
   template void middle(const SuffixState<T>&, int, std::int64_t);                                                   \
   template void middle_vjp(const SuffixState<T>&, int, std::int64_t, const T*, const T*, const SuffixGradient<T>&); \

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "weft/nfn/magep/sizes.h"
+#include "weft/nfn/reading.h"
 
 namespace weft::magep {
 
@@ -18,9 +19,23 @@ struct SuffixState {
   PerLayer<T> M, m;        ///< by i: Ψ(i,0) S_0 [d, n_0, n_0] and Ψ'(i,0) S_0 [d, n_0]; I has only i = L
   T* x;                    ///< [batch, EndVector::size]
   Psi<const T> psi;
+  Reading<T> reading;
+  const T* const* mask = nullptr;  ///< by i, of W^(i): [batch, d], or null
 
+  const T* mask_of(int i, std::int64_t net) const { return mask && mask[i] ? mask[i] + net * z.d : nullptr; }
   /// [W]^(L,t), t < L.
   const T* suffix(int t, std::int64_t net) const { return t == z.L() - 1 ? W(t + 1, net) : S(t, net); }
+};
+
+/// One worker's copy of the features of one network, as the layer reads them, or of their cotangents: the same memory
+/// for every network.
+template <class T>
+struct OneNetwork {
+  PerLayer<T> W, b;
+
+  OneNetwork(Arena& arena, const Sizes& z);
+  /// Fills it with network `net` of what `state` reads, and lets `view` read it instead.
+  void read(const SuffixState<T>& state, std::int64_t net, SuffixState<T>& view) const;
 };
 
 /// Their cotangents, of one network. Everything accumulates.

@@ -64,7 +64,8 @@ Tables tables_of(std::string_view who, const TermList& list, std::string_view en
 
 template <class T>
 void lay_out_suffixes(SuffixState<T>& s, const Tables& t, std::int64_t d, std::int64_t e, std::span<const Var> inputs,
-                      std::span<const Var> learned, int layers_from, Arena& arena) {
+                      std::span<const Var> learned, int layers_from, const Space& space, const LayerInput& input,
+                      Arena& arena) {
   s.z = {t.widths, d, e, inputs[0].shape()[0]};
   const Sizes& z = s.z;
   const int L = z.L();
@@ -87,6 +88,22 @@ void lay_out_suffixes(SuffixState<T>& s, const Tables& t, std::int64_t d, std::i
     fill(s.m, i, arena, d * z.n0(), z.batch);
   }
   s.x = numbers<T>(arena, z.batch * EndVector(z).size);
+  s.reading = Reading<T>(input);
+  if (!s.reading.drops) return;
+  const T** masks = numbers<const T*>(arena, L + 1);
+  for (int i = 1; i <= L; ++i)
+    masks[i] = draw_mask<T>(input, space.tensors()[static_cast<std::size_t>(t.W[static_cast<std::size_t>(i)])], z.batch,
+                            d, arena);
+  s.mask = masks;
+}
+
+template <class T>
+void FeatureGradients<T>::take(const SuffixState<T>& s, std::int64_t net, const OneNetwork<T>& from, T* scratch) const {
+  const Sizes& z = s.z;
+  for (int i = 1; i <= z.L(); ++i) {
+    s.reading.vjp(s.W(i, net), from.W.data[i], z.d, z.weight(i), s.mask_of(i, net), {W(i, net), W_beta[i]}, scratch);
+    s.reading.vjp(s.b(i, net), from.b.data[i], z.d, z.width(i), nullptr, {b(i, net), b_beta[i]}, scratch);
+  }
 }
 
 template <class T>
@@ -115,8 +132,9 @@ FeatureGradients<T> feature_gradients(const Tables& t, Backward& back) {
 }
 
 #define WEFT_INSTANTIATE(T)                                                                                        \
+  template struct FeatureGradients<T>;                                                                             \
   template void lay_out_suffixes(SuffixState<T>&, const Tables&, std::int64_t, std::int64_t, std::span<const Var>, \
-                                 std::span<const Var>, int, Arena&);                                               \
+                                 std::span<const Var>, int, const Space&, const LayerInput&, Arena&);              \
   template FeatureGradients<T> feature_gradients(const Tables&, Backward&);
 WEFT_INSTANTIATE(float)
 WEFT_INSTANTIATE(double)

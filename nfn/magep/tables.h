@@ -42,7 +42,8 @@ void fill(const PerLayer<T>& p, int i, Arena& arena, std::int64_t size, std::int
 /// The inputs and memory of a suffix state; `layers_from` is the first layer whose M and m are kept.
 template <class T>
 void lay_out_suffixes(SuffixState<T>& s, const Tables& t, std::int64_t d, std::int64_t e, std::span<const Var> inputs,
-                      std::span<const Var> learned, int layers_from, Arena& arena);
+                      std::span<const Var> learned, int layers_from, const Space& space, const LayerInput& input,
+                      Arena& arena);
 
 /// Where a vjp writes the gradients of features and Ψ.
 template <class T>
@@ -50,6 +51,14 @@ struct FeatureGradients {
   PerLayer<T> W, b;
   T *W_beta, *b_beta;
   Psi<Grad<T>> psi;  ///< null pointers where not wanted
+
+  /// Collects the cotangents of features as read in one worker's memory instead, where they are first written.
+  void collect_in(const OneNetwork<T>& memory, T* zeros) {
+    W = memory.W, b = memory.b;
+    W_beta = b_beta = zeros;
+  }
+  /// Adds them, taken through activation and masks. scratch: the largest weight of one channel.
+  void take(const SuffixState<T>& s, std::int64_t net, const OneNetwork<T>& from, T* scratch) const;
 };
 
 template <class T>

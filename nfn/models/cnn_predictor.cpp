@@ -29,12 +29,13 @@ Var CnnPredictor::operator()(const Parameters& parameters, std::span<const Var> 
   std::span<Var> y(arena.allocate_array<Var>(n), n), next(arena.allocate_array<Var>(n), n);
   std::uninitialized_fill(y.begin(), y.end(), Var{});
   std::uninitialized_fill(next.begin(), next.end(), Var{});
-  linear_(parameters, x, y, {.activation = activation_});
+  const LayerInput activated{.activation = activation_};
+  linear_(parameters, x, y);
   for (const MagepEquivariant& layer : layers_) {
-    layer(parameters, y, next, {.activation = activation_});
+    layer(parameters, y, next, activated);
     std::swap(y, next);
   }
-  return sigmoid(head_(parameters, pool_(parameters, y)));
+  return sigmoid(head_(parameters, pool_(parameters, y, activated)));
 }
 
 }  // namespace weft

@@ -35,17 +35,17 @@ Var InrClassifier::operator()(const Parameters& parameters, std::span<const Var>
   std::uninitialized_fill(y.begin(), y.end(), Var{});
   std::uninitialized_fill(next.begin(), next.end(), Var{});
   std::uint64_t draws = 0;
-  auto finish = [&] {
-    LayerFinish f{.activation = UnaryOp::Sin};
-    if (training) f.dropout = dropout_, f.key = training->at(draws++);
-    return f;
+  auto activated = [&] {
+    LayerInput input{.activation = UnaryOp::Sin};
+    if (training) input.dropout = dropout_, input.key = training->at(draws++);
+    return input;
   };
-  linear_(parameters, x, y, finish());
+  linear_(parameters, x, y);
   for (const MagepEquivariant& layer : layers_) {
-    layer(parameters, y, next, finish());
+    layer(parameters, y, next, activated());
     std::swap(y, next);
   }
-  Var h = pool_(parameters, y);
+  Var h = pool_(parameters, y, activated());
   for (std::size_t i = 0; i < head_.size(); ++i) {
     const bool last = i + 1 == head_.size();
     h = last ? head_[i](parameters, h) : head_[i](parameters, h, UnaryOp::Relu);
