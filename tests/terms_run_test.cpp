@@ -335,9 +335,9 @@ TEST_CASE("what does not fit is refused, word for word") {
   CHECK_THROWS_WITH_AS(run({b, tape.constant(zeros({2, 3}), space.type(1))}, {p, p}),
                        "[terms] tensor 's' has shape [2, 3]; allowed: [2, 2]", ShapeError);
   CHECK_THROWS_WITH_AS(run({b, tape.constant(zeros({2, 2}, DType::f32), space.type(1))}, {p, p}),
-                       "[terms] a float32 feature or parameter among float64 ones", DtypeError);
+                       "[terms] tensor 's' is float32, 'b' is float64", DtypeError);
   CHECK_THROWS_WITH_AS(run({b, s}, {p, tape.constant(zeros({e, 2}, DType::f32))}),
-                       "[terms] a float32 feature or parameter among float64 ones", DtypeError);
+                       "[terms] parameter 's.phi1' is float32, the features are float64", DtypeError);
   CHECK_THROWS_WITH_AS(run({tape.constant(zeros({2, 2, 3})), s}, {p, p}),
                        "[terms] tensor 'b' has type [., ., .]; the list was built for [., ., h]", TypeError);
   CHECK_THROWS_WITH_AS(run({tape.constant(zeros({2, 2, 3}), space.type(0).dual()), s}, {p, p}),
