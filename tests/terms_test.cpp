@@ -133,6 +133,10 @@ TEST_CASE("terms: every error of names, indices and learned tensors, word for wo
       "S += phi1[q] bB[q]\nS += phi1[4] P[p]",
       "[terms] line 2, 'S += phi1[4] P[p]': parameter 'S.phi1' has shape [1, 1, 5] here (e = d = 1), [1, 1, 4] in an "
       "earlier term; allowed: one shape");
+  refused(
+      "S += phi1[1] P[p]\nS += phi1[q] bB[q]\nS += phi1[4] P[p]",
+      "[terms] line 3, 'S += phi1[4] P[p]': parameter 'S.phi1' has shape [1, 1, 5] here (e = d = 1), [1, 1, 4] in an "
+      "earlier term; allowed: one shape");
   // Means.
   refused("bA[k] += mean(k) phi1 bA[k]",
           "[terms] line 1, 'bA[k] += mean(k) phi1 bA[k]': mean over k; allowed: an index that stands on the right and "
