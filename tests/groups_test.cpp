@@ -140,6 +140,21 @@ TEST_CASE("spaces: 1000 random ones parse back") {
   }
 }
 
+TEST_CASE("spaces: mangled text is refused or reads as it prints") {
+  int read = 0;
+  for (std::uint64_t seed = 0; seed < 20000; ++seed) {
+    Draw draw(Key(seed, "mangled"));
+    const std::string text = mangled(seed % 2 ? dense_text : attention_text, draw);
+    try {
+      const Space space = Space::parse(text);
+      CHECK_MESSAGE(Space::parse(space.str()) == space, text);
+      ++read;
+    } catch (const ParseError&) {}
+  }
+  CHECK(read > 1000);
+  CHECK(read < 10000);
+}
+
 TEST_CASE("spaces: every parse error, word for word") {
   const std::pair<const char*, const char*> cases[] = {
       {"", "[space] line 1, column 1: expected at least one tensor, found 'end'"},

@@ -50,6 +50,27 @@ SpaceTensor random_tensor(Draw& draw, std::size_t number, const std::vector<Fact
 
 }  // namespace
 
+std::string mangled(std::string text, Draw& draw) {
+  static const std::string alphabet = "[](),;:=*+#.019 xhWGLp\n\xff";
+  for (std::int64_t changes = 1 + draw.below(4); changes > 0 && !text.empty(); --changes) {
+    const auto at = static_cast<std::size_t>(draw.below(static_cast<std::int64_t>(text.size())));
+    switch (draw.below(4)) {
+      case 0:
+        text[at] = draw.of(alphabet);
+        break;
+      case 1:
+        text.erase(at, 1 + static_cast<std::size_t>(draw.below(3)));
+        break;
+      case 2:
+        text.insert(at, text.substr(at, static_cast<std::size_t>(draw.below(12))));
+        break;
+      default:
+        text.insert(at, 1, draw.of(alphabet));
+    }
+  }
+  return text;
+}
+
 Space random_space(Key key) {
   Draw draw(key);
   std::vector<Factor> factors;

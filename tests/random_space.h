@@ -2,6 +2,7 @@
 // Seeded choices, and random spaces made of them.
 
 #include <cstdint>
+#include <string>
 
 #include "weft/core/random.h"
 #include "weft/groups/space.h"
@@ -24,6 +25,9 @@ class Draw {
   Key key_;
   std::uint64_t next_ = 0;
 };
+
+/// The text with one to four random changes: characters exchanged, left out, repeated, put in.
+std::string mangled(std::string text, Draw& draw);
 
 /// 1 to 7 factors of all kinds and sizes 1 to 4, some per a permutation; 1 to 6 tensors with up to 4 axes in both
 /// roles, some with taps.

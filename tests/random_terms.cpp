@@ -1,7 +1,6 @@
 #include "weft/tests/random_terms.h"
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 
 #include <fmt/format.h>
@@ -26,7 +25,7 @@ struct Place {
 
 class Writer {
  public:
-  Writer(const Space& space, Key key, int max_degree) : space_(space), draw_(key), max_degree_(max_degree) {
+  Writer(const Space& space, Key key) : space_(space), draw_(key) {
     for (const SpaceTensor& t : space.tensors()) {
       Operand operand{t.name, {}, t.taps()};
       for (const SpaceAxis& a : t.axes) {
@@ -131,7 +130,6 @@ class Writer {
       chosen.push_back(&operand);
       append(operand, static_cast<int>(chosen.size()));
     }
-    taps_ = chosen.empty() ? 1 : chosen[0]->taps;
     if (draw_.chance(0.5))
       pair();
     else
@@ -203,7 +201,7 @@ class Writer {
     const Operand left =
         operands_[static_cast<std::size_t>(draw_.below(static_cast<std::int64_t>(space_.tensors().size())))];
     reads_let_ = false;
-    out_.degree = static_cast<int>(draw_.below(max_degree_ + 1));
+    out_.degree = static_cast<int>(draw_.below(4));
     product(&left, out_.degree);
     out_.lets = reads_let_;
     out_.diagonal = std::set<std::string>(on_left_.begin(), on_left_.end()).size() < on_left_.size();
@@ -221,7 +219,6 @@ class Writer {
 
   const Space& space_;
   Draw draw_;
-  int max_degree_;
   RandomTerms out_;
   std::vector<Operand> operands_;
 
@@ -231,7 +228,6 @@ class Writer {
   std::vector<int> roots_;   ///< in order of their letters
   std::vector<std::string> refs_, on_left_;
   std::set<std::string> on_right_;
-  std::int64_t taps_ = 1;
   bool reads_let_ = false;
 };
 
@@ -268,6 +264,6 @@ std::vector<Space> spaces_for_terms() {
   return spaces;
 }
 
-RandomTerms random_terms(const Space& space, Key key, int max_degree) { return Writer(space, key, max_degree).run(); }
+RandomTerms random_terms(const Space& space, Key key) { return Writer(space, key).run(); }
 
 }  // namespace weft::testing

@@ -14,7 +14,7 @@ std::vector<Space> spaces_for_terms();
 
 struct RandomTerms {
   std::string text;       ///< a let or two perhaps, whose types are legal, and one term
-  int degree = 0;         ///< features and lets on the right of the term
+  int degree = 0;         ///< features and lets on the right of the term, up to 3
   bool lets = false;      ///< it reads a let
   bool mean = false;      ///< the term has one
   bool diagonal = false;  ///< an index stands twice on its left
@@ -23,6 +23,6 @@ struct RandomTerms {
 };
 
 /// A list from the space to itself. Places of moved factors are paired as the rule wants it, or wildly, half and half.
-RandomTerms random_terms(const Space& space, Key key, int max_degree = 3);
+RandomTerms random_terms(const Space& space, Key key);
 
 }  // namespace weft::testing

@@ -7,6 +7,7 @@
 
 #include "weft/nfn/transformer/terms.h"
 #include "weft/ops/terms.h"
+#include "weft/tests/random_space.h"
 
 using namespace weft;
 
@@ -132,6 +133,10 @@ TEST_CASE("terms: every error of names, indices and learned tensors, word for wo
       "S += phi1[q] bB[q]\nS += phi1[4] P[p]",
       "[terms] line 2, 'S += phi1[4] P[p]': parameter 'S.phi1' has shape [1, 1, 5] here (e = d = 1), [1, 1, 4] in an "
       "earlier term; allowed: one shape");
+  refused(
+      "S += phi1[1] P[p]\nS += phi1[q] bB[q]\nS += phi1[4] P[p]",
+      "[terms] line 3, 'S += phi1[4] P[p]': parameter 'S.phi1' has shape [1, 1, 5] here (e = d = 1), [1, 1, 4] in an "
+      "earlier term; allowed: one shape");
   // Means.
   refused("bA[k] += mean(k) phi1 bA[k]",
           "[terms] line 1, 'bA[k] += mean(k) phi1 bA[k]': mean over k; allowed: an index that stands on the right and "
@@ -170,6 +175,26 @@ TEST_CASE("terms: every error of names, indices and learned tensors, word for wo
   // What the interpreter holds.
   refused("S += phi1 S S S S S S S S", "[terms] line 1, 'S += phi1 S S S S S S S S': 9 factors; allowed: up to 8");
   CHECK_NOTHROW(TermList(space(), space(), "S += phi1 S S S S S S S"));
+}
+
+TEST_CASE("terms: mangled text is refused or reads as it prints") {
+  const Space block = transformer_space({4, 5, 2, 3, 3}, false);
+  constexpr const char* text =
+      "QK[p,q] := WQ[h,p,x] WK[h,q,x] + WQ[h,p,x] WK[h,q,x] psi.a[p]\nWA[j,k] += phi1[p,q] QK[p,q]\n"
+      "WA[j,k] += mean(r,t) phi4 WA[r,t]\nbB[k] += phi1[k,p,q] QK[p,q] # sum\nbA[k] += phi3[0]\n";
+  int read = 0;
+  for (std::uint64_t seed = 0; seed < 20000; ++seed) {
+    testing::Draw draw(Key(seed, "mangled"));
+    const std::string lines = testing::mangled(text, draw);
+    try {
+      const TermList list(block, block, lines, true);
+      CHECK_MESSAGE(TermList(block, block, list.text(), true).text() == list.text(), lines);
+      for (int i = 0; i < static_cast<int>(list.terms().size()); ++i) CHECK(!list.proof(i).empty());
+      ++read;
+    } catch (const ParseError&) {}
+  }
+  CHECK(read > 500);
+  CHECK(read < 10000);
 }
 
 TEST_CASE("terms: errors of the two spaces") {
