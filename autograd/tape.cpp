@@ -110,6 +110,25 @@ void Tape::seed(const Var& y, const Tensor& cotangent) {
   s.has_grad = true;
 }
 
+Tensor Tape::gradient_memory(const Shape& shape, DType dtype) {
+  const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
+  for (FreeGradient** at = &free_gradients_; *at; at = &(*at)->next) {
+    if ((*at)->bytes != bytes) continue;
+    void* memory = *at;
+    *at = (*at)->next;
+    return Tensor::view_of(memory, shape, dtype);
+  }
+  return empty(shape, dtype);
+}
+
+void Tape::release_gradients(std::span<const int> slots) {
+  for (int i : slots) {
+    const Slot& s = slot(i);
+    if (!s.has_grad || s.leaf || s.grad.bytes() < sizeof(FreeGradient)) continue;
+    free_gradients_ = new (s.grad.raw()) FreeGradient{free_gradients_, s.grad.bytes()};
+  }
+}
+
 void Tape::backward(const Var& y) {
   if (slot(y).value.numel() != 1)
     throw AutogradError("[backward] the output has shape {}; give a cotangent, or reduce it to one number",
@@ -133,12 +152,13 @@ void Tape::backward(std::span<const Var> outputs, std::span<const Tensor> cotang
     // Gradients outlive the vjp, scratch does not: memory for the gradients is taken first.
     for (int i : (*node)->inputs) {
       Slot& s = slot(i);
-      if (s.requires_grad && !s.grad.defined()) s.grad = empty(s.value.shape(), s.value.dtype());
+      if (s.requires_grad && !s.grad.defined()) s.grad = gradient_memory(s.value.shape(), s.value.dtype());
     }
     const Arena::Mark mark = arena_.mark();
     Backward context(*this, **node);
     (*node)->vjp(context);
     arena_.rewind(mark);
+    release_gradients((*node)->outputs);
   }
   for (int i = 0; i < slots_; ++i) {
     Slot& s = slot(i);
@@ -177,6 +197,7 @@ void Tape::reset() {
   for (int i = 0; i < slots_; ++i) slot(i) = Slot{};
   slots_ = 0;
   parameters_.clear();
+  free_gradients_ = nullptr;
   arena_.reset();
   ++step_;
   consumed_ = false;

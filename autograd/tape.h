@@ -167,15 +167,25 @@ class Tape {
   bool begin_record(const char* op, std::span<const Output> outputs, std::span<Var> vars, std::span<const Var> inputs);
   void end_record(Node* node, const char* op, std::span<const Var> outputs, std::span<const Var> inputs);
   void seed(const Var& y, const Tensor& cotangent);
+  Tensor gradient_memory(const Shape& shape, DType dtype);
+  void release_gradients(std::span<const int> slots);
   void destroy_nodes();
 
   Arena& arena_;
-  Slot& slot(int i) { return chunks_[static_cast<std::size_t>(i / chunk_slots)][i % chunk_slots]; }
+  Slot& slot(int i) {
+    return chunks_[static_cast<std::size_t>(i / chunk_slots)][static_cast<std::size_t>(i % chunk_slots)];
+  }
 
   // Slots keep their addresses while others are added, and their memory over reset().
   static constexpr int chunk_slots = 128;
   std::vector<std::unique_ptr<Slot[]>> chunks_;
   int slots_ = 0;
+  // Gradients of intermediates that have been used up, for others of the same size: a list in their own memory.
+  struct FreeGradient {
+    FreeGradient* next;
+    std::size_t bytes;
+  };
+  FreeGradient* free_gradients_ = nullptr;
   std::vector<Node*> nodes_;
   std::vector<std::pair<const void*, int>> parameters_;  ///< gradient's memory, slot
   std::uint32_t step_ = 0;

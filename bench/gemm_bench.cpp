@@ -1,4 +1,5 @@
-// Batched products: weft, and the CBLAS once per item in a parallel loop. bench/bmm_torch.py runs the same list.
+// Batched products: weft, and the CBLAS once per item in a parallel loop. bench/compare.py reads this list from the
+// report.
 
 #include <cblas.h>
 #include <fmt/format.h>
@@ -43,7 +44,7 @@ void product_case(Harness& harness, const Product& p) {
   float* pc = c.data<float>();
   const Work work{2. * static_cast<double>(batch * m * n * k),
                   4. * static_cast<double>(batch * (m * k + k * n + m * n))};
-  harness.measure("gemm weft " + name, work, [&, batch = batch, m = m, n = n, k = k] {
+  harness.measure("gemm weft " + name, work, [&, m = m, n = n, k = k] {
     gemm<float>(p.shape, {pa, m * k, p.transposed_a ? 1 : k, p.transposed_a ? m : 1},
                 {pb, k * n, p.transposed_b ? 1 : n, p.transposed_b ? k : 1}, 0.f, pc, m * n, n);
   });

@@ -56,17 +56,17 @@ void Harness::print() const {
     for (std::size_t i = 0; i < rows_.size(); ++i)
       fmt::print(
           "{}\n  {{\"name\": \"{}\", \"min_s\": {:.9g}, \"median_s\": {:.9g}, \"gflops\": {:.4g}, \"gbytes_s\": "
-          "{:.4g}}}",
+          "{:.4g}, \"items_s\": {:.6g}}}",
           i ? "," : "", rows_[i].name, rows_[i].min, rows_[i].median, giga(rows_[i].work.flops, rows_[i].min),
-          giga(rows_[i].work.bytes, rows_[i].min));
+          giga(rows_[i].work.bytes, rows_[i].min), rows_[i].work.items / rows_[i].min);
     fmt::print("\n]}}\n");
     return;
   }
-  fmt::print("{}, {} threads\n{:<44} {:>11} {:>11} {:>9} {:>9}\n", weft::name(isa()), threads(), "case", "min us",
-             "median us", "GFLOP/s", "GB/s");
+  fmt::print("{}, {} threads\n{:<44} {:>11} {:>11} {:>9} {:>9} {:>10}\n", weft::name(isa()), threads(), "case",
+             "min us", "median us", "GFLOP/s", "GB/s", "items/s");
   for (const Row& row : rows_)
-    fmt::print("{:<44} {:>11.2f} {:>11.2f} {:>9.1f} {:>9.1f}\n", row.name, row.min * 1e6, row.median * 1e6,
-               giga(row.work.flops, row.min), giga(row.work.bytes, row.min));
+    fmt::print("{:<44} {:>11.2f} {:>11.2f} {:>9.1f} {:>9.1f} {:>10.0f}\n", row.name, row.min * 1e6, row.median * 1e6,
+               giga(row.work.flops, row.min), giga(row.work.bytes, row.min), row.work.items / row.min);
 }
 
 }  // namespace weft::bench

@@ -12,6 +12,7 @@ namespace weft::bench {
 /// What one call of a body does; 0 where a rate says nothing.
 struct Work {
   double flops = 0, bytes = 0;
+  double items = 0;  ///< images, say
 };
 
 struct Row {
@@ -42,5 +43,6 @@ class Harness {
 void gemm_cases(Harness& harness);
 void math_cases(Harness& harness);
 void memory_cases(Harness& harness);
+void population_cases(Harness& harness);
 
 }  // namespace weft::bench

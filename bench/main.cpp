@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
     weft::bench::gemm_cases(harness);
     weft::bench::math_cases(harness);
     weft::bench::memory_cases(harness);
+    weft::bench::population_cases(harness);
     harness.print();
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());

@@ -12,11 +12,12 @@ namespace weft::bench {
 
 void memory_cases(Harness& harness) {
   constexpr std::int64_t n = 64 << 20;
-  if (harness.wants("copy")) {
+  const std::string copy = "memory copy 64 MiB";
+  if (harness.wants(copy)) {
     Tensor x = Tensor::zeros({n}, DType::u8), y = Tensor::zeros({n}, DType::u8);
     const auto* from = x.data<std::uint8_t>();
     auto* to = y.data<std::uint8_t>();
-    harness.measure("copy 64 MiB", {0, 2. * n}, [&] {
+    harness.measure(copy, {0, 2. * n}, [&] {
       parallel_blocks(n, 1 << 20, [&](std::int64_t begin, std::int64_t end) {
         std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin));
       });
@@ -24,7 +25,7 @@ void memory_cases(Harness& harness) {
   }
   for (const UpdateRule& rule : {UpdateRule::adam(), UpdateRule::sgd(0.9), UpdateRule::sgd()}) {
     constexpr std::int64_t numbers = 16 << 20;
-    const std::string name = fmt::format("optimiser {} 16M", weft::name(rule.kind));
+    const std::string name = fmt::format("memory optimiser {} 16M", weft::name(rule.kind));
     if (!harness.wants(name)) continue;
     Parameters parameters;
     parameters.add("w", {numbers}, Init::normal(1));

@@ -18,4 +18,5 @@ target_include_directories(weft_cblas INTERFACE ${WEFT_CBLAS_INCLUDE})
 
 if(WEFT_TESTS)
   find_package(doctest REQUIRED)
+  find_package(Eigen3 REQUIRED NO_MODULE)
 endif()

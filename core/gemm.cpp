@@ -91,44 +91,65 @@ void blas_block(const GemmBlock<T>& g) {
   }
 }
 
+template <class T>
+void check(const GemmShape& s, T beta) {
+  if (s.batch < 0 || s.m < 0 || s.n < 0 || s.k < 0)
+    throw ShapeError("[gemm] batch {}, m {}, n {}, k {}; all must be 0 or more", s.batch, s.m, s.n, s.k);
+  if (beta != T(0) && beta != T(1)) throw UsageError("[gemm] beta {}; allowed: 0 or 1", beta);
+}
+
+/// Rows [m0, m0 + m) and columns [n0, n0 + n) of one item, by the calling thread.
+template <class T>
+struct Product {
+  const GemmShape& s;
+  const GemmOperand<T>&a, &b;
+  T beta;
+  T* c;
+  std::int64_t c_batch_stride, c_row_stride;
+  const GemmEpilogue<T>& epilogue;
+  const GemmKernels& kernels = WEFT_FOR_ISA(gemm_kernels);
+
+  void block(std::int64_t item, std::int64_t m0, std::int64_t m, std::int64_t n0, std::int64_t n) const {
+    const T* bias = epilogue.bias ? epilogue.bias + item * epilogue.bias_batch_stride : nullptr;
+    const GemmBlock<T> g{m,
+                         n,
+                         s.k,
+                         a.data + item * a.batch_stride + m0 * a.row_stride,
+                         a.row_stride,
+                         a.column_stride,
+                         b.data + item * b.batch_stride + n0 * b.column_stride,
+                         b.row_stride,
+                         b.column_stride,
+                         c + item * c_batch_stride + m0 * c_row_stride + n0,
+                         c_row_stride,
+                         beta == T(1),
+                         bias && !epilogue.bias_per_row ? bias + n0 : nullptr,
+                         bias && epilogue.bias_per_row ? bias + m0 : nullptr,
+                         epilogue.activation};
+    if (suits_blas(g))
+      blas_block(g);
+    else if constexpr (std::is_same_v<T, float>)
+      kernels.block_float(g);
+    else
+      kernels.block_double(g);
+  }
+};
+
 }  // namespace
 
 template <class T>
 void gemm(GemmShape s, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, std::int64_t c_batch_stride,
           std::int64_t c_row_stride, const GemmEpilogue<T>& epilogue) {
-  if (s.batch < 0 || s.m < 0 || s.n < 0 || s.k < 0)
-    throw ShapeError("[gemm] batch {}, m {}, n {}, k {}; all must be 0 or more", s.batch, s.m, s.n, s.k);
-  if (beta != T(0) && beta != T(1)) throw UsageError("[gemm] beta {}; allowed: 0 or 1", beta);
+  check(s, beta);
   if (s.batch == 0 || s.m == 0 || s.n == 0) return;
-  const GemmKernels& kernels = WEFT_FOR_ISA(gemm_kernels);
+  const Product<T> product{s, a, b, beta, c, c_batch_stride, c_row_stride, epilogue};
   const Cut cut(s);
   const std::int64_t per_item = cut.row_blocks * cut.column_blocks;
   auto run = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t task = begin; task < end; ++task) {
-      const std::int64_t item = task / per_item, m0 = task % per_item / cut.column_blocks * cut.rows,
+      const std::int64_t m0 = task % per_item / cut.column_blocks * cut.rows,
                          n0 = task % cut.column_blocks * cut.columns;
-      const T* bias = epilogue.bias ? epilogue.bias + item * epilogue.bias_batch_stride : nullptr;
-      const GemmBlock<T> block{std::min(cut.rows, s.m - m0),
-                               std::min(cut.columns, s.n - n0),
-                               s.k,
-                               a.data + item * a.batch_stride + m0 * a.row_stride,
-                               a.row_stride,
-                               a.column_stride,
-                               b.data + item * b.batch_stride + n0 * b.column_stride,
-                               b.row_stride,
-                               b.column_stride,
-                               c + item * c_batch_stride + m0 * c_row_stride + n0,
-                               c_row_stride,
-                               beta == T(1),
-                               bias && !epilogue.bias_per_row ? bias + n0 : nullptr,
-                               bias && epilogue.bias_per_row ? bias + m0 : nullptr,
-                               epilogue.activation};
-      if (suits_blas(block))
-        blas_block(block);
-      else if constexpr (std::is_same_v<T, float>)
-        kernels.block_float(block);
-      else
-        kernels.block_double(block);
+      product.block(task / per_item, m0, std::min(cut.rows, s.m - m0), n0, std::min(cut.columns, s.n - n0));
     }
   };
   const std::int64_t tasks = s.batch * per_item;
@@ -138,9 +159,22 @@ void gemm(GemmShape s, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, std::in
     run(0, tasks);
 }
 
-template void gemm(GemmShape, GemmOperand<float>, GemmOperand<float>, float, float*, std::int64_t, std::int64_t,
-                   const GemmEpilogue<float>&);
-template void gemm(GemmShape, GemmOperand<double>, GemmOperand<double>, double, double*, std::int64_t, std::int64_t,
-                   const GemmEpilogue<double>&);
+template <class T>
+void gemm_serial(GemmShape s, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, std::int64_t c_batch_stride,
+                 std::int64_t c_row_stride, const GemmEpilogue<T>& epilogue) {
+  check(s, beta);
+  if (s.m == 0 || s.n == 0) return;
+  const Product<T> product{s, a, b, beta, c, c_batch_stride, c_row_stride, epilogue};
+  for (std::int64_t item = 0; item < s.batch; ++item) product.block(item, 0, s.m, 0, s.n);
+}
+
+#define WEFT_INSTANTIATE(T)                                                                               \
+  template void gemm(GemmShape, GemmOperand<T>, GemmOperand<T>, T, T*, std::int64_t, std::int64_t,        \
+                     const GemmEpilogue<T>&);                                                             \
+  template void gemm_serial(GemmShape, GemmOperand<T>, GemmOperand<T>, T, T*, std::int64_t, std::int64_t, \
+                            const GemmEpilogue<T>&);
+WEFT_INSTANTIATE(float)
+WEFT_INSTANTIATE(double)
+#undef WEFT_INSTANTIATE
 
 }  // namespace weft

@@ -34,4 +34,9 @@ template <class T>
 void gemm(GemmShape shape, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, std::int64_t c_batch_stride,
           std::int64_t c_row_stride, const GemmEpilogue<T>& epilogue = {});
 
+/// The same by the calling thread alone: inside a parallel loop.
+template <class T>
+void gemm_serial(GemmShape shape, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, std::int64_t c_batch_stride,
+                 std::int64_t c_row_stride, const GemmEpilogue<T>& epilogue = {});
+
 }  // namespace weft

@@ -32,10 +32,11 @@ const Table& for_isa(const Table& portable, const Table& avx2, const Table& avx5
 
 }  // namespace weft
 
-// A table `name` of type Type in every level's namespace, and the choice among them.
+// A table `name` of type Type in every level's namespace, and the choice among them. For portable code, whose own
+// namespace is the inline one.
 #if defined(__x86_64__)
 #define WEFT_ISA_TABLE(Type, name) \
-  namespace portable {             \
+  inline namespace portable {      \
   extern const Type name;          \
   }                                \
   namespace avx2 {                 \
@@ -47,7 +48,7 @@ const Table& for_isa(const Table& portable, const Table& avx2, const Table& avx5
 #define WEFT_FOR_ISA(name) ::weft::for_isa(::weft::portable::name, ::weft::avx2::name, ::weft::avx512::name)
 #else
 #define WEFT_ISA_TABLE(Type, name) \
-  namespace portable {             \
+  inline namespace portable {      \
   extern const Type name;          \
   }
 #define WEFT_FOR_ISA(name) ::weft::portable::name

@@ -21,7 +21,9 @@ class Shape {
   int rank() const { return rank_; }
   std::int64_t operator[](int axis) const { return sizes_[static_cast<std::size_t>(axis)]; }
   std::int64_t numel() const;
-  std::span<const std::int64_t> sizes() const { return {sizes_.data(), static_cast<std::size_t>(rank_)}; }
+  std::span<const std::int64_t> sizes() const& { return {sizes_.data(), static_cast<std::size_t>(rank_)}; }
+  /// Not of a temporary: `for (auto n : f().sizes())` would read a dead Shape.
+  std::span<const std::int64_t> sizes() const&& = delete;
 
   void push_back(std::int64_t size);
   /// The axes [begin, end).

@@ -93,8 +93,7 @@ void require_equal(std::string_view op, std::string_view a_name, const Type& a, 
                     b_name, b.str());
   for (int i = 0; i < a.size(); ++i) {
     if (a[i] == b[i]) continue;
-    const bool duals = a[i].factor && b[i].factor && a[i].factor->name == b[i].factor->name && a[i].kind == b[i].kind;
-    if (!duals)
+    if (!a[i].same_factor(b[i]))
       throw TypeError("{}: axis '{}' of tensor '{}' stands against it; both must transform alike",
                       at_axis(op, a_name, a, i), b[i].str(), b_name);
     throw TypeError(
@@ -108,7 +107,8 @@ void require_equal(std::string_view op, std::string_view a_name, const Type& a, 
 void require_contractible(std::string_view op, std::string_view a_name, const Type& a, int i, std::string_view b_name,
                           const Type& b, int j) {
   const Axis &x = a[i], &y = b[j];
-  if (x.factor->name != y.factor->name || x.kind != y.kind)
+  if (x.kind == Kind::fixed && y.kind == Kind::fixed) return;  // nothing moves, whatever the names
+  if (!x.same_factor(y))
     throw TypeError("{}: contracted with axis {} '{}' ({}) of tensor '{}'; allowed: the same factor",
                     at_axis(op, a_name, a, i), j, y.str(), y.factor->str(), b_name);
   if (!orthogonal(x.kind) && x.role == y.role)

@@ -40,7 +40,8 @@ std::string at_axis(std::string_view op, std::string_view tensor, const Type& ty
 /// invariant.
 void require_equal(std::string_view op, std::string_view a_name, const Type& a, std::string_view b_name, const Type& b);
 
-/// Axis i of a contracted with axis j of b: same factor with opposite roles, or an orthogonal factor. Throws TypeError.
+/// Axis i of a contracted with axis j of b: same factor with opposite roles, or an orthogonal factor, or fixed with
+/// fixed. Throws TypeError.
 void require_contractible(std::string_view op, std::string_view a_name, const Type& a, int i, std::string_view b_name,
                           const Type& b, int j);
 

@@ -1,6 +1,7 @@
 #include "weft/groups/space.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include <fmt/format.h>
 
@@ -21,9 +22,19 @@ const Factor* find(const std::vector<Factor>& factors, std::string_view name) {
   return nullptr;
 }
 
+/// Names that the text form can hold: letter (\w | ".")*, but for its word `per`.
+void check_name(const char* what, const std::string& name) {
+  auto word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.'; };
+  if (name.empty() || !std::isalpha(static_cast<unsigned char>(name[0])) ||
+      !std::all_of(name.begin(), name.end(), word) || name == "per")
+    throw ParseError("[space] {} '{}'; allowed as a name: a letter, then letters, digits, '_' and '.', but not 'per'",
+                     what, name);
+}
+
 void check(const std::vector<Factor>& factors, const std::vector<SpaceTensor>& tensors) {
   for (std::size_t i = 0; i < factors.size(); ++i) {
     const Factor& f = factors[i];
+    check_name("factor", f.name);
     if (find(factors, f.name) != &f) throw ParseError("[space] factor '{}' is declared twice", f.name);
     if (f.size < 1) throw ParseError("[space] factor '{}' has size {}; allowed: 1 or more", f.name, f.size);
     if (f.per.empty()) continue;
@@ -37,12 +48,18 @@ void check(const std::vector<Factor>& factors, const std::vector<SpaceTensor>& t
   }
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const SpaceTensor& t = tensors[i];
+    check_name("tensor", t.name);
     for (std::size_t j = 0; j < i; ++j)
       if (tensors[j].name == t.name) throw ParseError("[space] tensor '{}' is declared twice", t.name);
-    if (t.taps() < 1)
+    if (t.tap_rows < 1 || t.tap_columns < 1)
       throw ParseError("[space] tensor '{}' has taps {}x{}; allowed: 1x1 or more", t.name, t.tap_rows, t.tap_columns);
+    if (t.axes.empty() && t.taps() > 1)
+      throw ParseError("[space] tensor '{}' has taps {}x{} and no axes; a kernel connects two layers", t.name,
+                       t.tap_rows, t.tap_columns);
     for (const SpaceAxis& axis : t.axes) {
-      const Factor& f = factors.at(static_cast<std::size_t>(axis.factor));
+      if (axis.factor < 0 || static_cast<std::size_t>(axis.factor) >= factors.size())
+        throw ParseError("[space] tensor '{}' has an axis over factor {} of {}", t.name, axis.factor, factors.size());
+      const Factor& f = factors[static_cast<std::size_t>(axis.factor)];
       if (f.per.empty()) continue;
       const auto heads = std::count_if(t.axes.begin(), t.axes.end(), [&](const SpaceAxis& a) {
         return factors[static_cast<std::size_t>(a.factor)].name == f.per;
@@ -93,8 +110,9 @@ Shape Space::axes_shape(int tensor) const {
 }
 
 Shape Space::feature_shape(int tensor, std::int64_t batch, std::int64_t channels) const {
+  const Shape axes = axes_shape(tensor);
   Shape shape{batch, channels * tensors()[static_cast<std::size_t>(tensor)].taps()};
-  for (auto size : axes_shape(tensor).sizes()) shape.push_back(size);
+  for (auto size : axes.sizes()) shape.push_back(size);
   return shape;
 }
 
@@ -132,7 +150,7 @@ std::string Space::str() const {
   for (const Factor& f : factors()) text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", f.name, f.str());
   for (const SpaceTensor& t : tensors()) {
     text += text.empty() ? t.name : " " + t.name;
-    if (t.axes.empty() && t.taps() == 1) continue;
+    if (t.axes.empty()) continue;
     text += '[';
     for (std::size_t i = 0; i < t.axes.size(); ++i)
       text += fmt::format("{}{}{}", i ? ", " : "", factors()[static_cast<std::size_t>(t.axes[i].factor)].name,

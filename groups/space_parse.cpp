@@ -6,12 +6,25 @@
 namespace weft {
 namespace {
 
+/// A name that `accept` takes; where it does not, `in` stays before the name, for the message.
+template <class Accept>
+bool take_name(Lexer& in, const Accept& accept) {
+  Lexer ahead = in;
+  if (!ahead.at_letter() || !accept(ahead.name(""))) return false;
+  in = ahead;
+  return true;
+}
+
 Kind kind(Lexer& in) {
-  const std::string text = in.name("as kind (fixed, permutation, positive_monomial, sign_monomial, GL)");
-  for (Kind k : all_kinds)
-    if (text == name(k)) return k;
-  throw ParseError("[space] line {}: kind '{}'; allowed: fixed, permutation, positive_monomial, sign_monomial, GL",
-                   in.line(), text);
+  Kind found{};
+  const bool known = take_name(in, [&](const std::string& text) {
+    const auto k = std::find_if(std::begin(all_kinds), std::end(all_kinds), [&](Kind x) { return text == name(x); });
+    if (k == std::end(all_kinds)) return false;
+    found = *k;
+    return true;
+  });
+  if (!known) in.fail("expected a kind (fixed, permutation, positive_monomial, sign_monomial, GL)");
+  return found;
 }
 
 /// declaration := name ("," name)* ":" kind "(" n ")" ["per" head], the first name already read.
@@ -24,10 +37,7 @@ void declaration(Lexer& in, std::string first, std::vector<Factor>& factors) {
   in.expect("(", "before a factor's size");
   f.size = in.integer("as a factor's size");
   in.expect(")", "behind a factor's size");
-  if (in.peek("per ") || in.peek("per\t") || in.peek("per\n")) {
-    in.take("per");
-    f.per = in.name("of the head factor");
-  }
+  if (take_name(in, [](const std::string& word) { return word == "per"; })) f.per = in.name("of the head factor");
   for (std::string& n : names) {
     f.name = std::move(n);
     factors.push_back(f);
@@ -39,10 +49,12 @@ SpaceTensor parse_tensor(Lexer& in, std::string name, const std::vector<Factor>&
   SpaceTensor t{std::move(name), {}};
   if (!in.take("[")) return t;
   do {
-    const std::string axis = in.name("of an axis");
-    const auto f = std::find_if(factors.begin(), factors.end(), [&](const Factor& x) { return x.name == axis; });
-    if (f == factors.end())
-      throw ParseError("[space] line {}: tensor '{}' has an axis '{}', which is not declared", in.line(), t.name, axis);
+    auto f = factors.end();
+    const bool known = take_name(in, [&](const std::string& axis) {
+      f = std::find_if(factors.begin(), factors.end(), [&](const Factor& x) { return x.name == axis; });
+      return f != factors.end();
+    });
+    if (!known) in.fail(fmt::format("expected a declared factor as axis of tensor '{}'", t.name));
     t.axes.push_back({static_cast<int>(f - factors.begin()), in.take("*") ? Role::covector : Role::vector});
   } while (in.take(","));
   if (in.take(";")) {
@@ -62,11 +74,13 @@ Space Space::parse(std::string_view text) {
   Lexer in(text, "space", false);
   std::vector<Factor> factors;
   std::vector<SpaceTensor> tensors;
+  bool declares = true;  // before the first declaration and behind a ';'
   while (!in.done()) {
     std::string name = in.name("of a factor or tensor");
     if (tensors.empty() && (in.peek(":") || in.peek(","))) {
+      if (!declares) in.fail(fmt::format("expected ';' before the declaration of '{}'", name));
       declaration(in, std::move(name), factors);
-      in.take(";");
+      declares = in.take(";");
     } else {
       tensors.push_back(parse_tensor(in, std::move(name), factors));
     }

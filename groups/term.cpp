@@ -20,9 +20,8 @@ TermRef reference(Lexer& in, const char* where) {
 /// product := ["mean(" index ("," index)* ")"] ref+
 TermProduct product(Lexer& in) {
   TermProduct p;
-  if (in.peek("mean(") || in.peek("mean (")) {
-    in.take("mean");
-    in.expect("(", "behind 'mean'");
+  if (Lexer ahead = in; ahead.at_letter() && ahead.name("") == "mean" && ahead.take("(")) {
+    in = ahead;
     do p.mean.push_back(in.word("of a mean"));
     while (in.take(","));
     in.expect(")", "behind the indices of a mean");

@@ -75,12 +75,16 @@ struct TermParameter {
   std::string name;  ///< "W2.phi3", "psi.WW.2.1"
   ParameterKind kind = ParameterKind::phi;
   std::vector<std::int64_t> index_sizes;
-  std::vector<bool> on_left;  ///< of its first term: the index is not contracted
+  std::vector<bool> selected;  ///< only integers so far: the size is the largest integer plus one
+  std::vector<bool> on_left;   ///< of its first term: the index is not contracted
   std::int64_t taps_in = 1, taps_out = 1;
   int target = -1;  ///< tensor of the output space, -1 for a let
   /// [e * taps_out, d * taps_in, indices…] and as the kind says. e, d: channels of the layer.
   Shape shape(std::int64_t e, std::int64_t d) const;
 };
+
+/// What one product may have: so that the interpreter (ops/terms.h) holds it in fixed arrays.
+inline constexpr std::size_t max_term_factors = 8, max_term_indices = 29;
 
 /// One product, resolved: value[B, channels, left indices] = scale * Π operands, summed over the indices not on the
 /// left.
@@ -131,9 +135,10 @@ struct TermVerdict {
 /// A parsed and resolved list.
 class TermList {
  public:
-  /// Throws ParseError for what is no term (unknown name, wrong number of indices, a learned index that stands nowhere
-  /// else, two shapes of one parameter, spaces that define a factor differently) and, unless `decide_only`, TypeError
-  /// for the first term that is not equivariant: "[terms] 'WA[j,k] += …', index p (s: permutation(32)): …".
+  /// Throws ParseError for what is no term (unknown name, wrong number of indices, an index over axes of two sizes, a
+  /// learned index that stands nowhere else, two shapes of one parameter, spaces that define a factor differently) and,
+  /// unless `decide_only`, TypeError for the first term that is not equivariant: "[terms] 'WA[j,k] += …', index p (s:
+  /// permutation(32)): …".
   TermList(const Space& in, const Space& out, std::string_view text, bool decide_only = false);
 
   const Space& in() const { return in_; }

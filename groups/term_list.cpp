@@ -31,6 +31,9 @@ ParameterKind kind_of(std::string_view name, bool features) {
 class TermResolver {
  public:
   explicit TermResolver(TermList& list) : list_(list) {
+    for (const SpaceTensor& t : list.in_.tensors())
+      if (is_learned(t.name))
+        throw ParseError("[terms] tensor '{}' of the input space has the name of a learned tensor", t.name);
     for (const Space* space : {&list.in_, &list.out_})
       for (const Factor& f : space->factors()) {
         const auto known =
@@ -96,9 +99,17 @@ class TermResolver {
 
   /// Position of the index in the term, taken up with its factor if it is new there.
   int index(TermResolved& term, const std::string& name, int factor) const {
-    for (std::size_t i = 0; i < term.indices.size(); ++i)
-      if (term.indices[i].name == name) return static_cast<int>(i);
-    term.indices.push_back({name, factor, list_.factors_[static_cast<std::size_t>(factor)].size});
+    const Factor& f = list_.factors_[static_cast<std::size_t>(factor)];
+    if (const int i = known(term, name); i >= 0) {
+      const TermIndex& own = term.indices[static_cast<std::size_t>(i)];
+      const Factor& other = list_.factors_[static_cast<std::size_t>(own.factor)];
+      if (own.size != f.size)
+        fail("index {} runs over {} ({}) and {} ({}); allowed: one factor", name, other.name, other.str(), f.name,
+             f.str());
+      return i;
+    }
+    if (term.indices.size() == max_term_indices) fail("more than {} indices in one product", max_term_indices);
+    term.indices.push_back({name, factor, f.size});
     return static_cast<int>(term.indices.size()) - 1;
   }
   static int known(const TermResolved& term, const std::string& name) {
@@ -157,6 +168,7 @@ class TermResolver {
         if (i.size() > 6) fail("integer {} in '{}'; allowed: up to 999999", i, ref.name);
         axis.integer = std::stoll(i);
         p.index_sizes.push_back(axis.integer + 1);
+        p.selected.push_back(true);
         p.on_left.push_back(false);
       } else {
         axis.index = known(term, i);
@@ -164,16 +176,17 @@ class TermResolver {
         if (std::count(ref.indices.begin(), ref.indices.end(), i) > 1)
           fail("index {} stands twice in '{}'; allowed: distinct ones", i, ref.name);
         p.index_sizes.push_back(term.indices[static_cast<std::size_t>(axis.index)].size);
+        p.selected.push_back(false);
         p.on_left.push_back(contains(statement_->left.indices, i));
       }
       operand.axes.push_back(axis);
     }
-    operand.which = share(std::move(p), operand.axes);
+    operand.which = share(std::move(p));
     return operand;
   }
 
-  /// Terms that name one parameter share it. An integer's axis grows with the largest integer; any other must agree.
-  int share(TermParameter p, const std::vector<TermAxis>& axes) {
+  /// Terms that name one parameter share it. An axis of integers alone grows with the largest; an index fixes its size.
+  int share(TermParameter p) {
     const auto known = std::find_if(list_.parameters_.begin(), list_.parameters_.end(),
                                     [&](const TermParameter& k) { return k.name == p.name; });
     if (known == list_.parameters_.end()) {
@@ -183,10 +196,11 @@ class TermResolver {
     bool agrees = known->kind == p.kind && known->taps_in == p.taps_in && known->taps_out == p.taps_out &&
                   known->index_sizes.size() == p.index_sizes.size();
     for (std::size_t i = 0; agrees && i < p.index_sizes.size(); ++i) {
-      if (axes[i].index < 0)
-        known->index_sizes[i] = std::max(known->index_sizes[i], p.index_sizes[i]);
-      else
-        agrees = known->index_sizes[i] == p.index_sizes[i];
+      auto &size = known->index_sizes[i], own = p.index_sizes[i];
+      agrees = size == own || (size < own ? known->selected[i] : p.selected[i]);
+      if (!agrees) break;
+      size = std::max(size, own);
+      if (!p.selected[i]) known->selected[i] = false;
     }
     if (!agrees)
       fail("parameter '{}' has shape {} here (e = d = 1), {} in an earlier term; allowed: one shape", p.name,
@@ -209,6 +223,9 @@ class TermResolver {
     for (const std::string& i : indices) {
       term.left.push_back(known(term, i));
       if (term.left.back() < 0) fail("index {} of a let stands in no feature of its product", i);
+      // The first product gave the let its shape; the others must have it too.
+      const auto which = static_cast<std::size_t>(term.target);
+      if (which < list_.lets_.size()) index(term, i, list_.lets_[which].axes[term.left.size() - 1].factor);
     }
   }
 
@@ -218,6 +235,7 @@ class TermResolver {
     term.target = target;
     term.text = text_;
     std::size_t features = 0, phis = 0;
+    if (p.refs.size() > max_term_factors) fail("{} factors; allowed: up to {}", p.refs.size(), max_term_factors);
     for (const TermRef& ref : p.refs)
       if (!is_learned(ref.name)) term.operands.push_back(feature(term, ref, features++ == 0));
     left(term);

@@ -1,5 +1,7 @@
 // The rule: when is a term equivariant (spec 7.2)? Decided index by index, from the places where it stands.
 
+#include <cstdlib>
+
 #include <fmt/format.h>
 
 #include "weft/groups/term.h"
@@ -22,6 +24,14 @@ Counts count(const std::vector<TermPlace>& places) {
 }
 
 TermVerdict refused(std::string reason) { return {false, std::move(reason)}; }
+
+/// How a place transforms; an axis of a let may do so by another power than a tensor's.
+std::string how(const TermPlace& p, Kind kind) {
+  if (kind == Kind::positive_monomial && std::abs(p.weight) != 1) return fmt::format("power {}", p.weight);
+  if (kind == Kind::sign_monomial && p.weight == 0) return "even";
+  const bool covector = kind == Kind::positive_monomial ? p.weight < 0 : p.role == Role::covector;
+  return covector ? "covector" : "vector";
+}
 
 TermVerdict verdict_GL(const Counts& c, const std::vector<TermPlace>& places) {
   if (c.right == 1 && c.left == 1) {
@@ -133,8 +143,7 @@ std::string TermList::proof(int term) const {
     const Factor& f = factors_[static_cast<std::size_t>(index.factor)];
     std::string at;
     for (const TermPlace& p : places(t, i))
-      at += fmt::format("{}{}{} ({})", at.empty() ? "" : ", ", p.left ? "left " : "", p.tensor,
-                        p.role == Role::vector ? "vector" : "covector");
+      at += fmt::format("{}{}{} ({})", at.empty() ? "" : ", ", p.left ? "left " : "", p.tensor, how(p, f.kind));
     const TermVerdict v = verdict(t, i);
     out += fmt::format("    {:<4} {:<24} {:<40} {}{}\n", index.name, fmt::format("{}: {}", f.name, f.str()), at,
                        v.allowed ? "" : "REFUSED: ", v.reason);

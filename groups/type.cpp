@@ -4,9 +4,15 @@
 
 namespace weft {
 
-bool Axis::operator==(const Axis& other) const {
+bool Axis::same_factor(const Axis& other) const {
   if (!factor || !other.factor) return factor == other.factor;
-  return factor->name == other.factor->name && kind == other.kind && (orthogonal(kind) || role == other.role);
+  // Their kinds as declared may differ: an operation weakens a sign axis to the permutation axis of another space.
+  const Factor &a = *factor, &b = *other.factor;
+  return kind == other.kind && (&a == &b || (a.name == b.name && a.size == b.size && a.per == b.per));
+}
+
+bool Axis::operator==(const Axis& other) const {
+  return same_factor(other) && (!factor || orthogonal(kind) || role == other.role);
 }
 
 std::string Axis::str() const {

@@ -15,7 +15,9 @@ struct Axis {
   Role role = Role::vector;
   Kind kind = Kind::fixed;
 
-  /// Both axes transform alike: same factor by name, same kind, same role up to orthogonality.
+  /// One factor acts on both, whatever the roles: the same name with the same size, kind and heads.
+  bool same_factor(const Axis& other) const;
+  /// Both axes transform alike: the same factor and the same role up to orthogonality.
   bool operator==(const Axis& other) const;
   /// "h2", "h1*"
   std::string str() const;

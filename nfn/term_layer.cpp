@@ -4,31 +4,39 @@
 
 namespace weft {
 
-TermLayer::TermLayer(Parameters& parameters, const std::string& name, const Space& in, const Space& out,
-                     const std::string& terms, std::int64_t d, std::int64_t e, bool train_psi)
-    : list_(in, out, terms), e_(e) {
-  for (int i = 0; i < static_cast<int>(list_.parameters().size()); ++i) {
-    const TermParameter& p = list_.parameters()[static_cast<std::size_t>(i)];
+std::vector<int> declare_parameters(Parameters& parameters, const std::string& name, const TermList& list,
+                                    std::int64_t d, std::int64_t e, bool train_psi) {
+  std::vector<int> numbers;
+  for (int i = 0; i < static_cast<int>(list.parameters().size()); ++i) {
+    const TermParameter& p = list.parameters()[static_cast<std::size_t>(i)];
     const std::string full = name + "." + p.name;
     if (p.kind == ParameterKind::psi) {
       double size = static_cast<double>(d);
       for (auto n : p.index_sizes) size *= static_cast<double>(n);
-      parameters_.push_back(parameters.add(full, p.shape(e, d), Init::normal(1 / size), train_psi));
+      numbers.push_back(parameters.add(full, p.shape(e, d), Init::normal(1 / size), train_psi));
     } else if (p.kind == ParameterKind::constant) {
-      parameters_.push_back(parameters.add(full, p.shape(e, d), Init::zeros()));
+      numbers.push_back(parameters.add(full, p.shape(e, d), Init::zeros()));
     } else {
-      const TermList::Fans fans = list_.group_fans(i, e, d);
-      parameters_.push_back(parameters.add(full, p.shape(e, d), Init::xavier_normal(fans.fan_in, fans.fan_out)));
+      const TermList::Fans fans = list.group_fans(i, e, d);
+      numbers.push_back(parameters.add(full, p.shape(e, d), Init::xavier_normal(fans.fan_in, fans.fan_out)));
     }
   }
+  return numbers;
 }
+
+std::span<Var> learned_on(const Parameters& parameters, Tape& tape, std::span<const int> numbers) {
+  const std::span<Var> learned(tape.arena().allocate_array<Var>(numbers.size()), numbers.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) new (&learned[i]) Var(parameters.on(tape, numbers[i]));
+  return learned;
+}
+
+TermLayer::TermLayer(Parameters& parameters, const std::string& name, const Space& in, const Space& out,
+                     const std::string& terms, std::int64_t d, std::int64_t e, bool train_psi)
+    : list_(in, out, terms), e_(e), parameters_(declare_parameters(parameters, name, list_, d, e, train_psi)) {}
 
 void TermLayer::operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs) const {
   if (inputs.empty()) throw ShapeError("[term_layer] no inputs");
-  Tape& tape = inputs[0].tape();
-  const std::span<Var> learned(tape.arena().allocate_array<Var>(parameters_.size()), parameters_.size());
-  for (std::size_t i = 0; i < parameters_.size(); ++i) new (&learned[i]) Var(parameters.on(tape, parameters_[i]));
-  run_terms(list_, inputs, learned, e_, outputs);
+  run_terms(list_, inputs, learned_on(parameters, inputs[0].tape(), parameters_), e_, outputs);
 }
 
 }  // namespace weft

@@ -9,8 +9,16 @@
 
 namespace weft {
 
-/// d input channels, e output channels. phi starts Xavier-normal with the fans of all terms of one output tensor summed
-/// (spec 2.5), constants at 0; psi starts N(0, 1) / (d x its sizes). Throws what TermList throws.
+/// Declares the learned tensors of `list` as "name.W2.phi3" and returns their numbers, one per list.parameters(). phi
+/// starts Xavier-normal with the fans of all terms of one output tensor summed (spec 2.5), constants at 0; psi starts
+/// N(0, 1) / (d x its sizes).
+std::vector<int> declare_parameters(Parameters& parameters, const std::string& name, const TermList& list,
+                                    std::int64_t d, std::int64_t e, bool train_psi);
+
+/// The declared parameters as variables of this step, in the tape's arena.
+std::span<Var> learned_on(const Parameters& parameters, Tape& tape, std::span<const int> numbers);
+
+/// d input channels, e output channels. Throws what TermList throws.
 class TermLayer {
  public:
   TermLayer(Parameters& parameters, const std::string& name, const Space& in, const Space& out,

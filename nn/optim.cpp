@@ -41,8 +41,8 @@ void require_valid(const UpdateRule& rule) {
   require_share("beta1", rule.beta1);
   require_share("beta2", rule.beta2);
   require_share("alpha", rule.alpha);
-  // At 0 a parameter without gradient would become 0 / 0.
-  require("epsilon", rule.epsilon, rule.epsilon > 0 && std::isfinite(rule.epsilon), "above 0");
+  // Were it 0, also as a float, a parameter without gradient would become 0 / 0.
+  require("epsilon", rule.epsilon, rule.epsilon >= 1e-30 && std::isfinite(rule.epsilon), "1e-30 or more");
 }
 
 template <class T>

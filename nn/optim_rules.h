@@ -28,7 +28,7 @@ struct UpdateRule {
   double momentum = 0;                ///< μ, in [0, 1)
   double beta1 = 0.9, beta2 = 0.999;  ///< β1, β2, in [0, 1)
   double alpha = 0.99;                ///< α, in [0, 1)
-  double epsilon = 1e-8;              ///< ε, above 0
+  double epsilon = 1e-8;              ///< ε, 1e-30 or more
 
   static UpdateRule sgd(double momentum = 0, double weight_decay = 0) {
     return {.kind = momentum != 0 ? Kind::momentum : Kind::sgd, .weight_decay = weight_decay, .momentum = momentum};

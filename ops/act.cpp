@@ -35,7 +35,8 @@ template <class T>
 void act_axis(const ElementPart& part, Role role, bool transpose, const AxisView& v, const T* x, T* y) {
   const bool covector = role == Role::covector;
   const std::int64_t n = v.size;
-  parallel_blocks(v.outer, 1, [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t work = n * v.inner * (part.kind == Kind::GL ? n : 1);
+  parallel_blocks(v.outer, 1 + 8192 / (work + 1), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t o = begin; o < end; ++o)
       for (std::int64_t k = 0; k < v.inner; ++k) {
         const std::int64_t base = o * n * v.inner + k, head = v.copies > 1 ? base / v.head_stride % v.copies : 0;

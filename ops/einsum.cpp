@@ -84,7 +84,8 @@ struct Order {
         int n = 0;
         for (int k = 0; k < left; ++k)
           if (k != i && k != j) keep |= rest[n++] = masks[k];
-        const std::uint32_t both = masks[i] | masks[j];
+        // What stands in one of them alone is summed first, without a multiplication.
+        const std::uint32_t both = (masks[i] & (keep | masks[j])) | (masks[j] & (keep | masks[i]));
         rest[n++] = both & keep;
         double cost = volume(both, sizes);
         if (least >= 0 && cost >= least) continue;
@@ -279,7 +280,7 @@ double einsum_cost(std::span<const Labelled> operands, const Labelled& out, Size
   std::uint32_t masks[einsum_operands];
   int n = 0, a = 0, b = 0;
   for (const Labelled& v : operands) masks[n++] = v.mask();
-  return n == 1 ? volume(masks[0], sizes) : Order{sizes, out.mask()}.best(masks, n, a, b);
+  return n == 1 ? volume(masks[0] & out.mask(), sizes) : Order{sizes, out.mask()}.best(masks, n, a, b);
 }
 
 template <class T>

@@ -10,6 +10,8 @@ namespace {
 
 // Labels of a term's einsum: batch, input channel, output channel, then the term's indices.
 constexpr int batch_label = 0, d_label = 1, e_label = 2, first_index = 3;
+static_assert(first_index + max_term_indices <= einsum_labels);
+static_assert(max_term_factors <= einsum_operands);  // a vjp puts the cotangent in the place of one
 
 using Sizes = std::array<std::int64_t, einsum_labels>;
 
@@ -166,40 +168,56 @@ Var run_target(const TermList& list, Target target, std::span<const Var> all, co
   });
 }
 
-void check(const TermList& list, std::span<const Var> features, std::span<const Var> parameters, const Channels& c) {
+}  // namespace
+
+void check_features(std::string_view who, const TermList& list, std::span<const Var> features, std::int64_t d,
+                    std::size_t outputs) {
   const auto& tensors = list.in().tensors();
-  if (features.size() != tensors.size())
-    throw ShapeError("[terms] {} features for {} tensors of the input space", features.size(), tensors.size());
+  if (features.size() != tensors.size() || features.empty())
+    throw ShapeError("[{}] {} features for {} tensors of the input space; allowed: one each, one or more", who,
+                     features.size(), tensors.size());
+  if (outputs != list.out().tensors().size())
+    throw ShapeError("[{}] {} outputs for {} tensors of the output space", who, outputs, list.out().tensors().size());
+  const std::int64_t batch = features[0].shape().rank() ? features[0].shape()[0] : 0;
+  const DType dtype = features[0].dtype();
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const Shape expected = list.in().feature_shape(static_cast<int>(i), c.batch, c.d);
+    const Shape expected = list.in().feature_shape(static_cast<int>(i), batch, d);
     if (!(features[i].shape() == expected))
-      throw ShapeError("[terms] tensor '{}' has shape {}; allowed: {}", tensors[i].name, features[i].shape().str(),
+      throw ShapeError("[{}] tensor '{}' has shape {}; allowed: {}", who, tensors[i].name, features[i].shape().str(),
                        expected.str());
     if (!(features[i].type() == list.in().type(static_cast<int>(i))))
-      throw TypeError("[terms] tensor '{}' has type {}; the list was built for {}", tensors[i].name,
+      throw TypeError("[{}] tensor '{}' has type {}; the list was built for {}", who, tensors[i].name,
                       features[i].type().str(), list.in().type(static_cast<int>(i)).str());
+    if (features[i].dtype() != dtype)
+      throw DtypeError("[{}] tensor '{}' is {}, '{}' is {}", who, tensors[i].name, name(features[i].dtype()),
+                       tensors[0].name, name(dtype));
   }
-  const auto& wanted = list.parameters();
-  if (parameters.size() != wanted.size())
-    throw ShapeError("[terms] {} parameters; the list has {}", parameters.size(), wanted.size());
-  for (std::size_t i = 0; i < wanted.size(); ++i)
-    if (!(parameters[i].shape() == wanted[i].shape(c.e, c.d)))
-      throw ShapeError("[terms] parameter '{}' has shape {}; allowed: {}", wanted[i].name, parameters[i].shape().str(),
-                       wanted[i].shape(c.e, c.d).str());
 }
 
-}  // namespace
+void check_parameters(std::string_view who, const TermList& list, std::span<const Var> parameters, std::int64_t d,
+                      std::int64_t e, DType dtype) {
+  const auto& wanted = list.parameters();
+  if (parameters.size() != wanted.size())
+    throw ShapeError("[{}] {} parameters; the list has {}", who, parameters.size(), wanted.size());
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (!(parameters[i].shape() == wanted[i].shape(e, d)))
+      throw ShapeError("[{}] parameter '{}' has shape {}; allowed: {}", who, wanted[i].name,
+                       parameters[i].shape().str(), wanted[i].shape(e, d).str());
+    if (parameters[i].dtype() != dtype)
+      throw DtypeError("[{}] parameter '{}' is {}, the features are {}", who, wanted[i].name,
+                       name(parameters[i].dtype()), name(dtype));
+  }
+}
 
 void run_terms(const TermList& list, std::span<const Var> features, std::span<const Var> parameters, std::int64_t e,
                std::span<Var> outputs) {
-  if (features.empty()) throw ShapeError("[terms] no features");
-  if (outputs.size() != list.out().tensors().size())
-    throw ShapeError("[terms] {} outputs for {} tensors of the output space", outputs.size(),
-                     list.out().tensors().size());
+  const bool any = !features.empty() && !list.in().tensors().empty() && features[0].shape().rank() > 1;
+  const std::int64_t d = any ? features[0].shape()[1] / list.in().tensors()[0].taps() : 0;
+  check_features("terms", list, features, d, outputs.size());
+  check_parameters("terms", list, parameters, d, e, features[0].dtype());
   Tape& tape = features[0].tape();
   const DType dtype = features[0].dtype();
-  const Channels c{features[0].shape()[0], features[0].shape()[1] / list.in().tensors()[0].taps(), e};
-  check(list, features, parameters, c);
+  const Channels c{features[0].shape()[0], d, e};
 
   const std::size_t count = features.size() + list.lets().size() + parameters.size();
   const std::span<Var> all(tape.arena().allocate_array<Var>(count), count);

@@ -144,3 +144,18 @@ TEST_CASE("a type must fit its tensor") {
   CHECK_THROWS_WITH_AS(tape.leaf(normals({4}, 1), space.type(0), "b"),
                        "[tape] tensor 'b' of shape [4] has 1 axes, its type [., ., h] has 3", ShapeError);
 }
+
+TEST_CASE("gradients of intermediates share memory along a chain") {
+  const Tensor values = normals({1000}, 3);
+  auto peak = [&](int length) {
+    Arena arena;
+    Tape tape(arena);
+    const Var x = tape.leaf(values);
+    Var y = x;
+    for (int i = 0; i < length; ++i) y = tanh(y);
+    const std::size_t before = arena.used();
+    tape.backward(sum(y));
+    return arena.peak() - before;
+  };
+  CHECK(peak(20) == peak(10));
+}

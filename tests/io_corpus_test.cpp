@@ -1,4 +1,3 @@
-#include "files.h"
 #include <doctest/doctest.h>
 
 #include "weft/core/error.h"
@@ -6,6 +5,7 @@
 #include "weft/io/gzip.h"
 #include "weft/io/idx.h"
 #include "weft/io/safetensors.h"
+#include "weft/tests/files.h"
 
 using namespace weft;
 

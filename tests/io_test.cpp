@@ -1,6 +1,5 @@
 #include <thread>
 
-#include "files.h"
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include "weft/io/gzip.h"
 #include "weft/io/idx.h"
 #include "weft/tests/disk.h"
+#include "weft/tests/files.h"
 
 using namespace weft;
 

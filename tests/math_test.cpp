@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <string_view>
 #include <vector>
@@ -138,7 +137,8 @@ TEST_CASE("all instruction sets give the same bits, on whole vectors and on tail
       for (std::size_t n = 0; n < 40; ++n) {
         const std::vector<float> head(x.begin() + 1000, x.begin() + 1000 + static_cast<std::ptrdiff_t>(n));
         const auto tail = run(level, head);
-        CHECK(std::memcmp(tail.data(), expected.data() + 1000, n * sizeof(float)) == 0);
+        CHECK(std::equal(tail.begin(), tail.end(), expected.begin() + 1000,
+                         [](float a, float b) { return math::to_bits(a) == math::to_bits(b); }));
       }
     }
   }

@@ -231,11 +231,13 @@ TEST_CASE("parameters lie in one buffer, line by line, with zeros between") {
 TEST_CASE("a parameter's start depends on its name and the key alone") {
   Parameters one, two;
   one.add("w", {40, 40}, Init::xavier_normal(60, 40));
+  const int v = one.add("v", {40, 40}, Init::xavier_normal(60, 40));
   two.add("before", {9}, Init::normal(1));
   const int w = two.add("w", {40, 40}, Init::xavier_normal(60, 40));
   one.allocate(DType::f64, Key(2, "start"));
   two.allocate(DType::f64, Key(2, "start"));
   CHECK(numbers(one.value(0)) == numbers(two.value(w)));
+  CHECK(numbers(one.value(0)) != numbers(one.value(v)));
   double square = 0;
   for (double v : numbers(one.value(0))) square += v * v / 1600;
   CHECK(square == doctest::Approx(0.02).epsilon(0.15));  // 2 / (60 + 40)

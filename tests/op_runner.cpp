@@ -1,4 +1,4 @@
-#include "op_runner.h"
+#include "weft/tests/op_runner.h"
 
 #include <algorithm>
 #include <cmath>

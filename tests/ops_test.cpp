@@ -1,8 +1,9 @@
 #include <cmath>
+#include <cstring>
 
-#include "op_runner.h"
 #include <doctest/doctest.h>
 
+#include "weft/core/isa.h"
 #include "weft/core/parallel.h"
 #include "weft/groups/space.h"
 #include "weft/nn/losses.h"
@@ -12,6 +13,7 @@
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
 #include "weft/ops/view.h"
+#include "weft/tests/op_runner.h"
 
 using namespace weft;
 using namespace weft::testing;
@@ -152,4 +154,44 @@ TEST_CASE("results are the same bits on 1, 2 and 4 threads") {
   CHECK(step(2) == one);
   CHECK(step(4) == one);
   set_threads(before);
+}
+
+TEST_CASE("pointwise and row operations give the same bits on every instruction set") {
+  const Isa best = isa();
+  const std::int64_t rows = 37, columns = 41, n = rows * columns;
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const Tensor x = Tensor::zeros({n}, dtype), cotangent = Tensor::zeros({n}, dtype);
+    fill_uniform(x, Key(8, "x"), 0.1, 3);
+    fill_normal(cotangent, Key(8, "cotangent"));
+    // Values, then gradients, of all operations.
+    auto results = [&](Isa level) {
+      set_isa(level);
+      std::vector<Tensor> out;
+      auto next = [&] { return out.emplace_back(Tensor::zeros({n}, dtype)).raw(); };
+      for (int op = 0; op < static_cast<int>(UnaryOp::count); ++op) {
+        const UnaryKernel& k = kernel(static_cast<UnaryOp>(op), dtype);
+        void* y = next();
+        k.forward(x.raw(), y, n, 0.7);
+        k.vjp(x.raw(), y, cotangent.raw(), next(), false, n, 0.7);
+      }
+      for (int op = 0; op < static_cast<int>(RowOp::count); ++op)
+        for (const RowShape shape : {RowShape{rows, columns, 1}, RowShape{1, rows, columns}}) {
+          const RowKernel& k = kernel(static_cast<RowOp>(op), dtype);
+          void* y = next();
+          k.forward(shape, x.raw(), y);
+          k.vjp(shape, x.raw(), y, cotangent.raw(), next(), false);
+        }
+      return out;
+    };
+    const std::vector<Tensor> expected = results(Isa::portable);
+    for (Isa level : {Isa::avx2, Isa::avx512}) {
+      if (level > best) continue;
+      const std::vector<Tensor> got = results(level);
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        INFO(name(level) << " " << name(dtype) << " result " << i);
+        CHECK(std::memcmp(got[i].raw(), expected[i].raw(), got[i].bytes()) == 0);
+      }
+    }
+  }
+  set_isa(best);
 }

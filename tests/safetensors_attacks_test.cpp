@@ -1,4 +1,4 @@
-#include "safetensors_attacks.h"
+#include "weft/tests/safetensors_attacks.h"
 
 #include <set>
 

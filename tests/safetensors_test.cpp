@@ -2,12 +2,12 @@
 
 #include <cstring>
 
-#include "files.h"
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "weft/core/random.h"
+#include "weft/tests/files.h"
 
 using namespace weft;
 

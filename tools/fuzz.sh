@@ -17,6 +17,7 @@ if [[ ${1-} == --merge ]]; then
   exit
 fi
 
+tools/setup.sh sanitizers
 cmake --preset fuzz
 cmake --build --preset fuzz --target weft_csv_fuzz weft_idx_fuzz weft_safetensors_fuzz weft_make_corpus
 mkdir -p build/fuzz/findings

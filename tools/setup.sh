@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that weft's build and tests need and that are missing. Run by demo.sh and test.sh.
 #   tools/setup.sh             what every build needs
+#   tools/setup.sh tests       also what tests of the sources run (test.sh)
 #   tools/setup.sh sanitizers  also clang, its OpenMP runtime and the serial BLAS (tools/sanitize.sh, tools/fuzz.sh)
 set -euo pipefail
 
-packages=(g++ cmake ninja-build libfmt-dev doctest-dev nlohmann-json3-dev libcli11-dev zlib1g-dev libopenblas-openmp-dev)
+packages=(g++ cmake ninja-build libfmt-dev doctest-dev nlohmann-json3-dev libcli11-dev zlib1g-dev libopenblas-openmp-dev libeigen3-dev)
+if [ "${1:-}" = tests ]; then
+  packages+=(python3 clang-format-14)
+fi
 if [ "${1:-}" = sanitizers ]; then
   packages+=(clang-14 libomp-14-dev libclang-rt-14-dev llvm-14 libopenblas-serial-dev)
 fi

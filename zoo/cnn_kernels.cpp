@@ -21,6 +21,9 @@ inline constexpr int product_rows = vector_registers == 32 ? 12
 template <int vectors>
 inline constexpr int gradient_rows = vector_registers == 32 ? 24 / vectors : 12 / vectors;
 
+/// NaN stays NaN.
+inline Vector<float> relu(Vector<float> x) { return x < 0.f ? Vector<float>{} : x; }
+
 template <int rows, int vectors>
 void product_tile(const TapProduct& p, std::int64_t first, std::int64_t column) {
   constexpr int width = lanes<float>;
@@ -43,7 +46,7 @@ void product_tile(const TapProduct& p, std::int64_t first, std::int64_t column) 
   }
   if (p.relu)
     for (int r = 0; r < rows; ++r)
-      for (int v = 0; v < vectors; ++v) sum[r][v] = sum[r][v] < 0.f ? Vector<float>{} : sum[r][v];
+      for (int v = 0; v < vectors; ++v) sum[r][v] = relu(sum[r][v]);
   for (int r = 0; r < rows; ++r)
     for (int v = 0; v < vectors; ++v) store(p.y + p.y_offsets[first + r] + column + v * width, sum[r][v]);
 }
@@ -66,8 +69,36 @@ void product_columns(const TapProduct& p, std::int64_t column) {
   }
 }
 
+/// The first layer's 3x3 kernels: so few weights that they stay in registers while the positions pass.
+template <int runs>
+void product_of_three(const TapProduct& p, std::int64_t column) {
+  Vector<float> w[runs][3];
+  std::int64_t offset[runs];
+#pragma GCC unroll 9
+  for (int s = 0; s < runs; ++s) {
+    offset[s] = p.runs[s].x;
+    for (int k = 0; k < 3; ++k) w[s][k] = load(p.w + (p.runs[s].w + k) * p.width + column);
+  }
+  const Vector<float> bias = p.bias ? load(p.bias + column) : Vector<float>{};
+  for (std::int64_t r = 0; r < p.rows; ++r) {
+    const float* x = p.x + p.x_offsets[r];
+    Vector<float> sum = bias;
+#pragma GCC unroll 9
+    for (int s = 0; s < runs; ++s) {
+      const float* from = x + offset[s];
+      for (int k = 0; k < 3; ++k) sum = fma(broadcast(from[k]), w[s][k], sum);
+    }
+    store(p.y + p.y_offsets[r] + column, p.relu ? relu(sum) : sum);
+  }
+}
+
 void product(const TapProduct& p) {
   std::int64_t column = 0;
+  if (p.length == 3 && (p.run_count == 3 || (p.run_count == 9 && vector_registers == 32))) {
+    for (; column < p.width; column += lanes<float>)
+      p.run_count == 3 ? product_of_three<3>(p, column) : product_of_three<9>(p, column);
+    return;
+  }
   for (; column + 2 * lanes<float> <= p.width; column += 2 * lanes<float>) product_columns<2>(p, column);
   if (column < p.width) product_columns<1>(p, column);
 }

@@ -3,19 +3,14 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <map>
 
 #include "weft/core/isa.h"
-#include "weft/ops/pointwise.h"
 
 namespace weft {
 
 WEFT_ISA_TABLE(CnnKernels, cnn_kernels)
 
 namespace {
-
-std::int64_t padded(std::int64_t channels) { return (channels + cnn_lanes - 1) / cnn_lanes * cnn_lanes; }
-std::int32_t narrow(std::int64_t offset) { return static_cast<std::int32_t>(offset); }
 
 float* zeros(Arena& arena, std::int64_t n) {
   float* p = arena.allocate_array<float>(static_cast<std::size_t>(n));
@@ -25,125 +20,30 @@ float* zeros(Arena& arena, std::int64_t n) {
 
 }  // namespace
 
-Space CnnArchitecture::space() const {
-  if (activation != UnaryOp::Relu && activation != UnaryOp::Tanh)
-    throw UsageError("[cnn_population] activation {}; allowed: relu, tanh", traits(activation).name);
-  std::vector<std::array<std::int64_t, 2>> taps;
-  for (std::int64_t side : kernels) taps.push_back({side, side});
-  taps.push_back({1, 1});
-  return cnn_space(widths, taps, activation == UnaryOp::Relu ? Kind::positive_monomial : Kind::sign_monomial);
-}
-
 CnnPopulation::CnnPopulation(CnnArchitecture architecture)
     : architecture_(std::move(architecture)), space_(architecture_.space()) {
-  const auto& [image_rows, image_columns, widths, kernels, stride, activation] = architecture_;
-  const std::size_t convolutions = kernels.size();
-  if (stride < 1) throw UsageError("[cnn_population] stride {}; allowed: 1 or more", stride);
-  // Sizes forward, then back again: what a layer reads of its input is all that the layer before it has to make.
-  std::vector<std::int64_t> rows{image_rows}, columns{image_columns};
-  for (std::size_t i = 0; i < convolutions; ++i) {
-    if (kernels[i] < 1 || kernels[i] > std::min(rows[i], columns[i]))
-      throw UsageError("[cnn_population] a kernel of {0}x{0} on {1}x{2} positions in layer {3}", kernels[i], rows[i],
-                       columns[i], i + 1);
-    rows.push_back((rows[i] - kernels[i]) / stride + 1);
-    columns.push_back((columns[i] - kernels[i]) / stride + 1);
-  }
-  for (std::size_t i = convolutions; i-- > 1;) {
-    rows[i] = (rows[i + 1] - 1) * stride + kernels[i];
-    columns[i] = (columns[i + 1] - 1) * stride + kernels[i];
-  }
-  std::int64_t values = 2 * widths[0] * image_rows * image_columns;
-  for (std::size_t i = 0; i < convolutions; ++i) values += 2 * padded(widths[i + 1]) * rows[i + 1] * columns[i + 1];
-  group_ = std::max<std::int64_t>(1, 512 * 1024 / (4 * values));  // activations and cotangents stay in cache
-  for (std::size_t i = 0; i < convolutions; ++i)
-    layers_.push_back(
-        make_layer(widths[i], widths[i + 1], i == 0, kernels[i], rows[i], columns[i], rows[i + 1], columns[i + 1]));
-  layers_.push_back(make_layer(widths[convolutions], widths[convolutions + 1], false, 1, 1, 1, 1, 1));
-}
-
-CnnPopulation::Layer CnnPopulation::make_layer(std::int64_t in, std::int64_t out, bool image, std::int64_t kernel,
-                                               std::int64_t in_rows, std::int64_t in_columns, std::int64_t rows,
-                                               std::int64_t columns) const {
-  Layer layer{.taps = kernel * kernel,
-              .in = in,
-              .out = out,
-              .width = padded(out),
-              .in_width = image ? 0 : padded(in),
-              .positions = rows * columns,
-              .item = in_rows * in_columns * (image ? in : padded(in)),
-              .length = kernel * (image ? 1 : padded(in)),
-              .runs = {},
-              .x_offsets = {},
-              .y_offsets = {},
-              .classes = {}};
-  // One run per row of the kernel: on the image's planes (channels slowest), or on positions of all channels.
-  const std::int64_t step = image ? 1 : layer.in_width;
-  for (std::int64_t plane = 0; plane < (image ? in : 1); ++plane)
-    for (std::int64_t i = 0; i < kernel; ++i)
-      layer.runs.push_back({narrow((plane * in_rows + i) * in_columns * step),
-                            narrow(static_cast<std::int64_t>(layer.runs.size()) * layer.length)});
-  for (std::int64_t n = 0; n < group_; ++n)
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t c = 0; c < columns; ++c) {
-        layer.y_offsets.push_back(narrow(static_cast<std::int64_t>(layer.y_offsets.size()) * layer.width));
-        layer.x_offsets.push_back(narrow(n * layer.item + (r * in_columns + c) * architecture_.stride * step));
-      }
-  if (!image) add_classes(layer, kernel, in_rows, in_columns, rows, columns);
-  return layer;
-}
-
-void CnnPopulation::add_classes(Layer& layer, std::int64_t kernel, std::int64_t in_rows, std::int64_t in_columns,
-                                std::int64_t rows, std::int64_t columns) const {
-  // Tap (i, j) joins input (y, x) to output (o, p) with y = o stride + i, x = p stride + j.
-  const std::int64_t stride = architecture_.stride;
-  struct Reached {
-    std::vector<TapRun> runs;
-    std::vector<std::int32_t> x, y;
-  };
-  std::map<std::vector<std::int32_t>, Reached> classes;  // by their taps
-  for (std::int64_t y = 0; y < in_rows; ++y)
-    for (std::int64_t x = 0; x < in_columns; ++x) {
-      std::vector<std::int32_t> taps;
-      std::vector<std::int64_t> offsets;
-      for (std::int64_t i = 0; i < kernel; ++i)
-        for (std::int64_t j = 0; j < kernel; ++j) {
-          const std::int64_t o = (y - i) / stride, p = (x - j) / stride;
-          if (y < i || x < j || o >= rows || p >= columns || o * stride != y - i || p * stride != x - j) continue;
-          taps.push_back(narrow(i * kernel + j));
-          offsets.push_back((o * columns + p) * layer.width);
-        }
-      Reached& reached = classes[taps];
-      const std::int64_t base = offsets.empty() ? 0 : offsets[0];
-      if (reached.x.empty())
-        for (std::size_t t = 0; t < taps.size(); ++t)
-          reached.runs.push_back({narrow(offsets[t] - base), narrow(taps[t] * layer.out)});
-      reached.x.push_back(narrow(base));
-      reached.y.push_back(narrow((y * in_columns + x) * layer.in_width));
-    }
-  for (auto& [taps, reached] : classes) {
-    InputClass c{static_cast<std::int64_t>(reached.x.size()), std::move(reached.runs), {}, {}};
-    for (std::int64_t n = 0; n < group_; ++n)
-      for (std::size_t i = 0; i < reached.x.size(); ++i) {
-        c.x_offsets.push_back(narrow(n * layer.positions * layer.width + reached.x[i]));
-        c.y_offsets.push_back(narrow(n * layer.item + reached.y[i]));
-      }
-    layer.classes.push_back(std::move(c));
-  }
+  CnnLayers all = cnn_layers(architecture_);
+  layers_ = std::move(all.layers);
+  group_ = all.group;
 }
 
 double CnnPopulation::forward_flops() const {
   double sum = 0;
-  for (const Layer& l : layers_) sum += 2. * static_cast<double>(l.positions * l.taps * l.in * l.out);
+  for (const CnnLayer& l : layers_) sum += 2. * static_cast<double>(l.positions * l.taps * l.in * l.out);
   return sum;
 }
 
 double CnnPopulation::training_flops() const {
-  const Layer& first = layers_.front();
+  const CnnLayer& first = layers_.front();
   return 3 * forward_flops() - 2. * static_cast<double>(first.positions * first.taps * first.in * first.out);
 }
 
 void CnnPopulation::check(const Dataset& data) const {
   const auto& a = architecture_;
+  if (data.images.rank() != 4 || data.labels.rank() != 1 || data.labels.dim(0) != data.items())
+    throw ShapeError(
+        "[cnn_population] images {}, labels {} in '{}'; allowed: [items, channels, rows, columns], [items]",
+        data.images.shape().str(), data.labels.shape().str(), data.name);
   if (data.channels() != a.widths[0] || data.rows() != a.image_rows || data.columns() != a.image_columns)
     throw ShapeError("[cnn_population] images of {} channels, {}x{}, from '{}'; these networks take {}, {}x{}",
                      data.channels(), data.rows(), data.columns(), data.name, a.widths[0], a.image_rows,
@@ -151,6 +51,9 @@ void CnnPopulation::check(const Dataset& data) const {
   if (data.classes > a.widths.back())
     throw UsageError("[cnn_population] {} classes in '{}'; these networks have {} outputs", data.classes, data.name,
                      a.widths.back());
+  for (std::int32_t label : data.labels.span<std::int32_t>())
+    if (label < 0 || label >= data.classes)
+      throw UsageError("[cnn_population] label {} in '{}'; allowed: 0 to {}", label, data.name, data.classes - 1);
 }
 
 /// Memory of one call, from the arena.
@@ -183,7 +86,7 @@ CnnPopulation::Scratch CnnPopulation::make_scratch(NetworkWeights weights, bool 
             .pooled = zeros(arena, group_ * layers_.back().in_width),
             .pooled_gradient = zeros(arena, group_ * layers_.back().in_width)};
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    const Layer& l = layers_[i];
+    const CnnLayer& l = layers_[i];
     Scratch::PerLayer& to = s.layers[i];
     const std::int64_t values = group_ * l.positions * l.width;
     to = {};
@@ -233,7 +136,7 @@ void CnnPopulation::forward(const Scratch& s, const MiniBatch& batch, std::int64
                             const Dropout& dropout) const {
   const DropoutScale drop(dropout.rate);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    const Layer& l = layers_[i];
+    const CnnLayer& l = layers_[i];
     const Scratch::PerLayer& to = s.layers[i];
     const bool hidden = i + 1 < layers_.size();
     if (!hidden) {  // mean over the image
@@ -276,7 +179,7 @@ void CnnPopulation::backward(const Scratch& s, const MiniBatch& batch, std::int6
                              const Dropout& dropout) const {
   const DropoutScale drop(dropout.rate);
   for (std::size_t i = layers_.size(); i-- > 0;) {
-    const Layer& l = layers_[i];
+    const CnnLayer& l = layers_[i];
     const Scratch::PerLayer& at = s.layers[i];
     if (i + 1 < layers_.size()) {  // through dropout and activation
       const std::int64_t values = count * l.positions * l.width;
@@ -302,7 +205,7 @@ void CnnPopulation::backward(const Scratch& s, const MiniBatch& batch, std::int6
     if (i == 0) continue;
     const bool dense = i + 1 == layers_.size();
     float* gx = dense ? s.pooled_gradient : s.layers[i - 1].g;
-    for (const InputClass& c : l.classes)
+    for (const CnnInputClass& c : l.classes)
       s.kernels.product({.rows = count * c.per_item,
                          .x = at.g,
                          .x_offsets = c.x_offsets.data(),
@@ -327,7 +230,7 @@ void CnnPopulation::backward(const Scratch& s, const MiniBatch& batch, std::int6
 
 void CnnPopulation::write_gradient(const Scratch& s, NetworkGradient gradient) const {
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    const Layer& l = layers_[i];
+    const CnnLayer& l = layers_[i];
     const float* gw = s.layers[i].gw;
     for (std::int64_t tap = 0; tap < l.taps; ++tap) {
       float* to = gradient[2 * i] + tap * l.out * l.in;
@@ -344,7 +247,7 @@ double CnnPopulation::loss_and_gradient(NetworkWeights weights, const MiniBatch&
                                         NetworkGradient gradient, Arena& arena) const {
   const Arena::Mark mark = arena.mark();
   const Scratch s = make_scratch(weights, true, arena);
-  const Layer& head = layers_.back();
+  const CnnLayer& head = layers_.back();
   const Scratch::PerLayer& out = s.layers.back();
   const std::int32_t* labels = batch.data.labels.data<std::int32_t>();
   const auto items = static_cast<std::int64_t>(batch.items.size());
@@ -370,7 +273,7 @@ double CnnPopulation::loss_and_gradient(NetworkWeights weights, const MiniBatch&
 Score CnnPopulation::evaluate(NetworkWeights weights, const MiniBatch& batch, Arena& arena) const {
   const Arena::Mark mark = arena.mark();
   const Scratch s = make_scratch(weights, false, arena);
-  const Layer& head = layers_.back();
+  const CnnLayer& head = layers_.back();
   const std::int32_t* labels = batch.data.labels.data<std::int32_t>();
   const auto items = static_cast<std::int64_t>(batch.items.size());
   double loss = 0;

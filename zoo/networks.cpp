@@ -27,6 +27,9 @@ Var mlp_forward(std::span<const Var> weights, Var x, UnaryOp act, double p) {
 
 Var cnn_forward(std::span<const Var> weights, std::span<const PatchShape> layers, Var x, UnaryOp act) {
   check_weights("cnn_forward", weights);
+  if (weights.size() < 2 * layers.size() + 2)
+    throw ShapeError("[cnn_forward] {} tensors for {} convolutions; allowed: two each, and at least one dense layer",
+                     weights.size(), layers.size());
   if (x.shape().rank() != 5)
     throw ShapeError("[cnn_forward] images of shape {}; allowed: [B, n, C, H, W]", x.shape().str());
   const double p = traits(act).default_parameter;

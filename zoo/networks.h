@@ -11,13 +11,13 @@
 
 namespace weft {
 
-/// weights: W1 b1 … W{L} b{L} of mlp_space, [B, 1, …]. x: [B, 1, n, n_0] -> [B, 1, n, n_L]. Between layers: act(p z);
-/// SIREN is act = sin with p = omega, also before the first hidden layer's output (Sitzmann et al. 2020).
+/// weights: W1 b1 … W{L} b{L} of mlp_space, [B, 1, …]. x: [B, 1, n, n_0] -> [B, 1, n, n_L]. Between layers: act with
+/// parameter p; SIREN is sin with p = omega, also before the first hidden layer's output (Sitzmann et al. 2020).
 Var mlp_forward(std::span<const Var> weights, Var x, UnaryOp act, double p);
 
 /// weights: W1 b1 … of cnn_space, [B, taps, …], plain types. x: [B, n, C, H, W]. Convolutions (one per entry of
 /// `layers`) with activation, mean over the image, then the dense layers that are left, with the activation between
-/// them -> [B, n, n_L].
+/// them -> [B, n, n_L]. Throws ShapeError without a dense layer, or for images of another rank.
 Var cnn_forward(std::span<const Var> weights, std::span<const PatchShape> layers, Var x, UnaryOp act);
 
 /// Attention of spec 1.2. q, k, v, o: WQ WK WV WO [B, 1, h, …]. x: [B, 1, n, D] -> [B, 1, n, D].

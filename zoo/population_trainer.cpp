@@ -60,32 +60,23 @@ PopulationTrainer::PopulationTrainer(const PopulationModel& model, const Dataset
     shares_.back().resize(std::max<std::size_t>(1, static_cast<std::size_t>(items)));
     shares_.back().shrink_to_fit();
   }
-  longest_first_.resize(shares_.size());
-  std::iota(longest_first_.begin(), longest_first_.end(), 0);
-  std::stable_sort(longest_first_.begin(), longest_first_.end(),
-                   [&](auto a, auto b) { return steps_per_epoch(a) > steps_per_epoch(b); });
 }
 
 Key PopulationTrainer::key(const char* purpose, std::int64_t network) const {
   return Key(plan_.seed, purpose).at(static_cast<std::uint64_t>(plan_.first_network + network));
 }
 
-std::int64_t PopulationTrainer::steps_per_epoch(std::int64_t network) const {
-  const auto items = static_cast<std::int64_t>(shares_[static_cast<std::size_t>(network)].size());
-  return (items + plan_.batch - 1) / plan_.batch;
-}
-
-/// body(network, arena, whether this is the calling thread). Each thread takes the next network that is left, the
-/// longest first: they are independent, so it does not matter which thread gets which.
+/// body(network, arena, whether this is the calling thread). Each thread takes the next network that is left: they
+/// are independent, so it does not matter which thread gets which.
 template <class Body>
 void PopulationTrainer::each_network(const Body& body) const {
   if (arenas_.size() < static_cast<std::size_t>(threads())) arenas_.resize(static_cast<std::size_t>(threads()));
-  std::atomic<std::size_t> next = 0;
+  std::atomic<std::int64_t> next = 0;
   parallel_blocks(threads(), 1, [&](std::int64_t worker, std::int64_t) {
     Arena& arena = arenas_[static_cast<std::size_t>(worker)];
-    for (std::size_t i = next++; i < longest_first_.size(); i = next++) {
+    for (std::int64_t n = next++; n < networks(); n = next++) {
       arena.reset();
-      body(longest_first_[i], arena, worker == 0);
+      body(n, arena, worker == 0);
     }
   });
 }
@@ -97,6 +88,19 @@ std::span<Pointer> PopulationTrainer::pointers(const std::vector<T>& tensors, st
   for (std::size_t t = 0; t < all.size(); ++t)
     all[t] = tensors[t].template data<float>() + network * (tensors[t].numel() / networks());
   return all;
+}
+
+/// Passes over the network's share, each in an order of its own, until it has seen as many items as the data has.
+std::vector<std::int32_t> PopulationTrainer::order_of_epoch(std::int64_t n) const {
+  const std::vector<std::int32_t>& share = shares_[static_cast<std::size_t>(n)];
+  const auto items = static_cast<std::size_t>(train_.items());
+  const Key of_epoch = key("order", n).at(static_cast<std::uint64_t>(epochs_done()));
+  std::vector<std::int32_t> order;
+  order.reserve(items);
+  for (std::uint64_t pass = 0; order.size() < items; ++pass)
+    for (std::int32_t place : permutation(static_cast<std::int64_t>(share.size()), of_epoch.at(pass)))
+      if (order.size() < items) order.push_back(share[static_cast<std::size_t>(place)]);
+  return order;
 }
 
 void PopulationTrainer::train_network(std::int64_t n, Arena& arena) {
@@ -116,18 +120,15 @@ void PopulationTrainer::train_network(std::int64_t n, Arena& arena) {
   UpdateRule rule_of_biases = recipe.rule;
   rule_of_biases.weight_decay = 0;
 
-  const std::vector<std::int32_t>& share = shares_[static_cast<std::size_t>(n)];
-  std::vector<std::int32_t> order = permutation(static_cast<std::int64_t>(share.size()),
-                                                key("order", n).at(static_cast<std::uint64_t>(epochs_done())));
-  for (std::int32_t& item : order) item = share[static_cast<std::size_t>(item)];
-  const std::int64_t steps = steps_per_epoch(n);
+  const std::vector<std::int32_t> order = order_of_epoch(n);
+  const auto items = static_cast<std::int64_t>(order.size()), steps = (items + plan_.batch - 1) / plan_.batch;
   for (std::int64_t s = 0; s < steps; ++s) {
-    const std::int64_t step = epochs_done() * steps + s + 1;
-    const auto begin = static_cast<std::size_t>(s * plan_.batch);
-    const std::span<const std::int32_t> items = std::span<const std::int32_t>(order).subspan(
-        begin, std::min(static_cast<std::size_t>(plan_.batch), order.size() - begin));
+    const std::int64_t step = epochs_done() * steps + s + 1, begin = s * plan_.batch;
+    const MiniBatch batch{train_,
+                          std::span(order).subspan(static_cast<std::size_t>(begin),
+                                                   static_cast<std::size_t>(std::min(plan_.batch, items - begin)))};
     const Dropout dropout{recipe.dropout, key("dropout", n).at(static_cast<std::uint64_t>(step))};
-    const double loss = model_.loss_and_gradient(weights, {train_, items}, dropout, gradient, arena);
+    const double loss = model_.loss_and_gradient(weights, batch, dropout, gradient, arena);
     const float square = SerialTeam{}.sum<float>(numbers, [=](std::int64_t i) { return flat[i] * flat[i]; });
     if (!std::isfinite(loss) || !(square <= 1e30f)) {
       diverged_at_.data<std::int32_t>()[n] = static_cast<std::int32_t>(step);
@@ -171,26 +172,25 @@ std::vector<Score> PopulationTrainer::evaluate(const Dataset& data) const {
 
 std::vector<Score> PopulationTrainer::evaluate_share() const { return evaluate(train_, shares_); }
 
-PopulationTrainer::NamedTensors PopulationTrainer::state() const {
-  NamedTensors all;
+std::vector<NamedTensor> PopulationTrainer::state() const {
+  std::vector<NamedTensor> all;
   const std::pair<const char*, const std::vector<Tensor>&> groups[] = {
       {"weights", weights_}, {"first", first_}, {"second", second_}};
   for (const auto& [group, tensors] : groups)
     for (std::size_t t = 0; t < tensors.size(); ++t)
-      all.emplace_back(fmt::format("{}.{}", group, model_.space().tensors()[t].name), tensors[t]);
-  all.emplace_back("epochs_done", epochs_done_);
-  all.emplace_back("diverged_at", diverged_at_);
+      all.push_back({fmt::format("{}.{}", group, model_.space().tensors()[t].name), tensors[t]});
+  all.push_back({"epochs_done", epochs_done_});
+  all.push_back({"diverged_at", diverged_at_});
   return all;
 }
 
-void PopulationTrainer::resume(const NamedTensors& state) {
-  for (const auto& [name, tensor] : this->state()) {
-    const auto found = std::find_if(state.begin(), state.end(), [&](const auto& given) { return given.first == name; });
-    if (found == state.end()) throw UsageError("[population] the state has no tensor '{}'", name);
-    if (found->second.dtype() != tensor.dtype())
-      throw DtypeError("[population] state '{}' is {}; allowed: {}", name, weft::name(found->second.dtype()),
-                       weft::name(tensor.dtype()));
-    tensor.copy_from(found->second);
+void PopulationTrainer::resume(const SafeTensors& state) {
+  for (const auto& [name, own] : this->state()) {
+    const Tensor saved = state.tensor(name);
+    if (saved.dtype() != own.dtype())
+      throw DtypeError("[population] state '{}' is {}; allowed: {}", name, weft::name(saved.dtype()),
+                       weft::name(own.dtype()));
+    own.copy_from(saved);
   }
 }
 

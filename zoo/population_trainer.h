@@ -3,10 +3,9 @@
 // thread takes one network through a whole epoch, so that its weights, gradient and optimiser's state stay in cache.
 
 #include <functional>
-#include <string>
-#include <utility>
 #include <vector>
 
+#include "weft/io/safetensors.h"
 #include "weft/zoo/population_model.h"
 #include "weft/zoo/recipes.h"
 
@@ -23,17 +22,16 @@ struct TrainingPlan {
 /// depends on model, data, recipes and plan alone, not on the number of threads.
 class PopulationTrainer {
  public:
-  using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
-
   /// Draws the start values. Model and data must outlive this. Throws what model.check() throws, and UsageError for a
   /// recipe or plan out of range.
   PopulationTrainer(const PopulationModel& model, const Dataset& train, std::vector<TrainingRecipe> recipes,
                     const TrainingPlan& plan);
 
-  /// One epoch of every network that has not diverged: its share of the items in a new order, in mini-batches, the last
-  /// one as large as what is left. A network diverges when its loss or gradient is no finite number or the gradient's
-  /// norm exceeds 1e15; it keeps the weights from before that step from then on. `progress(networks done)` is called
-  /// on the calling thread, now and then, and must not throw. Throws UsageError after the last epoch.
+  /// One epoch of every network that has not diverged: as many items as the training data has, in mini-batches, the
+  /// last one as large as what is left. All networks take the same number of steps; one with a smaller share passes
+  /// over it more often. A network diverges when its loss or gradient is no finite number or the gradient's norm
+  /// exceeds 1e15; it keeps the weights from before that step from then on. `progress(networks done)` is called on the
+  /// calling thread, now and then, and must not throw. Throws UsageError after the last epoch.
   void train_epoch(const std::function<void(std::int64_t)>& progress = {});
 
   std::int64_t networks() const { return static_cast<std::int64_t>(recipes_.size()); }
@@ -49,11 +47,12 @@ class PopulationTrainer {
   std::vector<Score> evaluate(const Dataset& data) const;
   std::vector<Score> evaluate_share() const;
 
-  /// Views of all that a continuation needs: "weights.W1" …, the optimisers' "first.W1", "second.W1" …, "epochs_done",
-  /// "diverged_at".
-  NamedTensors state() const;
-  /// Copies such a state. Throws UsageError for a missing name, ShapeError or DtypeError for another shape or dtype.
-  void resume(const NamedTensors& state);
+  /// Views of all that a continuation needs, for save_safetensors: "weights.W1" …, the optimisers' "first.W1",
+  /// "second.W1" …, "epochs_done", "diverged_at".
+  std::vector<NamedTensor> state() const;
+  /// Goes on from such a state, of the same model, data, recipes and plan. Throws UsageError for a missing name,
+  /// ShapeError or DtypeError for another shape or dtype.
+  void resume(const SafeTensors& state);
 
  private:
   template <class T, class Pointer>
@@ -61,7 +60,7 @@ class PopulationTrainer {
   template <class Body>
   void each_network(const Body& body) const;
   std::vector<Score> evaluate(const Dataset& data, const std::vector<std::vector<std::int32_t>>& items) const;
-  std::int64_t steps_per_epoch(std::int64_t network) const;
+  std::vector<std::int32_t> order_of_epoch(std::int64_t network) const;
   Key key(const char* purpose, std::int64_t network) const;
   void train_network(std::int64_t network, Arena& arena);
 
@@ -72,7 +71,6 @@ class PopulationTrainer {
   std::vector<Tensor> weights_, first_, second_;
   Tensor epochs_done_, diverged_at_;
   std::vector<std::vector<std::int32_t>> shares_;
-  std::vector<std::int64_t> longest_first_;
   mutable std::vector<Arena> arenas_;  ///< one per thread
 };
 

@@ -5,7 +5,7 @@
 namespace weft {
 namespace {
 
-double log_uniform(Key key, Range range) {
+double log_uniform(Key key, RecipeRanges::Range range) {
   return std::exp(uniform(key, 0, std::log(range.low), std::log(range.high)));
 }
 

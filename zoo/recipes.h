@@ -13,21 +13,20 @@ struct TrainingRecipe {
   double learning_rate = 1e-3;
   double init_std = 0.1;  ///< of the weights; biases start at 0
   double dropout = 0;     ///< of hidden values
-  double share = 1;       ///< of the training items, drawn for each network
-};
-
-struct Range {
-  double low, high;
+  double share = 1;       ///< of the training items, drawn for each network; the number of steps is the same for all
 };
 
 /// Ranges are drawn log-uniformly, lists uniformly.
 struct RecipeRanges {
+  struct Range {
+    double low, high;
+  };
   std::vector<UpdateRule::Kind> rules{UpdateRule::Kind::momentum, UpdateRule::Kind::adam, UpdateRule::Kind::rmsprop};
-  Range sgd_rate{1e-2, 3e-1}, adaptive_rate{1e-4, 2e-2};  ///< adaptive: Adam, AdamW, RMSprop
+  Range sgd_rate{2e-2, 5e-1}, adaptive_rate{2e-4, 2e-2};  ///< adaptive: Adam, AdamW, RMSprop
   Range momentum{1e-3, 1e-1};                             ///< of Kind::momentum
-  Range init_std{0.02, 0.5};
-  Range weight_decay{1e-8, 1e-2};
-  std::vector<double> dropouts{0, 0.1, 0.2, 0.3, 0.4, 0.5};
+  Range init_std{0.03, 0.4};
+  Range weight_decay{1e-8, 5e-3};
+  std::vector<double> dropouts{0, 0, 0, 0.2, 0.35, 0.5};
   std::vector<double> shares{0.1, 0.25, 0.5, 1};
 };
 

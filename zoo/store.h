@@ -3,7 +3,8 @@
 //
 //     zoo.json                      what it is: space, data, seed, and what each column of the table means
 //     table.csv                     one row per checkpoint of a network: results, splits, hyper-parameters
-//     weights-00000.safetensors …   shards of checkpoints: one tensor per name of the space, stacked over the rows
+//     weights-00000.safetensors …   shards of checkpoints: one tensor per name of the space, [rows, taps, axes…], and
+//                                   their ids and results as "table.id", "table.accuracy", …
 //
 // It appears complete or not at all. While it is written the folder is called `<folder>.part`; a killed run resumes
 // there and ends with the same bytes as one that was never killed.
@@ -103,8 +104,9 @@ class ZooWriter {
   /// and tensor; UsageError for a network that the zoo does not have or an epoch that it has twice.
   void append(std::span<const ZooResult> results, std::span<const Tensor> weights);
 
-  /// What the training needs to go on from here, under any names; finish() removes it. A run that is killed resumes
-  /// here: rows appended later are dropped, and are the same bytes when they are made again.
+  /// What the training needs to go on from here, under any names; "weft.rows" in the metadata is taken; finish()
+  /// removes it. A run that is killed resumes here: rows appended later are dropped, and are the same bytes when they
+  /// are made again.
   void save_state(std::span<const NamedTensor> tensors, Metadata metadata = {});
 
   /// Writes the table and gives the folder its name. Throws UsageError when a network has no row.

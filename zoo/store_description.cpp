@@ -33,8 +33,8 @@ class Reader {
     const Json& value = at(key);
     constexpr bool number = std::is_integral_v<T>;
     if (number ? !value.is_number_unsigned() : !value.is_string())
-      fail(path_, "'{}' of {} is {}; allowed: {}", key, where_, value.dump(),
-           number ? "a non-negative integer" : "a string");
+      fail(path_, "'{}' of {} is {}; allowed: {}", key, where_,
+           value.is_structured() ? value.type_name() : value.dump(), number ? "a non-negative integer" : "a string");
     return value.template get<T>();
   }
   const Json& at(const char* key) const {
@@ -54,7 +54,8 @@ void check(const ZooDescription& d) {
   for (const SpaceTensor& t : d.space.tensors())
     if (t.name.starts_with("table."))
       throw UsageError("[zoo] the space has a tensor '{}'; names that begin with 'table.' are the table's", t.name);
-  if (d.networks < 1) throw UsageError("[zoo] {} networks; allowed: 1 or more", d.networks);
+  if (d.networks < 1 || d.networks >= index_end)
+    throw UsageError("[zoo] {} networks; allowed: 1 to {}", d.networks, index_end - 1);
   for (const HyperParameter& h : d.hyper_parameters)
     if (static_cast<std::int64_t>(h.values.size()) != d.networks)
       throw UsageError("[zoo] hyper-parameter {}: {} values for {} networks", in_quotes(h.name), h.values.size(),
@@ -141,7 +142,7 @@ ZooDescription read_description(const std::filesystem::path& path, std::string& 
   d.data_hash = data.get<std::string>("hash");
   d.seed = top.get<std::uint64_t>("seed");
   d.networks = top.get<std::int64_t>("networks");
-  if (d.networks < 1) fail(path, "{} networks; allowed: 1 or more", d.networks);
+  if (d.networks < 1 || d.networks >= index_end) fail(path, "{} networks; allowed: 1 to {}", d.networks, index_end - 1);
   const Reader settings(top.at("settings"), path, "'settings'");
   for (const auto& [key, value] : top.at("settings").items()) d.settings[key] = settings.get<std::string>(key.c_str());
   values_hash = top.get<std::string>("hyper_parameters_hash");

@@ -8,13 +8,17 @@
 namespace weft::zoo_format {
 
 inline constexpr int schema = 1;
+/// Ids, networks and epochs are int32 in the shards.
+inline constexpr std::int64_t index_end = std::int64_t{1} << 31;
 inline constexpr const char* description_file = "zoo.json";
 inline constexpr const char* table_file = "table.csv";
 inline constexpr const char* state_file = "state.safetensors";
-/// "weights-00000.safetensors"
-std::string shard_file(std::size_t shard);
-/// `folder` under another name beside it: "zoo" -> "zoo.part".
-std::filesystem::path beside(const std::filesystem::path& folder, const char* suffix);
+inline std::string shard_file(std::size_t shard) { return fmt::format("weights-{:05}.safetensors", shard); }
+/// `folder` under another name beside it: "zoo" or "zoo/" -> "zoo.part".
+inline std::filesystem::path beside(const std::filesystem::path& folder, const char* suffix) {
+  std::filesystem::path result = folder.has_filename() ? folder : folder.parent_path();
+  return result += suffix;
+}
 
 template <class... Args>
 [[noreturn]] void fail(const std::filesystem::path& file, fmt::format_string<Args...> message, Args&&... args) {

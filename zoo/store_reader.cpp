@@ -35,11 +35,6 @@ void check_complete(const fs::path& folder) {
 
 }  // namespace
 
-fs::path zoo_format::beside(const fs::path& folder, const char* suffix) {
-  fs::path result = folder.has_filename() ? folder : folder.parent_path();
-  return result += suffix;
-}
-
 struct Zoo::Contents {
   ZooDescription description;
   std::vector<ZooRow> rows;
@@ -123,7 +118,8 @@ void Zoo::gather(std::span<const std::int64_t> ids, std::span<const Tensor> into
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     float* out = into[t].data<float>();
     const std::int64_t size = n ? into[t].numel() / n : 0;
-    parallel_blocks(n, 1 + 16384 / (size + 1), [&](std::int64_t begin, std::int64_t end) {
+    // A mini-batch is too small for threads.
+    parallel_blocks(n, 1 + (1 << 18) / (size + 1), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const auto place = contents_->places.find(ids[static_cast<std::size_t>(i)])->second;
         const float* row = contents_->shards[place.shard].weights[t].data<float>() + place.row * size;

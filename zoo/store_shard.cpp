@@ -59,8 +59,6 @@ class Reader {
 
 }  // namespace
 
-std::string shard_file(std::size_t shard) { return fmt::format("weights-{:05}.safetensors", shard); }
-
 Shape stacked_shape(const Space& space, int t, std::int64_t rows) { return space.feature_shape(t, rows, 1); }
 
 void write_shard(const std::filesystem::path& path, const Space& space, std::span<const ZooRow> rows,

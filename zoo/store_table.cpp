@@ -48,8 +48,11 @@ class Fields {
     return value;
   }
   Split split() {
-    for (Split s : {Split::train, Split::val, Split::test})
-      if (csv_.text(row_, at_) == name(s)) return ++at_, s;
+    for (Split s : {Split::train, Split::val, Split::test}) {
+      if (csv_.text(row_, at_) != name(s)) continue;
+      ++at_;
+      return s;
+    }
     refuse("train, val, test");
   }
   /// The next field, which must be `expected`.
@@ -67,8 +70,6 @@ class Fields {
   std::size_t row_, at_ = 0;
   const std::filesystem::path& path_;
 };
-
-constexpr std::int64_t any = std::int64_t{1} << 31;  // ids and epochs are int32 in the shards
 
 void check_header(const Csv& csv, const std::filesystem::path& path, const std::vector<Column>& expected) {
   if (csv.columns() != expected.size())
@@ -110,20 +111,21 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
   for (std::size_t r = 0; r < rows.size(); ++r) {
     ZooRow& row = rows[r];
     Fields fields(csv, r, path);
-    row.id = fields.integer(any);
+    row.id = fields.integer(index_end);
     if (!ids.insert(row.id).second) fail(path, "line {}: id {} a second time", csv.line(r), row.id);
     row.network = fields.integer(description.networks);
-    row.epoch = fields.integer(any);
+    row.epoch = fields.integer(index_end);
     if (!checkpoints.emplace(row.network, row.epoch).second)
       fail(path, "line {}: epoch {} of network {} a second time", csv.line(r), row.epoch, row.network);
     const auto network = static_cast<std::size_t>(row.network);
     const bool is_first = !first[network];
     if (is_first) first[network] = &row;
-    for (std::size_t k = 0; k < row.splits.size(); ++k)
+    if (!is_first) row.splits = first[network]->splits;
+    for (Split& split : row.splits)
       if (is_first)
-        row.splits[k] = fields.split();
+        split = fields.split();
       else
-        fields.same(name(row.splits[k] = first[network]->splits[k]));
+        fields.same(name(split));
     row.diverged = fields.integer(2) == 1;
     row.accuracy = fields.number();
     row.loss = fields.number();

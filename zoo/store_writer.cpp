@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "weft/io/atomic_file.h"
 #include "weft/io/descriptor.h"
@@ -66,10 +67,20 @@ std::string read_text(const fs::path& path) {
 
 bool has_files(const fs::path& folder) { return fs::exists(folder) && !fs::is_empty(folder); }
 
-/// Where a name ends in a slash or is a link, the folder that it means: the names beside it are made from that.
+/// Where a name ends in a slash or a dot or is a link, the folder that it means: names beside it are made from that.
 fs::path meant(fs::path folder) {
   if (!folder.has_filename()) folder = folder.parent_path();
-  return fs::is_symlink(folder) ? fs::canonical(folder) : folder;
+  const bool dots = folder.filename() == "." || folder.filename() == "..";
+  return dots || fs::is_symlink(folder) ? fs::canonical(folder) : folder;
+}
+
+/// A finished zoo could not be renamed to one: that must not come out after hours of training.
+void check_no_mount_point(const fs::path& folder) {
+  struct stat itself {};
+  struct stat parent {};
+  if (::stat(folder.c_str(), &itself) != 0 || ::stat((folder / "..").c_str(), &parent) != 0) return;
+  if (itself.st_dev != parent.st_dev)
+    throw UsageError("[zoo] {} is a mount point; choose a folder inside it", in_quotes(folder.native()));
 }
 
 }  // namespace
@@ -90,6 +101,7 @@ struct ZooWriter::State {
         replaced(beside(folder, ".replaced")),
         description(std::move(description_)),
         text(description_text(description)) {
+    check_no_mount_point(folder);
     for (const fs::path& path : {folder, part, replaced}) check_only_zoo(path);
   }
 
@@ -116,18 +128,19 @@ struct ZooWriter::State {
 
   void check_same(const fs::path& there) const {
     if (const auto difference = first_difference(read_text(there / description_file), text); !difference.empty())
-      throw UsageError("[zoo] {} was begun with another description: {}; resume with the same one, or replace it",
+      throw UsageError("[zoo] {} has another description: {}; resume with the same one, or replace it",
                        in_quotes(there.native()), difference);
   }
 
   void resume() {
-    if (has_files(folder) && !has_files(part)) {
+    const bool begun = fs::exists(part / description_file);
+    if (has_files(folder) && !begun) {
       check_same(folder);
+      discard_replaced();  // killed while it did
       complete = true;
       return;
     }
     open_part();
-    const bool begun = fs::exists(part / description_file);
     if (begun) check_same(part);
     if (fs::exists(part / table_file) && !fs::exists(part / state_file)) {
       publish();  // killed after its last shard, while finishing
@@ -201,9 +214,9 @@ struct ZooWriter::State {
     }
     std::set<std::pair<std::int64_t, std::int64_t>> here;
     for (const ZooResult& r : results) {
-      if (r.network < 0 || r.network >= description.networks || r.epoch < 0)
-        throw UsageError("[zoo] network {}, epoch {}; allowed: networks 0 to {}, epochs from 0", r.network, r.epoch,
-                         description.networks - 1);
+      if (r.network < 0 || r.network >= description.networks || r.epoch < 0 || r.epoch >= index_end)
+        throw UsageError("[zoo] network {}, epoch {}; allowed: networks 0 to {}, epochs 0 to {}", r.network, r.epoch,
+                         description.networks - 1, index_end - 1);
       if (checkpoints.contains({r.network, r.epoch}) || !here.emplace(r.network, r.epoch).second)
         throw UsageError("[zoo] network {}, epoch {} a second time; allowed: once", r.network, r.epoch);
     }

@@ -2,10 +2,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "../safetensors_attacks.h"
 #include <zlib.h>
 
 #include "weft/io/safetensors.h"
+#include "weft/tests/safetensors_attacks.h"
 
 // Writes the seeds of the corpora: every attack of the tests that is not long, and a few files that parse.
 //   weft_make_corpus FOLDER

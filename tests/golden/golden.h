@@ -24,6 +24,7 @@ class Run {
   Run(const File& file, DType dtype) : file_(file), dtype_(dtype), tape_(arena_) {}
 
   Tape& tape() { return tape_; }
+  DType dtype() const { return dtype_; }
   /// A leaf with the values of tensor `name` ("in.W1", "param.W1.phi1"), under `shape` when the model wants another
   /// view of them.
   Var leaf(const std::string& name, const Shape& shape, const Type& type);

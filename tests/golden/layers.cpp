@@ -1,7 +1,10 @@
-// Kinds whose model is a list of terms.
+// Kinds whose model is a list of terms; where there is a fast schedule, through both.
+
+#include <functional>
 
 #include "weft/groups/derive.h"
-#include "weft/nfn/magep/terms.h"
+#include "weft/nfn/magep/equivariant.h"
+#include "weft/nfn/magep/invariant.h"
 #include "weft/nfn/transformer/terms.h"
 #include "weft/ops/terms.h"
 #include "weft/tests/golden/golden.h"
@@ -12,34 +15,58 @@ namespace {
 using Widths = std::vector<std::int64_t>;
 using Taps = std::vector<std::array<std::int64_t, 2>>;
 
-std::string check_list(const File& file, Run& run, const Space& in, const Space& out, const std::string& terms) {
-  const TermList list(in, out, terms);
+/// Runs a layer that is a list of terms: features and learned tensors in, one variable per tensor of the output space.
+using Layer = std::function<void(std::span<const Var> features, std::span<const Var> learned, std::span<Var> outputs)>;
+
+std::string check_layer(const File& file, Run& run, const TermList& list, const Layer& layer) {
   const std::int64_t d = file.config.at("d"), e = file.config.at("e");
+  const Space &in = list.in(), &out = list.out();
   const std::int64_t batch = file.data.shape("in." + in.tensors()[0].name)[0];
   std::vector<Var> features, parameters, outputs(out.tensors().size());
   for (int i = 0; i < static_cast<int>(in.tensors().size()); ++i)
     features.push_back(
         run.leaf("in." + in.tensors()[static_cast<std::size_t>(i)].name, in.feature_shape(i, batch, d), in.type(i)));
   for (const TermParameter& p : list.parameters()) parameters.push_back(run.leaf("param." + p.name, p.shape(e, d)));
-  run_terms(list, features, parameters, e, outputs);
+  layer(features, parameters, outputs);
   std::map<std::string, Var> named;
   for (std::size_t i = 0; i < outputs.size(); ++i) named[out.tensors()[i].name] = outputs[i];
   return run.compare(named);
 }
 
+std::string check_list(const File& file, Run& run, const TermList& list) {
+  return check_layer(file, run, list, [&](auto features, auto learned, auto outputs) {
+    run_terms(list, features, learned, file.config.at("e"), outputs);
+  });
+}
+
+std::string check_list(const File& file, Run& run, const Space& in, const Space& out, const std::string& terms) {
+  return check_list(file, run, TermList(in, out, terms));
+}
+
 Space magep_space(const File& file) {
   return mlp_space(file.config.at("widths").get<Widths>(), Kind::positive_monomial);
 }
-int layers(const File& file) { return static_cast<int>(file.config.at("widths").size()) - 1; }
 Space scalar() { return Space::parse("y"); }
 
 std::string magep_equivariant(const File& file, Run& run) {
-  const Space space = magep_space(file);
-  return check_list(file, run, space, space, magep_equivariant_terms(layers(file)));
+  Parameters parameters;
+  const MagepEquivariant layer(parameters, "layer", magep_space(file), file.config.at("d"), file.config.at("e"));
+  if (std::string wrong = check_list(file, run, layer.list()); !wrong.empty()) return wrong;
+  Run again(file, run.dtype());
+  const std::string wrong = check_layer(
+      file, again, layer.list(), [&](auto features, auto learned, auto outputs) { layer(features, learned, outputs); });
+  return wrong.empty() ? "" : "schedule: " + wrong;
 }
 
 std::string magep_invariant(const File& file, Run& run) {
-  return check_list(file, run, magep_space(file), scalar(), magep_invariant_terms(layers(file)));
+  Parameters parameters;
+  const MagepInvariant layer(parameters, "layer", magep_space(file), file.config.at("d"), file.config.at("e"));
+  if (std::string wrong = check_list(file, run, layer.list()); !wrong.empty()) return wrong;
+  Run again(file, run.dtype());
+  const std::string wrong = check_layer(file, again, layer.list(), [&](auto features, auto learned, auto outputs) {
+    outputs[0] = layer(features, learned);
+  });
+  return wrong.empty() ? "" : "schedule: " + wrong;
 }
 
 std::string monomial_linear(const File& file, Run& run) {

@@ -1,0 +1,95 @@
+// Compiled once per instruction set.
+
+#include "weft/nfn/layer_kernels.h"
+
+#include "weft/core/gemm_vector.h"
+#include "weft/core/hd.h"
+#include "weft/core/math.h"
+
+namespace weft::inline WEFT_ISA {
+
+namespace {
+
+template <class T>
+void factors(const T* a2, const T* a3, const T* c2, const T* c3, std::int64_t e, std::int64_t d, T* q) {
+  for (std::int64_t i = 0; i < e; ++i, a2 += d, a3 += d, q += d)
+#pragma omp simd
+    for (std::int64_t j = 0; j < d; ++j) q[j] = math::fma(a2[j], c2[j], a3[j] * c3[j]);
+}
+
+template <class T>
+void factors_vjp(const T* a2, const T* a3, const T* c2, const T* c3, const T* gq, std::int64_t e, std::int64_t d, T* g2,
+                 T* g3, T* gc2, T* gc3) {
+  for (std::int64_t j = 0; j < d; ++j) gc2[j] = gc3[j] = 0;
+  for (std::int64_t i = 0; i < e; ++i, a2 += d, a3 += d, gq += d, g2 += d, g3 += d)
+#pragma omp simd
+    for (std::int64_t j = 0; j < d; ++j) {
+      const T g = gq[j];
+      g2[j] = math::fma(g, c2[j], g2[j]);
+      g3[j] = math::fma(g, c3[j], g3[j]);
+      gc2[j] = math::fma(g, a2[j], gc2[j]);
+      gc3[j] = math::fma(g, a3[j], gc3[j]);
+    }
+}
+
+template <class T>
+void transpose_all(const T* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns, T* y) {
+  const std::int64_t y_stride = (rows + 15) / 16 * 16;
+  auto least = [](std::int64_t a, std::int64_t b) { return a < b ? a : b; };
+  for (std::int64_t i = 0; i < rows; i += lanes<T>)
+    for (std::int64_t j = 0; j < columns; j += lanes<T>)
+      transpose(x + i * x_stride + j, x_stride, least(lanes<T>, columns - j), least(lanes<T>, rows - i),
+                y + j * y_stride + i, y_stride);
+}
+
+/// Both from one range reduction.
+inline void sine_cosine(float x, float& sine, float& cosine) {
+  uint32_t quadrant;
+  const float r = math::reduce_half_pi(x, quadrant);
+  sine = math::sin_of_quadrant(r, quadrant);
+  cosine = math::sin_of_quadrant(r, quadrant + 1);
+}
+inline void sine_cosine(double x, double& sine, double& cosine) {
+  sine = math::sin(x);
+  cosine = math::cos(x);
+}
+
+template <class T>
+void fourier(const T* x, std::int64_t n, const T* f, std::int64_t m, bool sines, T* y) {
+  constexpr T two_pi = T(6.283185307179586476925);
+  for (std::int64_t k = 0; k < m; ++k) {
+    const T frequency = two_pi * f[k];
+    T *sine = y + k * n, *cosine = y + (m + k) * n;
+    if (sines) {
+#pragma omp simd
+      for (std::int64_t i = 0; i < n; ++i) sine[i] = math::sin(frequency * x[i]);
+    } else {
+#pragma omp simd
+      for (std::int64_t i = 0; i < n; ++i) {
+        T s, c;
+        sine_cosine(frequency * x[i], s, c);
+        sine[i] = s;
+        cosine[i] = c;
+      }
+    }
+  }
+}
+
+template <class T>
+void scale_rows(const T* x, const T* scale, std::int64_t rows, std::int64_t n, T* y) {
+  for (std::int64_t r = 0; r < rows; ++r, x += n, y += n) {
+    const T s = scale[r];
+#pragma omp simd
+    for (std::int64_t i = 0; i < n; ++i) y[i] = s * x[i];
+  }
+}
+
+template <class T>
+constexpr schedule::KernelsOf<T> table = {factors<T>, factors_vjp<T>, transpose_all<T>, fourier<T>, scale_rows<T>};
+
+}  // namespace
+
+extern const schedule::Kernels layer_kernels;
+const schedule::Kernels layer_kernels = {table<float>, table<double>};
+
+}  // namespace weft::inline WEFT_ISA

@@ -1,0 +1,33 @@
+#pragma once
+// Loops of the schedules that are compiled once per instruction set.
+
+#include <cstdint>
+
+namespace weft::schedule {
+
+template <class T>
+struct KernelsOf {
+  /// q[e, d] = a2[e, d] c2[d] + a3[e, d] c3[d]: the left factors of one row of an inner weight when n_L = 1.
+  void (*factors)(const T* a2, const T* a3, const T* c2, const T* c3, std::int64_t e, std::int64_t d, T* q);
+  /// g2[e, d] += gq c2, g3 += gq c3, gc2[d] = Σ_e a2 gq, gc3[d] = Σ_e a3 gq.
+  void (*factors_vjp)(const T* a2, const T* a3, const T* c2, const T* c3, const T* gq, std::int64_t e, std::int64_t d,
+                      T* g2, T* g3, T* gc2, T* gc3);
+  /// y[j, i] = x[i, j] for x: [rows, columns] with rows x_stride apart; rows of y are padded(rows) apart, and written
+  /// whole.
+  void (*transpose)(const T* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns, T* y);
+  /// y[k, i] = sin(2π f_k x_i) for k < m and, unless `sines`, y[m + k, i] = cos(2π f_k x_i): [m or 2 m, n].
+  void (*fourier)(const T* x, std::int64_t n, const T* f, std::int64_t m, bool sines, T* y);
+  /// y[r, i] = scale[r] x[r, i]; x may be y.
+  void (*scale_rows)(const T* x, const T* scale, std::int64_t rows, std::int64_t n, T* y);
+};
+
+struct Kernels {
+  KernelsOf<float> f32;
+  KernelsOf<double> f64;
+};
+
+/// For the current instruction set.
+template <class T>
+const KernelsOf<T>& kernels();
+
+}  // namespace weft::schedule

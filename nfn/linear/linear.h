@@ -1,0 +1,79 @@
+#pragma once
+// Linear equivariant layers from their term lists (spec 4, 7.4), and the first layer on Gaussian Fourier features.
+
+#include <optional>
+#include <string>
+
+#include "weft/groups/term.h"
+#include "weft/nfn/linear/pieces.h"
+#include "weft/nfn/reading.h"
+#include "weft/nn/parameters.h"
+
+namespace weft {
+
+/// d -> e channels by a list of terms of degree 1 and 0, as derive_linear writes it. What the list computes, with its
+/// names of parameters. Lists of plain products (spec 4.1) run as one hand-written node: one product per term, network
+/// and value of the fixed indices; other lists (means, broadcasts) run on the interpreter.
+///   inputs   one feature per tensor of `in`, [B, d taps, axes…]; activation and channel dropout are applied as they
+///   are
+///            read
+///   outputs  one per tensor of `out`, [B, e taps,
+///   axes…]
+/// Results do not depend on the number of threads. The layer must outlive the step.
+class LinearLayer {
+ public:
+  /// Throws what TermList throws.
+  LinearLayer(Parameters& parameters, const std::string& name, const Space& in, const Space& out,
+              const std::string& terms, std::int64_t d, std::int64_t e);
+
+  const TermList& list() const { return list_; }
+  /// Throws ShapeError, TypeError for inputs that do not fit, what check_input throws.
+  void operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
+                  const LayerInput& input = {}) const;
+  /// With the learned tensors given, one per list().parameters().
+  void operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
+                  const LayerInput& input = {}) const;
+
+ private:
+  friend class FourierLinear;
+  TermList list_;
+  std::int64_t d_, e_;
+  std::vector<int> numbers_;
+  std::optional<linear::Pieces> pieces_;
+};
+
+/// Gaussian Fourier features of every entry x (spec 2.6): sin(2π f_m x) and, unless `sines` is set, cos(2π f_m x);
+/// m frequencies f ~ deviation N(0, 1), frozen. With cosines the features are even and odd, so that only permutations
+/// of the hidden neurons are left of the group; sines alone keep signs.
+struct FourierOptions {
+  std::int64_t frequencies = 128;
+  double deviation = 3;
+  bool sines = false;
+};
+
+/// LinearLayer on the Fourier features of raw weights (one channel): 2 m (or m) -> e channels. The features are made
+/// tile by tile inside the products, forward and again in the backward pass, and never written to memory.
+class FourierLinear {
+ public:
+  /// Throws UsageError when the list is not one of plain products, or the space has taps.
+  FourierLinear(Parameters& parameters, const std::string& name, const Space& in, const Space& out,
+                const std::string& terms, const FourierOptions& options, std::int64_t e);
+
+  const TermList& list() const { return linear_.list(); }
+  /// inputs: [B, 1, axes…] without gradient; throws UsageError when one is wanted, TypeError where the group does not
+  /// allow the features.
+  void operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs) const;
+  void operator()(std::span<const Var> inputs, const Var& frequencies, std::span<const Var> learned,
+                  std::span<Var> outputs) const;
+
+ private:
+  FourierOptions options_;
+  LinearLayer linear_;
+  int frequencies_;
+};
+
+/// The features themselves: x [B, 1, axes…], frequencies [m] -> [B, 2 m (or m), axes…], sines first. The reference of
+/// FourierLinear. vjp  gx = Σ_m 2π f_m (gsin_m cos - gcos_m sin); frequencies are constants.
+Var fourier_features(const Var& x, const Var& frequencies, bool sines);
+
+}  // namespace weft

@@ -1,0 +1,53 @@
+#pragma once
+// The schedule of LinearLayer and FourierLinear. Internal to nfn/linear.
+
+#include "weft/nfn/linear/pieces.h"
+#include "weft/nfn/reading.h"
+
+namespace weft::linear {
+
+using namespace schedule;
+
+/// One tensor of a batch: network after network, `channels` rows of `size` entries.
+template <class T>
+struct Batch {
+  T* data = nullptr;
+  std::int64_t channels = 0, size = 0;
+  T* at(std::int64_t net) const { return data + net * channels * size; }
+};
+
+template <class T>
+struct Call {
+  const Pieces* pieces = nullptr;
+  std::int64_t batch = 0;
+  Batch<const T>* in = nullptr;    ///< by feature; of raw weights (one channel) when there are frequencies
+  Batch<T>* out = nullptr;         ///< by target
+  const T* const* mask = nullptr;  ///< by feature: [batch, channels], or null
+  const T* const* phi = nullptr;   ///< by parameter
+  Reading<T> reading;
+  const T* frequencies = nullptr;  ///< [m], or null: the features are `in` themselves
+  std::int64_t m = 0;
+  bool sines = false;
+  int features = 0, targets = 0, parameters = 0;
+
+  const T* mask_of(int feature, std::int64_t net) const {
+    return mask[feature] ? mask[feature] + net * in[feature].channels : nullptr;
+  }
+  /// Channels that phi contracts.
+  std::int64_t d(int feature) const { return frequencies ? (sines ? m : 2 * m) : in[feature].channels; }
+};
+
+template <class T>
+struct CallGradients {
+  Batch<const T>* y;  ///< by target
+  Batch<T>* x;        ///< by feature, or null when none is wanted
+  T* x_beta;
+  const Grad<T>* phi;  ///< by parameter
+};
+
+template <class T>
+void forward(const Call<T>& call, Arena& arena);
+template <class T>
+void vjp(const Call<T>& call, const CallGradients<T>& g, Arena& arena);
+
+}  // namespace weft::linear

@@ -1,0 +1,182 @@
+#include "weft/nfn/magep/invariant.h"
+
+#include <memory>
+
+#include "weft/nfn/magep/schedule.h"
+#include "weft/nfn/magep/sums.h"
+#include "weft/nfn/magep/terms.h"
+#include "weft/nfn/term_layer.h"
+#include "weft/ops/terms.h"
+
+namespace weft {
+namespace {
+
+using namespace magep;
+
+constexpr const char* who = "magep_invariant";
+
+template <class T>
+struct State : SuffixState<T> {
+  const T* phi[9];
+};
+
+/// The piece of the vector of layer L that phi number m reads.
+struct Piece {
+  std::int64_t offset, size;
+};
+Piece piece(const EndVector& at, int m) {
+  switch (m) {
+    case 1:
+      return {at.WW, at.bW - at.WW};
+    case 2:
+      return {at.prefix, at.WW - at.prefix};
+    case 3:
+      return {at.bW, at.Wb - at.bW};
+    case 4:
+      return {at.Wb, at.trace_WW - at.Wb};
+    case 5:
+      return {at.trace_WW, at.trace_bW - at.trace_WW};
+    case 6:
+      return {at.trace_bW, at.b - at.trace_bW};
+    default:
+      return {at.b, at.size - at.b};
+  }
+}
+
+template <class T>
+void forward(const State<T>& s, T* y, Arena& arena) {
+  const Sizes& z = s.z;
+  const EndVector at(z);
+  const auto features = one_each<OneNetwork<T>>(arena, s.reading.changes() ? threads() : 0, z);
+  parallel_workers(z.batch, 1, [&](std::int64_t net, std::int64_t, int worker) {
+    SuffixState<T> view = s;
+    if (s.reading.changes()) features[static_cast<std::size_t>(worker)].read(s, net, view);
+    suffixes(view, net);
+    end_vector(view, net);
+    std::copy_n(s.phi[8], z.e, y + net * z.e);
+  });
+  parallel_blocks(z.e, row_grain(z.e), [&](std::int64_t e0, std::int64_t e1) {
+    for (int m = 1; m <= 7; ++m) {
+      const auto [offset, k] = piece(at, m);
+      product<T>({1, z.batch, e1 - e0, k}, {s.x + offset, 0, at.size, 1}, {s.phi[m] + e0 * k, 0, 1, k}, 1, y + e0, 0,
+                 z.e);
+    }
+  });
+}
+
+template <class T>
+void vjp(const State<T>& s, const FeatureGradients<T>& g, const Grad<T>* phi, const T* gy, Arena& arena) {
+  const Sizes& z = s.z;
+  const int L = z.L();
+  const EndVector at(z);
+  T* gx = numbers<T>(arena, z.batch * at.size);
+  parallel_blocks(z.e, row_grain(z.e), [&](std::int64_t e0, std::int64_t e1) {
+    for (int m = 1; m <= 7; ++m) {
+      const auto [offset, k] = piece(at, m);
+      product<T>({1, e1 - e0, k, z.batch}, {gy + e0, 0, 1, z.e}, {s.x + offset, 0, at.size, 1}, phi[m].beta,
+                 phi[m].data + e0 * k, 0, k);
+    }
+    for (std::int64_t e = e0; e < e1; ++e) {
+      T sum = phi[8].beta == T(0) ? T(0) : phi[8].data[e];
+      for (std::int64_t net = 0; net < z.batch; ++net) sum += gy[net * z.e + e];
+      phi[8].data[e] = sum;
+    }
+  });
+
+  std::int64_t size = padded(end_vector_scratch(z));
+  for (int i = 1; i <= L; ++i) size = std::max(size, padded(z.weight(i)));
+  for (int t = 0; t < L; ++t) size += padded(z.d * z.suffix(t)) + padded(z.d * z.width(t + 1));
+  PartialSums<T> sums(arena, z.batch, Psi<T>::kinds * (L + 1));
+  const PsiSums<T> psi_sums(sums, g.psi, z, arena);
+  sums.allocate();
+  struct Worker {
+    T **S, **b;
+    Psi<T> psi;
+    T* memory;
+  };
+  const int copies = s.reading.changes() ? threads() : 0;
+  const auto features = one_each<OneNetwork<T>>(arena, copies, z),
+             cotangents = one_each<OneNetwork<T>>(arena, copies, z);
+  T* zeros = numbers<T>(arena, L + 1);
+  std::fill_n(zeros, L + 1, T(0));
+  auto* all = numbers<Worker>(arena, threads());
+  for (int i = 0; i < threads(); ++i)
+    all[i] = {numbers<T*>(arena, L), numbers<T*>(arena, L + 1), PsiSums<T>::table(arena, L), numbers<T>(arena, size)};
+  parallel_workers(z.batch, sums.grain(), [&](std::int64_t begin, std::int64_t end, int worker) {
+    Worker& mine = all[worker];
+    Carve<T> memory{mine.memory};
+    for (int t = 0; t < L; ++t) mine.S[t] = memory.take(z.d * z.suffix(t));
+    for (int i = 1; i <= L; ++i) mine.b[i] = memory.take(z.d * z.width(i));
+    psi_sums.point(mine.psi, sums.open(begin));
+    for (int m = 1; m <= 7; ++m) {
+      const auto [offset, k] = piece(at, m);
+      product<T>({1, end - begin, k, z.e}, {gy + begin * z.e, 0, z.e, 1}, {s.phi[m], 0, k, 1}, 0,
+                 gx + begin * at.size + offset, 0, at.size);
+    }
+    SuffixState<T> view = s;
+    FeatureGradients<T> to = g;
+    if (s.reading.changes()) to.collect_in(cotangents[static_cast<std::size_t>(worker)], zeros);
+    for (std::int64_t net = begin; net < end; ++net) {
+      if (s.reading.changes()) features[static_cast<std::size_t>(worker)].read(s, net, view);
+      for (int t = 0; t < L; ++t) std::fill_n(mine.S[t], z.d * z.suffix(t), T(0));
+      for (int i = 1; i <= L; ++i) std::fill_n(mine.b[i], z.d * z.width(i), T(0));
+      end_vector_vjp<T>(view, net, gx + net * at.size, {mine.S, mine.b, mine.psi}, memory.at);
+      suffixes_vjp<T>(view, net, mine.S, to.W, to.W_beta);
+      for (int i = 1; i <= L; ++i) add_to<T>({to.b(i, net), to.b_beta[i]}, mine.b[i], z.d * z.width(i));
+      if (s.reading.changes()) g.take(s, net, cotangents[static_cast<std::size_t>(worker)], memory.at);
+    }
+  });
+  sums.close();
+}
+
+}  // namespace
+
+MagepInvariant::MagepInvariant(Parameters& parameters, const std::string& name, const Space& space, std::int64_t d,
+                               std::int64_t e, bool train_psi)
+    : list_(space, Space::parse("y"), magep_invariant_terms(static_cast<int>(dense_widths(who, space).size()) - 1)),
+      d_(d),
+      e_(e),
+      numbers_(declare_parameters(parameters, name, list_, d, e, train_psi)),
+      tables_(tables_of(who, list_, "")) {}
+
+Var MagepInvariant::operator()(const Parameters& parameters, std::span<const Var> inputs,
+                               const LayerInput& input) const {
+  if (inputs.empty()) throw ShapeError("[{}] no inputs", who);
+  return (*this)(inputs, learned_on(parameters, inputs[0].tape(), numbers_), input);
+}
+
+Var MagepInvariant::operator()(std::span<const Var> inputs, std::span<const Var> learned,
+                               const LayerInput& input) const {
+  check_features(who, list_, inputs, d_, 1);
+  check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
+  check_input(who, input, list_.in());
+  Tape& tape = inputs[0].tape();
+  Arena& arena = tape.arena();
+  return with_float(inputs[0].dtype(), who, [&](auto t) {
+    using T = decltype(t);
+    const Tensor y = tape.empty({inputs[0].shape()[0], e_}, dtype_of<T>);
+    auto* s = new (arena.allocate(sizeof(State<T>))) State<T>{};
+    lay_out_suffixes<T>(*s, tables_, d_, e_, inputs, learned, tables_.L(), list_.in(), input, arena);
+    const auto L = static_cast<std::size_t>(tables_.L());
+    for (int m = 1; m <= 8; ++m)
+      s->phi[m] = learned[static_cast<std::size_t>(tables_.phi[L].b[m])].value().template data<T>();
+    const Arena::Mark mark = arena.mark();
+    forward(*s, y.data<T>(), arena);
+    arena.rewind(mark);
+
+    const std::size_t count = inputs.size() + learned.size();
+    const std::span<Var> all(numbers<Var>(arena, static_cast<std::int64_t>(count)), count);
+    std::uninitialized_copy(inputs.begin(), inputs.end(), all.begin());
+    std::uninitialized_copy(learned.begin(), learned.end(), all.begin() + static_cast<std::ptrdiff_t>(inputs.size()));
+    return tape.record(who, y, Type::plain(2), all, [s, tables = &tables_](Backward& back) {
+      const int L = tables->L(), features = 2 * L;
+      const FeatureGradients<T> g = feature_gradients<T>(*tables, back);
+      Grad<T> phi[9];
+      for (int m = 1; m <= 8; ++m)
+        phi[m] = gradient_of<T>(back, features + tables->phi[static_cast<std::size_t>(L)].b[m]);
+      vjp(*s, g, phi, back.cotangent().data<T>(), back.arena());
+    });
+  });
+}
+
+}  // namespace weft

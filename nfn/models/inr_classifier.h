@@ -1,0 +1,40 @@
+#pragma once
+
+#include <vector>
+
+#include "weft/nfn/linear/linear.h"
+#include "weft/nfn/magep/equivariant.h"
+#include "weft/nfn/magep/invariant.h"
+#include "weft/nn/layers.h"
+
+namespace weft {
+
+/// Class of what an implicit representation (a SIREN) shows, from its weights (spec 2.6): Fourier features, Linear ->
+/// d, sin, channel dropout, [E d -> d, sin, channel dropout] x layers, I d -> d, MLP d -> head -> head -> classes with
+/// dropout. With sines and cosines it is invariant under hidden permutations, with sines alone under signs too.
+class InrClassifier {
+ public:
+  struct Config {
+    std::vector<std::int64_t> widths = {2, 32, 32, 1};
+    FourierOptions fourier = {};
+    std::int64_t d = 128, head = 1000, classes = 10;
+    int layers = 3;
+    double dropout = 0.1;
+  };
+  InrClassifier(Parameters& parameters, const Config& config);
+
+  const Space& space() const { return space_; }
+  /// x: one feature per tensor of space(), [B, 1, …]      logits [B, classes]
+  /// In training give a key that differs from step to step; without one nothing is dropped.
+  Var operator()(const Parameters& parameters, std::span<const Var> x, const std::optional<Key>& training) const;
+
+ private:
+  Space space_;
+  double dropout_;
+  FourierLinear linear_;
+  std::vector<MagepEquivariant> layers_;
+  MagepInvariant pool_;
+  std::vector<Linear> head_;
+};
+
+}  // namespace weft

@@ -1,0 +1,25 @@
+#pragma once
+// One training step (forward, backward, Adam) of the benchmark models (spec 2.6), timed: what `weft_bench_step` and the
+// command line print.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace weft {
+
+struct StepTiming {
+  std::string name;
+  std::int64_t parameters = 0;  ///< all, trained or not
+  double min_s = 0, median_s = 0;
+  double peak_mib = 0;  ///< of the process beyond what it held before the model was built
+};
+
+/// Trains on random weights, batch and sizes of the published benchmarks, for `seconds` after three steps of warming
+/// up. name: cnn (float32, batch 8) or inr (batch 32). Throws UsageError for another.
+StepTiming time_step(std::string_view name, double seconds);
+
+/// "cnn weft parameters=… min_ms=… median_ms=… peak_mib=…"
+std::string str(const StepTiming& timing);
+
+}  // namespace weft

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Installs a build into a temporary prefix and builds and runs tests/build/consumer against it.
+#   install.sh SOURCE BUILD
+set -euo pipefail
+source=$1 build=$2
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+cmake --install "$build" --prefix "$folder/prefix" >/dev/null
+(cd "$source" && find weft.h core groups autograd ops nn nfn io zoo -name '*.h' | sort) >"$folder/public"
+(cd "$folder/prefix/include/weft" && find . -type f | sed 's|^\./||' | sort) >"$folder/installed"
+diff "$folder/public" "$folder/installed" || { echo "install: other headers than the public ones"; exit 1; }
+if grep -rn --include="*.cmake" "$source" "$folder/prefix"; then
+  echo "install: the exported files name the source folder"
+  exit 1
+fi
+
+cmake -S "$source/tests/build/consumer" -B "$folder/build" -G Ninja -DCMAKE_PREFIX_PATH="$folder/prefix" >"$folder/log" ||
+  { cat "$folder/log"; exit 1; }
+cmake --build "$folder/build" >"$folder/log" || { cat "$folder/log"; exit 1; }
+cd "$folder/build"
+./consumer
+./files
+if ldd ./files | grep -E 'gomp|libomp|blas'; then
+  echo "install: a program with weft::safetensors alone needs more than it should"
+  exit 1
+fi

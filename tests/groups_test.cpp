@@ -1,0 +1,498 @@
+#include <algorithm>
+#include <cmath>
+
+#include <Eigen/Dense>
+#include <doctest/doctest.h>
+
+#include "weft/groups/element.h"
+#include "weft/groups/rules.h"
+#include "weft/ops/act.h"
+#include "weft/tests/op_runner.h"
+#include "weft/tests/random_space.h"
+
+using namespace weft;
+using namespace weft::testing;
+
+namespace {
+
+constexpr const char* dense_text =
+    "# a space: factors, then tensors with their axes\n"
+    "in: fixed(1); out: fixed(10); h1, h2: positive_monomial(16)        W1[h1, in*; taps=3x3] b1[h1] W2[h2, h1*] "
+    "b2[h2] W3[out, h2*] b3[out]";
+constexpr const char* attention_text =
+    "h: permutation(2); q, v: GL(16) per h; m: fixed(32); s: permutation(32); a: permutation(64)\n"
+    "WQ[h, m, q] WK[h, m, q*] WV[h, m, v] WO[h, v*, s] WA[s*, a] bA[a] WB[a*, m] bB[m]";
+
+using Features = std::vector<Tensor>;
+
+Features random_features(const Space& space, Key key, DType dtype = DType::f64) {
+  Features x;
+  for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i) {
+    x.push_back(Tensor::zeros(space.feature_shape(i, 2, 2), dtype));
+    fill_normal(x.back(), key.at(static_cast<std::uint64_t>(i)));
+  }
+  return x;
+}
+
+Features act(const Element& g, const Features& x) {
+  Features y;
+  for (std::size_t i = 0; i < x.size(); ++i) y.push_back(weft::act(g, static_cast<int>(i), x[i]));
+  return y;
+}
+
+/// Largest difference of one tensor over its largest value, of all tensors.
+double difference(const Features& a, const Features& b) {
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    worst = std::max(worst, relative_error(a[i].to(DType::f64).span<double>(), b[i].to(DType::f64).span<double>()));
+  return worst;
+}
+
+double dot(const Features& a, const Features& b, bool absolute) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    for (std::size_t k = 0; k < a[i].span<double>().size(); ++k) {
+      const double product = a[i].span<double>()[k] * b[i].span<double>()[k];
+      sum += absolute ? std::abs(product) : product;
+    }
+  return sum;
+}
+
+/// Every element of the group: not even the identity permutation is left out.
+constexpr ElementRange whole_group{0.4, 2.5, 10, false};
+
+}  // namespace
+
+TEST_CASE("spaces: the examples of spec 7.1 print in canonical form and parse back") {
+  const Space dense = Space::parse(dense_text), attention = Space::parse(attention_text);
+  CHECK(dense.str() ==
+        "in: fixed(1); out: fixed(10); h1: positive_monomial(16); h2: positive_monomial(16) W1[h1, in*; taps=3x3] "
+        "b1[h1] W2[h2, h1*] b2[h2] W3[out, h2*] b3[out]");
+  CHECK(attention.str() ==
+        "h: permutation(2); q: GL(16) per h; v: GL(16) per h; m: fixed(32); s: permutation(32); a: permutation(64) "
+        "WQ[h, m, q] WK[h, m, q*] WV[h, m, v] WO[h, v*, s] WA[s*, a] bA[a] WB[a*, m] bB[m]");
+  CHECK(Space::parse(dense.str()) == dense);
+  CHECK(Space::parse(attention.str()) == attention);
+  CHECK(dense.parameters() == 9 * 16 + 16 + 16 * 16 + 16 + 10 * 16 + 10);
+  CHECK(dense.tensors()[0].taps() == 9);
+  CHECK(dense.feature_shape(0, 5, 2) == Shape{5, 18, 16, 1});
+  CHECK(attention.type(3).str() == "[., ., h, v*, s]");
+}
+
+TEST_CASE("spaces: white space, comments and the optional ';' before the tensors are free") {
+  const Space expected = Space::parse("h: permutation(2); q: GL(3) per h W[h, q*; taps=2x1] y");
+  for (const char* text : {"h:permutation(2);q:GL(3)per h W[h,q*;taps=2x1]y",
+                           "h : permutation ( 2 ) ;\n\tq : GL ( 3 ) per\n h ; W [ h , q * ; taps = 2 x 1 ] y # end",
+                           "#first\nh: permutation(2); # heads\nq: GL(3) per# of them\nh\r\nW[h, q*; taps=2x1]\ny\n"})
+    CHECK_MESSAGE(Space::parse(text) == expected, text);
+  // Only the whole word `per` is one.
+  const Space names = Space::parse("h: permutation(2); q: GL(3) perform[q, h]");
+  CHECK(names.factors()[1].per.empty());
+  CHECK(names.tensors()[0].name == "perform");
+}
+
+TEST_CASE("spaces: builders follow their spec, and parse back") {
+  const std::int64_t widths[] = {3, 5, 4, 2};
+  const std::array<std::int64_t, 2> taps[] = {{3, 3}, {1, 2}, {1, 1}};
+  CHECK(mlp_space(widths, Kind::sign_monomial).str() ==
+        "in: fixed(3); h1: sign_monomial(5); h2: sign_monomial(4); out: fixed(2) W1[h1, in*] b1[h1] W2[h2, h1*] b2[h2] "
+        "W3[out, h2*] b3[out]");
+  CHECK(cnn_space(widths, taps, Kind::positive_monomial).str() ==
+        "in: fixed(3); h1: positive_monomial(5); h2: positive_monomial(4); out: fixed(2) W1[h1, in*; taps=3x3] b1[h1] "
+        "W2[h2, h1*; taps=1x2] b2[h2] W3[out, h2*] b3[out]");
+  CHECK(transformer_space({6, 5, 3, 4, 2}, false).str() ==
+        "h: permutation(3); q: GL(4) per h; v: GL(2) per h; m: fixed(6); s: permutation(6); a: permutation(5) "
+        "WQ[h, m, q] WK[h, m, q*] WV[h, m, v] WO[h, v*, s] WA[s*, a] bA[a] WB[a*, m] bB[m]");
+  CHECK(transformer_space({6, 5, 3, 4, 2, 2}, true).str() ==
+        "s: permutation(6); h.0: permutation(3); q.0: GL(4) per h.0; v.0: GL(2) per h.0; a.0: permutation(5); "
+        "h.1: permutation(3); q.1: GL(4) per h.1; v.1: GL(2) per h.1; a.1: permutation(5) "
+        "WQ.0[h.0, s*, q.0] WK.0[h.0, s*, q.0*] WV.0[h.0, s*, v.0] WO.0[h.0, v.0*, s] WA.0[s*, a.0] bA.0[a.0] "
+        "WB.0[a.0*, s] bB.0[s] "
+        "WQ.1[h.1, s*, q.1] WK.1[h.1, s*, q.1*] WV.1[h.1, s*, v.1] WO.1[h.1, v.1*, s] WA.1[s*, a.1] bA.1[a.1] "
+        "WB.1[a.1*, s] bB.1[s]");
+  for (int blocks = 1; blocks <= 3; ++blocks)
+    for (bool residual : {false, true}) {
+      const Space space = transformer_space({6, 5, 3, 4, 2, blocks}, residual);
+      CHECK(Space::parse(space.str()) == space);
+      CHECK(space.parameters() == blocks * (2 * 3 * 6 * 4 + 2 * 3 * 6 * 2 + 2 * 6 * 5 + 5 + 6));
+    }
+  for (Kind kind : {Kind::permutation, Kind::positive_monomial, Kind::sign_monomial})
+    for (std::size_t layers = 2; layers <= 3; ++layers) {
+      const Space mlp = mlp_space(std::span(widths).first(layers + 1), kind),
+                  cnn = cnn_space(std::span(widths).first(layers + 1), std::span(taps).first(layers), kind);
+      CHECK(Space::parse(mlp.str()) == mlp);
+      CHECK(Space::parse(cnn.str()) == cnn);
+    }
+  CHECK(mlp_space(widths, Kind::sign_monomial).with_kind(Kind::sign_monomial, Kind::permutation) ==
+        mlp_space(widths, Kind::permutation));
+  CHECK_THROWS_WITH_AS(mlp_space(std::span(widths).first(2), Kind::permutation),
+                       "[space] 2 widths; allowed: 3 or more (two layers)", UsageError);
+  CHECK_THROWS_WITH_AS(mlp_space({}, Kind::permutation), "[space] 0 widths; allowed: 3 or more (two layers)",
+                       UsageError);
+  CHECK_THROWS_WITH_AS(cnn_space(widths, std::span(taps).first(2), Kind::permutation),
+                       "[space] taps of 2 layers for 3 layers", UsageError);
+}
+
+TEST_CASE("spaces: 1000 random ones parse back") {
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+    const Space space = random_space(Key(seed, "round trip"));
+    CHECK_MESSAGE(Space::parse(space.str()) == space, space.str());
+  }
+}
+
+TEST_CASE("spaces: mangled text is refused or reads as it prints") {
+  int read = 0;
+  for (std::uint64_t seed = 0; seed < 20000; ++seed) {
+    Draw draw(Key(seed, "mangled"));
+    const std::string text = mangled(seed % 2 ? dense_text : attention_text, draw);
+    try {
+      const Space space = Space::parse(text);
+      CHECK_MESSAGE(Space::parse(space.str()) == space, text);
+      ++read;
+    } catch (const ParseError&) {}
+  }
+  CHECK(read > 1000);
+  CHECK(read < 10000);
+}
+
+TEST_CASE("spaces: every parse error, word for word") {
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "[space] line 1, column 1: expected at least one tensor, found 'end'"},
+      {"h: fixed(2);\n", "[space] line 2, column 1: expected at least one tensor, found 'end'"},
+      {"3", "[space] line 1, column 1: expected a name of a factor or tensor, found '3'"},
+      {"h, 2: fixed(2) W[h]", "[space] line 1, column 4: expected a name of a factor, found '2: fixed(2) '"},
+      {"h, g fixed(2) W[h]",
+       "[space] line 1, column 6: expected ':' behind the names of factors, found 'fixed(2) W[h'"},
+      {"h: rotation(2) W[h]",
+       "[space] line 1, column 4: expected a kind (fixed, permutation, positive_monomial, sign_monomial, GL), found "
+       "'rotation(2) '"},
+      {"h: (2) W[h]",
+       "[space] line 1, column 4: expected a kind (fixed, permutation, positive_monomial, sign_monomial, GL), found "
+       "'(2) W[h]'"},
+      {"h: fixed 2 W[h]", "[space] line 1, column 10: expected '(' before a factor's size, found '2 W[h]'"},
+      {"h: fixed(-2) W[h]", "[space] line 1, column 10: expected a number as a factor's size, found '-2) W[h]'"},
+      {"h: fixed(2 W[h]", "[space] line 1, column 12: expected ')' behind a factor's size, found 'W[h]'"},
+      {"h: fixed(99999999999) W[h]",
+       "[space] line 1, column 20: a number too large as a factor's size, found '9) W[h]'"},
+      {"h: permutation(2); q: GL(2) per 3 W[h]",
+       "[space] line 1, column 33: expected a name of the head factor, found '3 W[h]'"},
+      {"in: fixed(1)\nout: fixed(2) W[out, in*]",
+       "[space] line 2, column 4: expected ';' before the declaration of 'out', found ': fixed(2) W'"},
+      {"h: fixed(2)\n W[h, g*]",
+       "[space] line 2, column 7: expected a declared factor as axis of tensor 'W', found 'g*]'"},
+      {"h: fixed(2) W[]", "[space] line 1, column 15: expected a declared factor as axis of tensor 'W', found ']'"},
+      {"h: fixed(2) W[h", "[space] line 1, column 16: expected ']' behind a tensor's axes, found 'end'"},
+      {"h: fixed(2) W[h; tap=2x2]",
+       "[space] line 1, column 18: expected 'taps' behind ';' in a tensor, found 'tap=2x2]'"},
+      {"h: fixed(2) W[h; taps 2x2]", "[space] line 1, column 23: expected '=' behind 'taps', found '2x2]'"},
+      {"h: fixed(2) W[h; taps=x2]", "[space] line 1, column 23: expected a number of tap rows, found 'x2]'"},
+      {"h: fixed(2) W[h; taps=2]", "[space] line 1, column 24: expected 'x' between tap rows and columns, found ']'"},
+      {"h: fixed(2) W[h; taps=2x]", "[space] line 1, column 25: expected a number of tap columns, found ']'"},
+      {"h: fixed(2) W[h]\n# comment\n; b",
+       "[space] line 3, column 1: expected a name of a factor or tensor, found '; b'"},
+      {"h: fixed(2) W[h] g: fixed(3)",
+       "[space] line 1, column 19: expected a name of a factor or tensor, found ': fixed(3)'"},
+      // What is wrong with the meaning has no place.
+      {"h, h: fixed(2) W[h]", "[space] factor 'h' is declared twice"},
+      {"h: fixed(0) W[h]", "[space] factor 'h' has size 0; allowed: 1 or more"},
+      {"h: fixed(2) W[h] W[h]", "[space] tensor 'W' is declared twice"},
+      {"h: fixed(2) W[h; taps=0x3]", "[space] tensor 'W' has taps 0x3; allowed: 1x1 or more"},
+      {"per: fixed(2) W[per]",
+       "[space] factor 'per'; allowed as a name: a letter, then letters, digits, '_' and '.', but not 'per'"},
+      {"h: fixed(2) W[h] per[h]",
+       "[space] tensor 'per'; allowed as a name: a letter, then letters, digits, '_' and '.', but not 'per'"},
+      {"q: GL(2) per h W[q]", "[space] factor 'q' is per 'h', which is not declared"},
+      {"h: permutation(2); m: fixed(2) per h W[h, m]",
+       "[space] factor 'm' is fixed and per 'h'; a fixed axis needs no copies"},
+      {"h: fixed(2); q: GL(2) per h W[h, q]",
+       "[space] factor 'q' is per 'h' (fixed(2)); allowed: a permutation that is itself per nothing"},
+      {"h: permutation(2); r: permutation(2) per h; q: GL(2) per r W[h, r, q]",
+       "[space] factor 'q' is per 'r' (permutation(2) per h); allowed: a permutation that is itself per nothing"},
+      {"h: permutation(2); q: GL(2) per h W[q]",
+       "[space] tensor 'W' has an axis 'q' per h and 0 axes 'h'; allowed: exactly one"},
+      {"h: permutation(2); q: GL(2) per h W[h, q, h]",
+       "[space] tensor 'W' has an axis 'q' per h and 2 axes 'h'; allowed: exactly one"},
+  };
+  for (const auto& [text, message] : cases) CHECK_THROWS_WITH_AS(Space::parse(text), message, ParseError);
+}
+
+TEST_CASE("spaces: given as data they are checked as text is") {
+  const Factor h{"h", Kind::fixed, 2, ""};
+  CHECK_THROWS_WITH_AS(
+      Space({{"h 1", Kind::fixed, 2, ""}}, {}),
+      "[space] factor 'h 1'; allowed as a name: a letter, then letters, digits, '_' and '.', but not 'per'",
+      ParseError);
+  CHECK_THROWS_WITH_AS(
+      Space({h}, {{"", {{0, Role::vector}}}}),
+      "[space] tensor ''; allowed as a name: a letter, then letters, digits, '_' and '.', but not 'per'", ParseError);
+  CHECK_THROWS_WITH_AS(Space({h}, {{"W", {{1, Role::vector}}}}), "[space] tensor 'W' has an axis over factor 1 of 1",
+                       ParseError);
+  CHECK_THROWS_WITH_AS(Space({h}, {{"W", {{-1, Role::vector}}}}), "[space] tensor 'W' has an axis over factor -1 of 1",
+                       ParseError);
+  CHECK_THROWS_WITH_AS(Space({h}, {{"W", {{0, Role::vector}}, -1, -1}}),
+                       "[space] tensor 'W' has taps -1x-1; allowed: 1x1 or more", ParseError);
+  CHECK_THROWS_WITH_AS(Space({h}, {{"W", {}, 3, 3}}),
+                       "[space] tensor 'W' has taps 3x3 and no axes; a kernel connects two layers", ParseError);
+  const Space space({h}, {{"W", {{0, Role::vector}}}});
+  CHECK(space.tensor("W") == 0);
+  CHECK(space.find_tensor("b") == -1);
+  CHECK(space.find_factor("h") == 0);
+  CHECK_THROWS_WITH_AS(space.tensor("b"), "[space] no tensor 'b'; there are: W", UsageError);
+}
+
+TEST_CASE("elements: the group laws hold on 200 random spaces") {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const Key key(seed, "group laws");
+    const Space space = random_space(key.at("space"));
+    INFO(space.str());
+    const ElementRange range = seed % 2 ? ElementRange{} : whole_group;
+    const Element f = Element::random(space, key.at("f"), range), g = Element::random(space, key.at("g"), range),
+                  k = Element::random(space, key.at("k"), range), one = Element::identity(space);
+    const Features x = random_features(space, key.at("x")), c = random_features(space, key.at("c"));
+    CHECK(difference(act(one, x), x) == 0);
+    CHECK(difference(act(f.then(g), x), act(g, act(f, x))) < 1e-12);  // (f then g) acts as g after f
+    CHECK(difference(act(f.then(g).then(k), x), act(f.then(g.then(k)), x)) < 1e-11);
+    CHECK(difference(act(f.then(one), x), act(f, x)) < 1e-14);
+    CHECK(difference(act(one.then(f), x), act(f, x)) < 1e-14);
+    CHECK(difference(act(f.inverse(), act(f, x)), x) < 1e-11);
+    CHECK(difference(act(f.then(f.inverse()), x), x) < 1e-11);
+    CHECK(difference(act(f.inverse().then(f), x), x) < 1e-11);
+    CHECK(difference(act(f.then(g).inverse(), x), act(g.inverse().then(f.inverse()), x)) < 1e-10);
+    CHECK(difference(act(f.dual().dual(), x), act(f, x)) < 1e-14);
+    CHECK(difference(act(f.then(g).dual(), x), act(f.dual().then(g.dual()), x)) < 1e-11);
+    const Features moved = act(f, x), covectors = act(f.dual(), c);
+    CHECK(std::abs(dot(covectors, moved, false) - dot(c, x, false)) < 1e-12 * dot(covectors, moved, true));
+    // float32: the same element, up to the rounding of the input and of the result.
+    Features narrow;
+    for (const Tensor& t : x) narrow.push_back(t.to(DType::f32));
+    CHECK(difference(act(f, narrow), moved) < 1e-5);
+  }
+}
+
+TEST_CASE("elements: random ones are what they promise") {
+  const Space space = Space::parse(
+      "p: permutation(5); m: positive_monomial(4); s: sign_monomial(4); h: permutation(2); G: GL(1); "
+      "q: GL(5) per h W[h, q]");
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const Element g = Element::random(space, Key(seed, "random element"));
+    for (const int i : {0, 3}) {
+      CHECK(!std::is_sorted(g.part(i).order.begin(), g.part(i).order.end()));  // no identity
+    }
+    for (double scale : g.part(1).scale) {
+      CHECK(scale >= 0.4);
+      CHECK(scale < 2.5);
+    }
+    CHECK(std::count(g.part(2).scale.begin(), g.part(2).scale.end(), 1.0) % 4 != 0);  // no constant sign vector
+    CHECK(std::abs(std::abs(g.part(4).matrix[0]) - std::sqrt(10.0)) < 1e-12);         // not even a single direction
+    for (std::ptrdiff_t copy = 0; copy < 2; ++copy) {
+      using Matrix = Eigen::Matrix<double, 5, 5, Eigen::RowMajor>;
+      const Eigen::Map<const Matrix> m(g.part(5).matrix.data() + 25 * copy),
+          inverse(g.part(5).inverse.data() + 25 * copy);
+      const Eigen::JacobiSVD<Matrix> svd(m);
+      CHECK(svd.singularValues()[0] == doctest::Approx(10));
+      CHECK(svd.singularValues()[4] == doctest::Approx(1));
+      CHECK((m * inverse - Matrix::Identity()).cwiseAbs().maxCoeff() < 1e-13);
+    }
+  }
+  // One element per purpose and seed, whatever else the space holds.
+  const Space smaller = Space::parse("q: GL(5) per h; h: permutation(2) W[h, q]");
+  CHECK(Element::random(smaller, Key(3, "x")).part(0).matrix == Element::random(space, Key(3, "x")).part(5).matrix);
+}
+
+TEST_CASE("elements: a wreath product moves its matrices with the heads, as spec 1.2 has it") {
+  // new[i] = g_{tau(i)} old[tau(i)]
+  const Space space = Space::parse("h: permutation(3); q: GL(2) per h W[h, q]");
+  const Element g = Element::random(space, Key(5, "wreath"));
+  const Tensor x = random_features(space, Key(5, "x"))[0].slice(0, 1), y = weft::act(g, 0, x);
+  for (std::size_t channel = 0; channel < 2; ++channel)
+    for (std::size_t i = 0; i < 3; ++i) {
+      const auto from = static_cast<std::size_t>(g.part(0).order[i]);
+      for (std::size_t r = 0; r < 2; ++r) {
+        double expected = 0;
+        for (std::size_t c = 0; c < 2; ++c)
+          expected += g.part(1).matrix[from * 4 + r * 2 + c] * x.span<double>()[channel * 6 + from * 2 + c];
+        CHECK(y.span<double>()[channel * 6 + i * 2 + r] == doctest::Approx(expected));
+      }
+    }
+}
+
+TEST_CASE("elements: malformed ones are refused") {
+  const Space space = Space::parse("p: permutation(2); m: positive_monomial(2); s: sign_monomial(2); G: GL(2) W[p]");
+  const Element g = Element::identity(space);
+  auto with = [&](int factor, auto change) {
+    std::vector<ElementPart> parts(g.parts().begin(), g.parts().end());
+    change(parts[static_cast<std::size_t>(factor)]);
+    return Element(space, std::move(parts));
+  };
+  constexpr const char* kind = "the part has another kind, size or number of copies";
+  CHECK_THROWS_WITH_AS(with(0, [](ElementPart& p) { p.kind = Kind::fixed; }),
+                       (std::string("[element] factor 'p' (permutation(2)): ") + kind).c_str(), ShapeError);
+  CHECK_THROWS_WITH_AS(with(0, [](ElementPart& p) { p.order.push_back(2); }),
+                       (std::string("[element] factor 'p' (permutation(2)): ") + kind).c_str(), ShapeError);
+  CHECK_THROWS_WITH_AS(with(1, [](ElementPart& p) { p.scale.clear(); }),
+                       (std::string("[element] factor 'm' (positive_monomial(2)): ") + kind).c_str(), ShapeError);
+  CHECK_THROWS_WITH_AS(with(3, [](ElementPart& p) { p.copies = 2; }),
+                       (std::string("[element] factor 'G' (GL(2)): ") + kind).c_str(), ShapeError);
+  CHECK_THROWS_WITH_AS(with(3, [](ElementPart& p) { p.inverse.clear(); }),
+                       (std::string("[element] factor 'G' (GL(2)): ") + kind).c_str(), ShapeError);
+  for (const std::vector<std::int32_t>& order : {std::vector{0, 0}, {0, 2}, {-1, 0}})
+    CHECK_THROWS_WITH_AS(with(0, [&](ElementPart& p) { p.order = order; }),
+                         "[element] factor 'p' (permutation(2)): the order is no permutation", UsageError);
+  CHECK_THROWS_WITH_AS(with(1, [](ElementPart& p) { p.scale[1] = -2; }),
+                       "[element] factor 'm' (positive_monomial(2)): scale -2; allowed: positive numbers", UsageError);
+  CHECK_THROWS_WITH_AS(with(1, [](ElementPart& p) { p.scale[1] = INFINITY; }),
+                       "[element] factor 'm' (positive_monomial(2)): scale inf; allowed: positive numbers", UsageError);
+  CHECK_THROWS_WITH_AS(with(2, [](ElementPart& p) { p.scale[0] = 0.5; }),
+                       "[element] factor 's' (sign_monomial(2)): scale 0.5; allowed: 1 and -1", UsageError);
+  CHECK_THROWS_WITH_AS(with(3, [](ElementPart& p) { p.matrix[1] = 1e-3; }),
+                       "[element] factor 'G' (GL(2)): matrix times inverse is not the identity", UsageError);
+  CHECK_THROWS_WITH_AS(with(3, [](ElementPart& p) { p.matrix[0] = NAN; }),
+                       "[element] factor 'G' (GL(2)): matrix times inverse is not the identity", UsageError);
+  CHECK_THROWS_WITH_AS(Element(space, {}), "[element] 0 parts for 4 factors", ShapeError);
+  CHECK_THROWS_WITH_AS(g.then(Element::identity(Space::parse("p: permutation(2) W[p]"))),
+                       "[element] composed with an element of another space", UsageError);
+  CHECK_THROWS_WITH_AS(weft::act(g, 0, Tensor::zeros({2, 3}, DType::f64)),
+                       "[act] tensor 'W': got shape [2, 3]; allowed: [batch, channels] and then [2]", ShapeError);
+}
+
+TEST_CASE("the rule table is spec 1.5, row by row") {
+  // Kinds in the order fixed, permutation, positive_monomial, sign_monomial, GL; x where the row allows it.
+  const std::pair<Action, std::string_view> table[] = {
+      {Action::reduce, "xx..."},        {Action::broadcast, "xx..."},
+      {Action::mix, "xx..."},           {Action::select, "x...."},
+      {Action::absolute, "xxxx."},      {Action::normalise, "xxxx."},
+      {Action::scale, "xxxxx"},         {Action::pointwise_any, "xx..."},
+      {Action::pointwise_odd, "xx.x."}, {Action::pointwise_homogeneous, "xxx.."},
+      {Action::channel_mix, "xxxxx"},   {Action::add_constant, "xx..."},
+  };
+  const Space space = Space::parse(
+      "f: fixed(2); p: permutation(2); m: positive_monomial(2); s: sign_monomial(2); G: GL(2) A[f] B[p] C[m] D[s] "
+      "E[G]");
+  for (const auto& [action, allowed] : table)
+    for (int kind = 0; kind < 5; ++kind) {
+      const std::string_view reason = refusal(action, all_kinds[kind]);
+      CHECK(reason.empty() == (allowed[static_cast<std::size_t>(kind)] == 'x'));
+      if (reason.empty()) {
+        CHECK_NOTHROW(require(action, "op", "T", space.type(kind)));
+        continue;
+      }
+      std::string text(reason);
+      if (const auto at = text.find("{op}"); at != std::string::npos) text.replace(at, 4, "op");
+      CHECK(text.find("{op}") == std::string::npos);
+      const Factor& f = space.factors()[static_cast<std::size_t>(kind)];
+      CHECK_THROWS_WITH_AS(require(action, "op", "T", space.type(kind)),
+                           ("[op] tensor 'T', axis 0 '" + f.name + "' (" + f.str() + "): " + text).c_str(), TypeError);
+    }
+  // A free axis never moves.
+  for (const auto& [action, allowed] : table) CHECK_NOTHROW(require(action, "op", "T", Type::plain(3)));
+  CHECK_THROWS_WITH_AS(require(Action::pointwise_odd, "tanh", "C", space.type(2)),
+                       "[tanh] tensor 'C', axis 0 'm' (positive_monomial(2)): tanh is not homogeneous; use relu or "
+                       "leaky_relu",
+                       TypeError);
+}
+
+TEST_CASE("a sum over heads is refused as long as an axis per head remains") {
+  const Space space = Space::parse("h: permutation(2); r: permutation(3) per h A[h, r]");
+  const Type type = space.type(0);
+  CHECK_NOTHROW(require(Action::reduce, "sum", "A", type, 1));
+  CHECK_THROWS_WITH_AS(require(Action::reduce, "sum", "A", type, 0),
+                       "[sum] tensor 'A', axis 0 'h' (permutation(2)): axis 'r' is per h, which the sum would forget; "
+                       "contract it first",
+                       TypeError);
+}
+
+TEST_CASE("add and concat need equal types; a gradient is no weight without a metric") {
+  const Space space = Space::parse(
+      "h1, h2: positive_monomial(2); p: permutation(2); s: sign_monomial(2); G: GL(2) A[h1] B[h2] C[h1*] P[p] Q[p*] "
+      "S[s] "
+      "T[s*] X[G] Y[G*] Z[h1, p]");
+  auto type = [&](const char* name) { return space.type(space.tensor(name)); };
+  CHECK_NOTHROW(require_equal("add", "A", type("A"), "A", type("A")));
+  CHECK_NOTHROW(require_equal("add", "P", type("P"), "Q", type("Q")));  // orthogonal: roles are one
+  CHECK_NOTHROW(require_equal("add", "S", type("S"), "T", type("T").dual()));
+  CHECK_THROWS_WITH_AS(
+      require_equal("add", "A", type("A"), "B", type("B")),
+      "[add] tensor 'A', axis 0 'h1' (positive_monomial(2)): axis 'h2' of tensor 'B' stands against it; "
+      "both must transform alike",
+      TypeError);
+  CHECK_THROWS_WITH_AS(require_equal("add", "A", type("A"), "Z", type("Z")),
+                       "[add] tensor 'A' has type [., ., h1], tensor 'Z' [., ., h1, p]; both must transform alike",
+                       TypeError);
+  const auto no_metric = [](const char* at, const char* dual, const char* factor) {
+    return std::string("[add] ") + at + ": '" + dual +
+           " is its dual, as a gradient is of its weight (it transforms by g^-T), and no metric that turns one into "
+           "the "
+           "other is invariant under " +
+           factor + "; contract them, or take plain tensors where a metric is chosen, as an optimiser does";
+  };
+  CHECK_THROWS_WITH_AS(require_equal("add", "A", type("A"), "C", type("C")),
+                       no_metric("tensor 'A', axis 0 'h1' (positive_monomial(2))", "h1*' of tensor 'C'", "h1").c_str(),
+                       TypeError);
+  CHECK_THROWS_WITH_AS(require_equal("add", "X", type("X"), "grad X", type("X").dual()),
+                       no_metric("tensor 'X', axis 0 'G' (GL(2))", "G*' of tensor 'grad X'", "G").c_str(), TypeError);
+  CHECK(type("X").dual() == type("Y"));
+}
+
+TEST_CASE("contraction: the same factor, opposite roles unless it is orthogonal; fixed with fixed always") {
+  const Space space = Space::parse(
+      "f, f2: fixed(2); h1, h2: positive_monomial(2); p, p2: permutation(2); s: sign_monomial(2); G: GL(2) "
+      "A[h1] B[h2] C[h1*] P[p] P2[p2] S[s] X[G] Y[G*] F[f] F2[f2]");
+  auto check = [&](const char* a, const char* b) {
+    require_contractible("contract", a, space.type(space.tensor(a)), 0, b, space.type(space.tensor(b)), 0);
+  };
+  for (const auto& [a, b] :
+       {std::pair{"A", "C"}, {"C", "A"}, {"X", "Y"}, {"P", "P"}, {"S", "S"}, {"F", "F"}, {"F", "F2"}})
+    CHECK_NOTHROW(check(a, b));
+  CHECK_THROWS_WITH_AS(
+      check("P", "P2"),
+      "[contract] tensor 'P', axis 0 'p' (permutation(2)): contracted with axis 0 'p2' (permutation(2)) of "
+      "tensor 'P2'; allowed: the same factor",
+      TypeError);
+  for (const auto& [a, at] : {std::pair{"A", "'h1' (positive_monomial(2))"}, {"X", "'G' (GL(2))"}})
+    CHECK_THROWS_WITH_AS(check(a, a),
+                         (std::string("[contract] tensor '") + a + "', axis 0 " + at + ": contracted with axis 0 '" +
+                          std::string(at).substr(1, std::string(at).find('\'', 1) - 1) + "' of tensor '" + a +
+                          "' in the same role; allowed: a vector with a covector")
+                             .c_str(),
+                         TypeError);
+  CHECK_THROWS_WITH_AS(check("A", "B"),
+                       "[contract] tensor 'A', axis 0 'h1' (positive_monomial(2)): contracted with axis 0 'h2' "
+                       "(positive_monomial(2)) of tensor 'B'; allowed: the same factor",
+                       TypeError);
+}
+
+TEST_CASE("types: roles count unless the factor is orthogonal, factors count by name, size and heads") {
+  const Space space = Space::parse(
+      "h: permutation(2); q: GL(2) per h; m: positive_monomial(2); s: sign_monomial(2) A[m] B[m*] S[s] T[s*] Q[h, q]");
+  CHECK(!(space.type(0) == space.type(1)));
+  CHECK(space.type(2) == space.type(3));
+  CHECK(space.type(0).dual() == space.type(1));
+  CHECK(space.type(4).dual().str() == "[., ., h*, q*]");
+  CHECK(space.type(4).head_of(1) == 0);
+  CHECK(space.type(4).head_of(0) == -1);
+  CHECK(!space.type(0).plain());
+  CHECK(Type::plain(3).plain());
+  CHECK(Type::plain(3).str() == "[., ., .]");
+  CHECK(!(Type::plain(3) == space.type(0)));
+  CHECK(!(Type::plain(2) == Type::plain(3)));
+  CHECK(space.type(0).of_dimension(2) == space.type(0)[0]);
+  CHECK(space.type(0).of_dimension(0).factor == nullptr);
+  CHECK(Axis{}.str() == ".");
+  // Another space's factor of the same name is the same one if it acts alike.
+  auto first = [](const Space& s) { return s.type(0)[0]; };
+  const Space three = Space::parse("m: positive_monomial(3) A[m]"),
+              again = Space::parse("m: positive_monomial(2) A[m]"),
+              heads = Space::parse("h: permutation(2); m: positive_monomial(2) per h A[m, h]"),
+              other = Space::parse("m: sign_monomial(2) A[m]");
+  CHECK(first(space) == first(again));
+  CHECK(!(first(space) == first(three)));
+  CHECK(!(first(space) == first(heads)));
+  CHECK(!(first(space) == first(other)));
+  // An operation that weakens an axis leaves the permutation of another space.
+  Type weakened = other.type(0);
+  weakened[0].kind = Kind::permutation;
+  CHECK(weakened == Space::parse("m: permutation(2) A[m]").type(0));
+  Type long_type(2);
+  for (int i = 0; i < Type::max_axes; ++i) long_type.push_back(first(space));
+  CHECK_THROWS_WITH_AS(long_type.push_back(first(space)), "[type] more than 8 axes", ShapeError);
+}

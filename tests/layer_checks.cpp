@@ -1,0 +1,154 @@
+#include "weft/tests/layer_checks.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "op_runner.h"
+#include <fmt/format.h>
+
+#include "weft/core/parallel.h"
+#include "weft/ops/terms.h"
+#include "weft/ops/view.h"
+
+namespace weft::testing {
+namespace {
+
+std::vector<Tensor> draw(std::span<const Shape> shapes, Key key, double deviation) {
+  std::vector<Tensor> all;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    all.push_back(Tensor::zeros(shapes[i], DType::f64));
+    fill_normal(all.back(), key.at(i), 0, deviation);
+  }
+  return all;
+}
+
+std::vector<Tensor> converted(const std::vector<Tensor>& tensors, DType dtype) {
+  std::vector<Tensor> all;
+  for (const Tensor& t : tensors) all.push_back(t.to(dtype));
+  return all;
+}
+
+}  // namespace
+
+LayerData LayerData::to(DType dtype) const { return {converted(features, dtype), converted(learned, dtype)}; }
+
+LayerData layer_data(const TermList& list, const Channels& c, Key key) {
+  LayerData data;
+  for (int i = 0; i < static_cast<int>(list.in().tensors().size()); ++i) {
+    const Shape shape = list.in().feature_shape(i, c.batch, c.d);
+    data.features.push_back(Tensor::zeros(shape, DType::f64));
+    fill_normal(data.features.back(), key.at("features").at(static_cast<std::uint64_t>(i)), 0,
+                1 / std::sqrt(static_cast<double>(shape[shape.rank() - 1])));
+  }
+  std::vector<Shape> shapes;
+  for (const TermParameter& p : list.parameters()) shapes.push_back(p.shape(c.e, c.d));
+  data.learned = draw(shapes, key.at("learned"), 0.5);
+  return data;
+}
+
+LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, Key key) {
+  Arena arena;
+  Tape tape(arena);
+  Vars features, learned, leaves;
+  for (std::size_t i = 0; i < data.features.size(); ++i)
+    features.push_back(tape.leaf(data.features[i], list.in().type(static_cast<int>(i))));
+  leaves = features;
+  for (std::size_t i = 0; i < data.learned.size(); ++i) {
+    const bool frozen = list.parameters()[i].kind == ParameterKind::psi && !train_psi;
+    learned.push_back(frozen ? tape.constant(data.learned[i]) : tape.leaf(data.learned[i]));
+    if (!frozen) leaves.push_back(learned.back());
+  }
+  const Vars outputs = layer(features, learned);
+  LayerResult r;
+  std::vector<Shape> shapes;
+  for (const Var& y : outputs) {
+    shapes.push_back(y.shape());
+    r.values.push_back(y.value().clone());
+  }
+  tape.backward(outputs, converted(draw(shapes, key.at("cotangents"), 1), outputs[0].dtype()));
+  for (const Var& x : leaves) r.gradients.push_back(tape.grad(x).value().clone());
+  return r;
+}
+
+Layer reference(const TermList& list, std::int64_t e, const LayerInput& input) {
+  return [&list, e, input](std::span<const Var> x, std::span<const Var> learned) {
+    Vars read(x.begin(), x.end()), y(list.out().tensors().size());
+    for (std::size_t i = 0; i < read.size(); ++i) {
+      if (input.activation) read[i] = unary(*input.activation, read[i], traits(*input.activation).default_parameter);
+      const SpaceTensor& tensor = list.in().tensors()[i];
+      if (input.dropout > 0 && tensor.axes.size() > 1)
+        read[i] = channel_dropout(read[i], input.dropout, input.key.at(tensor.name));
+    }
+    run_terms(list, read, learned, e, y);
+    return y;
+  };
+}
+
+double difference(const std::vector<Tensor>& got, const std::vector<Tensor>& expected) {
+  if (got.size() != expected.size()) return 1e300;
+  auto largest = [](const Tensor& t) {
+    double most = 0;
+    for (double x : t.span<double>()) most = std::max(most, std::abs(x));
+    return most;
+  };
+  double worst = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const Tensor a = got[i].to(DType::f64), b = expected[i].to(DType::f64);
+    const double error = largest(b) > 0 ? relative_error(a.span<double>(), b.span<double>()) : largest(a);
+    worst = std::max(worst, std::isnan(error) ? 1e300 : error);
+  }
+  return worst;
+}
+
+std::string check_layer(const Layer& fast, const Layer& slow, const TermList& list, const LayerData& data,
+                        bool train_psi, Key key) {
+  // Masks of dropout are drawn in the type of the features, so float32 is held against its own reference.
+  for (const auto& [dtype, tolerance] : {std::pair{DType::f64, 1e-10}, std::pair{DType::f32, 2e-4}}) {
+    const LayerData typed = data.to(dtype);
+    const LayerResult got = run_layer(fast, list, typed, train_psi, key),
+                      expected = run_layer(slow, list, typed, train_psi, key);
+    const double values = difference(got.values, expected.values),
+                 gradients = difference(got.gradients, expected.gradients);
+    if (!(values <= tolerance && gradients <= tolerance))
+      return fmt::format("{}: values differ by {:.3g}, gradients by {:.3g}; allowed: {:.0e}", name(dtype), values,
+                         gradients, tolerance);
+  }
+  return {};
+}
+
+std::string check_threads(const Layer& layer, const TermList& list, const LayerData& data, Key key) {
+  const int before = threads();
+  const LayerData narrow = data.to(DType::f32);
+  std::string wrong;
+  LayerResult one;
+  for (const int n : {1, 2, 4}) {
+    set_threads(n);
+    const LayerResult r = run_layer(layer, list, narrow, true, key);
+    auto same = [](const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+      for (std::size_t i = 0; i < a.size(); ++i)
+        if (!std::ranges::equal(a[i].span<float>(), b[i].span<float>())) return false;
+      return true;
+    };
+    if (n == 1)
+      one = r;
+    else if (!same(one.values, r.values) || !same(one.gradients, r.gradients))
+      wrong = fmt::format("other bits on {} threads", n);
+  }
+  set_threads(before);
+  return wrong;
+}
+
+std::vector<Isa> isa_levels() {
+  std::vector<Isa> all;
+  const Isa before = isa();
+  for (Isa level : {Isa::portable, Isa::avx2, Isa::avx512}) try {
+      set_isa(level);
+      all.push_back(level);
+    } catch (const UsageError&) {
+      // This CPU lacks it.
+    }
+  set_isa(before);
+  return all;
+}
+
+}  // namespace weft::testing

@@ -1,0 +1,66 @@
+#pragma once
+// A fast schedule against its term list: values and all gradients.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "weft/core/isa.h"
+#include "weft/groups/term.h"
+#include "weft/nfn/reading.h"
+
+namespace weft::testing {
+
+using Vars = std::vector<Var>;
+
+/// A layer as a function of features and learned tensors.
+using Layer = std::function<Vars(std::span<const Var> features, std::span<const Var> learned)>;
+
+struct Channels {
+  std::int64_t d, e, batch;
+};
+
+struct LayerData {
+  std::vector<Tensor> features, learned;
+  LayerData to(DType dtype) const;
+};
+
+/// Features of deviation 1 / sqrt(last axis), so that chains of products keep about unit size; learned tensors of 0.5.
+LayerData layer_data(const TermList& list, const Channels& c, Key key);
+
+struct LayerResult {
+  std::vector<Tensor> values, gradients;
+};
+
+/// Random cotangents. Ψ is constant unless `train_psi`.
+LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, Key key);
+
+/// Activation and dropout as ops of their own (dropout on tensors of two axes), then the list by its interpreter.
+Layer reference(const TermList& list, std::int64_t e, const LayerInput& input = {});
+
+/// Largest relative error over the tensors; of an all-zero tensor the largest absolute value.
+double difference(const std::vector<Tensor>& got, const std::vector<Tensor>& expected);
+
+/// What differs by more than 1e-10 in float64 or 2e-4 in float32, or an empty string.
+std::string check_layer(const Layer& fast, const Layer& slow, const TermList& list, const LayerData& data,
+                        bool train_psi, Key key);
+
+/// What differs in any bit between 1, 2 and 4 threads, or an empty string.
+std::string check_threads(const Layer& layer, const TermList& list, const LayerData& data, Key key);
+
+/// The instruction sets of this CPU.
+std::vector<Isa> isa_levels();
+
+/// Forces one while it lives.
+class WithIsa {
+ public:
+  explicit WithIsa(Isa level) : before_(isa()) { set_isa(level); }
+  ~WithIsa() { set_isa(before_); }
+  WithIsa(const WithIsa&) = delete;
+  WithIsa& operator=(const WithIsa&) = delete;
+
+ private:
+  Isa before_;
+};
+
+}  // namespace weft::testing

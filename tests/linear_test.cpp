@@ -1,0 +1,191 @@
+// The fast linear layers against their term lists, and Fourier features inside them against features in memory.
+
+#include "weft/nfn/linear/linear.h"
+
+#include <doctest/doctest.h>
+
+#include "weft/autograd/gradcheck.h"
+#include "weft/groups/derive.h"
+#include "weft/tests/layer_checks.h"
+
+using namespace weft;
+using namespace weft::testing;
+
+namespace {
+
+using Widths = std::vector<std::int64_t>;
+using Taps = std::vector<std::array<std::int64_t, 2>>;
+
+struct Case {
+  Widths widths;
+  Taps in, out;
+  Kind kind;
+  Channels c;
+};
+
+const Taps dense3(3, {1, 1}), dense2(2, {1, 1});
+const std::vector<Case> cases = {
+    {{1, 4, 5, 3}, {{3, 3}, {2, 1}, {1, 1}}, dense3, Kind::positive_monomial, {1, 7, 3}},
+    {{3, 5, 6, 2}, dense3, {{2, 2}, {1, 1}, {1, 1}}, Kind::permutation, {2, 3, 2}},
+    {{2, 5, 4, 3}, dense3, dense3, Kind::sign_monomial, {3, 2, 2}},
+    {{2, 6, 3}, dense2, dense2, Kind::sign_monomial, {2, 4, 5}},
+    {{1, 1, 1}, dense2, dense2, Kind::positive_monomial, {1, 1, 1}},
+    {{2, 33, 17, 1}, dense3, dense3, Kind::positive_monomial, {5, 20, 19}},
+};
+
+struct Made {
+  Space in, out;
+  LinearLayer layer;
+};
+
+/// The list of spec 4.1: permutations take that of the positive monomials, whose terms they allow.
+Made made(const Case& c) {
+  const Kind kind = c.kind == Kind::permutation ? Kind::positive_monomial : c.kind;
+  const std::string terms = derive_linear(cnn_space(c.widths, c.in, kind), cnn_space(c.widths, c.out, kind));
+  const Space in = cnn_space(c.widths, c.in, c.kind), out = cnn_space(c.widths, c.out, c.kind);
+  Parameters parameters;
+  return {in, out, LinearLayer(parameters, "layer", in, out, terms, c.c.d, c.c.e)};
+}
+
+Layer scheduled(const LinearLayer& layer, const LayerInput& input = {}) {
+  return [&layer, input](std::span<const Var> x, std::span<const Var> learned) {
+    Vars y(x.size());
+    layer(x, learned, y, input);
+    return y;
+  };
+}
+
+}  // namespace
+
+TEST_CASE("linear: the layers of spec 4.1 are plain products, and equal their term lists") {
+  for (const Case& c : cases) {
+    const Made m = made(c);
+    CAPTURE(m.in.str());
+    CHECK(linear::pieces_of(m.layer.list()).has_value());
+    const Key key(1, "linear_test");
+    const LayerData data = layer_data(m.layer.list(), c.c, key);
+    std::vector<LayerInput> inputs{{}, {{}, 0.3, key}};
+    if (c.kind != Kind::sign_monomial) inputs.push_back({UnaryOp::Relu, 0.3, key});
+    if (c.kind != Kind::sign_monomial) inputs.push_back({UnaryOp::LeakyRelu, 0, key});
+    if (c.kind != Kind::positive_monomial) inputs.push_back({UnaryOp::Sin, 0.3, key});
+    if (c.kind != Kind::positive_monomial) inputs.push_back({UnaryOp::Tanh, 0, key});
+    for (const LayerInput& input : inputs)
+      CHECK(check_layer(scheduled(m.layer, input), reference(m.layer.list(), c.c.e, input), m.layer.list(), data, true,
+                        key) == "");
+    CHECK(check_threads(scheduled(m.layer), m.layer.list(), data, key) == "");
+  }
+}
+
+TEST_CASE("linear: other lists run on the interpreter") {
+  const Space space = mlp_space(Widths{2, 4, 3}, Kind::permutation);
+  Parameters parameters;
+  const LinearLayer layer(parameters, "layer", space, space, derive_linear(space, space, {.means = true}), 2, 3);
+  CHECK(!linear::pieces_of(layer.list()).has_value());
+  const Key key(2, "linear_test");
+  const LayerInput input{UnaryOp::Gelu, 0.3, key};
+  CHECK(check_layer(scheduled(layer, input), reference(layer.list(), 3, input), layer.list(),
+                    layer_data(layer.list(), {2, 3, 4}, key), true, key) == "");
+}
+
+TEST_CASE("linear: an empty batch") {
+  const Made m = made(cases[0]);
+  const LayerResult r = run_layer(scheduled(m.layer), m.layer.list(), layer_data(m.layer.list(), {1, 7, 0}, Key(3, "")),
+                                  true, Key(3, "linear_test"));
+  for (const Tensor& g : r.gradients)
+    for (double x : g.span<double>()) CHECK(x == 0);
+}
+
+TEST_CASE("linear: Fourier features inside the products are those in memory") {
+  const Widths widths{2, 9, 17, 3};
+  const Space positive = mlp_space(widths, Kind::positive_monomial);
+  for (const bool sines : {false, true})
+    for (const Isa level : isa_levels()) {
+      const WithIsa forced(level);
+      CAPTURE(sines);
+      const Space space = mlp_space(widths, sines ? Kind::sign_monomial : Kind::permutation);
+      const std::int64_t m = 70, e = 6, batch = 3;
+      Parameters parameters;
+      const FourierLinear layer(parameters, "layer", space, space, derive_linear(positive, positive), {m, 3, sines}, e);
+      const TermList& list = layer.list();
+      const Key key(4, "linear_test");
+      LayerData data = layer_data(list, {sines ? m : 2 * m, e, batch}, key);
+      for (std::size_t i = 0; i < data.features.size(); ++i) {  // raw weights, one channel
+        data.features[i] = Tensor::zeros(space.feature_shape(static_cast<int>(i), batch, 1), DType::f64);
+        fill_normal(data.features[i], key.at("raw").at(i));
+      }
+      const Tensor frequencies = Tensor::zeros({m}, DType::f64);
+      fill_normal(frequencies, key.at("frequencies"), 0, 3);
+      // The features are constants: only phis have gradients.
+      auto raw = [](Tape& tape, const Var& x) { return tape.constant(x.value(), x.type()); };
+      const Layer fast = [&](std::span<const Var> x, std::span<const Var> learned) {
+        Tape& tape = x[0].tape();
+        Vars in, y(x.size());
+        for (const Var& v : x) in.push_back(raw(tape, v));
+        layer(in, tape.constant(frequencies.to(x[0].dtype())), learned, y);
+        return y;
+      };
+      const Layer slow = [&](std::span<const Var> x, std::span<const Var> learned) {
+        Tape& tape = x[0].tape();
+        Vars in;
+        for (const Var& v : x)
+          in.push_back(fourier_features(raw(tape, v), tape.constant(frequencies.to(x[0].dtype())), sines));
+        return reference(list, e)(in, learned);
+      };
+      CHECK(check_layer(fast, slow, list, data, true, key) == "");
+      CHECK(check_threads(fast, list, data, key) == "");
+    }
+}
+
+TEST_CASE("linear: Fourier features and their derivative") {
+  const Key key(5, "linear_test");
+  const Tensor f = Tensor::zeros({4}, DType::f64), x = Tensor::zeros({2, 1, 3, 2}, DType::f64);
+  fill_normal(f, key.at("f"), 0, 0.5);
+  fill_normal(x, key.at("x"));
+  for (const bool sines : {false, true}) {
+    Arena arena;
+    Tape tape(arena);
+    const Var y = fourier_features(tape.constant(x), tape.constant(f), sines);
+    CHECK(y.shape() == Shape{2, sines ? 4 : 8, 3, 2});
+    for (std::int64_t b = 0; b < 2; ++b)
+      for (std::int64_t k = 0; k < y.shape()[1]; ++k)
+        for (std::int64_t i = 0; i < 6; ++i) {
+          const double phase = 2 * 3.14159265358979323846 * f.data<double>()[k % 4] * x.data<double>()[b * 6 + i];
+          CHECK(y.value().data<double>()[(b * y.shape()[1] + k) * 6 + i] ==
+                doctest::Approx(k < 4 ? std::sin(phase) : std::cos(phase)).epsilon(1e-12));
+        }
+    const GradcheckInput input{x, Type::plain(4)};
+    const GradcheckReport report = gradcheck(
+        [&](Tape& on, std::span<const Var> in) { return Vars{fourier_features(in[0], on.constant(f), sines)}; },
+        {&input, 1}, key);
+    CHECK(report.direction_error < 1e-8);
+    CHECK(report.jacobian_error < 1e-8);
+  }
+}
+
+TEST_CASE("linear: refusals") {
+  const Space positive = mlp_space(Widths{2, 3, 2}, Kind::positive_monomial);
+  Parameters parameters;
+  const FourierLinear layer(parameters, "layer", positive, positive, derive_linear(positive, positive), {4, 3, true},
+                            2);
+  parameters.allocate(DType::f64, Key(6, "linear_test"));
+  Arena arena;
+  Tape tape(arena);
+  Vars x, y(4);
+  for (int i = 0; i < 4; ++i)
+    x.push_back(tape.constant(Tensor::zeros(positive.feature_shape(i, 1, 1), DType::f64), positive.type(i)));
+  CHECK_THROWS_AS(layer(parameters, x, y), TypeError);
+  CHECK_THROWS_AS(fourier_features(x[0], tape.constant(Tensor::zeros({2}, DType::f64)), false), TypeError);
+  CHECK_THROWS_AS(fourier_features(tape.constant(Tensor::zeros({1, 2, 3}, DType::f64)),
+                                   tape.constant(Tensor::zeros({2}, DType::f64)), false),
+                  ShapeError);
+  const Space signs = mlp_space(Widths{2, 3, 2}, Kind::sign_monomial);
+  Parameters others;
+  const FourierLinear sines(others, "layer", signs, signs, derive_linear(positive, positive), {4, 3, true}, 2);
+  others.allocate(DType::f64, Key(7, "linear_test"));
+  for (int i = 0; i < 4; ++i)
+    x[static_cast<std::size_t>(i)] =
+        tape.leaf(Tensor::zeros(signs.feature_shape(i, 1, 1), DType::f64), signs.type(i), "weights");
+  CHECK_THROWS_WITH_AS(sines(others, x, y),
+                       "[fourier_linear] tensor 'weights' wants a gradient; use fourier_features and LinearLayer",
+                       UsageError);
+}

@@ -1,0 +1,307 @@
+// MAGEP's fast schedules against their term lists, and against the group.
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "weft/groups/element.h"
+#include "weft/nfn/magep/equivariant.h"
+#include "weft/nfn/magep/invariant.h"
+#include "weft/ops/act.h"
+#include "weft/tests/layer_checks.h"
+
+using namespace weft;
+using namespace weft::testing;
+
+namespace {
+
+using Widths = std::vector<std::int64_t>;
+using Vars = std::vector<Var>;
+
+struct Case {
+  Widths widths;
+  std::int64_t d, e, batch;
+};
+
+// L = 2..6; odd widths, widths of 1, n_L = 1 (factored) and above (formed), tiles that do not divide.
+const std::vector<Case> cases = {
+    {{3, 5, 2}, 2, 3, 5},          {{1, 1, 1}, 1, 1, 1},
+    {{2, 6, 7, 4}, 3, 2, 2},       {{1, 4, 5, 6, 3}, 2, 2, 1},
+    {{2, 7, 9, 1}, 5, 4, 3},       {{1, 16, 16, 16, 10}, 20, 20, 3},
+    {{2, 3, 4, 5, 6, 1}, 2, 3, 2}, {{3, 2, 1, 4, 2, 5, 2}, 2, 2, 2},
+    {{2, 17, 33, 1}, 17, 18, 2},   {{4, 1, 3, 9}, 3, 5, 2},
+    {{1, 40, 70, 3}, 26, 7, 17},
+};
+
+Layer scheduled(const MagepEquivariant& layer, const LayerInput& input = {}) {
+  return [&layer, input](std::span<const Var> x, std::span<const Var> learned) {
+    Vars y(x.size());
+    layer(x, learned, y, input);
+    return y;
+  };
+}
+
+Layer scheduled(const MagepInvariant& layer, const LayerInput& input = {}) {
+  return
+      [&layer, input](std::span<const Var> x, std::span<const Var> learned) { return Vars{layer(x, learned, input)}; };
+}
+
+template <class Made>
+Made made(const Space& space, const Case& c) {
+  Parameters parameters;
+  return Made(parameters, "layer", space, c.d, c.e);
+}
+
+LayerData data_of(const TermList& list, const Case& c, Key key) { return layer_data(list, {c.d, c.e, c.batch}, key); }
+
+void check_equivariant(const Case& c, bool train_psi, const LayerInput& input, Kind kind, Key key) {
+  const auto layer = made<MagepEquivariant>(mlp_space(c.widths, kind), c);
+  CHECK(check_layer(scheduled(layer, input), reference(layer.list(), c.e, input), layer.list(),
+                    data_of(layer.list(), c, key), train_psi, key) == "");
+}
+
+void check_invariant(const Case& c, bool train_psi, const LayerInput& input, Kind kind, Key key) {
+  const auto layer = made<MagepInvariant>(mlp_space(c.widths, kind), c);
+  CHECK(check_layer(scheduled(layer, input), reference(layer.list(), c.e, input), layer.list(),
+                    data_of(layer.list(), c, key), train_psi, key) == "");
+}
+
+std::string text(const Case& c) {
+  return fmt::format("{} d {} e {} batch {}", fmt::join(c.widths, "-"), c.d, c.e, c.batch);
+}
+
+}  // namespace
+
+TEST_CASE("magep: E is its term list") {
+  for (const Case& c : cases)
+    for (const bool train_psi : {true, false}) {
+      CAPTURE(text(c));
+      CAPTURE(train_psi);
+      check_equivariant(c, train_psi, {}, Kind::positive_monomial, Key(1, "magep_test"));
+    }
+}
+
+TEST_CASE("magep: I is its term list") {
+  for (const Case& c : cases)
+    for (const bool train_psi : {true, false}) {
+      CAPTURE(text(c));
+      CAPTURE(train_psi);
+      check_invariant(c, train_psi, {}, Kind::positive_monomial, Key(2, "magep_test"));
+    }
+}
+
+TEST_CASE("magep: activations and dropout as E and I read their inputs") {
+  const Case formed{{2, 6, 7, 4}, 3, 5, 3}, factored{{2, 7, 9, 1}, 5, 4, 3};
+  for (const Case& c : {formed, factored}) {
+    CAPTURE(text(c));
+    for (const double dropout : {0., 0.3}) {
+      CAPTURE(dropout);
+      const Key key(3, "magep_test dropout");
+      for (const UnaryOp op : {UnaryOp::Relu, UnaryOp::LeakyRelu}) {
+        check_equivariant(c, false, {op, dropout, key}, Kind::positive_monomial, Key(4, "magep_test"));
+        check_invariant(c, true, {op, dropout, key}, Kind::positive_monomial, Key(4, "magep_test"));
+      }
+      for (const UnaryOp op : {UnaryOp::Tanh, UnaryOp::Sin}) {
+        check_equivariant(c, true, {op, dropout, key}, Kind::sign_monomial, Key(5, "magep_test"));
+        check_invariant(c, false, {op, dropout, key}, Kind::sign_monomial, Key(5, "magep_test"));
+      }
+      check_equivariant(c, false, {{}, dropout, key}, Kind::permutation, Key(6, "magep_test"));
+      check_equivariant(c, false, {UnaryOp::Gelu, dropout, key}, Kind::permutation, Key(7, "magep_test"));
+    }
+  }
+}
+
+TEST_CASE("magep: every instruction set") {
+  for (const Isa level : isa_levels()) {
+    const WithIsa forced(level);
+    CAPTURE(name(level));
+    for (const Case& c : {Case{{2, 6, 7, 4}, 3, 5, 3}, Case{{2, 17, 33, 1}, 17, 18, 2}}) {
+      CAPTURE(text(c));
+      check_equivariant(c, true, {UnaryOp::Sin, 0.2, Key(8, "magep_test dropout")}, Kind::sign_monomial,
+                        Key(8, "magep_test"));
+      check_invariant(c, true, {UnaryOp::Sin, 0.2, Key(9, "magep_test dropout")}, Kind::sign_monomial,
+                      Key(9, "magep_test"));
+    }
+  }
+}
+
+TEST_CASE("magep: an empty batch has no outputs and zero gradients") {
+  for (const Widths& widths : {Widths{2, 6, 7, 4}, Widths{2, 7, 9, 1}}) {
+    const Case c{widths, 3, 2, 0};
+    const Space space = mlp_space(c.widths, Kind::positive_monomial);
+    const auto equivariant = made<MagepEquivariant>(space, c);
+    const auto invariant = made<MagepInvariant>(space, c);
+    for (const auto& [layer, list] :
+         {std::pair{scheduled(equivariant), &equivariant.list()}, std::pair{scheduled(invariant), &invariant.list()}}) {
+      const LayerResult r =
+          run_layer(layer, *list, data_of(*list, c, Key(10, "magep_test")).to(DType::f32), true, Key(10, "magep_test"));
+      for (const Tensor& g : r.gradients)
+        for (float x : g.span<float>()) CHECK(x == 0.f);
+    }
+  }
+}
+
+namespace {
+
+/// Largest relative error of layer(g x) against g layer(x) over a few elements.
+double group_error(const Layer& layer, const TermList& list, const Space& acting, const Case& c, Key key,
+                   const ElementRange& range) {
+  const LayerData data = data_of(list, c, key);
+  auto evaluate = [&](const std::vector<Tensor>& x) {
+    Arena arena;
+    Tape tape(arena);
+    Vars features, learned;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      features.push_back(tape.constant(x[i], list.in().type(static_cast<int>(i))));
+    for (const Tensor& t : data.learned) learned.push_back(tape.constant(t));
+    std::vector<Tensor> y;
+    for (const Var& v : layer(features, learned)) y.push_back(v.value().clone());
+    return y;
+  };
+  auto moved = [&](const Element& g, std::vector<Tensor> x) {
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = act(g, static_cast<int>(i), x[i]);
+    return x;
+  };
+  const std::vector<Tensor> y = evaluate(data.features);
+  const bool invariant = y.size() != data.features.size();
+  double worst = 0;
+  for (std::uint64_t trial = 0; trial < 4; ++trial) {
+    const Element g = Element::random(acting, key.at("element").at(trial), range);
+    worst = std::max(worst, difference(evaluate(moved(g, data.features)), invariant ? y : moved(g, y)));
+  }
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE("magep: E commutes with the group and I is invariant; another group breaks them") {
+  const ElementRange wide{0.01, 100};
+  for (const Case& c : {Case{{2, 6, 7, 4}, 3, 5, 2}, Case{{2, 7, 9, 1}, 5, 4, 2}, Case{{3, 5, 2}, 2, 3, 2}}) {
+    CAPTURE(text(c));
+    const Key key(11, "magep_test");
+    const Space positive = mlp_space(c.widths, Kind::positive_monomial),
+                signs = mlp_space(c.widths, Kind::sign_monomial), permutations = mlp_space(c.widths, Kind::permutation);
+    const auto E = made<MagepEquivariant>(positive, c);
+    const auto I = made<MagepInvariant>(positive, c);
+    CHECK(group_error(scheduled(E, {UnaryOp::Relu, 0, key}), E.list(), positive, c, key, wide) < 1e-9);
+    CHECK(group_error(scheduled(E, {UnaryOp::Relu, 0, key}), E.list(), permutations, c, key, {}) < 1e-9);
+    CHECK(group_error(scheduled(I), I.list(), positive, c, key, wide) < 1e-9);
+    CHECK(group_error(scheduled(E, {UnaryOp::Relu, 0, key}), E.list(), signs, c, key, {}) > 1e-4);
+
+    const auto odd = made<MagepEquivariant>(signs, c);
+    for (const UnaryOp op : {UnaryOp::Tanh, UnaryOp::Sin}) {
+      CHECK(group_error(scheduled(odd, {op, 0, key}), odd.list(), signs, c, key, {}) < 1e-9);
+      CHECK(group_error(scheduled(odd, {op, 0, key}), odd.list(), positive, c, key, {}) > 1e-4);
+    }
+    const auto I_signs = made<MagepInvariant>(signs, c);
+    CHECK(group_error(scheduled(I_signs), I_signs.list(), signs, c, key, {}) < 1e-9);
+    // A layer built for other ends than its network: moving the outputs, which are fixed, is no symmetry.
+    std::string moving = positive.str();
+    moving.replace(moving.find("out: fixed"), 10, "out: permutation");
+    if (c.widths.back() > 1) CHECK(group_error(scheduled(I), I.list(), Space::parse(moving), c, key, {}) > 1e-4);
+  }
+}
+
+TEST_CASE("magep: the same bits on any number of threads") {
+  for (const Case& c : {Case{{1, 16, 16, 16, 10}, 20, 20, 5}, Case{{2, 17, 33, 1}, 40, 18, 19}}) {
+    CAPTURE(text(c));
+    const Space space = mlp_space(c.widths, Kind::permutation);
+    const auto E = made<MagepEquivariant>(space, c);
+    const auto I = made<MagepInvariant>(space, c);
+    const Key key(12, "magep_test");
+    CHECK(check_threads(scheduled(E, {UnaryOp::Sin, 0.1, key}), E.list(), data_of(E.list(), c, key), key) == "");
+    CHECK(check_threads(scheduled(I), I.list(), data_of(I.list(), c, key), key) == "");
+  }
+}
+
+TEST_CASE("magep: the second step takes no new memory") {
+  const Case c{{1, 16, 16, 16, 10}, 20, 20, 8};
+  const Space space = mlp_space(c.widths, Kind::positive_monomial);
+  Parameters parameters;
+  const MagepEquivariant E(parameters, "E", space, c.d, c.e);
+  const MagepInvariant I(parameters, "I", space, c.e, 7);
+  parameters.allocate(DType::f32, Key(13, "magep_test"));
+  const LayerData data = data_of(E.list(), c, Key(13, "magep_test")).to(DType::f32);
+  const Tensor cotangent = Tensor::zeros({c.batch, 7}, DType::f32);
+  cotangent.fill(1);
+  Arena arena;
+  Tape tape(arena);
+  std::size_t reserved = 0, peak = 0;
+  const void* address = nullptr;
+  for (int step = 0; step < 3; ++step) {
+    Var x[8], y[8];
+    for (int i = 0; i < 8; ++i) x[i] = tape.leaf(data.features[static_cast<std::size_t>(i)], space.type(i));
+    E(parameters, x, y, {UnaryOp::Relu});
+    const Var out = I(parameters, y, {UnaryOp::Relu});
+    tape.backward({&out, 1}, {&cotangent, 1});
+    if (step > 0) {
+      CHECK(arena.reserved() == reserved);
+      CHECK(arena.peak() == peak);
+      CHECK(out.value().raw() == address);
+    }
+    reserved = arena.reserved(), peak = arena.peak(), address = out.value().raw();
+    tape.reset();
+  }
+}
+
+TEST_CASE("magep: parameters start as spec 2.5 says") {
+  const Case c{{2, 8, 8, 8, 6}, 24, 20, 1};
+  const Space space = mlp_space(c.widths, Kind::positive_monomial);
+  Parameters parameters;
+  const MagepEquivariant E(parameters, "E", space, c.d, c.e, false);
+  parameters.allocate(DType::f64, Key(14, "magep_test"));
+  auto deviation = [&](const std::string& name) {
+    double sum = 0;
+    const Tensor t = parameters.value(parameters.find("E." + name));
+    for (double x : t.span<double>()) sum += x * x;
+    return std::sqrt(sum / static_cast<double>(t.numel()));
+  };
+  const double d = 24, e = 20, n0 = 2, nL = 6, L = 4;
+  auto xavier = [](double fan_in, double fan_out) { return std::sqrt(2 / (fan_in + fan_out)); };
+  // Sums over the terms added into one output: W1, an inner W and b, W^(L), b^(L).
+  const std::pair<std::string, double> expected[] = {
+      {"W1.phi2", xavier(3 * d * n0 + d, 4 * e * n0)},
+      {"b1.phi1", xavier(3 * d * n0 + d, 4 * e)},
+      {"W2.phi3", xavier(3 * d, 3 * e)},
+      {"b3.phi2", xavier(3 * d * n0 + 2 * d, 5 * e)},
+      {"W4.phi1", xavier(3 * d * nL, 3 * e * nL)},
+      {"b4.phi1", xavier(3 * d * nL * n0 + 2 * d * nL + 2 * d * (L - 1), 7 * e * nL)},
+      {"b4.phi7", xavier(3 * d * nL * n0 + 2 * d * nL + 2 * d * (L - 1), 7 * e * nL)},
+      {"psi.WW.2.1", 1 / (d * n0 * nL)},
+      {"psi.bW.2.1", 1 / (d * nL)},
+  };
+  for (const auto& [name, value] : expected) {
+    CAPTURE(name);
+    // Five standard deviations of the estimate.
+    const auto n = static_cast<double>(parameters.value(parameters.find("E." + name)).numel());
+    CHECK(std::abs(deviation(name) / value - 1) < 5 / std::sqrt(2 * n));
+    CHECK(parameters.trainable(parameters.find("E." + name)) == !name.starts_with("psi"));
+  }
+  CHECK(deviation("b4.phi8") == 0);
+}
+
+TEST_CASE("magep: refusals") {
+  const Case c{{2, 3, 2}, 2, 3, 1};
+  const Space space = mlp_space(c.widths, Kind::positive_monomial);
+  Parameters parameters;
+  const MagepEquivariant E(parameters, "E", space, 2, 3);
+  const MagepInvariant I(parameters, "I", space, 2, 3);
+  parameters.allocate(DType::f64, Key(15, "magep_test"));
+  const LayerData data = data_of(E.list(), c, Key(15, "magep_test"));
+  Arena arena;
+  Tape tape(arena);
+  Vars x, y(4);
+  for (int i = 0; i < 4; ++i) x.push_back(tape.leaf(data.features[static_cast<std::size_t>(i)], space.type(i)));
+  CHECK_THROWS_WITH_AS(E(parameters, x, y, {UnaryOp::Tanh}),
+                       "[tanh] tensor 'W1', axis 0 'h1' (positive_monomial(3)): tanh is not homogeneous; use relu or "
+                       "leaky_relu",
+                       TypeError);
+  CHECK_THROWS_WITH_AS(E(parameters, x, y, {{}, 1.}), "[magep_equivariant] dropout 1; allowed: 0 <= rate < 1",
+                       UsageError);
+  CHECK_THROWS_WITH_AS(E(parameters, x, y, {UnaryOp::Abs}),
+                       "[magep_equivariant] activation abs changes the type; apply it as an op of its own", UsageError);
+  const Space signs = mlp_space(c.widths, Kind::sign_monomial);
+  x[2] = tape.leaf(data.features[2], signs.type(2));
+  CHECK_THROWS_AS(E(parameters, x, y), TypeError);
+  CHECK_THROWS_AS(I(parameters, x), TypeError);
+  CHECK_THROWS_AS(MagepEquivariant(parameters, "F", Space::parse("h: permutation(2) R[h, h*] b[h]"), 1, 1), UsageError);
+}

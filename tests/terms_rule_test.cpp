@@ -1,0 +1,58 @@
+// The rule of typed terms (spec 7.2) against random group elements, in both directions.
+
+#include <doctest/doctest.h>
+
+#include "weft/tests/random_terms.h"
+#include "weft/tests/term_checks.h"
+
+using namespace weft;
+using namespace weft::testing;
+
+TEST_CASE("10000 random terms: what the rule accepts commutes with the group, what it refuses does not") {
+  const std::vector<Space> spaces = spaces_for_terms();
+  std::uint64_t seed = 0;
+  // What the generator reached among the accepted: it must not wither away unseen.
+  int lets = 0, means = 0, diagonals = 0, degrees[4] = {};
+  for (std::size_t n = 0; n < 10000; ++n) {
+    const Space& space = spaces[n % spaces.size()];
+    // Both answers in equal numbers: terms are drawn until one has the answer whose turn it is.
+    const bool wanted = n / spaces.size() % 2;
+    RandomTerms terms;
+    bool accepted;
+    do {
+      terms = random_terms(space, Key(++seed, "random terms"));
+      const TermList list(space, space, terms.text, true);
+      accepted = !list.refusal(static_cast<int>(list.terms().size()) - 1);
+    } while (accepted != wanted || terms.two_fixed);
+    const double error = equivariance_error(TermList(space, space, terms.text, true), Key(seed, "random elements"));
+    CHECK_MESSAGE((accepted ? error < 1e-9 : error > 1e-4), space.str(), "\n", terms.text,
+                  accepted ? "accepted" : "refused", ", breaks equivariance by ", error);
+    if (!accepted) continue;
+    lets += terms.lets;
+    means += terms.mean;
+    diagonals += terms.diagonal;
+    ++degrees[terms.degree];
+  }
+  CHECK(lets > 300);
+  CHECK(means > 400);
+  CHECK(diagonals > 300);
+  for (int n : degrees) CHECK(n > 500);
+}
+
+TEST_CASE("an index over two fixed factors is refused as a mistake, though nothing moves there") {
+  const Space space = Space::parse("in: fixed(3); out: fixed(3); p: permutation(4) W[in, out] A[p, in] s");
+  for (const char* text : {"s += phi1 W[j,j]", "A[p,k] += phi1 W[j,k]", "A[p,j] += phi1 A[p,k] W[k,j]"}) {
+    const TermList list(space, space, text, true);
+    CHECK(list.refusal(0).has_value());
+    CHECK(equivariance_error(list, Key(1, text)) < 1e-9);
+  }
+}
+
+TEST_CASE("a let that forgets its heads is refused, though a later sum might forget them too") {
+  // Lets are decided one by one: each must have a type of its own.
+  const Space space = Space::parse("h: permutation(2); r: permutation(3) per h A[h, r] s");
+  const TermList list(space, space, "L[r] := A[h,r]\ns += phi1 L[r]", true);
+  CHECK(list.refusal(0).has_value());
+  CHECK(!list.refusal(1).has_value());
+  CHECK(equivariance_error(list, Key(1, "forgotten heads")) < 1e-9);
+}

@@ -1,0 +1,193 @@
+// A whole training loop: no allocation after the first step, repeating addresses, the same bits on any number of
+// threads. An executable of its own, since it counts every allocation of the process.
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "weft/weft.h"
+
+// Replaces malloc and its like, on which operator new stands too. The sanitizers bring their own.
+#if defined(__GLIBC__) && !defined(WEFT_SANITIZED)
+#define WEFT_COUNTS_ALLOCATIONS 1
+
+namespace {
+std::atomic<std::int64_t> allocations{0};
+}
+
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+
+void* malloc(std::size_t n) { return ++allocations, __libc_malloc(n); }
+void* calloc(std::size_t n, std::size_t size) { return ++allocations, __libc_calloc(n, size); }
+void* realloc(void* p, std::size_t n) { return ++allocations, __libc_realloc(p, n); }
+void* aligned_alloc(std::size_t a, std::size_t n) { return ++allocations, __libc_memalign(a, n); }
+void* memalign(std::size_t a, std::size_t n) { return ++allocations, __libc_memalign(a, n); }
+int posix_memalign(void** p, std::size_t a, std::size_t n) {
+  *p = memalign(a, n);
+  return *p ? 0 : ENOMEM;
+}
+}
+#endif
+
+using namespace weft;
+
+namespace {
+
+constexpr std::int64_t networks = 48, batch = 16, hidden = 16, channels = 8;
+
+/// Predicts a number in (0, 1) from the weights of an MLP: a derived linear layer, MAGEP's E (its psi frozen) and I,
+/// and a dense head.
+class Trainer {
+ public:
+  Trainer() {
+    parameters_.allocate(DType::f32, Key(1, "trainer"));
+    optimiser_.emplace(parameters_, UpdateRule::adam());
+    for (int t = 0; t < tensors; ++t) {
+      inputs_[t] = Tensor::zeros(space_.feature_shape(t, networks, 1), DType::f32);
+      fill_normal(inputs_[t], Key(2, "weights").at(static_cast<std::uint64_t>(t)), 0, 0.5);
+    }
+    // Something to learn: the sign of a network's last bias.
+    for (std::int64_t n = 0; n < networks; ++n)
+      targets_.data<float>()[n] = inputs_[tensors - 1].data<float>()[2 * n] > 0 ? 0.9f : 0.1f;
+  }
+
+  /// Step i, on one mini-batch; returns the loss.
+  float step(std::int64_t i) {
+    const std::int64_t begin = i * batch % networks;
+    tape_.reset();
+    Var x[tensors], y[1];
+    for (int t = 0; t < tensors; ++t)
+      x[t] = tape_.constant(inputs_[t].slice(begin, begin + batch), space_.type(t),
+                            space_.tensors()[static_cast<std::size_t>(t)].name);
+    for (const TermLayer* layer : {&linear_, &equivariant_}) {
+      Var out[tensors];
+      (*layer)(parameters_, x, out);
+      for (int t = 0; t < tensors; ++t) x[t] = relu(out[t]);
+    }
+    invariant_(parameters_, x, y);
+    const Var kept = dropout(y[0], 0.1, Key(3, "dropout").at(static_cast<std::uint64_t>(i)));
+    const Var p = sigmoid(head_(parameters_, kept));
+    loss_ = mean_all(binary_cross_entropy(p, targets_.slice(begin, begin + batch)));
+    tape_.backward(loss_);
+    optimiser_->step(1e-3);
+    return loss_.value().data<float>()[0];
+  }
+
+  const void* address() const { return loss_.value().raw(); }
+  const Arena& arena() const { return arena_; }
+  std::vector<float> values() const {
+    const auto all = parameters_.flat_values().span<float>();
+    return {all.begin(), all.end()};
+  }
+
+ private:
+  static constexpr int tensors = 6;
+  Space space_ = mlp_space(std::vector<std::int64_t>{3, hidden, hidden, 2}, Kind::positive_monomial);
+  Space scalar_ = Space::parse("y");
+  Parameters parameters_;
+  TermLayer linear_{parameters_, "linear", space_, space_, derive_linear(space_, space_), 1, channels};
+  TermLayer equivariant_{parameters_, "E", space_, space_, magep_equivariant_terms(3), channels, channels, false};
+  TermLayer invariant_{parameters_, "I", space_, scalar_, magep_invariant_terms(3), channels, channels};
+  Mlp head_{parameters_, "head", {channels, 32, 1}, true};
+  std::optional<Optimiser> optimiser_;
+  Tensor inputs_[tensors], targets_ = Tensor::zeros({networks, 1}, DType::f32);
+  Arena arena_;
+  Tape tape_{arena_};
+  Var loss_;
+};
+
+}  // namespace
+
+#if defined(WEFT_COUNTS_ALLOCATIONS)
+namespace {
+
+/// Allocations that `body` makes, on all threads.
+template <class Body>
+std::int64_t allocations_of(const Body& body) {
+  const std::int64_t before = allocations;
+  body();
+  return allocations - before;
+}
+
+}  // namespace
+
+TEST_CASE("self-test: the counter sees every kind of allocation") {
+  CHECK(allocations_of([] { delete new volatile int(1); }) > 0);
+  CHECK(allocations_of([] { std::vector<double>(10).at(3) = 1; }) > 0);
+  CHECK(allocations_of([] { Tensor::zeros({3}, DType::f32).fill(1); }) > 0);
+  CHECK(allocations_of([] {}) == 0);
+}
+
+TEST_CASE("a step after the first allocates nothing") {
+  const int before = threads();
+  for (int n : {1, 2, 4}) {
+    set_threads(n);
+    Trainer trainer;
+    CHECK(allocations_of([&] { trainer.step(0); }) > 0);
+    for (std::int64_t i = 1; i <= 10; ++i) {
+      INFO("step " << i << " on " << n << " threads");
+      CHECK(allocations_of([&] { trainer.step(i); }) == 0);
+    }
+  }
+  set_threads(before);
+}
+#endif
+
+TEST_CASE("addresses repeat from step to step") {
+  Trainer trainer;
+  trainer.step(0);
+  const void* address = trainer.address();
+  const std::size_t used = trainer.arena().used(), peak = trainer.arena().peak(), reserved = trainer.arena().reserved();
+  for (std::int64_t i = 1; i <= 10; ++i) {
+    trainer.step(i);
+    CHECK(trainer.address() == address);
+    CHECK(trainer.arena().used() == used);
+    CHECK(trainer.arena().peak() == peak);
+    CHECK(trainer.arena().reserved() == reserved);
+  }
+}
+
+TEST_CASE("ten steps are the same bits on 1, 2 and 4 threads") {
+  const int before = threads();
+  auto train = [](int n) {
+    set_threads(n);
+    Trainer trainer;
+    std::vector<float> all;
+    for (std::int64_t i = 0; i < 10; ++i) all.push_back(trainer.step(i));
+    const auto values = trainer.values();
+    all.insert(all.end(), values.begin(), values.end());
+    return all;
+  };
+  const auto one = train(1);
+  for (int n : {2, 4}) {
+    const auto more = train(n);
+    INFO(n << " threads");
+    REQUIRE(more.size() == one.size());
+    CHECK(std::memcmp(more.data(), one.data(), one.size() * sizeof(float)) == 0);
+  }
+  set_threads(before);
+}
+
+TEST_CASE("the loop learns") {
+  const int before = threads();
+  set_threads(1);
+  Trainer trainer;
+  auto epochs = [&](std::int64_t from, std::int64_t to) {
+    double sum = 0;
+    for (std::int64_t i = from * 3; i < to * 3; ++i) sum += static_cast<double>(trainer.step(i));
+    return sum / static_cast<double>(3 * (to - from));
+  };
+  const double first = epochs(0, 2);
+  epochs(2, 60);
+  CHECK(epochs(60, 62) < 0.75 * first);
+  set_threads(before);
+}
