@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "op_runner.h"
 #include <fmt/format.h>
 
 #include "weft/core/parallel.h"
 #include "weft/ops/terms.h"
 #include "weft/ops/view.h"
+#include "weft/tests/op_runner.h"
 
 namespace weft::testing {
 namespace {
