@@ -3,8 +3,10 @@
 
 #include <vector>
 
+#include "weft/nfn/linear/linear.h"
+#include "weft/nfn/magep/equivariant.h"
+#include "weft/nfn/magep/invariant.h"
 #include "weft/nfn/models/accuracy_model.h"
-#include "weft/nfn/term_layer.h"
 #include "weft/nn/layers.h"
 #include "weft/ops/pointwise_kernels.h"
 
@@ -12,7 +14,7 @@ namespace weft {
 
 /// Linear (derived; kernel taps folded into channels) -> act -> [E -> act] x equivariant_layers -> I -> Mlp with two
 /// hidden layers -> logit. act is ReLU for positive scales and permutations, tanh for signs: what the group of the
-/// hidden neurons allows. Throws TypeError for a space that is no chain of dense or convolutional layers.
+/// hidden neurons allows. Throws UsageError for a space that is no chain of dense or convolutional layers.
 class MagepModel final : public AccuracyModel {
  public:
   MagepModel(const ModelConfig& config, const Space& space);
@@ -25,9 +27,9 @@ class MagepModel final : public AccuracyModel {
  private:
   Space folded_;
   UnaryOp act_;
-  TermLayer lift_;
-  std::vector<TermLayer> equivariant_;
-  TermLayer invariant_;
+  LinearLayer lift_;
+  std::vector<MagepEquivariant> equivariant_;
+  MagepInvariant invariant_;
   Mlp head_;
 };
 
