@@ -94,7 +94,8 @@ Shape Space::axes_shape(int tensor) const {
 
 Shape Space::feature_shape(int tensor, std::int64_t batch, std::int64_t channels) const {
   Shape shape{batch, channels * tensors()[static_cast<std::size_t>(tensor)].taps()};
-  for (auto size : axes_shape(tensor).sizes()) shape.push_back(size);
+  const Shape axes = axes_shape(tensor);  // a temporary would not outlive its sizes()
+  for (auto size : axes.sizes()) shape.push_back(size);
   return shape;
 }
 
