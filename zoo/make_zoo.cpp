@@ -82,19 +82,13 @@ void make_cnn_zoo(const std::filesystem::path& folder, const Dataset& train, con
   ZooWriter writer(folder, describe(train, test, plan, model.space(), recipes), existing);
   if (writer.complete()) return;
   PopulationTrainer trainer(model, train, recipes, plan.training);
-  if (const auto saved = writer.state()) {
-    PopulationTrainer::NamedTensors state;
-    for (const std::string& name : saved->names()) state.emplace_back(name, saved->tensor(name));
-    trainer.resume(state);
-  }
+  if (const auto saved = writer.state()) trainer.resume(*saved);
   train_population(trainer, test,
                    {.progress = progress.training,
                     .checkpoint = [&](const PopulationCheckpoint& checkpoint) { append(writer, trainer, checkpoint); },
                     .epoch =
                         [&] {
-                          std::vector<NamedTensor> state;
-                          for (const auto& [name, tensor] : trainer.state()) state.push_back({name, tensor});
-                          writer.save_state(state);
+                          writer.save_state(trainer.state());
                           if (progress.safe_point) progress.safe_point();
                         }});
   writer.finish();

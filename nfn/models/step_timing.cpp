@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -11,46 +10,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "weft/core/parallel.h"
-#include "weft/nfn/models/cnn_predictor.h"
 #include "weft/nfn/models/inr_classifier.h"
+#include "weft/nfn/models/magep_model.h"
 #include "weft/nn/losses.h"
+#include "weft/nn/optim.h"
 
 namespace weft {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-/// Adam over the flat buffers.
-class Adam {
- public:
-  explicit Adam(const Parameters& p)
-      : parameters_(p),
-        first_(Tensor::zeros(p.flat_values().shape(), DType::f32)),
-        second_(Tensor::zeros(p.flat_values().shape(), DType::f32)) {}
-
-  void step(float rate) {
-    ++steps_;
-    const float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
-    const float correct1 = 1 / (1 - std::pow(beta1, static_cast<float>(steps_))),
-                correct2 = 1 / (1 - std::pow(beta2, static_cast<float>(steps_)));
-    float *p = parameters_.flat_values().data<float>(), *m = first_.data<float>(), *v = second_.data<float>();
-    const float* g = parameters_.flat_grads().data<float>();
-    parallel_blocks(first_.numel(), 16384, [=](std::int64_t begin, std::int64_t end) {
-#pragma omp simd
-      for (std::int64_t i = begin; i < end; ++i) {
-        m[i] = beta1 * m[i] + (1 - beta1) * g[i];
-        v[i] = beta2 * v[i] + (1 - beta2) * g[i] * g[i];
-        p[i] -= rate * correct1 * m[i] / (std::sqrt(v[i] * correct2) + epsilon);
-      }
-    });
-  }
-
- private:
-  const Parameters& parameters_;
-  Tensor first_, second_;
-  int steps_ = 0;
-};
 
 double resident_mib() {
   std::ifstream file("/proc/self/statm");
@@ -67,7 +35,7 @@ double peak_mib() {
 
 /// A model with its batch: records one step and returns the loss.
 struct Case {
-  Parameters parameters;
+  std::shared_ptr<Parameters> parameters;  ///< allocated
   std::function<Var(Tape&, std::uint64_t step)> loss;
 };
 
@@ -80,40 +48,35 @@ std::vector<Tensor> network_batch(const Space& space, std::int64_t batch, Key ke
   return all;
 }
 
-void on_tape(Tape& tape, const Space& space, const std::vector<Tensor>& values, std::span<Var> x) {
-  for (std::size_t i = 0; i < values.size(); ++i) x[i] = tape.constant(values[i], space.type(static_cast<int>(i)));
-}
-
-std::unique_ptr<Case> cnn(Key key) {
-  auto c = std::make_unique<Case>();
-  auto model = std::make_shared<CnnPredictor>(c->parameters, CnnPredictor::Config{});
-  const std::int64_t batch = 8;
-  const auto x = network_batch(model->input(), batch, key.at("networks"));
-  const Tensor target = Tensor::zeros({batch, 1}, DType::f32);
+Case cnn(Key key) {
+  constexpr std::int64_t widths[] = {1, 16, 16, 16, 10}, batch = 8;
+  constexpr std::array<std::int64_t, 2> taps[] = {{3, 3}, {3, 3}, {3, 3}, {1, 1}};
+  const Space space = cnn_space(widths, taps, Kind::positive_monomial);
+  const std::shared_ptr<AccuracyModel> model = make_accuracy_model({.kind = "magep"}, space, DType::f32, key);
+  const auto networks = model->prepare(network_batch(space, batch, key.at("networks")));
+  const Tensor target = Tensor::zeros({batch}, DType::f32);
   fill_uniform(target, key.at("targets"));
-  c->loss = [parameters = &c->parameters, model, x, target](Tape& tape, std::uint64_t) {
-    std::array<Var, 8> inputs;
-    on_tape(tape, model->input(), x, inputs);
-    return mean_all(binary_cross_entropy((*model)(*parameters, inputs), target));
-  };
-  return c;
+  return {{model, &model->parameters()}, [model, networks, target](Tape& tape, std::uint64_t) {
+            return mean_all(binary_cross_entropy_with_logits(model->forward(tape, networks), target));
+          }};
 }
 
-std::unique_ptr<Case> inr(Key key) {
-  auto c = std::make_unique<Case>();
-  auto model = std::make_shared<InrClassifier>(c->parameters, InrClassifier::Config{});
+Case inr(Key key) {
+  const auto parameters = std::make_shared<Parameters>();
+  const auto model = std::make_shared<InrClassifier>(*parameters, InrClassifier::Config{});
+  parameters->allocate(DType::f32, key.at("parameters"));
   const std::int64_t batch = 32;
-  const auto x = network_batch(model->space(), batch, key.at("networks"));
+  const auto networks = network_batch(model->space(), batch, key.at("networks"));
   const Tensor label = Tensor::zeros({batch}, DType::i32);
   for (std::int64_t i = 0; i < batch; ++i)
     label.data<std::int32_t>()[i] =
         static_cast<std::int32_t>(uniform_index(key.at("labels"), static_cast<std::uint64_t>(i), 10));
-  c->loss = [parameters = &c->parameters, model, x, label, key](Tape& tape, std::uint64_t step) {
-    std::array<Var, 6> inputs;
-    on_tape(tape, model->space(), x, inputs);
-    return mean_all(cross_entropy((*model)(*parameters, inputs, key.at("dropout").at(step)), label));
-  };
-  return c;
+  return {parameters, [parameters, model, networks, label, key](Tape& tape, std::uint64_t step) {
+            std::array<Var, 6> inputs;
+            for (std::size_t i = 0; i < networks.size(); ++i)
+              inputs[i] = tape.constant(networks[i], model->space().type(static_cast<int>(i)));
+            return mean_all(cross_entropy((*model)(*parameters, inputs, key.at("dropout").at(step)), label));
+          }};
 }
 
 }  // namespace
@@ -122,19 +85,17 @@ StepTiming time_step(std::string_view name, double seconds) {
   const double before = resident_mib();
   const Key key(0, "step_timing");
   if (name != "cnn" && name != "inr") throw UsageError("[bench] step '{}'; allowed: cnn, inr", name);
-  const auto c = name == "cnn" ? cnn(key) : inr(key);
-  c->parameters.allocate(DType::f32, key.at("parameters"));
+  const Case c = name == "cnn" ? cnn(key) : inr(key);
   StepTiming result;
   result.name = name;
-  for (int i = 0; i < c->parameters.count(); ++i) result.parameters += c->parameters.value(i).numel();
-  Adam adam(c->parameters);
+  for (int i = 0; i < c.parameters->count(); ++i) result.parameters += c.parameters->value(i).numel();
+  Optimiser adam(*c.parameters, UpdateRule::adam());
   Arena arena;
   Tape tape(arena);
   std::uint64_t steps = 0;
   auto step = [&] {
-    tape.backward(c->loss(tape, steps++));
-    adam.step(1e-4f);
-    c->parameters.changed();
+    tape.backward(c.loss(tape, steps++));
+    adam.step(1e-4);
     tape.reset();
   };
   for (int i = 0; i < 3; ++i) step();

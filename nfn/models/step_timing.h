@@ -1,6 +1,6 @@
 #pragma once
-// One training step (forward, backward, Adam) of the benchmark models (spec 2.6), timed: what `weft_bench_step` and the
-// command line print.
+// One training step (forward, backward, Adam) of the benchmark models (spec 2.6), timed: what the
+// command line prints.
 
 #include <cstdint>
 #include <string>

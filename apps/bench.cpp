@@ -1,0 +1,41 @@
+// weft bench: the time of a training step of the published benchmark models.
+
+#include <fmt/format.h>
+
+#include "weft/apps/command.h"
+#include "weft/nfn/models/step_timing.h"
+
+namespace weft::apps {
+
+void add_bench(CLI::App& app, Common& common, Run& run) {
+  CLI::App& bench = *app.add_subcommand("bench", "Measure how fast this machine trains");
+  bench.require_subcommand(1);
+  CLI::App& verb =
+      add_verb(bench, common, "step", "Time one training step (forward, backward, Adam) of a benchmark model",
+               "  weft bench step cnn\n"
+               "  weft bench step inr --seconds 20");
+  struct Options {
+    std::string model;
+    double seconds = 10;
+  };
+  auto o = std::make_shared<Options>();
+  verb.add_option("model", o->model, "cnn: accuracy predictor, batch 8; inr: classifier of SIRENs, batch 32")
+      ->required()
+      ->check(CLI::IsMember({"cnn", "inr"}));
+  verb.add_option("--seconds", o->seconds, "how long to measure")->check(CLI::PositiveNumber);
+  verb.callback([o, &common, &run] {
+    run = [o, &common] {
+      const StepTiming t = time_step(o->model, o->seconds);
+      if (common.json)
+        fmt::print(
+            "{{\"name\": \"{}\", \"parameters\": {}, \"min_ms\": {:.4f}, \"median_ms\": {:.4f}, \"peak_mib\": "
+            "{:.1f}}}\n",
+            t.name, t.parameters, 1e3 * t.min_s, 1e3 * t.median_s, t.peak_mib);
+      else
+        fmt::print("{}\n", str(t));
+      return exit_ok;
+    };
+  });
+}
+
+}  // namespace weft::apps
