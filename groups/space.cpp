@@ -93,8 +93,8 @@ Shape Space::axes_shape(int tensor) const {
 }
 
 Shape Space::feature_shape(int tensor, std::int64_t batch, std::int64_t channels) const {
-  Shape shape{batch, channels * tensors()[static_cast<std::size_t>(tensor)].taps()};
   const Shape axes = axes_shape(tensor);
+  Shape shape{batch, channels * tensors()[static_cast<std::size_t>(tensor)].taps()};
   for (auto size : axes.sizes()) shape.push_back(size);
   return shape;
 }
