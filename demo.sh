@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Builds weft and runs the main job: train small networks, then predict their accuracy from their weights alone.
-#   ./demo.sh [--data DIR]     DIR holds MNIST's IDX files; without it, digits are drawn
+# Builds weft and runs the main job: a zoo of small networks, models that predict their accuracy from their weights alone,
+# their proof, and a report.
+#   ./demo.sh [OPTIONS]     of `weft demo`: --out DIR (default: demo), --data mnist --data-dir DIR, …; --help lists them
 set -euo pipefail
 cd "$(dirname "$0")"
 tools/setup.sh
 cmake --preset release >/dev/null
-cmake --build --preset release --target predict_accuracy
-exec build/release/examples/predict_accuracy "$@"
+cmake --build --preset release --target weft_cli
+exec build/release/apps/weft demo --out demo "$@"

@@ -75,7 +75,7 @@ void strided_copy(const Labelled& in, const Labelled& out, std::span<const std::
                      so = loops.depth > 0 ? loops.stride[outer][1] : 0;
   const T *x = static_cast<const T*>(in.data), s = static_cast<T>(scale);
   T* y = static_cast<T*>(out.data);
-  parallel_blocks(rows, 1 + 8192 / (inner + 1), [&](std::int64_t begin, std::int64_t end) {
+  parallel_blocks(rows, 1 + 32768 / (inner + 1), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       std::int64_t at[2];
       loops.offsets(r, outer, at);
@@ -112,7 +112,7 @@ void strided_dot(const Labelled& a, const Labelled& b, const Labelled& out, std:
                      sb = summed.depth > 0 ? summed.stride[outer][1] : 0;
   const T *x = static_cast<const T*>(a.data), *w = static_cast<const T*>(b.data);
   T* y = static_cast<T*>(out.data);
-  parallel_blocks(kept.count(), 1 + 8192 / (inner * rows + 1), [&](std::int64_t begin, std::int64_t end) {
+  parallel_blocks(kept.count(), 1 + 32768 / (inner * rows + 1), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t o = begin; o < end; ++o) {
       std::int64_t at[3], in[2];
       kept.offsets(o, kept.depth, at);

@@ -12,7 +12,7 @@ namespace weft {
 struct CnnZooPlan {
   std::int64_t networks = 300;
   UnaryOp activation = UnaryOp::Relu;  ///< or Tanh
-  TrainingPlan training{};               ///< its seed is the zoo's
+  TrainingPlan training{};             ///< its seed is the zoo's
   RecipeRanges ranges{};
   std::string generator{};  ///< "weft 0.1.0"
 };

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs a build into a temporary prefix and builds and runs tests/build/consumer against it.
+# Installs a build into a temporary prefix and builds and runs tests/build/consumer and examples/embed against it.
 #   install.sh SOURCE BUILD
 set -euo pipefail
 source=$1 build=$2
@@ -25,3 +25,12 @@ if ldd ./files | grep -E 'gomp|libomp|blas'; then
   echo "install: a program with weft::safetensors alone needs more than it should"
   exit 1
 fi
+
+# The example of the documentation, with the command line that was installed beside it.
+cmake -S "$source/examples/embed" -B "$folder/embed" -G Ninja -DCMAKE_PREFIX_PATH="$folder/prefix" >"$folder/log" ||
+  { cat "$folder/log"; exit 1; }
+cmake --build "$folder/embed" >"$folder/log" || { cat "$folder/log"; exit 1; }
+weft=$folder/prefix/bin/weft
+"$weft" zoo make --out "$folder/zoo" --networks 4 --images 40 --test-images 20 --epochs 1 --quiet
+"$weft" zoo export --zoo "$folder/zoo" --id 0 --out "$folder/net.safetensors" --quiet
+"$folder/embed/embed" "$folder/net.safetensors"

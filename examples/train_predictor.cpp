@@ -1,0 +1,53 @@
+// Make a small zoo, train a MAGEP network on it, and judge it on networks that it never saw, as they are and moved.
+
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "weft/weft.h"
+
+using namespace weft;
+
+int main() {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / fmt::format("weft-example-{}", std::rand());
+  try {
+    CnnZooPlan plan;
+    plan.networks = 60;
+    plan.training = {.epochs = 4, .batch = 32, .seed = 1};
+    plan.generator = "train_predictor";
+    make_cnn_zoo(folder, draw_glyphs(1000, Key(1, "train")), draw_glyphs(500, Key(1, "test")), plan,
+                 ZooWriter::Existing::refuse);
+    const Zoo zoo = Zoo::open(folder);
+
+    const auto model =
+        make_accuracy_model({.kind = "magep", .channels = 8, .hidden = 64}, zoo.space(), DType::f32, Key(1, "model"));
+    auto examples = [&](Split part) {
+      const auto ids = zoo.ids(0, part);
+      Tensor accuracy = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);
+      for (std::size_t i = 0; i < ids.size(); ++i)
+        accuracy.data<float>()[i] = static_cast<float>(zoo.rows()[static_cast<std::size_t>(ids[i])].accuracy);
+      return Examples{model->prepare(zoo.weights(ids)), accuracy};
+    };
+    Fit fit(*model, {.epochs = 15, .patience = 15, .seed = 1}, examples(Split::train), examples(Split::val));
+    while (!fit.done()) fit.run_epoch();
+    fit.take_best();
+
+    const auto ids = zoo.ids(0, Split::test);
+    const Examples test = examples(Split::test);
+    std::vector<double> truth;
+    for (const float a : test.target.span<float>()) truth.push_back(static_cast<double>(a));
+    const auto moved = moved_networks(zoo.space(), zoo.weights(ids), ids, 2, 1);
+    const double as_is = kendall_tau_b(predict_logits(*model, test.prepared), truth);
+    const double after = kendall_tau_b(predict_logits(*model, model->prepare(moved)), truth);
+    fmt::print("tau-b of {} test networks: {:.3f}, moved by permutations and scales up to 100: {:.3f}\n", truth.size(),
+               as_is, after);
+  } catch (const std::exception& error) {
+    fmt::print("{}\n", error.what());
+    std::filesystem::remove_all(folder);
+    return 1;
+  }
+  std::filesystem::remove_all(folder);
+}
