@@ -9,7 +9,7 @@ namespace weft::apps {
 namespace {
 
 // Pixels of the drawing and of the margins that hold labels.
-constexpr double width = 440, height = 300, left = 54, right = 14, top = 30, bottom = 44;
+constexpr double width = 440, height = 310, left = 54, right = 14, top = 44, bottom = 44;
 
 }  // namespace
 
@@ -97,7 +97,7 @@ std::string Plot::svg() const {
   std::string out =
       fmt::format("<svg viewBox=\"0 0 {} {}\" width=\"{}\" height=\"{}\" role=\"img\" aria-label=\"{}\">\n", width,
                   height, width, height, escaped(title_));
-  out += fmt::format("<text x=\"{}\" y=\"18\" class=\"title\">{}</text>\n", x0, escaped(title_));
+  out += fmt::format("<text x=\"{}\" y=\"16\" class=\"title\">{}</text>\n", x0, escaped(title_));
   for (const double t : ticks(x_.low, x_.high))
     out += fmt::format(
         "<line x1=\"{0:.1f}\" y1=\"{1}\" x2=\"{0:.1f}\" y2=\"{2}\" class=\"grid\"/><text x=\"{0:.1f}\" y=\"{3}\" "
@@ -117,9 +117,9 @@ std::string Plot::svg() const {
   // The legend stands in the corner that the title leaves free, names from the right.
   double at = x1;
   for (auto name = names_.rbegin(); names_.size() > 1 && name != names_.rend(); ++name) {
-    at -= 7.0 * static_cast<double>(name->first.size()) + 18;
+    at -= 7.0 * static_cast<double>(name->first.size()) + 22;
     out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{}\" r=\"4\" fill=\"{}\"/><text x=\"{:.1f}\" y=\"{}\">{}</text>\n",
-                       at, y1 - 1, series_colour(name->second), at + 8, y1 + 3, escaped(name->first));
+                       at, y1 - 12, series_colour(name->second), at + 8, y1 - 8, escaped(name->first));
   }
   return out + "</svg>\n";
 }

@@ -108,11 +108,13 @@ ReportRun read_run(const fs::path& folder) {
       judged.at("predicted").get_to(run.judged.predicted);
     }
     reading = folder / verify_file;
-    if (fs::exists(reading))
-      for (const Json& row : read_json(reading).at("checks"))
+    if (fs::exists(reading)) {
+      const Json verified = read_json(reading);
+      for (const Json& row : verified.at("checks"))
         run.verified.push_back({row.at("check"), row.at("group"),
                                 row.at("error").is_null() ? INFINITY : row.at("error").get<double>(), row.at("bound"),
                                 row.at("control"), row.at("passed")});
+    }
   } catch (const Json::exception& error) {
     throw FormatError("[report] '{}': {}", reading.string(), error.what());
   }

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Times training steps of the benchmark models with weft and with a PyTorch script, one after the other in several rounds, and prints
+the best times, weft's speed beside the rival's, and where the step stands against the machine's own peaks.
+
+    steps.py WEFT BENCH RIVAL [MODEL ...] [--rounds N] [--seconds S] [--threads N] [--compile]
+        WEFT    build/release/apps/weft
+        BENCH   build/release/bench/weft_bench, which measures the peaks
+        RIVAL   a script that prints lines as `weft bench step` does: MODEL WHO parameters=… min_ms=… median_ms=… peak_mib=…
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+
+# Of one step: multiplications and additions, and bytes that must move (parameters, gradients, optimiser; features where they outgrow
+# the caches).
+COST = {"cnn": (0.17e9, 28e6), "inr": (35e9, 0.6e9)}
+
+
+def line(command, environment):
+    """{who, parameters, min_ms, median_ms, peak_mib} of the last line that a command prints."""
+    text = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip().splitlines()[-1]
+    found = {key: float(value) for key, value in re.findall(r"(\w+)=([\d.]+)", text)}
+    return {"who": text.split()[1]} | found
+
+
+def peaks(bench, environment):
+    """(flops, bytes) a second of the largest product and of a copy."""
+    def best(part):
+        report = subprocess.run([bench, "--json", "--repeats", "10", part], env=environment, capture_output=True, text=True, check=True)
+        return json.loads(report.stdout)["cases"]
+    product = max(case["gflops"] for case in best("gemm weft 1x[1024") if case["gflops"])
+    copy = max(case["gbytes_s"] for case in best("memory copy"))
+    return 1e9 * product, 1e9 * copy
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weft")
+    parser.add_argument("bench")
+    parser.add_argument("rival")
+    parser.add_argument("models", nargs="*", default=["cnn", "inr"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", action="store_true")
+    args = parser.parse_args()
+    environment = os.environ | {"WEFT_THREADS": str(args.threads), "OMP_NUM_THREADS": str(args.threads)}
+    flops, bandwidth = peaks(args.bench, environment)
+    print(f"peaks: {flops * 1e-9:.0f} GFLOP/s, {bandwidth * 1e-9:.0f} GB/s")
+    options = ["--seconds", str(args.seconds)]
+    rival_options = options + ["--threads", str(args.threads)] + (["--compile"] if args.compile else [])
+    for model in args.models:
+        runs = {"weft": [], "rival": []}
+        for _ in range(args.rounds):
+            runs["weft"].append(line([args.weft, "bench", "step", model, *options], environment))
+            runs["rival"].append(line([sys.executable, args.rival, model, *rival_options], environment))
+        best = {who: min(of, key=lambda run: run["min_ms"]) for who, of in runs.items()}
+        for who in ("weft", "rival"):
+            run = best[who]
+            print(f"{model} {run['who']} parameters={run['parameters']:.0f} min_ms={run['min_ms']:.2f} "
+                  f"median_ms={min(r['median_ms'] for r in runs[who]):.2f} peak_mib={run['peak_mib']:.0f}")
+        print(f"{model} weft is {best['rival']['min_ms'] / best['weft']['min_ms']:.1f} times as fast (minima), "
+              f"{min(r['median_ms'] for r in runs['rival']) / min(r['median_ms'] for r in runs['weft']):.1f} times (medians)")
+        work, moved = COST[model]
+        bound = max(work / flops, moved / bandwidth)
+        print(f"{model} roofline: {work * 1e-9:.2f} GFLOP, {moved * 1e-6:.0f} MB, bound {1e3 * bound:.2f} ms, "
+              f"share of the bound {100 * bound / (best['weft']['min_ms'] * 1e-3):.0f} %")
+
+
+if __name__ == "__main__":
+    main()
