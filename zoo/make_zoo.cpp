@@ -1,5 +1,7 @@
 #include "weft/zoo/make_zoo.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "weft/io/csv.h"
@@ -77,7 +79,10 @@ void make_cnn_zoo(const std::filesystem::path& folder, const Dataset& train, con
   architecture.widths.back() = train.classes;
   architecture.activation = plan.activation;
   const CnnPopulation model(architecture);
-  const auto recipes = draw_training_recipes(plan.ranges, 0, plan.networks, Key(plan.training.seed, "recipes"));
+  const std::int64_t steps = plan.training.epochs * ((train.items() + plan.training.batch - 1) /
+                                                     std::max<std::int64_t>(plan.training.batch, 1));
+  const auto recipes =
+      draw_training_recipes(plan.ranges.for_steps(steps), 0, plan.networks, Key(plan.training.seed, "recipes"));
 
   ZooWriter writer(folder, describe(train, test, plan, model.space(), recipes), existing);
   if (writer.complete()) return;

@@ -1,5 +1,6 @@
 #include "weft/zoo/recipes.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace weft {
@@ -30,6 +31,16 @@ TrainingRecipe draw(const RecipeRanges& r, Key key) {
 }
 
 }  // namespace
+
+RecipeRanges RecipeRanges::for_steps(std::int64_t steps) const {
+  constexpr double tuned_for = 750;
+  RecipeRanges out = *this;
+  // A wider range holds fewer slow networks than a narrow one: hence more than in proportion.
+  const double factor = std::min(1., std::pow(tuned_for / static_cast<double>(steps), 1.5));
+  out.sgd_rate.low *= factor;
+  out.adaptive_rate.low *= factor;
+  return out;
+}
 
 std::vector<TrainingRecipe> draw_training_recipes(const RecipeRanges& ranges, std::int64_t first, std::int64_t count,
                                                   Key key) {

@@ -28,6 +28,10 @@ struct RecipeRanges {
   Range weight_decay{1e-8, 5e-3};
   std::vector<double> dropouts{0, 0, 0, 0.2, 0.35, 0.5};
   std::vector<double> shares{0.1, 0.25, 0.5, 1};
+
+  /// The same for another number of training steps than the 750 that they were tuned for: more steps lower the low ends
+  /// of the learning rates, so that the slowest networks come as far and accuracies spread as they did.
+  RecipeRanges for_steps(std::int64_t steps) const;
 };
 
 /// Recipe i is drawn from key.at(first + i).
