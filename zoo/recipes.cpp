@@ -33,7 +33,7 @@ TrainingRecipe draw(const RecipeRanges& r, Key key) {
 }  // namespace
 
 RecipeRanges RecipeRanges::for_steps(std::int64_t steps) const {
-  constexpr double tuned_for = 750;
+  constexpr double tuned_for = 752;
   RecipeRanges out = *this;
   // A wider range holds fewer slow networks than a narrow one: hence more than in proportion.
   const double factor = std::min(1., std::pow(tuned_for / static_cast<double>(steps), 1.5));

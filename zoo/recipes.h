@@ -29,7 +29,7 @@ struct RecipeRanges {
   std::vector<double> dropouts{0, 0, 0, 0.2, 0.35, 0.5};
   std::vector<double> shares{0.1, 0.25, 0.5, 1};
 
-  /// The same for another number of training steps than the 750 that they were tuned for: more steps lower the low ends
+  /// The same for another number of training steps than the 752 that they were tuned for: more steps lower the low ends
   /// of the learning rates, so that the slowest networks come as far and accuracies spread as they did.
   RecipeRanges for_steps(std::int64_t steps) const;
 };
