@@ -41,6 +41,7 @@ class Harness {
 
 // The explicit list of the groups of cases (main.cpp calls them in this order).
 void gemm_cases(Harness& harness);
+void linear_cases(Harness& harness);
 void math_cases(Harness& harness);
 void memory_cases(Harness& harness);
 void population_cases(Harness& harness);

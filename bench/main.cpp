@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   try {
     weft::bench::Harness harness(argc, argv);
     weft::bench::gemm_cases(harness);
+    weft::bench::linear_cases(harness);
     weft::bench::math_cases(harness);
     weft::bench::memory_cases(harness);
     weft::bench::population_cases(harness);

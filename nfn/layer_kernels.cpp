@@ -85,7 +85,31 @@ void scale_rows(const T* x, const T* scale, std::int64_t rows, std::int64_t n, T
 }
 
 template <class T>
-constexpr schedule::KernelsOf<T> table = {factors<T>, factors_vjp<T>, transpose_all<T>, fourier<T>, scale_rows<T>};
+void sums(const T* x, std::int64_t rows, std::int64_t columns, T* over_columns, T* over_rows) {
+  for (std::int64_t j = 0; j < columns; ++j) over_rows[j] = 0;
+  for (std::int64_t i = 0; i < rows; ++i, x += columns) {
+    T sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t j = 0; j < columns; ++j) {
+      sum += x[j];
+      over_rows[j] += x[j];
+    }
+    over_columns[i] = sum;
+  }
+}
+
+template <class T>
+void outer_sum(const T* u, std::int64_t rows, const T* v, std::int64_t columns, T* y) {
+  for (std::int64_t i = 0; i < rows; ++i, y += columns) {
+    const T s = u[i];
+#pragma omp simd
+    for (std::int64_t j = 0; j < columns; ++j) y[j] = s + v[j];
+  }
+}
+
+template <class T>
+constexpr schedule::KernelsOf<T> table = {factors<T>,    factors_vjp<T>, transpose_all<T>, fourier<T>,
+                                          scale_rows<T>, sums<T>,        outer_sum<T>};
 
 }  // namespace
 

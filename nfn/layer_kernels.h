@@ -19,6 +19,10 @@ struct KernelsOf {
   void (*fourier)(const T* x, std::int64_t n, const T* f, std::int64_t m, bool sines, T* y);
   /// y[r, i] = scale[r] x[r, i]; x may be y.
   void (*scale_rows)(const T* x, const T* scale, std::int64_t rows, std::int64_t n, T* y);
+  /// over_columns[i] = Σ_j x[i, j], over_rows[j] = Σ_i x[i, j] for x: [rows, columns].
+  void (*sums)(const T* x, std::int64_t rows, std::int64_t columns, T* over_columns, T* over_rows);
+  /// y[i, j] = u[i] + v[j].
+  void (*outer_sum)(const T* u, std::int64_t rows, const T* v, std::int64_t columns, T* y);
 };
 
 struct Kernels {

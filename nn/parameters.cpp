@@ -32,10 +32,8 @@ void Parameters::allocate(DType dtype, Key key) {
     if (item.trainable) item.grad = grads_.slice(begin, begin + n).reshape(item.shape);
     begin += padded(item);
     switch (item.init.kind) {
-      case Init::Kind::zeros:
-        break;
-      case Init::Kind::ones:
-        item.value.fill(1);
+      case Init::Kind::constant:
+        item.value.fill(item.init.scale);
         break;
       case Init::Kind::normal:
         fill_normal(item.value, key.at(item.name), 0, item.init.scale);

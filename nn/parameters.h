@@ -13,11 +13,12 @@ namespace weft {
 
 /// How a parameter starts.
 struct Init {
-  enum class Kind { zeros, normal, uniform, ones } kind = Kind::zeros;
-  double scale = 0;  ///< standard deviation of normal; uniform in [-scale, scale]
+  enum class Kind { constant, normal, uniform } kind = Kind::constant;
+  double scale = 0;  ///< value of constant; standard deviation of normal; uniform in [-scale, scale]
 
   static Init zeros() { return {}; }
-  static Init ones() { return {Kind::ones, 0}; }
+  static Init ones() { return constant(1); }
+  static Init constant(double value) { return {Kind::constant, value}; }
   static Init normal(double deviation) { return {Kind::normal, deviation}; }
   static Init uniform(double bound) { return {Kind::uniform, bound}; }
   /// sqrt(2 / (fan_in + fan_out)) (spec 2.5).

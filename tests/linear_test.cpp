@@ -76,17 +76,6 @@ TEST_CASE("linear: the layers of spec 4.1 are plain products, and equal their te
   }
 }
 
-TEST_CASE("linear: other lists run on the interpreter") {
-  const Space space = mlp_space(Widths{2, 4, 3}, Kind::permutation);
-  Parameters parameters;
-  const LinearLayer layer(parameters, "layer", space, space, derive_linear(space, space, {.means = true}), 2, 3);
-  CHECK(!linear::pieces_of(layer.list()).has_value());
-  const Key key(2, "linear_test");
-  const LayerInput input{UnaryOp::Gelu, 0.3, key};
-  CHECK(check_layer(scheduled(layer, input), reference(layer.list(), 3, input), layer.list(),
-                    layer_data(layer.list(), {2, 3, 4}, key), true, key) == "");
-}
-
 TEST_CASE("linear: an empty batch") {
   const Made m = made(cases[0]);
   const LayerResult r = run_layer(scheduled(m.layer), m.layer.list(), layer_data(m.layer.list(), {1, 7, 0}, Key(3, "")),

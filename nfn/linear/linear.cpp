@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "weft/nfn/linear/mixing_schedule.h"
 #include "weft/nfn/linear/schedule.h"
 #include "weft/nfn/term_layer.h"
 #include "weft/ops/terms.h"
@@ -12,29 +13,18 @@ namespace {
 
 using namespace linear;
 
-struct Frequencies {
-  const Var* values = nullptr;
-  bool sines = false;
-};
-
-/// Records a list of plain products as one node. features, then learned are its inputs.
-template <class T>
-void record(const char* who, const TermList& list, const Pieces& pieces, std::span<const Var> features,
-            std::span<const Var> learned, const Frequencies& frequencies, std::int64_t e, std::span<Var> outputs,
-            const LayerInput& input) {
+/// Runs a schedule and records it as one node. `special` has what only that schedule needs; features, then learned are
+/// the inputs.
+template <class T, class SomeCall>
+void record(const char* who, const TermList& list, const SomeCall& special, std::span<const Var> features,
+            std::span<const Var> learned, std::int64_t e, std::span<Var> outputs, const LayerInput& input) {
   Tape& tape = features[0].tape();
   Arena& arena = tape.arena();
-  auto* call = new (arena.allocate(sizeof(Call<T>))) Call<T>{};
-  call->pieces = &pieces;
+  auto* call = new (arena.allocate(sizeof(SomeCall))) SomeCall(special);
   call->batch = features[0].shape()[0];
   call->features = static_cast<int>(features.size()), call->targets = static_cast<int>(outputs.size()),
   call->parameters = static_cast<int>(learned.size());
   call->reading = Reading<T>(input);
-  if (frequencies.values) {
-    call->frequencies = frequencies.values->value().data<T>();
-    call->m = frequencies.values->value().numel();
-    call->sines = frequencies.sines;
-  }
   call->in = numbers<Batch<const T>>(arena, call->features);
   const T** mask = numbers<const T*>(arena, call->features);
   call->mask = mask;
@@ -53,9 +43,7 @@ void record(const char* who, const TermList& list, const Pieces& pieces, std::sp
     new (&made[static_cast<std::size_t>(t)]) Output{y, list.out().type(t)};
     call->out[t] = {y.data<T>(), y.dim(1), list.out().axes_shape(t).numel()};
   }
-  const Arena::Mark mark = arena.mark();
   forward(*call, arena);
-  arena.rewind(mark);
 
   const std::size_t count = features.size() + learned.size();
   const std::span<Var> all(numbers<Var>(arena, static_cast<std::int64_t>(count)), count);
@@ -93,7 +81,8 @@ LinearLayer::LinearLayer(Parameters& parameters, const std::string& name, const 
       d_(d),
       e_(e),
       numbers_(declare_parameters(parameters, name, list_, d, e, true)),
-      pieces_(pieces_of(list_)) {}
+      pieces_(pieces_of(list_)),
+      mixing_(pieces_ ? std::nullopt : mixing_of(list_, d, e)) {}
 
 void LinearLayer::operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
                              const LayerInput& input) const {
@@ -107,9 +96,13 @@ void LinearLayer::operator()(std::span<const Var> inputs, std::span<const Var> l
   check_features(who, list_, inputs, d_, outputs.size());
   check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
   check_input(who, input, list_.in());
-  if (pieces_)
+  if (pieces_ || mixing_)
     return with_float(inputs[0].dtype(), who, [&](auto t) {
-      record<decltype(t)>(who, list_, *pieces_, inputs, learned, {}, e_, outputs, input);
+      using T = decltype(t);
+      if (pieces_)
+        record<T>(who, list_, PiecesCall<T>{{}, &*pieces_}, inputs, learned, e_, outputs, input);
+      else
+        record<T>(who, list_, MixingCall<T>{{}, &*mixing_}, inputs, learned, e_, outputs, input);
     });
   Tape& tape = inputs[0].tape();
   const std::span<Var> read(numbers<Var>(tape.arena(), static_cast<std::int64_t>(inputs.size())), inputs.size());
@@ -156,8 +149,10 @@ void FourierLinear::operator()(std::span<const Var> inputs, const Var& frequenci
       throw UsageError("[{}] tensor '{}' wants a gradient; use fourier_features and LinearLayer", who, x.name());
   }
   with_float(inputs[0].dtype(), who, [&](auto t) {
-    record<decltype(t)>(who, list, *linear_.pieces_, inputs, learned, {&frequencies, options_.sines}, linear_.e_,
-                        outputs, {});
+    using T = decltype(t);
+    const Tensor& f = frequencies.value();
+    record<T>(who, list, PiecesCall<T>{{}, &*linear_.pieces_, f.data<T>(), f.numel(), options_.sines}, inputs, learned,
+              linear_.e_, outputs, {});
   });
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "weft/groups/term.h"
+#include "weft/nfn/linear/mixing.h"
 #include "weft/nfn/linear/pieces.h"
 #include "weft/nfn/reading.h"
 #include "weft/nn/parameters.h"
@@ -12,13 +13,12 @@
 namespace weft {
 
 /// d -> e channels by a list of terms of degree 1 and 0, as derive_linear writes it. What the list computes, with its
-/// names of parameters. Lists of plain products (spec 4.1) run as one hand-written node: one product per term, network
-/// and value of the fixed indices; other lists (means, broadcasts) run on the interpreter.
-///   inputs   one feature per tensor of `in`, [B, d taps, axes…]; activation and channel dropout are applied as they
-///   are
-///            read
-///   outputs  one per tensor of `out`, [B, e taps,
-///   axes…]
+/// names of parameters. The list decides how it runs: plain products (spec 4.1) as one hand-written node with one
+/// product per term, network and value of the fixed indices; sums and broadcasts (spec 4.2) as one node that takes
+/// every sum once and has one product over the batch for all terms that share them; others (diagonals, heads, shared
+/// phis) on the interpreter.
+///   inputs   one feature per tensor of `in`, [B, d taps, axes…]; activation and channel dropout as they are read
+///   outputs  one per tensor of `out`, [B, e taps, axes…]
 /// Results do not depend on the number of threads. The layer must outlive the step.
 class LinearLayer {
  public:
@@ -40,6 +40,7 @@ class LinearLayer {
   std::int64_t d_, e_;
   std::vector<int> numbers_;
   std::optional<linear::Pieces> pieces_;
+  std::optional<linear::Mixing> mixing_;
 };
 
 /// Gaussian Fourier features of every entry x (spec 2.6): sin(2π f_m x) and, unless `sines` is set, cos(2π f_m x);

@@ -7,7 +7,7 @@ namespace {
 
 /// Columns of a tile: of Fourier features as many as stay in the second cache, of features in memory all.
 template <class T>
-std::int64_t tile_columns(const Call<T>& call, const Arrangement& a) {
+std::int64_t tile_columns(const PiecesCall<T>& call, const Arrangement& a) {
   constexpr std::int64_t bytes = 128 * 1024;
   if (!call.frequencies) return a.columns;
   const std::int64_t row = call.d(a.feature) * static_cast<std::int64_t>(sizeof(T));
@@ -21,7 +21,7 @@ struct Tile {
   std::int64_t stride;
 };
 template <class T>
-Tile<T> tile(const Call<T>& call, const Arrangement& a, const T* const* features, std::int64_t q, std::int64_t c0,
+Tile<T> tile(const PiecesCall<T>& call, const Arrangement& a, const T* const* features, std::int64_t q, std::int64_t c0,
              std::int64_t columns, T* memory, T* entries) {
   const Batch<const T>& x = call.in[a.feature];
   const T* from = features[a.feature];
@@ -41,7 +41,7 @@ Tile<T> tile(const Call<T>& call, const Arrangement& a, const T* const* features
 template <class T>
 struct Memory {
   std::int64_t tile = 0, entries = 0, result = 0, features = 0, size = 0;
-  explicit Memory(const Call<T>& call) {
+  explicit Memory(const PiecesCall<T>& call) {
     for (const Arrangement& a : call.pieces->arrangements) {
       const std::int64_t columns = std::min(tile_columns(call, a), a.columns);
       entries = std::max(entries, columns);
@@ -58,7 +58,7 @@ struct Memory {
 
 /// The features of one network as the layer reads them.
 template <class T>
-void read(const Call<T>& call, std::int64_t net, Carve<T>& scratch, const T** features) {
+void read(const PiecesCall<T>& call, std::int64_t net, Carve<T>& scratch, const T** features) {
   for (int f = 0; f < call.features; ++f) {
     const Batch<const T>& x = call.in[f];
     features[f] = x.at(net);
@@ -71,7 +71,7 @@ void read(const Call<T>& call, std::int64_t net, Carve<T>& scratch, const T** fe
 
 /// body(arrangement's number, q, c0, columns, first piece, end of its pieces)
 template <class T, class Body>
-void each_tile(const Call<T>& call, const Body& body) {
+void each_tile(const PiecesCall<T>& call, const Body& body) {
   const auto& pieces = call.pieces->pieces;
   std::size_t begin = 0;
   while (begin < pieces.size()) {
@@ -88,13 +88,13 @@ void each_tile(const Call<T>& call, const Body& body) {
 }
 
 template <class T>
-GemmOperand<T> phi_matrix(const Call<T>& call, const Piece& p, std::int64_t q, std::int64_t r) {
+GemmOperand<T> phi_matrix(const PiecesCall<T>& call, const Piece& p, std::int64_t q, std::int64_t r) {
   const T* phi = call.phi[p.parameter] + p.phi_at[static_cast<std::size_t>(q * p.added + r)];
   return {phi, 0, call.d(p.feature) * p.phi_size, p.phi_size};
 }
 
 template <class T>
-void network(const Call<T>& call, std::int64_t net, const T** x_of, const Memory<T>& sizes, T* memory) {
+void network(const PiecesCall<T>& call, std::int64_t net, const T** x_of, const Memory<T>& sizes, T* memory) {
   Carve<T> scratch{memory};
   read(call, net, scratch, x_of);
   T *features = scratch.take(sizes.tile), *entries = scratch.take(sizes.entries), *result = scratch.take(sizes.result);
@@ -134,7 +134,7 @@ void network(const Call<T>& call, std::int64_t net, const T** x_of, const Memory
 }
 
 template <class T>
-bool has_pieces(const Call<T>& call, int feature) {
+bool has_pieces(const PiecesCall<T>& call, int feature) {
   return std::ranges::any_of(call.pieces->arrangements, [=](const Arrangement& a) { return a.feature == feature; });
 }
 
@@ -144,7 +144,7 @@ struct Place {
 };
 
 template <class T>
-void network_vjp(const Call<T>& call, const CallGradients<T>& g, std::int64_t net, T* block, const Place* pieces,
+void network_vjp(const PiecesCall<T>& call, const CallGradients<T>& g, std::int64_t net, T* block, const Place* pieces,
                  const Place* constants, const T** x_of, T** gx_of, const Memory<T>& sizes, T* memory) {
   Carve<T> scratch{memory};
   read(call, net, scratch, x_of);
@@ -211,17 +211,19 @@ void network_vjp(const Call<T>& call, const CallGradients<T>& g, std::int64_t ne
 }  // namespace
 
 template <class T>
-void forward(const Call<T>& call, Arena& arena) {
+void forward(PiecesCall<T>& call, Arena& arena) {
+  const Arena::Mark mark = arena.mark();
   const Memory<T> sizes(call);
   T* memory = numbers<T>(arena, sizes.size * threads());
   const T** x_of = numbers<const T*>(arena, call.features * threads());
   parallel_workers(call.batch, 1, [&](std::int64_t net, std::int64_t, int worker) {
     network(call, net, x_of + worker * call.features, sizes, memory + worker * sizes.size);
   });
+  arena.rewind(mark);
 }
 
 template <class T>
-void vjp(const Call<T>& call, const CallGradients<T>& g, Arena& arena) {
+void vjp(const PiecesCall<T>& call, const CallGradients<T>& g, Arena& arena) {
   const Memory<T> sizes(call);
   const auto pieces = static_cast<std::int64_t>(call.pieces->pieces.size()),
              constants = static_cast<std::int64_t>(call.pieces->constants.size());
@@ -275,8 +277,8 @@ void vjp(const Call<T>& call, const CallGradients<T>& g, Arena& arena) {
 }
 
 #define WEFT_INSTANTIATE(T)                      \
-  template void forward(const Call<T>&, Arena&); \
-  template void vjp(const Call<T>&, const CallGradients<T>&, Arena&);
+  template void forward(PiecesCall<T>&, Arena&); \
+  template void vjp(const PiecesCall<T>&, const CallGradients<T>&, Arena&);
 WEFT_INSTANTIATE(float)
 WEFT_INSTANTIATE(double)
 #undef WEFT_INSTANTIATE

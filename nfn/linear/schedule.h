@@ -1,5 +1,5 @@
 #pragma once
-// The schedule of LinearLayer and FourierLinear. Internal to nfn/linear.
+// The schedule of LinearLayer on lists of plain products, and of FourierLinear. Internal to nfn/linear.
 
 #include "weft/nfn/linear/pieces.h"
 #include "weft/nfn/reading.h"
@@ -16,25 +16,31 @@ struct Batch {
   T* at(std::int64_t net) const { return data + net * channels * size; }
 };
 
+/// What the schedules of linear layers are given.
 template <class T>
 struct Call {
-  const Pieces* pieces = nullptr;
   std::int64_t batch = 0;
   Batch<const T>* in = nullptr;    ///< by feature; of raw weights (one channel) when there are frequencies
   Batch<T>* out = nullptr;         ///< by target
   const T* const* mask = nullptr;  ///< by feature: [batch, channels], or null
   const T* const* phi = nullptr;   ///< by parameter
   Reading<T> reading;
-  const T* frequencies = nullptr;  ///< [m], or null: the features are `in` themselves
-  std::int64_t m = 0;
-  bool sines = false;
   int features = 0, targets = 0, parameters = 0;
 
   const T* mask_of(int feature, std::int64_t net) const {
     return mask[feature] ? mask[feature] + net * in[feature].channels : nullptr;
   }
+};
+
+template <class T>
+struct PiecesCall : Call<T> {
+  const Pieces* pieces = nullptr;
+  const T* frequencies = nullptr;  ///< [m], or null: the features are `in` themselves
+  std::int64_t m = 0;
+  bool sines = false;
+
   /// Channels that phi contracts.
-  std::int64_t d(int feature) const { return frequencies ? (sines ? m : 2 * m) : in[feature].channels; }
+  std::int64_t d(int feature) const { return frequencies ? (sines ? m : 2 * m) : this->in[feature].channels; }
 };
 
 template <class T>
@@ -46,8 +52,8 @@ struct CallGradients {
 };
 
 template <class T>
-void forward(const Call<T>& call, Arena& arena);
+void forward(PiecesCall<T>& call, Arena& arena);
 template <class T>
-void vjp(const Call<T>& call, const CallGradients<T>& g, Arena& arena);
+void vjp(const PiecesCall<T>& call, const CallGradients<T>& g, Arena& arena);
 
 }  // namespace weft::linear

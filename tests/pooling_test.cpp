@@ -1,0 +1,316 @@
+// Poolings, learned scales and position embeddings: values, derivatives, groups, start values.
+
+#include "weft/nfn/pooling.h"
+
+#include <cmath>
+
+#include <doctest/doctest.h>
+
+#include "weft/autograd/gradcheck.h"
+#include "weft/core/error.h"
+#include "weft/groups/derive.h"
+#include "weft/groups/element.h"
+#include "weft/nfn/linear/linear.h"
+#include "weft/ops/act.h"
+#include "weft/ops/rows.h"
+#include "weft/ops/view.h"
+#include "weft/tests/op_runner.h"
+
+using namespace weft;
+using namespace weft::testing;
+
+namespace {
+
+using Vars = std::vector<Var>;
+using Widths = std::vector<std::int64_t>;
+/// From the features and the learned tensors of a module.
+using Module = std::function<Vars(Tape&, const Parameters&, std::span<const Var>)>;
+
+constexpr std::int64_t batch = 2, channels = 3;
+const std::array<std::int64_t, 2> taps[] = {{2, 2}, {1, 1}, {1, 2}};
+
+Space network(Kind kind) { return cnn_space(Widths{2, 4, 5, 3}, taps, kind); }
+
+std::vector<Tensor> normals(const Space& space, Key key) {
+  std::vector<Tensor> all;
+  for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i) {
+    all.push_back(Tensor::zeros(space.feature_shape(i, batch, channels), DType::f64));
+    fill_normal(all.back(), key.at(static_cast<std::uint64_t>(i)));
+  }
+  return all;
+}
+
+/// Every learned number drawn anew, so that gains, shifts and positions differ.
+void draw(Parameters& parameters, Key key) {
+  parameters.allocate(DType::f64, key);
+  for (int i = 0; i < parameters.count(); ++i)
+    fill_normal(parameters.value(i), key.at("learned").at(static_cast<std::uint64_t>(i)), 0.5);
+}
+
+std::vector<std::vector<double>> values(const Module& module, const Parameters& parameters, const Space& space,
+                                        const std::vector<Tensor>& x) {
+  Arena arena;
+  Tape tape(arena);
+  Vars in;
+  for (std::size_t i = 0; i < x.size(); ++i)
+    in.push_back(tape.constant(x[i], space.type(static_cast<int>(i)), space.tensors()[i].name));
+  std::vector<std::vector<double>> all;
+  for (const Var& y : module(tape, parameters, in)) {
+    const auto y64 = y.value().span<double>();
+    all.emplace_back(y64.begin(), y64.end());
+  }
+  return all;
+}
+
+/// Largest change over the largest value, of an invariant module under 4 elements of `acting`.
+double invariance_error(const Module& module, const Parameters& parameters, const Space& space, const Space& acting,
+                        Key key) {
+  const auto x = normals(space, key);
+  const auto y = values(module, parameters, space, x)[0];
+  double worst = 0;
+  for (std::uint64_t trial = 0; trial < 4; ++trial) {
+    const Element g = Element::random(acting, key.at("element").at(trial), {.scale_low = 0.01, .scale_high = 100});
+    auto moved = x;
+    for (std::size_t i = 0; i < x.size(); ++i) moved[i] = act(g, static_cast<int>(i), x[i]);
+    worst = std::max(worst, relative_error(values(module, parameters, space, moved)[0], y));
+  }
+  return worst;
+}
+
+/// Features and learned numbers are differentiated alike.
+void check_gradients(const Module& module, const Parameters& parameters, const Space& space, Key key) {
+  std::vector<GradcheckInput> inputs;
+  const auto x = normals(space, key);
+  for (const Tensor& t : x)  // away from the kink of abs
+    for (double& v : t.span<double>()) v += std::copysign(0.1, v);
+  for (std::size_t i = 0; i < x.size(); ++i) inputs.push_back({x[i], space.type(static_cast<int>(i))});
+  const GradcheckReport report =
+      gradcheck([&](Tape& tape, std::span<const Var> in) { return module(tape, parameters, in); }, inputs, key);
+  CHECK(report.direction_error < 1e-8);
+  // Of one learned number at a time, by central differences of <cotangent, y>.
+  auto weighted = [&](bool backward) {
+    Arena arena;
+    Tape tape(arena);
+    Vars in;
+    for (std::size_t i = 0; i < x.size(); ++i) in.push_back(tape.leaf(x[i], space.type(static_cast<int>(i))));
+    const Vars y = module(tape, parameters, in);
+    std::vector<Tensor> cotangents;
+    double sum = 0;
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      cotangents.push_back(Tensor::zeros(y[i].shape(), DType::f64));
+      fill_normal(cotangents.back(), key.at("cotangent").at(static_cast<std::uint64_t>(i)));
+      for (std::int64_t k = 0; k < y[i].value().numel(); ++k)
+        sum += cotangents.back().data<double>()[k] * y[i].value().data<double>()[k];
+    }
+    if (backward) tape.backward(y, cotangents);
+    return sum;
+  };
+  if (parameters.count() == 0) return;
+  weighted(true);
+  constexpr double step = 1e-5;
+  for (int i = 0; i < parameters.count(); ++i)
+    for (std::int64_t k = 0; k < parameters.value(i).numel(); ++k) {
+      double& number = parameters.value(i).data<double>()[k];
+      const double before = number, gradient = parameters.grad(i).data<double>()[k];
+      number = before + step;
+      const double above = weighted(false);
+      number = before - step;
+      const double below = weighted(false);
+      number = before;
+      CAPTURE(parameters.name(i));
+      CHECK(gradient == doctest::Approx((above - below) / (2 * step)).epsilon(1e-6).scale(1));
+    }
+}
+
+Module pooled(const NormalisingPool& pool) {
+  return [&pool](Tape&, const Parameters& p, std::span<const Var> x) { return Vars{pool(p, x)}; };
+}
+const Module means = [](Tape&, const Parameters&, std::span<const Var> x) { return Vars{mean_pool(x)}; };
+
+/// mean_pool by loops: the mean of f(feature, batch, channel, entry) over the moved axes.
+template <class Entry>
+std::vector<double> naive_pool(const Space& space, const Entry& entry) {
+  std::vector<double> y;
+  for (std::int64_t b = 0; b < batch; ++b)
+    for (int f = 0; f < static_cast<int>(space.tensors().size()); ++f) {
+      const Shape axes = space.axes_shape(f);
+      const std::int64_t rows = axes.rank() > 1 ? axes[0] : 1, columns = axes[axes.rank() - 1];
+      const bool keeps_columns = f == 0 || f == 5, keeps_rows = f == 4;  // W1 over rows, W3 over columns, b3 itself
+      for (std::int64_t c = 0; c < space.feature_shape(f, batch, channels)[1]; ++c) {
+        std::vector<double> sums(static_cast<std::size_t>(keeps_columns ? columns : keeps_rows ? rows : 1));
+        for (std::int64_t i = 0; i < rows; ++i)
+          for (std::int64_t j = 0; j < columns; ++j)
+            sums[static_cast<std::size_t>(keeps_columns ? j : keeps_rows ? i : 0)] += entry(f, b, c, i * columns + j);
+        const auto n = static_cast<double>(rows * columns) / static_cast<double>(sums.size());
+        for (double s : sums) y.push_back(s / n);
+      }
+    }
+  return y;
+}
+
+double at(const Tensor& x, std::int64_t b, std::int64_t c, std::int64_t i) {
+  const std::int64_t size = x.numel() / (x.dim(0) * x.dim(1));
+  return x.data<double>()[(b * x.dim(1) + c) * size + i];
+}
+
+}  // namespace
+
+TEST_CASE("pooling: the HNP pool is the means of spec 4.3") {
+  const Space space = network(Kind::permutation);
+  const Key key(1, "pooling_test");
+  const auto x = normals(space, key);
+  const auto y = values(means, Parameters(), space, x)[0];
+  const auto expected = naive_pool(space, [&](int f, std::int64_t b, std::int64_t c, std::int64_t i) {
+    return at(x[static_cast<std::size_t>(f)], b, c, i);
+  });
+  CHECK(static_cast<std::int64_t>(y.size()) == batch * pooled_size(space, channels));
+  CHECK(relative_error(y, expected) < 1e-12);
+  check_gradients(means, Parameters(), space, key);
+  CHECK(invariance_error(means, Parameters(), space, space, key) < 1e-9);
+  CHECK(invariance_error(means, Parameters(), space, space.with_kind(Kind::fixed, Kind::permutation), key) > 1e-4);
+  // Ends that permute are averaged too.
+  const Space permuted = space.with_kind(Kind::fixed, Kind::permutation);
+  CHECK(pooled_size(permuted, channels) < pooled_size(space, channels));
+  CHECK(invariance_error(means, Parameters(), permuted, permuted, key) < 1e-9);
+}
+
+TEST_CASE("pooling: means over scales, signs and GL are refused") {
+  for (const Kind kind : {Kind::positive_monomial, Kind::sign_monomial}) {
+    const Space space = network(kind);
+    CHECK_THROWS_WITH_AS(values(means, Parameters(), space, normals(space, Key(2, "pooling_test"))),
+                         doctest::Contains("[mean] tensor 'W1', axis 0 'h1'"), TypeError);
+  }
+  const Space space = Space::parse("G: GL(3) x[G]");
+  Parameters parameters;
+  const NormalisingPool pool(parameters, "pool", space, channels);
+  parameters.allocate(DType::f64, Key(2, "pooling_test"));
+  CHECK_THROWS_WITH_AS(values(pooled(pool), parameters, space, normals(space, Key(2, "pooling_test"))),
+                       "[l2_normalise] tensor 'x', axis 0 'G' (GL(3)): l2_normalise: GL changes norms; contract the "
+                       "axis first",
+                       TypeError);
+}
+
+TEST_CASE("pooling: the normalising pool by loops, its derivatives and its groups") {
+  for (const Kind kind : {Kind::permutation, Kind::positive_monomial, Kind::sign_monomial}) {
+    CAPTURE(name(kind));
+    const Space space = network(kind);
+    const Key key(3, "pooling_test");
+    Parameters parameters;
+    const NormalisingPool pool(parameters, "pool", space, channels);
+    draw(parameters, key);
+    const auto x = normals(space, key);
+    const auto expected = naive_pool(space, [&](int f, std::int64_t b, std::int64_t c, std::int64_t i) {
+      const Tensor& t = x[static_cast<std::size_t>(f)];
+      if (f == 5) return at(t, b, c, i);
+      double norm = 0;
+      for (std::int64_t k = 0; k < t.dim(1); ++k) norm += at(t, b, k, i) * at(t, b, k, i);
+      const double v = kind == Kind::sign_monomial ? std::abs(at(t, b, c, i)) : at(t, b, c, i);
+      const std::string full = "pool." + space.tensors()[static_cast<std::size_t>(f)].name;
+      return parameters.value(parameters.find(full + ".gain")).data<double>()[c] * v / std::sqrt(norm) +
+             parameters.value(parameters.find(full + ".shift")).data<double>()[c];
+    });
+    CHECK(relative_error(values(pooled(pool), parameters, space, x)[0], expected) < 1e-12);
+    check_gradients(pooled(pool), parameters, space, key);
+    CHECK(invariance_error(pooled(pool), parameters, space, space, key) < 1e-9);
+    // Signs are no symmetry of the other two, moved ends of none.
+    if (kind != Kind::sign_monomial)
+      CHECK(invariance_error(pooled(pool), parameters, space, network(Kind::sign_monomial), key) > 1e-4);
+    CHECK(invariance_error(pooled(pool), parameters, space, space.with_kind(Kind::fixed, Kind::permutation), key) >
+          1e-4);
+  }
+}
+
+TEST_CASE("pooling: start values") {
+  const Space space = network(Kind::positive_monomial);
+  Parameters parameters;
+  const NormalisingPool pool(parameters, "pool", space, channels);
+  const LearnedScale scale(parameters, "scale", space);
+  const std::string_view ends[] = {"in", "out"};
+  const PositionEmbedding embedding(parameters, "position", network(Kind::permutation), channels, ends);
+  parameters.allocate(DType::f32, Key(4, "pooling_test"));
+  CHECK(parameters.count() == 5 * 2 + 6 + 3);
+  for (int i = 0; i < parameters.count(); ++i) {
+    const std::string& n = parameters.name(i);
+    const float expected = n.ends_with(".gain") ? 1.f : n.starts_with("scale.") ? 0.01f : 0.f;
+    CAPTURE(n);
+    for (float v : parameters.value(i).span<float>()) CHECK(v == expected);
+  }
+  CHECK(parameters.value(parameters.find("pool.W1.gain")).shape() == Shape{4 * channels});
+}
+
+TEST_CASE("pooling: learned scales are equivariant under every group") {
+  for (const Kind kind : {Kind::permutation, Kind::positive_monomial, Kind::sign_monomial}) {
+    const Space space = network(kind);
+    const Key key(5, "pooling_test");
+    Parameters parameters;
+    const LearnedScale scale(parameters, "scale", space);
+    draw(parameters, key);
+    const Module run = [&](Tape&, const Parameters& p, std::span<const Var> x) {
+      Vars y(x.size());
+      scale(p, x, y);
+      for (std::size_t i = 0; i < x.size(); ++i) CHECK(y[i].type() == x[i].type());
+      return y;
+    };
+    const auto x = normals(space, key);
+    const auto y = values(run, parameters, space, x);
+    for (std::size_t i = 0; i < x.size(); ++i)
+      for (std::size_t k = 0; k < y[i].size(); ++k)
+        CHECK(y[i][k] ==
+              doctest::Approx(parameters.value(static_cast<int>(i)).data<double>()[0] * x[i].data<double>()[k]));
+    check_gradients(run, parameters, space, key);
+  }
+}
+
+TEST_CASE("pooling: position embeddings break the permutations of the ends, and keep the hidden ones") {
+  const Widths widths{2, 4, 5, 3};
+  const Space fixed = mlp_space(widths, Kind::permutation), permuted = fixed.with_kind(Kind::fixed, Kind::permutation);
+  const Key key(6, "pooling_test");
+  const std::string_view ends[] = {"in", "out"};
+  Parameters parameters;
+  const PositionEmbedding embedding(parameters, "position", fixed, channels, ends);
+  // The list of NP, on a space whose ends are fixed.
+  const LinearLayer layer(parameters, "np", fixed, fixed, derive_linear(permuted, permuted, {.means = true}), channels,
+                          channels);
+  draw(parameters, key);
+  auto invariant = [&](bool embeds) {
+    return [&, embeds](Tape&, const Parameters& p, std::span<const Var> x) {
+      Vars placed(x.begin(), x.end()), y(x.size());
+      if (embeds) embedding(p, x, placed);
+      layer(p, placed, y, {UnaryOp::Relu, 0, key});  // the mean of a linear layer alone would not see positions
+      const Var pool = mean_pool(y);
+      // b3 averaged by hand: the features are typed with fixed ends.
+      return Vars{mean(slice(pool, 1, pool.shape()[1] - channels * 3, pool.shape()[1]), 1)};
+    };
+  };
+  CHECK(invariance_error(invariant(true), parameters, fixed, fixed, key) < 1e-9);
+  CHECK(invariance_error(invariant(false), parameters, fixed, permuted, key) < 1e-9);
+  CHECK(invariance_error(invariant(true), parameters, fixed, permuted, key) > 1e-4);
+
+  const Module embed = [&](Tape&, const Parameters& p, std::span<const Var> x) {
+    Vars y(x.size());
+    embedding(p, x, y);
+    return y;
+  };
+  const auto x = normals(fixed, key);
+  const auto y = values(embed, parameters, fixed, x);
+  const double* phi = parameters.value(parameters.find("position.W1.phi1")).data<double>();
+  for (std::int64_t c = 0; c < channels; ++c)
+    for (std::int64_t i = 0; i < 8; ++i)
+      CHECK(y[0][static_cast<std::size_t>(c * 8 + i)] == doctest::Approx(at(x[0], 0, c, i) + phi[c * 2 + i % 2]));
+  Parameters alone;
+  const PositionEmbedding only(alone, "position", fixed, channels, ends);
+  draw(alone, key);
+  check_gradients(
+      [&](Tape&, const Parameters& p, std::span<const Var> in) {
+        Vars out(in.size());
+        only(p, in, out);
+        return out;
+      },
+      alone, fixed, key);
+
+  Parameters refused;
+  CHECK_THROWS_AS(PositionEmbedding(refused, "position", permuted, channels, ends), TypeError);
+  const std::string_view unknown[] = {"nowhere"};
+  CHECK_THROWS_WITH_AS(PositionEmbedding(refused, "position", fixed, channels, unknown),
+                       "[position_embedding] no factor 'nowhere' in the space", UsageError);
+}
