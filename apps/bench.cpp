@@ -10,6 +10,7 @@ namespace weft::apps {
 void add_bench(CLI::App& app, Common& common, Run& run) {
   CLI::App& bench = *app.add_subcommand("bench", "Measure how fast this machine trains");
   bench.require_subcommand(1);
+  bench.footer("Example:\n  weft bench step cnn");
   CLI::App& verb =
       add_verb(bench, common, "step", "Time one training step (forward, backward, Adam) of a benchmark model",
                "  weft bench step cnn\n"
@@ -22,7 +23,7 @@ void add_bench(CLI::App& app, Common& common, Run& run) {
   verb.add_option("model", o->model, "cnn: accuracy predictor, batch 8; inr: classifier of SIRENs, batch 32")
       ->required()
       ->check(CLI::IsMember({"cnn", "inr"}));
-  verb.add_option("--seconds", o->seconds, "how long to measure")->check(CLI::PositiveNumber);
+  verb.add_option("--seconds", o->seconds, "how long to measure")->check(positive());
   verb.callback([o, &common, &run] {
     run = [o, &common] {
       const StepTiming t = time_step(o->model, o->seconds);

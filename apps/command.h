@@ -41,6 +41,8 @@ class Interrupted : public Error {
  public:
   using Error::Error;
 };
+/// From here on Ctrl-C is seen by check_interrupt(): for verbs that save their work as they go. Others end at once.
+void catch_interrupts();
 /// Throws Interrupted when Ctrl-C was pressed. Long verbs call it between steps.
 void check_interrupt();
 
@@ -59,6 +61,12 @@ struct OutputOption {
 void add_output(CLI::App& verb, OutputOption& output, const std::string& what, bool resumable);
 /// Throws UsageError when `file` exists and neither option was given; removes nothing.
 void check_output(const OutputOption& output, const std::string& file);
+/// The same for what an interrupted run left.
+void check_unfinished(const OutputOption& output, const std::string& file);
+
+/// What an option allows: whole numbers from `low` on; finite numbers above 0.
+CLI::Validator at_least(std::int64_t low);
+CLI::Validator positive();
 
 // The explicit list of verbs (main.cpp calls them in this order).
 void add_demo(CLI::App& app, Common& common, Run& run);

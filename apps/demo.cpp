@@ -31,7 +31,8 @@ int demo(DemoOptions o, const Common& common) {
         part, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   };
   Common silent = common;
-  silent.json = false;
+  silent.json = false;  // the result of a demo is its report
+  silent.quiet |= common.json;
   o.zoo.out = {report_options.zoo, o.out.force, o.out.resume};
   timed("zoo", [&] { make_zoo(o.zoo, silent); });
   for (const char* kind : model_kinds) {
@@ -43,8 +44,7 @@ int demo(DemoOptions o, const Common& common) {
     if (train_options.model.kind.ends_with("statnn")) train_options.model.hidden = 1000;
     timed(fmt::format("train {}", kind), [&] { train(train_options, silent); });
     timed(fmt::format("eval {}", kind), [&] {
-      eval({.model = run.string(), .zoo = report_options.zoo, .out = {{}, true, false}},
-           {common.seed, common.threads, common.device, false, true});
+      eval({.model = run.string(), .zoo = report_options.zoo, .out = {{}, true, false}}, silent);
     });
     if (train_options.model.kind.find("magep") != std::string::npos)
       timed("verify magep",
@@ -71,11 +71,11 @@ void add_demo(CLI::App& app, Common& common, Run& run) {
   verb.add_option("--data", o->zoo.data, "drawn digits, or real images")
       ->check(CLI::IsMember({"glyphs", "mnist", "cifar10", "cifar10-grey"}));
   verb.add_option("--data-dir", o->zoo.data_dir, "folder of the data set's files")->type_name("DIR");
-  verb.add_option("--networks", o->zoo.networks, "of the zoo");
-  verb.add_option("--images", o->zoo.images, "to train the networks on");
-  verb.add_option("--zoo-epochs", o->zoo.epochs, "of the networks");
+  verb.add_option("--networks", o->zoo.networks, "of the zoo")->check(at_least(1));
+  verb.add_option("--images", o->zoo.images, "to train the networks on")->check(at_least(1));
+  verb.add_option("--zoo-epochs", o->zoo.epochs, "of the networks")->check(at_least(1));
   verb.add_option("--activation", o->zoo.activation, "of the networks")->check(CLI::IsMember({"relu", "tanh"}));
-  verb.add_option("--epochs", o->epochs, "of the models, at most");
+  verb.add_option("--epochs", o->epochs, "of the models, at most")->check(at_least(1));
   verb.callback([o, &common, &run] { run = [o, &common] { return demo(*o, common); }; });
 }
 

@@ -20,7 +20,7 @@ Judged judge(const AccuracyModel& model, const Zoo& zoo, int split, int stronges
   const std::vector<Tensor> weights = zoo.weights(judged.ids);
   auto add = [&](std::string column, std::span<const Tensor> of) {
     check_interrupt();
-    const std::vector<double> logits = predict_logits(model, model.prepare(of));
+    const std::vector<double> logits = predict_logits(model, model.prepare(of), judged.ids);
     judged.columns.push_back(std::move(column));
     judged.tau.push_back(kendall_tau_b(logits, judged.truth));
     judged.predicted.emplace_back();
@@ -47,7 +47,7 @@ int eval(const EvalOptions& o, const Common& common) {
   write_json(out, json);
   if (common.json)
     fmt::print("{}\n", json.dump(1));
-  else
+  else if (!common.quiet)
     fmt::print("{}", tau_table({{.model = loaded.model->config().kind, .split = o.split, .judged = judged}}));
   return exit_ok;
 }

@@ -2,6 +2,8 @@
 // library.
 
 #include <algorithm>
+#include <new>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -10,8 +12,6 @@
 #include "weft/core/parallel.h"
 
 namespace weft::apps {
-
-void catch_interrupts();
 
 namespace {
 
@@ -30,15 +30,8 @@ constexpr const char* footer =
     "  weft VERB --help                  options and an example of each verb\n"
     "Exit codes: 0 ok, 1 FAIL or different, 2 usage, 3 input, 4 numeric, 5 disk, 6 device, 130 interrupted";
 
-/// The verb that was given, innermost first ("zoo make").
-const CLI::App* verb_of(const CLI::App& app) {
-  const CLI::App* verb = &app;
-  while (!verb->get_subcommands().empty()) verb = verb->get_subcommands().front();
-  return verb;
-}
-
 int fail(int code, const std::string& message) {
-  fmt::print(stderr, "weft: {}\n", message);
+  std::fputs(fmt::format("weft: {}\n", message).c_str(), stderr);  // nobody to tell when it is closed
   return code;
 }
 
@@ -52,22 +45,26 @@ int run(int argc, char** argv) {
   for (auto add : {add_demo, add_zoo, add_train, add_eval, add_predict, add_act, add_verify, add_report, add_bench})
     add(app, common, verb);
 
-  std::vector<std::string> arguments = with_config_files(argc, argv);
+  std::vector<std::string> arguments = with_config_files(app, argc, argv);
+  const CLI::App& chosen = verb_of(app, arguments);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     app.parse(arguments);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    return fail(exit_usage, fmt::format("{}\nRun with --help for the options and an example.", error.what()));
+    const std::string name = name_of(chosen);
+    return fail(exit_usage,
+                fmt::format("[{0}] {1}\nRun weft {0} --help for the options and an example.", name, error.what()));
   }
-  if (verb_of(app)->count("--print-config")) {
-    fmt::print("{}\n", config_text(*verb_of(app)));
+  if (chosen.count("--print-config")) {
+    fmt::print("{}\n", config_text(chosen));
     return exit_ok;
   }
   if (common.device != "cpu") throw DeviceError("[device] '{}'; this build has: cpu", common.device);
   if (common.threads > 0) set_threads(common.threads);
-  catch_interrupts();
-  return verb();
+  const int code = verb();
+  if (std::fflush(stdout) != 0) throw DiskError("[weft] the result cannot be written; is the disk of its file full?");
+  return code;
 }
 
 }  // namespace
@@ -84,12 +81,18 @@ int main(int argc, char** argv) {
     return fail(exit_usage, error.what());
   } catch (const NumericError& error) {
     return fail(exit_numeric, error.what());
+  } catch (const ReadError& error) {
+    return fail(exit_input, error.what());
   } catch (const DiskError& error) {
     return fail(exit_disk, error.what());
   } catch (const DeviceError& error) {
     return fail(exit_device, error.what());
   } catch (const Error& error) {  // shapes, dtypes, types, texts, formats: all of them come from what was read
     return fail(exit_input, error.what());
+  } catch (const std::system_error& error) {  // of folders, and of a standard output that takes nothing
+    return fail(exit_disk, error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(exit_input, "[weft] not enough memory; ask for fewer networks or images, smaller batches or layers");
   } catch (const std::exception& error) {
     return fail(exit_input, error.what());
   }

@@ -17,7 +17,12 @@ struct PredictOptions {
 
 int predict_network(const AccuracyModel& model, const PredictOptions& o, const Common& common) {
   const NetworkFile network = NetworkFile::load(o.network, model.space());
-  const double accuracy = sigmoid(predict_logits(model, model.prepare(network.weights))[0]);
+  double accuracy = 0;
+  try {
+    accuracy = sigmoid(predict_logits(model, model.prepare(network.weights))[0]);
+  } catch (const NumericError& error) {
+    throw NumericError("[predict] '{}': {}", o.network, error.what());
+  }
   if (common.json)
     fmt::print("{}\n", Json{{"network", o.network}, {"predicted_accuracy", accuracy}}.dump(1));
   else
@@ -32,7 +37,7 @@ int predict_zoo(const AccuracyModel& model, const PredictOptions& o, const Commo
                       model.space().str());
   std::vector<std::int64_t> ids;
   for (const ZooRow& row : zoo.rows()) ids.push_back(row.id);
-  const std::vector<double> logits = predict_logits(model, model.prepare(zoo.weights(ids)));
+  const std::vector<double> logits = predict_logits(model, model.prepare(zoo.weights(ids)), ids);
   Json json = Json::array();
   CsvWriter csv;
   csv.add("id").add("network").add("epoch").add("accuracy").add("predicted_accuracy").end_row();

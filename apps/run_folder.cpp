@@ -29,6 +29,19 @@ void write_text(const fs::path& path, const std::string& text) {
 
 void write_json(const fs::path& path, const Json& json) { write_text(path, json.dump(1) + "\n"); }
 
+void open_folder(const fs::path& folder) {
+  if (fs::exists(folder) && !fs::is_directory(folder))
+    throw UsageError("[weft] '{}' is not a folder; choose another --out", folder.string());
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw DiskError("[weft] '{}': cannot create it: {}", folder.string(), error.message());
+  std::vector<fs::path> left;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (const std::string name = entry.path().filename(); name.starts_with(".weft-") && name.ends_with(".tmp"))
+      left.push_back(entry.path());
+  for (const fs::path& path : left) fs::remove(path);
+}
+
 fs::path model_path(const std::string& given) {
   const fs::path path = fs::is_directory(given) ? fs::path(given) / model_file : fs::path(given);
   if (!fs::exists(path)) throw FormatError("[weft] no model at '{}'; weft train writes one", path.string());
@@ -49,7 +62,9 @@ std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, Split part, boo
     if (row.splits[static_cast<std::size_t>(split)] != part || row.diverged) continue;
     if (!only_last || row.epoch == last[row.network]) ids.push_back(row.id);
   }
-  if (ids.empty()) throw FormatError("[weft] the zoo has no networks in the part '{}' of split {}", name(part), split);
+  if (ids.empty())
+    throw FormatError("[weft] the zoo has no networks in the part '{}' of split {}; make one of more networks",
+                      name(part), split);
   return ids;
 }
 

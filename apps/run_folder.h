@@ -27,6 +27,10 @@ Json read_json(const std::filesystem::path& path);
 void write_text(const std::filesystem::path& path, const std::string& text);
 void write_json(const std::filesystem::path& path, const Json& json);
 
+/// Makes it where there is none, and removes what killed processes left half written. Throws UsageError when it is a
+/// file, DiskError.
+void open_folder(const std::filesystem::path& folder);
+
 /// A model is named by its file or by its folder.
 std::filesystem::path model_path(const std::string& given);
 

@@ -16,8 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* state_file = "state.safetensors";
-constexpr double seconds_between_saves = 5;
+constexpr const char *state_file = "state.safetensors", *settings_key = "settings";
+constexpr double share_of_saving = 0.05;  ///< of the time, at most
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -37,26 +37,39 @@ std::string settings_text(const TrainOptions& o, const Zoo& zoo, std::uint64_t s
               {"train_psi", o.model.train_psi},
               {"learning_rate", o.fit.learning_rate},
               {"batch", o.fit.batch},
+              {"epochs", o.fit.epochs},
+              {"patience", o.fit.patience},
               {"split", o.split},
               {"seed", seed},
               {"zoo_seed", zoo.description().seed},
               {"zoo_data", zoo.description().data_hash},
-              {"zoo_rows", zoo.rows().size()}}
+              {"zoo_rows", zoo.rows().size()},
+              {"zoo_activation", zoo.description().activation},
+              {"zoo_settings", zoo.description().settings}}
       .dump();
 }
 
 void save_state(const fs::path& folder, const Fit& fit, const std::string& settings) {
   std::vector<NamedTensor> tensors;
   for (const auto& [name, tensor] : fit.state()) tensors.push_back({name, tensor});
-  save_safetensors(folder / state_file, tensors, {{"settings", settings}});
+  save_safetensors(folder / state_file, tensors, {{settings_key, settings}});
+}
+
+/// A state or a model of other settings is another run's.
+void check_same_settings(const SafeTensors& file, const fs::path& path, const std::string& settings) {
+  const auto there = file.metadata().find(settings_key);
+  const Json before = there == file.metadata().end() ? Json() : Json::parse(there->second, nullptr, false);
+  const Json now = Json::parse(settings);
+  for (const auto& [key, value] : now.items())
+    if (!before.is_object() || before.value(key, Json()) != value)
+      throw UsageError(
+          "[train] '{}' was written with another {} ({}; here {}); give the same, --force, or another --out",
+          path.string(), key, before.is_object() ? before.value(key, Json()).dump() : "none", value.dump());
 }
 
 void resume(Fit& fit, const fs::path& file, const std::string& settings) {
   const SafeTensors state = SafeTensors::open(file);
-  const auto there = state.metadata().find("settings");
-  if (there == state.metadata().end() || there->second != settings)
-    throw UsageError("[train] '{}' was written with other settings ({}); give the same ones ({}), or --force",
-                     file.string(), there == state.metadata().end() ? "none" : there->second, settings);
+  check_same_settings(state, file, settings);
   fit.resume([&](const std::string& name) {
     if (!state.contains(name)) throw FormatError("[train] '{}' lacks '{}'", file.string(), name);
     return state.tensor(name);
@@ -67,13 +80,20 @@ void resume(Fit& fit, const fs::path& file, const std::string& settings) {
 
 int train(const TrainOptions& o, const Common& common) {
   const fs::path folder = o.out.path;
-  check_output(o.out, folder / model_file);
-  check_output(o.out, folder / state_file);
-  if (o.out.resume && fs::exists(folder / model_file)) {
-    if (!common.quiet) fmt::print("'{}' is finished already\n", folder.string());
+  check_unfinished(o.out, folder / state_file);
+  for (const char* file : {model_file, log_file, run_file}) check_output(o.out, folder / file);
+  const Zoo zoo = open_zoo(o.zoo);
+  const std::string settings = settings_text(o, zoo, common.seed);
+  // A state beside a model is of a run with --force that was to replace it.
+  if (o.out.resume && fs::exists(folder / model_file) && !fs::exists(folder / state_file)) {
+    check_same_settings(SafeTensors::open(folder / model_file), folder / model_file, settings);
+    if (common.json)
+      fmt::print("{}\n", read_json(folder / run_file).dump(1));
+    else if (!common.quiet)
+      fmt::print("'{}' is finished already\n", folder.string());
     return exit_ok;
   }
-  const Zoo zoo = open_zoo(o.zoo);
+  open_folder(folder);
   auto model = make_accuracy_model(o.model, zoo.space(), DType::f32, Key(common.seed, "model"));
   const Examples training = examples(*model, zoo, checkpoints(zoo, o.split, Split::train, false));
   Examples validation = examples(*model, zoo, checkpoints(zoo, o.split, Split::val, true));
@@ -82,8 +102,6 @@ int train(const TrainOptions& o, const Common& common) {
   FitConfig config = o.fit;
   config.seed = common.seed;
   Fit fit(*model, config, training, std::move(validation));
-  const std::string settings = settings_text(o, zoo, common.seed);
-
   const Fit::Cost cost = fit.try_step();
   const double mib = static_cast<double>(cost.bytes) / (1 << 20);
   const auto steps = (trained_on + config.batch - 1) / config.batch;
@@ -95,12 +113,13 @@ int train(const TrainOptions& o, const Common& common) {
         model->parameters().trained_numbers(), model->step_flops(config.batch) * 1e-9, mib, config.epochs, steps,
         cost.seconds * static_cast<double>(steps * config.epochs));
   }
-  fs::create_directories(folder);
   if (o.out.resume && fs::exists(folder / state_file)) resume(fit, folder / state_file, settings);
   if (o.out.force) fs::remove(folder / state_file);
 
+  catch_interrupts();
   const auto start = Clock::now();
   auto saved = start;
+  double saving = 0;  // seconds that the last save took
   {
     Progress bar(o.model.kind, config.epochs * steps, "steps", common.progress());
     while (!fit.done()) {
@@ -110,8 +129,10 @@ int train(const TrainOptions& o, const Common& common) {
         bar.update(before + done);
       });
       bar.update(before + steps, fmt::format("loss {:.4f}, validation tau {:.3f}", row.train_loss, row.validation_tau));
-      if (seconds_since(saved) < seconds_between_saves) continue;
+      if (saving > share_of_saving * seconds_since(saved) && !fit.done()) continue;
+      const auto before_save = Clock::now();
       save_state(folder, fit, settings);
+      saving = seconds_since(before_save);
       saved = Clock::now();
     }
     bar.finish(fmt::format("best epoch {}", fit.best_epoch()));
@@ -131,9 +152,10 @@ int train(const TrainOptions& o, const Common& common) {
                         {"step_milliseconds", cost.seconds * 1e3},
                         {"step_gflop", model->step_flops(config.batch) * 1e-9},
                         {"peak_mib", mib}};
+  for (const char* file : {eval_file, verify_file}) fs::remove(folder / file);  // of the model that is replaced
   write_text(folder / log_file, log_text(fit.log()));
   write_json(folder / run_file, summary);
-  save_model(folder / model_file, *model, {{"zoo", o.zoo}, {"split", std::to_string(o.split)}});
+  save_model(folder / model_file, *model, {{"zoo", o.zoo}, {settings_key, settings}});
   fs::remove(folder / state_file);
   if (common.json)
     fmt::print("{}\n", summary.dump(1));
@@ -154,14 +176,19 @@ void add_train(CLI::App& app, Common& common, Run& run) {
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(model_kinds), std::end(model_kinds))));
   add_output(verb, o->out, "folder for the model, its log and what it cost", true);
   verb.add_option("--split", o->split, "which of the zoo's five splits")->check(CLI::Range(0, 4));
-  verb.add_option("--channels", o->model.channels, "channels of MAGEP's layers");
-  verb.add_option("--equivariant-layers", o->model.equivariant_layers, "number of MAGEP's equivariant layers");
-  CLI::Option* hidden = verb.add_option("--hidden", o->model.hidden, "width of the two hidden layers; 1000 for statnn");
+  verb.add_option("--channels", o->model.channels, "channels of MAGEP's layers")->check(at_least(1));
+  verb.add_option("--equivariant-layers", o->model.equivariant_layers, "number of MAGEP's equivariant layers")
+      ->check(at_least(0));
+  CLI::Option* hidden =
+      verb.add_option("--hidden", o->model.hidden, "width of the two hidden layers; else 500, for statnn 1000")
+          ->default_str("")  // not one number: --print-config leaves it out
+          ->check(at_least(1));
   verb.add_flag("--train-psi", o->model.train_psi, "train the psi of MAGEP's equivariant layers, too");
-  verb.add_option("--epochs", o->fit.epochs, "at most");
-  verb.add_option("--patience", o->fit.patience, "epochs without a better validation tau before it stops");
-  verb.add_option("--batch", o->fit.batch, "networks a step");
-  verb.add_option("--learning-rate", o->fit.learning_rate, "of Adam");
+  verb.add_option("--epochs", o->fit.epochs, "at most")->check(at_least(1));
+  verb.add_option("--patience", o->fit.patience, "epochs without a better validation tau before it stops")
+      ->check(at_least(1));
+  verb.add_option("--batch", o->fit.batch, "networks a step")->check(at_least(1));
+  verb.add_option("--learning-rate", o->fit.learning_rate, "of Adam")->check(positive());
   verb.callback([o, &common, &run, hidden] {
     run = [o, &common, hidden] {
       if (hidden->empty() && o->model.kind.ends_with("statnn")) o->model.hidden = 1000;

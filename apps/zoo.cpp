@@ -88,7 +88,14 @@ int export_network(const ExportOptions& o, const Common& common) {
                {"network", std::to_string(row.network)},
                {"epoch", std::to_string(row.epoch)}}}
       .save(o.out.path);
-  if (!common.quiet)
+  if (common.json)
+    fmt::print("{}\n", Json{{"out", o.out.path},
+                            {"id", o.id},
+                            {"network", row.network},
+                            {"epoch", row.epoch},
+                            {"accuracy", row.accuracy}}
+                           .dump(1));
+  else if (!common.quiet)
     fmt::print("{}: network {} after epoch {}, accuracy {:.3f}\n", o.out.path, row.network, row.epoch, row.accuracy);
   return exit_ok;
 }
@@ -116,6 +123,9 @@ TrainAndTest load_data(const ZooMakeOptions& o, std::uint64_t seed) {
 }
 
 int make_zoo(const ZooMakeOptions& o, const Common& common) {
+  check_unfinished(o.out, (std::filesystem::path(o.out.path) / "").parent_path().string() + ".part");
+  check_output(o.out, (std::filesystem::path(o.out.path) / "zoo.json").string());
+  catch_interrupts();
   const auto start = std::chrono::steady_clock::now();
   const TrainAndTest data = load_data(o, common.seed);
   CnnZooPlan plan;
@@ -142,20 +152,21 @@ int make_zoo(const ZooMakeOptions& o, const Common& common) {
 void add_zoo(CLI::App& app, Common& common, Run& run) {
   CLI::App& zoo = *app.add_subcommand("zoo", "Make zoos of trained networks, and look at them");
   zoo.require_subcommand(1);
+  zoo.footer("Example:\n  weft zoo make --out zoo");
   CLI::App& make =
       add_verb(zoo, common, "make", "Train a zoo of small CNNs, as one population",
                "  weft zoo make --out zoo\n"
                "  weft zoo make --out zoo --data mnist --data-dir mnist --networks 600 --images 30000 --epochs 15");
   auto o = std::make_shared<ZooMakeOptions>();
   add_output(make, o->out, "folder of the zoo", true);
-  make.add_option("--networks", o->networks, "how many");
+  make.add_option("--networks", o->networks, "how many")->check(at_least(1));
   make.add_option("--data", o->data, "drawn digits, or real images")
       ->check(CLI::IsMember({"glyphs", "mnist", "cifar10", "cifar10-grey"}));
   make.add_option("--data-dir", o->data_dir, "folder of the data set's files")->type_name("DIR");
-  make.add_option("--images", o->images, "to train on");
-  make.add_option("--test-images", o->test_images, "to measure accuracies on");
-  make.add_option("--epochs", o->epochs, "passes over a network's share of the images");
-  make.add_option("--batch", o->batch, "images a step");
+  make.add_option("--images", o->images, "to train on")->check(at_least(1));
+  make.add_option("--test-images", o->test_images, "to measure accuracies on")->check(at_least(1));
+  make.add_option("--epochs", o->epochs, "passes over a network's share of the images")->check(at_least(1));
+  make.add_option("--batch", o->batch, "images a step")->check(at_least(1));
   make.add_option("--activation", o->activation, "of the networks")->check(CLI::IsMember({"relu", "tanh"}));
   make.callback([o, &common, &run] { run = [o, &common] { return make_zoo(*o, common); }; });
 

@@ -36,4 +36,10 @@ WEFT_ERROR(DeviceError);    ///< a device that is missing or fails
 
 #undef WEFT_ERROR
 
+/// A file or folder that is missing or cannot be read; other disk errors come from writing.
+class ReadError : public DiskError {
+ public:
+  using DiskError::DiskError;
+};
+
 }  // namespace weft

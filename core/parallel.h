@@ -13,7 +13,7 @@ namespace weft {
 
 /// Number of threads of weft's loops: WEFT_THREADS, else what OpenMP would take.
 int threads();
-/// Throws UsageError for n < 1.
+/// Throws UsageError for n < 1 or n > 1024.
 void set_threads(int n);
 
 inline namespace WEFT_ISA {

@@ -23,7 +23,15 @@ Progress::Progress(std::string label, std::int64_t total, std::string unit, std:
       start_(Clock::now()),
       drawn_(start_) {}
 
-Progress::~Progress() { finish(); }
+Progress::~Progress() {
+  if (done_ > 0) finish();
+}
+
+// A stream that takes nothing (closed, or on a full disk) is no reason to stop.
+void Progress::print(const std::string& text) {
+  std::fputs(text.c_str(), stream_);
+  std::fflush(stream_);
+}
 
 std::string Progress::line(std::int64_t done, const std::string& note, bool last) const {
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
@@ -47,21 +55,19 @@ void Progress::update(std::int64_t done, const std::string& note) {
   if (terminal_) {
     if (now - drawn_ < std::chrono::milliseconds(100)) return;
     drawn_ = now;
-    fmt::print(stream_, "\r\x1b[K{}", line(done, note, false));
+    print("\r\x1b[K" + line(done, note, false));
   } else {
     const std::int64_t tenth = total_ > 0 ? 10 * done / total_ : 0;
     if (tenth == printed_ || done >= total_) return;
     printed_ = tenth;
-    fmt::print(stream_, "{}\n", line(done, note, false));
+    print(line(done, note, false) + "\n");
   }
-  std::fflush(stream_);
 }
 
 void Progress::finish(const std::string& note) {
   if (!stream_ || finished_) return;
   finished_ = true;
-  fmt::print(stream_, "{}{}\n", terminal_ ? "\r\x1b[K" : "", line(done_, note, true));
-  std::fflush(stream_);
+  print((terminal_ ? "\r\x1b[K" : "") + line(done_, note, true) + "\n");
 }
 
 }  // namespace weft

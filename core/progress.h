@@ -20,11 +20,12 @@ class Progress {
 
   /// `done` items so far; `note` is shown behind the numbers ("loss 0.31").
   void update(std::int64_t done, const std::string& note = {});
-  /// The last line, with the whole time. The destructor calls it.
+  /// The last line, with the whole time. The destructor calls it when there was progress.
   void finish(const std::string& note = {});
 
  private:
   using Clock = std::chrono::steady_clock;
+  void print(const std::string& text);
   std::string line(std::int64_t done, const std::string& note, bool last) const;
 
   std::string label_, unit_;

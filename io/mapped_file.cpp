@@ -13,7 +13,7 @@
 namespace weft {
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
-  auto fail = [&](const std::string& why) { throw DiskError("[read] {}: {}", in_quotes(path.native()), why); };
+  auto fail = [&](const std::string& why) { throw ReadError("[read] {}: {}", in_quotes(path.native()), why); };
   // Without O_NONBLOCK, opening a pipe would wait for a writer.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat info {};

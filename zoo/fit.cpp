@@ -33,6 +33,22 @@ Tensor picked(Tape& tape, const Tensor& t, std::span<const std::int32_t> rows) {
   return y;
 }
 
+std::vector<double> logits_of(const AccuracyModel& model, std::span<const Tensor> prepared) {
+  const std::int64_t n = prepared.empty() ? 0 : prepared[0].dim(0);
+  Arena arena;
+  Tape tape(arena);
+  const NoGrad no_grad(tape);
+  std::vector<double> logits;
+  for (std::int64_t begin = 0; begin < n; begin += judged_at_once) {
+    std::vector<Tensor> some;
+    for (const Tensor& t : prepared) some.push_back(t.slice(begin, std::min(n, begin + judged_at_once)));
+    const Tensor out = model.forward(tape, some).value().to(DType::f64);
+    logits.insert(logits.end(), out.span<double>().begin(), out.span<double>().end());
+    tape.reset();
+  }
+  return logits;
+}
+
 }  // namespace
 
 Fit::Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples validation)
@@ -43,7 +59,8 @@ Fit::Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples
       adam_(model.parameters(), UpdateRule::adam()),
       tape_(arena_),
       best_values_(model.parameters().flat_values().clone()) {
-  if (config.batch < 1 || config.epochs < 1 || config.patience < 1 || !(config.learning_rate > 0))
+  if (config.batch < 1 || config.epochs < 1 || config.patience < 1 || !(config.learning_rate > 0) ||
+      !std::isfinite(config.learning_rate))
     throw UsageError("[fit] batch {}, epochs {}, patience {}, learning rate {}; allowed: positive ones", config.batch,
                      config.epochs, config.patience, config.learning_rate);
   if (train_.count() == 0 || validation_.count() == 0)
@@ -96,7 +113,10 @@ const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64
     sum += loss * static_cast<double>(n);
     if (on_step) on_step(step + 1, steps_per_epoch());
   }
-  const std::vector<double> logits = predict_logits(model_, validation_.prepared);
+  const std::vector<double> logits = logits_of(model_, validation_.prepared);
+  if (!std::all_of(logits.begin(), logits.end(), [](double z) { return std::isfinite(z); }))
+    throw NumericError("[fit] after epoch {} the predictions are not finite; lower the learning rate ({})", epoch,
+                       config_.learning_rate);
   const FitEpoch row{epoch, sum / static_cast<double>(train_.count()), mean_loss(logits, validation_.target),
                      kendall_tau_b(logits, targets(validation_.target))};
   if (best_epoch_ == 0 || row.validation_tau > log_[static_cast<std::size_t>(best_epoch_ - 1)].validation_tau) {
@@ -158,26 +178,14 @@ void Fit::resume(const std::function<Tensor(const std::string&)>& tensor) {
   }
 }
 
-std::vector<double> predict_logits(const AccuracyModel& model, std::span<const Tensor> prepared) {
-  const std::int64_t n = prepared.empty() ? 0 : prepared[0].dim(0);
-  Arena arena;
-  Tape tape(arena);
-  const NoGrad no_grad(tape);
-  std::vector<double> logits;
-  for (std::int64_t begin = 0; begin < n; begin += judged_at_once) {
-    std::vector<Tensor> some;
-    for (const Tensor& t : prepared) some.push_back(t.slice(begin, std::min(n, begin + judged_at_once)));
-    const Tensor out = model.forward(tape, some).value().to(DType::f64);
-    for (const double z : out.span<double>()) {
-      if (!std::isfinite(z))
-        throw NumericError(
-            "[predict] the prediction for network {} is {}; are its weights finite and of the size that "
-            "the model was trained on?",
-            logits.size(), z);
-      logits.push_back(z);
-    }
-    tape.reset();
-  }
+std::vector<double> predict_logits(const AccuracyModel& model, std::span<const Tensor> prepared,
+                                   std::span<const std::int64_t> ids) {
+  std::vector<double> logits = logits_of(model, prepared);
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    if (!std::isfinite(logits[i]))
+      throw NumericError(
+          "[predict] the prediction for network {} is {}; are its weights of the size that the model was trained on?",
+          ids.empty() ? static_cast<std::int64_t>(i) : ids[i], logits[i]);
   return logits;
 }
 

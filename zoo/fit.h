@@ -47,7 +47,7 @@ class Fit {
 
   bool done() const;
   /// Trains on every example once; `on_step(done, all)` is called after each step and may throw to stop. Throws
-  /// NumericError when the loss is no number.
+  /// NumericError when the loss or a prediction is no number.
   const FitEpoch& run_epoch(const std::function<void(std::int64_t, std::int64_t)>& on_step = {});
 
   const std::vector<FitEpoch>& log() const { return log_; }
@@ -78,8 +78,9 @@ class Fit {
 };
 
 /// What the model says of networks prepared for it, as logits: they rank networks where their sigmoids would tie.
-/// Throws NumericError, naming the network by its place, for one that is no number.
-std::vector<double> predict_logits(const AccuracyModel& model, std::span<const Tensor> prepared);
+/// Throws NumericError for one that is no number, naming the network by its id, or by its place where no ids are given.
+std::vector<double> predict_logits(const AccuracyModel& model, std::span<const Tensor> prepared,
+                                   std::span<const std::int64_t> ids = {});
 
 /// The prediction, in (0, 1).
 double sigmoid(double logit);

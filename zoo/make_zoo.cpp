@@ -71,7 +71,10 @@ void append(ZooWriter& writer, const PopulationTrainer& trainer, const Populatio
 
 void make_cnn_zoo(const std::filesystem::path& folder, const Dataset& train, const Dataset& test,
                   const CnnZooPlan& plan, ZooWriter::Existing existing, const ZooProgress& progress) {
-  if (plan.networks < 1) throw UsageError("[zoo] {} networks; allowed: 1 or more", plan.networks);
+  // Checked here too: nothing is written for a plan that cannot be trained.
+  if (plan.networks < 1 || plan.training.epochs < 1 || plan.training.batch < 1 || train.items() < 1 || test.items() < 1)
+    throw UsageError("[zoo] {} networks, {} epochs, batch {}, {} images, {} test images; allowed: 1 or more of each",
+                     plan.networks, plan.training.epochs, plan.training.batch, train.items(), test.items());
   CnnArchitecture architecture;
   architecture.image_rows = train.rows();
   architecture.image_columns = train.columns();

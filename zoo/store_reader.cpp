@@ -29,8 +29,8 @@ void check_complete(const fs::path& folder) {
   if (fs::exists(folder / table_file)) return;
   const fs::path part = fs::exists(folder / description_file) ? folder : beside(folder, ".part");
   if (fs::exists(part / description_file))
-    throw DiskError("[zoo] {} is not finished; resume the run that writes it", in_quotes(part.native()));
-  throw DiskError("[zoo] {}: no {} and {}: not a zoo", in_quotes(folder.native()), description_file, table_file);
+    throw ReadError("[zoo] {} is not finished; resume the run that writes it", in_quotes(part.native()));
+  throw ReadError("[zoo] {}: no {} and {}: not a zoo", in_quotes(folder.native()), description_file, table_file);
 }
 
 }  // namespace
@@ -63,7 +63,7 @@ struct Zoo::Contents {
       check_finite(path);
     }
     if (at < rows.size())
-      throw DiskError("[zoo] {}: missing; {} has {} rows, the shards before it {}",
+      throw ReadError("[zoo] {}: missing; {} has {} rows, the shards before it {}",
                       in_quotes((folder / shard_file(shards.size())).native()), in_quotes(table.native()), rows.size(),
                       at);
   }

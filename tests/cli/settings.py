@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Seeds, threads and files of options: the same settings give the same bytes."""
+from weft_cli import *
+
+
+class Settings(Test):
+    def make(self, out, *words):
+        self.weft("zoo", "make", "--out", out, "--quiet", *SMALL_ZOO, *words)
+        return self.bytes_of(out)
+
+    def train(self, out, *words):
+        self.weft("train", "--zoo", "zoo", "--out", out, "--epochs", 3, "--quiet", *words)
+        return self.bytes_of(out, but=["run.json"])  # that holds times
+
+    def test_zoo_bytes(self):
+        first = self.make("a", "--threads", 1)
+        self.assert_same(first, self.make("b", "--threads", 2))
+        self.assert_same(first, self.bytes_of("zoo"))
+        other = self.make("c", "--seed", 1)
+        self.assertNotEqual(first["table.csv"], other["table.csv"])
+
+    def test_model_bytes(self):
+        for model in MODELS:
+            first = self.train(f"{model}-a", "--model", model, "--threads", 1)
+            self.assert_same(first, self.train(f"{model}-b", "--model", model, "--threads", 2))
+            other = self.train(f"{model}-c", "--model", model, "--seed", 1)
+            for name in first:
+                self.assertNotEqual(first[name], other[name])
+
+    def test_moves(self):
+        self.weft("zoo", "export", "--zoo", "zoo", "--id", 0, "--out", "net.safetensors")
+        moved = []
+        for seed in (1, 1, 2):
+            self.weft("act", "--network", "net.safetensors", "--out", "moved.safetensors", "--seed", seed, "--force")
+            moved.append(self.bytes_of("moved.safetensors"))
+        self.assert_same(moved[0], moved[1])
+        self.assertNotEqual(moved[0], moved[2])
+
+    def config_of(self, name, *words):
+        """What --print-config says, as a file."""
+        text = self.weft(*words, "--print-config").stdout
+        (self.folder / name).write_text(text)
+        return json.loads(text)
+
+    def test_config_of_a_zoo(self):
+        config = self.config_of("zoo.config", "zoo", "make", "--out", "d", "--seed", 3, "--quiet", *SMALL_ZOO)
+        self.assertEqual((config["verb"], config["networks"], config["seed"], config["batch"]), ("zoo make", 12, 3, 32))
+        self.assertFalse((self.folder / "d").exists())
+        self.weft("zoo", "make", "--config", "zoo.config")
+        self.assert_same(self.bytes_of("d"), self.make("e", "--seed", 3))
+        # Given by hand wins, wherever it stands.
+        self.weft("zoo", "make", "--networks", 5, "--config", "zoo.config", "--out", "f")
+        self.weft("zoo", "make", "--config=zoo.config", "--networks=5", "--out=g")
+        self.assertEqual(self.json("zoo", "show", "--zoo", "f")["networks"], 5)
+        self.assert_same(self.bytes_of("f"), self.bytes_of("g"))
+
+    def test_config_of_models(self):
+        for model in MODELS:
+            words = ("train", "--zoo", "zoo", "--model", model, "--epochs", 2, "--quiet")
+            self.config_of("train.config", *words, "--out", f"{model}-d")
+            self.weft("train", "--config", "train.config")
+            self.weft(*words, "--out", f"{model}-e")
+            self.assert_same(self.bytes_of(f"{model}-d", but=["run.json"]), self.bytes_of(f"{model}-e", but=["run.json"]))
+
+    def test_config_with_lists(self):
+        self.train("r1"), self.train("r2")
+        config = self.config_of("report.config", "report", "--zoo", "zoo", "--run", "r1", "--run", "r2", "--out", "p.html")
+        self.assertEqual(config["run"], ["r1", "r2"])
+        self.assertEqual(self.json("report", "--config", "report.config")["runs"], ["r1", "r2"])
+        self.assertEqual(self.json("report", "--config", "report.config", "--run", "r2", "--force")["runs"], ["r2"])
+
+    def test_every_config_is_read_again(self):
+        for words in (("demo", "--out", "x"), ("zoo", "show", "--zoo", "zoo"), ("bench", "step", "cnn"),
+                      ("zoo", "export", "--zoo", "zoo", "--id", 1, "--out", "x"), ("verify", "--model", "m", "--proof"),
+                      ("eval", "--model", "m", "--zoo", "zoo"), ("act", "--network", "n", "--out", "x", "--strength", 2),
+                      ("predict", "--model", "m", "--zoo", "zoo", "--json")):
+            config = self.config_of("any.config", *words)
+            verb = words[:len(config["verb"].split()) + (words[0] == "bench")]
+            self.assertEqual(config, json.loads(self.weft(*verb, "--config", "any.config", "--print-config").stdout))
+
+    def test_wrong_configs(self):
+        for text, code, says in (('{"networks": 3,', INPUT, ["wrong.json", "no JSON"]), ("[3]", INPUT, ["wrong.json"]),
+                                 ('{"netwroks": 3}', USAGE, ["wrong.json", "'netwroks'", "weft zoo make --help"]),
+                                 ('{"help": true}', USAGE, ["'help'"]),
+                                 ('{"networks": null}', INPUT, ["wrong.json", "'networks'"]),
+                                 ('{"networks": {"a": 1}}', INPUT, ["wrong.json", "'networks'"]),
+                                 ('{"networks": "many"}', USAGE, ["networks", "many"])):
+            (self.folder / "wrong.json").write_text(text)
+            self.weft("zoo", "make", "--config", "wrong.json", "--out", "x", code=code, says=says)
+        self.weft("zoo", "make", "--config", "nowhere.json", "--out", "x", code=INPUT, says="nowhere.json")
+        self.weft("zoo", "make", "--out", "x", "--config", code=USAGE, says="--config")
+        self.assertFalse((self.folder / "x").exists())
+
+
+if __name__ == "__main__":
+    main()

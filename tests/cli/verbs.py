@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Every verb does its work: what it prints, what it writes, and that all of it fits together."""
+import html.parser
+
+from weft_cli import *
+
+VERBS = ["demo", "zoo make", "zoo show", "zoo export", "train", "eval", "predict", "act", "verify", "report", "bench step"]
+
+
+class Page(html.parser.HTMLParser):
+    """Counts elements, keeps links, and checks that tags close in order."""
+    VOID = {"meta", "br", "hr", "img", "link", "input", "col"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.count, self.links, self.wrong = [], {}, [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.count[tag] = self.count.get(tag, 0) + 1
+        self.links += [value for key, value in attributes if key in ("src", "href") and value]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.count[tag] = self.count.get(tag, 0) + 1
+        self.links += [value for key, value in attributes if key in ("src", "href") and value]
+
+    def handle_endtag(self, tag):
+        # <tr>, <td>, <p> … may stay open in HTML
+        while self.open and self.open[-1] != tag and self.open[-1] in {"p", "li", "tr", "td", "th", "tbody", "thead"}:
+            self.open.pop()
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+
+class Verbs(Test):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for model in MODELS:
+            subprocess.run([PROGRAM, "train", "--zoo", "zoo", "--model", model, "--out", model, "--epochs", "3", "--quiet"],
+                           cwd=cls.folder, check=True)
+
+    def check_page(self, name, models):
+        text = (self.folder / name).read_text()
+        page = Page(text)
+        self.assertEqual((page.wrong, [t for t in page.open if t not in ("html", "body", "p")]), ([], []))
+        self.assertEqual([link for link in page.links if not link.startswith("#")], [])
+        self.assertNotIn("script", page.count)
+        self.assertGreaterEqual(page.count["table"], 1)
+        self.assertGreaterEqual(page.count["svg"], 1)
+        for model in models:
+            self.assertIn(model, text)
+
+    def test_version_and_help(self):
+        self.assertRegex(self.weft("--version").stdout, r"^weft \d+\.\d+\.\d+\n$")
+        self.weft("--help", says="Exit codes:")
+        for verb in VERBS + ["zoo", "bench"]:
+            self.weft(*verb.split(), "--help", says=["Example:", f"  weft {verb}"])
+
+    def test_zoo(self):
+        shown = self.json("zoo", "show", "--zoo", "zoo")
+        self.assertEqual((shown["networks"], shown["checkpoints"], len(shown["accuracies"])), (12, 36, 12))
+        self.weft("zoo", "show", "--zoo", "zoo", says=["12 networks", "36 checkpoints", "test accuracy"])
+        made = self.json("zoo", "make", "--out", "json-zoo", *SMALL_ZOO)
+        self.assertEqual(made["accuracies"], shown["accuracies"])
+        self.weft("zoo", "export", "--zoo", "zoo", "--id", 3, "--out", "3.safetensors", says="network 3")
+        exported = self.json("zoo", "export", "--zoo", "zoo", "--id", 14, "--out", "14.safetensors")
+        self.assertEqual((exported["id"], exported["network"]), (14, 2))
+        self.assertIn("W1", SafeTensors(self.folder / "14.safetensors").header)
+
+    def test_train(self):
+        for model in MODELS:
+            self.assertEqual(sorted(self.bytes_of(model, but=["eval.json", "verify.json"])),
+                             ["log.csv", "model.safetensors", "run.json"])
+            self.assertEqual(len((self.folder / model / "log.csv").read_text().split()), 1 + 3)
+        run = self.json("train", "--zoo", "zoo", "--out", "json-run", "--epochs", 2)
+        self.assertEqual((run["model"], run["epochs"]), ("magep", 2))
+        again = self.json("train", "--zoo", "zoo", "--out", "json-run", "--epochs", 2, "--resume")
+        self.assertEqual(run, again)
+
+    def test_eval(self):
+        for model in MODELS:
+            judged = self.json("eval", "--model", model, "--zoo", "zoo", "--out", f"{model}.eval.json")
+            self.assertEqual(judged, json.loads((self.folder / f"{model}.eval.json").read_text()))
+            self.assertEqual(len(judged["tau"]), 6)
+            if model in ("magep", "balanced-statnn"):  # they do not see the moves
+                for predicted in judged["predicted"]:
+                    for a, b in zip(predicted, judged["predicted"][0]):
+                        self.assertAlmostEqual(a, b, delta=1e-3)
+
+    def test_moved_network(self):
+        self.weft("zoo", "export", "--zoo", "zoo", "--id", 30, "--out", "net.safetensors")
+        before = self.json("predict", "--model", "magep", "--network", "net.safetensors")["predicted_accuracy"]
+        for strength in (0, 1, 3):
+            acted = self.json("act", "--network", "net.safetensors", "--out", "moved.safetensors", "--force",
+                              "--strength", strength, "--seed", 7)
+            self.assertEqual((acted["strength"], acted["seed"]), (strength, 7))
+            self.assertNotEqual(SafeTensors(self.folder / "net.safetensors").data,
+                                SafeTensors(self.folder / "moved.safetensors").data)
+            after = self.json("predict", "--model", "magep", "--network", "moved.safetensors")["predicted_accuracy"]
+            self.assertAlmostEqual(before, after, delta=1e-4)
+        of_zoo = self.json("predict", "--model", "magep/model.safetensors", "--zoo", "zoo")
+        self.assertEqual(len(of_zoo), 36)
+        self.assertAlmostEqual(of_zoo[30]["predicted_accuracy"], before, delta=1e-6)
+        csv = self.weft("predict", "--model", "magep", "--zoo", "zoo").stdout.split()
+        self.assertEqual((csv[0], len(csv)), ("id,network,epoch,accuracy,predicted_accuracy", 37))
+
+    def test_verify(self):
+        for model, code in zip(MODELS, (OK, FAIL, OK, FAIL)):
+            said = self.weft("verify", "--model", model, code=code).stdout.split()
+            self.assertEqual(said[-1], "PASS" if code == OK else "FAIL")
+            self.assertEqual(self.json("verify", "--model", model, code=code)["passed"], code == OK)
+        short = self.weft("verify", "--model", "magep").stdout
+        long = self.weft("verify", "--model", "magep", "--proof").stdout
+        self.assertGreater(len(long), 2 * len(short))
+        self.weft("verify", "--model", "magep", "--out", "verify.json")
+        self.assertTrue(json.loads((self.folder / "verify.json").read_text())["passed"])
+
+    def test_report(self):
+        for model in MODELS:
+            self.weft("eval", "--model", model, "--zoo", "zoo", "--force")
+        self.weft("verify", "--model", "magep", "--out", "magep/verify.json", "--force")
+        runs = [word for model in MODELS for word in ("--run", model)]
+        self.weft("report", "--zoo", "zoo", *runs, "--out", "page.html", says="page.html")
+        self.check_page("page.html", MODELS)
+        said = self.json("report", "--zoo", "zoo", *runs, "--out", "page2.html")
+        self.assertEqual(said["runs"], list(MODELS))
+        self.assert_same(self.bytes_of("page.html"), self.bytes_of("page2.html"))
+
+    def test_report_forgets_a_replaced_model(self):
+        self.weft("train", "--zoo", "zoo", "--out", "replaced", "--epochs", 2)
+        self.weft("eval", "--model", "replaced", "--zoo", "zoo")
+        self.weft("train", "--zoo", "zoo", "--out", "replaced", "--epochs", 2, "--seed", 5, "--force")
+        self.assertFalse((self.folder / "replaced" / "eval.json").exists())
+
+    def test_demo(self):
+        words = ("demo", "--out", "demo", "--networks", 12, "--images", 200, "--zoo-epochs", 4, "--epochs", 2)
+        said = self.json(*words)
+        self.assertEqual(said["runs"], [f"demo/{model}" for model in MODELS])
+        self.check_page("demo/report.html", MODELS)
+        self.assertTrue(json.loads((self.folder / "demo/magep/verify.json").read_text())["passed"])
+        self.weft(*words, code=USAGE, says=["demo/report.html", "--force"])
+        before = self.bytes_of("demo/zoo")
+        self.weft(*words, "--resume", says="PASS")
+        self.assert_same(before, self.bytes_of("demo/zoo"))
+
+    def test_bench(self):
+        self.assertGreater(self.json("bench", "step", "cnn", "--seconds", 0.3)["min_ms"], 0)
+        self.weft("bench", "step", "cnn", "--seconds", 0.3, says="min_ms=")
+
+    def test_quiet(self):
+        for words in (("zoo", "make", "--out", "quiet-zoo", *SMALL_ZOO), ("zoo", "show", "--zoo", "zoo"),
+                      ("zoo", "export", "--zoo", "zoo", "--id", 0, "--out", "quiet.safetensors"),
+                      ("train", "--zoo", "zoo", "--out", "quiet-run", "--epochs", 2),
+                      ("eval", "--model", "magep", "--zoo", "zoo", "--out", "quiet.json"),
+                      ("predict", "--model", "magep", "--zoo", "zoo"),
+                      ("act", "--network", "quiet.safetensors", "--out", "quiet2.safetensors"),
+                      ("verify", "--model", "magep"), ("bench", "step", "cnn", "--seconds", 0.2),
+                      ("report", "--zoo", "zoo", "--run", "mlp", "--out", "quiet.html"),
+                      ("demo", "--out", "quiet-demo", "--networks", 12, "--images", 100, "--zoo-epochs", 2, "--epochs", 1)):
+            self.assertEqual(self.weft(*words, "--quiet").stderr, "", words)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""What the tests of the command line share: the program, a folder that goes away, small zoos and files that are wrong.
+
+Each script takes the path of the program:  verbs.py build/release/apps/weft
+"""
+import json
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+OK, FAIL, USAGE, INPUT, NUMERIC, DISK, DEVICE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+PROGRAM = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "weft"
+SMALL_ZOO = ("--networks", "12", "--images", "200", "--test-images", "100", "--epochs", "4")
+MODELS = ("magep", "statnn", "balanced-statnn", "mlp")
+
+
+class Test(unittest.TestCase):
+    """Works in a folder of its own, where `zoo` is a copy of a small zoo that is made once."""
+    maxDiff = 2000
+    made = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="weft-cli-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        subprocess.run([PROGRAM, "zoo", "make", "--out", "zoo", "--quiet", *SMALL_ZOO], cwd=cls.folder, check=True)
+
+    def command(self, words):
+        return [PROGRAM, *(str(word) for word in words)]
+
+    def weft(self, *words, code=OK, says=(), **options):
+        """Runs it; the exit code must be `code` and every text of `says` must stand in what it says."""
+        options = {"cwd": self.folder, "capture_output": True, "text": True, "timeout": 60, **options}
+        result = subprocess.run(self.command(words), **options)
+        self.assertEqual(result.returncode, code, f"weft {' '.join(map(str, words))}\n{result.stdout}{result.stderr}")
+        for text in [says] if isinstance(says, str) else says:
+            self.assertIn(text, result.stderr if code not in (OK, FAIL) else result.stdout + result.stderr)
+        if code not in (OK, FAIL):
+            self.assertTrue(result.stderr.split("\n")[0].startswith("weft: ") or "weft: " in result.stderr)
+        return result
+
+    def json(self, *words, code=OK):
+        return json.loads(self.weft(*words, "--json", code=code).stdout)
+
+    def bytes_of(self, name, but=()):
+        """Contents of a file, or of the files of a folder by name."""
+        path = self.folder / name
+        if path.is_file():
+            return path.read_bytes()
+        return {str(p.relative_to(path)): p.read_bytes() for p in sorted(path.rglob("*"))
+                if p.is_file() and p.name not in but}
+
+    def assert_same(self, a, b):
+        """Equal bytes; unittest's own comparison would print them."""
+        if isinstance(a, dict):
+            self.assertEqual(sorted(a), sorted(b))
+            for name in a:
+                self.assertTrue(a[name] == b[name], f"{name} differs")
+        else:
+            self.assertTrue(a == b, "the bytes differ")
+
+
+class SafeTensors:
+    """A safetensors file as its header and its bytes, to be changed."""
+
+    def __init__(self, path):
+        data = pathlib.Path(path).read_bytes()
+        size, = struct.unpack("<Q", data[:8])
+        self.header, self.data = json.loads(data[8:8 + size]), bytearray(data[8 + size:])
+
+    def set_float(self, name, value, index=0):
+        begin = self.header[name]["data_offsets"][0] + 4 * index
+        self.data[begin:begin + 4] = struct.pack("<f", value)
+
+    def fill(self, name, value):
+        begin, end = self.header[name]["data_offsets"]
+        self.data[begin:end] = struct.pack("<f", value) * ((end - begin) // 4)
+
+    def save(self, path):
+        header = json.dumps(self.header).encode()
+        header += b" " * (-len(header) % 8)
+        pathlib.Path(path).write_bytes(struct.pack("<Q", len(header)) + header + bytes(self.data))
+
+
+def main():
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    unittest.main(verbosity=1)
