@@ -7,7 +7,7 @@ import time
 from weft_cli import *
 
 ZOO = ("--networks", "24", "--images", "300", "--test-images", "100", "--epochs", "6", "--seed", "4")
-FIT = ("--zoo", "zoo", "--epochs", "30", "--patience", "30", "--model", "magep")
+FIT = ("--zoo", "zoo", "--epochs", "20", "--hidden", "64", "--model", "magep")
 
 
 class Interrupts(Test):
@@ -100,7 +100,8 @@ class Interrupts(Test):
         self.weft("zoo", "make", *ZOO, "--out", "other-zoo", "--resume", "--batch", 16, code=USAGE, says=["other-zoo", "batch"])
 
     def test_demo(self):
-        words = ("demo", "--networks", 16, "--images", 200, "--zoo-epochs", 4, "--epochs", 4, "--seed", 2)
+        words = ("demo", "--networks", 16, "--images", 200, "--zoo-epochs", 8, "--epochs", 12,
+                 "--seed", 2)
         self.weft(*words, "--out", "demo-whole", "--quiet")
         but = {"run.json", "report.html", "log.csv"}
         for place in ("zoo.part/state.safetensors", "magep/state.safetensors", "mlp/state.safetensors"):
