@@ -74,7 +74,10 @@ const CLI::App& verb_of(const CLI::App& app, const std::vector<std::string>& arg
   const CLI::App* verb = &app;
   for (std::size_t at = 0;; ++at) {
     const auto verbs = verb->get_subcommands([](const CLI::App*) { return true; });
-    if (verbs.empty() || (at < arguments.size() && arguments[at].starts_with("-"))) return *verb;
+    // Options such as --help may stand where a verb is to come.
+    if (verbs.empty() ||
+        (at < arguments.size() && arguments[at].starts_with("-") && verb->get_option_no_throw(arguments[at])))
+      return *verb;
     const auto next = std::find_if(verbs.begin(), verbs.end(), [&](const CLI::App* v) {
       return at < arguments.size() && v->get_name() == arguments[at];
     });

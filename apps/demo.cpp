@@ -23,6 +23,7 @@ int demo(DemoOptions o, const Common& common) {
   namespace fs = std::filesystem;
   const fs::path folder = o.out.path, page = folder / "report.html";
   check_output(o.out, page);
+  for (const char* begun : {"zoo", "zoo.part"}) check_unfinished(o.out, folder / begun);
   ReportOptions report_options{.zoo = (folder / "zoo").string(), .out = {page.string(), true, false}};
   auto timed = [&](const std::string& part, auto&& body) {
     const auto start = std::chrono::steady_clock::now();

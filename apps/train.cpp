@@ -93,7 +93,6 @@ int train(const TrainOptions& o, const Common& common) {
       fmt::print("'{}' is finished already\n", folder.string());
     return exit_ok;
   }
-  open_folder(folder);
   auto model = make_accuracy_model(o.model, zoo.space(), DType::f32, Key(common.seed, "model"));
   const Examples training = examples(*model, zoo, checkpoints(zoo, o.split, Split::train, false));
   Examples validation = examples(*model, zoo, checkpoints(zoo, o.split, Split::val, true));
@@ -113,6 +112,7 @@ int train(const TrainOptions& o, const Common& common) {
         model->parameters().trained_numbers(), model->step_flops(config.batch) * 1e-9, mib, config.epochs, steps,
         cost.seconds * static_cast<double>(steps * config.epochs));
   }
+  open_folder(folder);
   if (o.out.resume && fs::exists(folder / state_file)) resume(fit, folder / state_file, settings);
   if (o.out.force) fs::remove(folder / state_file);
 

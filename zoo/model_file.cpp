@@ -43,7 +43,12 @@ LoadedModel load_model(const std::filesystem::path& path, DType dtype) {
     throw FormatError("[model] '{}': the config lacks something: {}; was it written by weft train?", path.string(),
                       error.what());
   }
-  auto model = make_accuracy_model(config, Space::parse(space), DType::f32, Key(0, "load"));
+  std::unique_ptr<AccuracyModel> model;
+  try {
+    model = make_accuracy_model(config, Space::parse(space), DType::f32, Key(0, "load"));
+  } catch (const Error& error) {
+    throw FormatError("[model] '{}': {}; was it written by this version of weft?", path.string(), error.what());
+  }
   file.load(tensors_of(model->parameters()));
   if (dtype == DType::f32) return {std::move(model), file.metadata()};
   auto wide = make_accuracy_model(config, Space::parse(space), dtype, Key(0, "load"));

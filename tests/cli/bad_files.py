@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""Files that are missing or wrong: the exit code, and a message that names the file and what is wrong with it."""
+import gzip
+
+from weft_cli import *
+
+
+def idx(*shape):
+    size = 1
+    for n in shape:
+        size *= n
+    return struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape) + bytes(i % 10 for i in range(size))
+
+
+class BadFiles(Test):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for words in (("train", "--zoo", "zoo", "--out", "run", "--epochs", "2", "--model", "statnn", "--quiet"),
+                      ("zoo", "export", "--zoo", "zoo", "--id", "0", "--out", "net", "--quiet")):
+            subprocess.run([PROGRAM, *words], cwd=cls.folder, check=True)
+
+    def zoo_copy(self, name):
+        shutil.copytree(self.folder / "zoo", self.folder / name)
+        return self.folder / name
+
+    def mnist(self, name, items=50):
+        folder = self.folder / name
+        folder.mkdir()
+        for prefix in ("train", "t10k"):
+            (folder / f"{prefix}-images-idx3-ubyte").write_bytes(idx(items, 28, 28))
+            (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(items))
+        return folder
+
+    def make(self, folder, data="mnist", images=50, code=OK, says=()):
+        out = f"{folder}-zoo"
+        self.weft("zoo", "make", "--out", out, "--data", data, "--data-dir", folder, "--networks", 2, "--epochs", 1,
+                  "--images", images, "--test-images", 20, code=code, says=says)
+        self.assertEqual([p for p in self.folder.glob(f"{folder}-zoo*")] != [], code == OK)
+
+    def test_mnist(self):
+        self.mnist("good")
+        self.make("good")
+        images = "train-images-idx3-ubyte"
+        whole = (self.folder / "good" / images).read_bytes()
+        zipped = gzip.compress(whole)
+        for name, file, content in (("short", images, whole[:-1]), ("long", images, whole + b"x"),
+                                    ("header", images, whole[:9]), ("empty", images, b""),
+                                    ("magic", images, b"\1" + whole[1:]),
+                                    ("labels", "t10k-labels-idx1-ubyte", idx(49)),
+                                    ("label", "t10k-labels-idx1-ubyte", idx(50)[:-1] + b"\x0b"),
+                                    ("gz", images + ".gz", zipped[:-20])):
+            folder = self.mnist(f"mnist-{name}")
+            if file.endswith(".gz"):
+                (folder / images).unlink()
+            (folder / file).write_bytes(content)
+            self.make(f"mnist-{name}", code=INPUT, says=[f"mnist-{name}/{file}"])
+        (self.mnist("lacking") / "t10k-images-idx3-ubyte").unlink()
+        self.make("lacking", code=INPUT, says=["lacking/t10k-images-idx3-ubyte", "No such file"])
+        self.make("good-nowhere", code=INPUT, says="good-nowhere/train-images")
+        self.mnist("few")
+        self.make("few", images=51, code=USAGE, says=["--images 51", "50"])
+
+    def test_cifar(self):
+        folder = self.folder / "cifar"
+        folder.mkdir()
+        self.make("cifar", "cifar10", code=INPUT, says=["cifar", "data_batch_1.bin"])
+        for name in ("data_batch_1.bin", "test_batch.bin"):
+            (folder / name).write_bytes(bytes(3073 * 50))
+        self.make("cifar", "cifar10-grey")
+        for size in (3073 * 50 - 1, 3072 * 50, 0):
+            shutil.copytree(folder, self.folder / f"cifar-{size}")
+            (self.folder / f"cifar-{size}" / "data_batch_1.bin").write_bytes(bytes(size))
+            self.make(f"cifar-{size}", "cifar10", code=INPUT, says=f"cifar-{size}/data_batch_1.bin")
+
+    def opened(self, zoo, code, says):
+        for verb in (("zoo", "show"), ("train", "--out", "never"), ("predict", "--model", "run"),
+                     ("report", "--run", "run", "--out", "never"), ("eval", "--model", "run", "--out", "never")):
+            self.weft(*verb, "--zoo", zoo, code=code, says=says)
+        self.assertFalse((self.folder / "never").exists())
+
+    def test_zoos(self):
+        self.opened("nowhere", INPUT, ["nowhere", "weft zoo make"])
+        self.opened("net", INPUT, ["net", "weft zoo make"])
+        self.opened(".", INPUT, ["not a zoo"])
+        shard = "weights-00001.safetensors"
+        whole = (self.folder / "zoo" / shard).read_bytes()
+        (self.zoo_copy("lacks") / shard).unlink()
+        self.opened("lacks", INPUT, [f"lacks/{shard}"])
+        (self.zoo_copy("short") / shard).write_bytes(whole[:-7])
+        self.opened("short", INPUT, [f"short/{shard}"])
+        (self.zoo_copy("none") / shard).write_bytes(b"\0" * 100)
+        self.opened("none", INPUT, [f"none/{shard}"])
+        description = self.zoo_copy("schema") / "zoo.json"
+        description.write_text(description.read_text().replace('"schema": 1', '"schema": 7'))
+        self.opened("schema", INPUT, ["schema/zoo.json", "schema 7"])
+        (self.zoo_copy("text") / "zoo.json").write_text("{")
+        self.opened("text", INPUT, ["text/zoo.json", "JSON"])
+        table = self.zoo_copy("table") / "table.csv"
+        table.write_text(table.read_text().replace("train", "test", 3))
+        self.opened("table", INPUT, ["table/table.csv"])
+        for value in (float("nan"), float("inf")):
+            path = self.zoo_copy(f"weights-{value}") / shard
+            file = SafeTensors(path)
+            file.set_float("b1", value)
+            file.save(path)
+            self.opened(f"weights-{value}", NUMERIC, [f"weights-{value}/{shard}", "'b1'", "id 12"])
+
+    def test_few_networks(self):
+        self.weft("zoo", "make", "--out", "three", "--networks", 3, "--images", 50, "--test-images", 50, "--epochs", 1)
+        self.weft("train", "--zoo", "three", "--out", "never", code=INPUT, says=["'val' of split 0", "more networks"])
+        self.weft("eval", "--zoo", "three", "--model", "run", code=INPUT, says="'test' of split 0")
+
+    def test_networks(self):
+        predict = ("predict", "--model", "run", "--network")
+        self.weft(*predict, "nowhere", code=INPUT, says=["nowhere", "No such file"])
+        self.weft(*predict, ".", code=INPUT, says="directory")
+        whole = (self.folder / "net").read_bytes()
+        for name, content in (("short", whole[:-3]), ("tiny", whole[:5]), ("text", b"weights " * 20)):
+            (self.folder / f"net-{name}").write_bytes(content)
+            self.weft(*predict, f"net-{name}", code=INPUT, says=f"net-{name}")
+            self.weft("act", "--network", f"net-{name}", "--out", "never", code=INPUT, says=f"net-{name}")
+        file = SafeTensors(self.folder / "net")
+        file.header["__metadata__"]["weft.space"] = file.header["__metadata__"]["weft.space"].replace("16", "8")
+        file.save(self.folder / "net-space")
+        self.weft(*predict, "net-space", code=INPUT, says=["net-space", "space", "allowed"])
+        file = SafeTensors(self.folder / "net")
+        file.set_float("W2", float("nan"), 5)
+        file.save(self.folder / "net-nan")
+        for verb in (predict, ("act", "--out", "never", "--network")):
+            self.weft(*verb, "net-nan", code=NUMERIC, says=["net-nan", "'W2'"])
+        file = SafeTensors(self.folder / "net")
+        del file.header["__metadata__"]
+        file.save(self.folder / "net-bare")
+        self.weft(*predict, "net-bare")
+        self.weft("act", "--network", "net-bare", "--out", "never", code=INPUT, says=["net-bare", "weft.space"])
+
+    def test_predictions_that_are_no_numbers(self):
+        file = SafeTensors(self.folder / "net")
+        for name in ("W1", "W2", "W3", "W4"):
+            file.fill(name, 3e38)
+        file.save(self.folder / "huge")
+        self.weft("predict", "--model", "run", "--network", "huge", code=NUMERIC, says="huge")
+        path = self.zoo_copy("huge-zoo") / "weights-00002.safetensors"
+        file = SafeTensors(path)
+        for name in ("W1", "W2", "W3", "W4"):
+            size = (lambda begin, end: (end - begin) // 4)(*file.header[name]["data_offsets"]) // 12
+            for i in range(size):
+                file.set_float(name, 3e38, 7 * size + i)  # of network 7: id 31
+        file.save(path)
+        self.weft("predict", "--model", "run", "--zoo", "huge-zoo", code=NUMERIC, says="network 31")
+
+    def test_exploding_loss(self):
+        self.weft("train", "--zoo", "zoo", "--out", "explodes", "--learning-rate", 1e30, "--model", "mlp", code=NUMERIC,
+                  says=["learning rate", "1e+30"])
+        self.assertFalse((self.folder / "explodes" / "model.safetensors").exists())
+
+    def test_models(self):
+        self.weft("verify", "--model", "nowhere", code=INPUT, says=["nowhere", "weft train"])
+        self.weft("verify", "--model", "zoo", code=INPUT, says=["zoo/model.safetensors", "weft train"])
+        self.weft("verify", "--model", "net", code=INPUT, says=["'net'", "not a model"])
+        path = self.folder / "run" / "model.safetensors"
+        (self.folder / "model-short").write_bytes(path.read_bytes()[:-100])
+        self.weft("verify", "--model", "model-short", code=INPUT, says="model-short")
+        for key, value in (("weft.config", "{}"), ("weft.config", "{"), ("weft.model", "cnn"), ("weft.schema", "9")):
+            file = SafeTensors(path)
+            file.header["__metadata__"][key] = value
+            file.save(self.folder / "model-wrong")
+            self.weft("predict", "--zoo", "zoo", "--model", "model-wrong", code=INPUT,
+                      says="model-wrong")
+        self.weft("report", "--zoo", "zoo", "--run", "nowhere", "--out", "never", code=INPUT, says=["nowhere/run.json", "weft train"])
+        shutil.copytree(self.folder / "run", self.folder / "run-json")
+        (self.folder / "run-json" / "run.json").write_text('{"model": 3}')
+        self.weft("report", "--zoo", "zoo", "--run", "run-json", "--out", "never", code=INPUT, says="run-json/run.json")
+
+
+if __name__ == "__main__":
+    main()

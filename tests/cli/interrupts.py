@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Runs that are stopped, with Ctrl-C or killed at any moment, end after --resume with the bytes of one that was not."""
+import random
+import signal
+import time
+
+from weft_cli import *
+
+ZOO = ("--networks", "24", "--images", "300", "--test-images", "100", "--epochs", "6", "--seed", "4")
+FIT = ("--zoo", "zoo", "--epochs", "20", "--hidden", "64", "--model", "magep")
+
+
+class Interrupts(Test):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.seconds = {}
+        for name, words in (("whole-zoo", ("zoo", "make", *ZOO)), ("whole-run", ("train", *FIT))):
+            start = time.monotonic()
+            subprocess.run([PROGRAM, *words, "--out", name, "--quiet"], cwd=cls.folder, check=True)
+            cls.seconds[name] = time.monotonic() - start
+
+    def stop(self, words, signal_, when):
+        """Starts it, sends the signal after `when` seconds or once that file is there; its exit code and messages."""
+        process = subprocess.Popen(self.command(words), cwd=self.folder, text=True, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        start = time.monotonic()
+        while process.poll() is None and time.monotonic() - start < 60:
+            if (self.folder / when).exists() if isinstance(when, str) else time.monotonic() - start >= when:
+                process.send_signal(signal_)
+                break
+            time.sleep(0.001)
+        _, messages = process.communicate(timeout=60)
+        return process.returncode, messages
+
+    def finish(self, words, out, whole):
+        self.weft(*words, "--out", out, "--resume", "--quiet")
+        self.assert_same(self.bytes_of(out, but=["run.json"]), self.bytes_of(whole, but=["run.json"]))
+
+    def test_ctrl_c(self):
+        for verb, whole, state in ((("zoo", "make", *ZOO), "whole-zoo", "c-zoo.part/state.safetensors"),
+                                   (("train", *FIT), "whole-run", "c-run/state.safetensors")):
+            out = state.split("/")[0].removesuffix(".part")
+            code, messages = self.stop((*verb, "--out", out), signal.SIGINT, state)
+            self.assertEqual(code, INTERRUPTED, messages)
+            self.assertIn("--resume", messages)
+            self.assertTrue((self.folder / state).exists())
+            before = self.bytes_of(pathlib.Path(state).parent)
+            self.weft(*verb, "--out", out, code=USAGE, says=["unfinished", "--resume", "--force"])
+            self.assert_same(before, self.bytes_of(pathlib.Path(state).parent))
+            self.finish(verb, out, whole)
+            self.finish(verb, out, whole)  # nothing is left to do
+
+    def kill_often(self, verb, out, whole, seed):
+        draw = random.Random(seed)
+        for _ in range(6):
+            code, messages = self.stop((*verb, "--out", out, "--resume"), signal.SIGKILL,
+                                       draw.uniform(0, 1.1 * self.seconds[whole]))
+            self.assertIn(code, (OK, -signal.SIGKILL), messages)
+            if code == OK:
+                break
+        self.finish(verb, out, whole)
+
+    def test_killed_zoos(self):
+        for seed in range(2):
+            self.kill_often(("zoo", "make", *ZOO), f"killed-zoo-{seed}", "whole-zoo", seed)
+
+    def test_killed_runs(self):
+        for seed in range(2):
+            self.kill_often(("train", *FIT), f"killed-run-{seed}", "whole-run", 10 + seed)
+
+    def test_a_finished_zoo_stays_while_it_is_replaced(self):
+        before = self.bytes_of("zoo")
+        code, _ = self.stop(("zoo", "make", *ZOO, "--out", "zoo", "--force"), signal.SIGKILL, "zoo.part/state.safetensors")
+        self.assertEqual(code, -signal.SIGKILL)
+        self.assert_same(before, self.bytes_of("zoo"))
+        shutil.rmtree(self.folder / "zoo.part")
+
+    def test_a_finished_run_stays_while_it_is_replaced(self):
+        verb = ("train", *FIT, "--seed", "3")
+        self.weft("train", *FIT, "--out", "replaced", "--quiet")
+        before = self.bytes_of("replaced")
+        code, _ = self.stop((*verb, "--out", "replaced", "--force"), signal.SIGKILL, "replaced/state.safetensors")
+        self.assertEqual(code, -signal.SIGKILL)
+        after = self.bytes_of("replaced")
+        self.assert_same(before, {name: after[name] for name in before})
+        self.weft(*verb, "--out", "uninterrupted", "--quiet")
+        self.finish(verb, "replaced", "uninterrupted")  # with the new settings, not the old ones
+
+    def test_other_settings_are_not_continued(self):
+        self.stop(("train", *FIT, "--out", "other"), signal.SIGINT, "other/state.safetensors")
+        before = self.bytes_of("other")
+        for words in (("--batch", 4), ("--seed", 1), ("--learning-rate", 0.01), ("--split", 1), ("--epochs", 5),
+                      ("--model", "mlp")):
+            for out in ("other", "whole-run"):
+                self.weft("train", *FIT, "--out", out, "--resume", *words, code=USAGE,
+                          says=[words[0][2:].replace("-", "_"), out, "--force"])
+        self.assert_same(before, self.bytes_of("other"))
+        self.stop(("zoo", "make", *ZOO, "--out", "other-zoo"), signal.SIGINT, "other-zoo.part/state.safetensors")
+        self.weft("zoo", "make", *ZOO, "--out", "other-zoo", "--resume", "--batch", 16, code=USAGE, says=["other-zoo", "batch"])
+
+    def test_demo(self):
+        words = ("demo", "--networks", 16, "--images", 200, "--zoo-epochs", 8, "--epochs", 12,
+                 "--seed", 2)
+        self.weft(*words, "--out", "demo-whole", "--quiet")
+        but = {"run.json", "report.html", "log.csv"}
+        for place in ("zoo.part/state.safetensors", "magep/state.safetensors", "mlp/state.safetensors"):
+            out = "demo-" + place.split("/")[0]
+            code, messages = self.stop((*words, "--out", out), signal.SIGINT, f"{out}/{place}")
+            self.assertEqual(code, INTERRUPTED, messages)
+            self.weft(*words, "--out", out, code=USAGE, says="--resume")
+            self.weft(*words, "--out", out, "--resume")
+            for part in ("zoo", *MODELS):
+                a, b = self.bytes_of(f"{out}/{part}", but), self.bytes_of(f"demo-whole/{part}", but)
+                a.pop("model.safetensors", None), b.pop("model.safetensors", None)  # it names its zoo
+                self.assert_same(a, b)
+
+
+if __name__ == "__main__":
+    main()
