@@ -23,6 +23,8 @@
 #include "weft/nfn/magep/terms.h"
 #include "weft/nfn/models/accuracy_model.h"
 #include "weft/nfn/models/inr_classifier.h"
+#include "weft/nfn/models/inr_editor.h"
+#include "weft/nfn/pooling.h"
 #include "weft/nfn/term_layer.h"
 #include "weft/nfn/transformer/terms.h"
 #include "weft/nn/layers.h"
