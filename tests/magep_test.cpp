@@ -269,7 +269,8 @@ TEST_CASE("magep: parameters start as spec 2.5 says") {
       {"psi.WW.2.1", 1 / (d * n0 * nL)},
       {"psi.bW.2.1", 1 / (d * nL)},
   };
-  for (const auto& [name, value] : expected) {
+  for (const auto& [named, value] : expected) {
+    const std::string name = named;  // clang 14 captures no structured binding
     CAPTURE(name);
     // Five standard deviations of the estimate.
     const auto n = static_cast<double>(parameters.value(parameters.find("E." + name)).numel());
