@@ -37,7 +37,12 @@ std::filesystem::path model_path(const std::string& given);
 /// The zoo of a folder; FormatError where there is none.
 Zoo open_zoo(const std::string& folder);
 
-/// The ids of one part of a split, without diverged networks: every checkpoint, or only the last one of each network.
+/// Beyond it a network is on its way to diverge, and products of its layers, and of the layers of a model that reads
+/// it, soon leave float32. Trained weights are a hundred times smaller.
+inline constexpr float largest_weight = 1000;
+
+/// The ids of one part of a split, without diverged networks and those with a weight beyond largest_weight: every
+/// checkpoint, or only the last one of each network.
 std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, Split part, bool only_last);
 
 std::string log_text(const std::vector<FitEpoch>& log);
