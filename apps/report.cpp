@@ -1,7 +1,5 @@
 #include "weft/apps/report.h"
 
-#include <map>
-
 #include <fmt/format.h>
 
 #include "weft/apps/run_folder.h"
@@ -15,9 +13,7 @@ int report(const ReportOptions& o, const Common& common) {
   Report page;
   page.title = o.title;
   page.seconds = o.seconds;
-  std::map<std::int64_t, const ZooRow*> last;
-  for (const ZooRow& row : zoo.rows())
-    if (!last[row.network] || last[row.network]->epoch < row.epoch) last[row.network] = &row;
+  const std::map<std::int64_t, const ZooRow*> last = last_checkpoints(zoo);
   for (const auto& [network, row] : last) page.accuracies.push_back(row->accuracy);
   page.zoo = {{"networks", std::to_string(last.size())},
               {"architecture", d.architecture + ", " + d.activation},

@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <fstream>
-#include <map>
 
 #include "weft/io/atomic_file.h"
 #include "weft/io/csv.h"
@@ -53,6 +52,15 @@ Zoo open_zoo(const std::string& folder) {
   return Zoo::open(folder);
 }
 
+std::map<std::int64_t, const ZooRow*> last_checkpoints(const Zoo& zoo) {
+  std::map<std::int64_t, const ZooRow*> last;
+  for (const ZooRow& row : zoo.rows()) {
+    const ZooRow*& known = last[row.network];
+    if (!known || known->epoch < row.epoch) known = &row;
+  }
+  return last;
+}
+
 namespace {
 
 /// Whether no weight of a checkpoint exceeds largest_weight.
@@ -68,15 +76,14 @@ bool moderate(const Zoo& zoo, std::int64_t id, std::span<const Tensor> scratch) 
 
 std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, Split part, bool only_last) {
   if (split < 0 || split > 4) throw UsageError("[weft] split {}; allowed: 0 to 4", split);
-  std::map<std::int64_t, std::int64_t> last;
-  for (const ZooRow& row : zoo.rows()) last[row.network] = std::max(last[row.network], row.epoch);
+  const std::map<std::int64_t, const ZooRow*> last = last_checkpoints(zoo);
   std::vector<Tensor> scratch;
   for (int t = 0; t < static_cast<int>(zoo.space().tensors().size()); ++t)
     scratch.push_back(Tensor::zeros(zoo.space().feature_shape(t, 1, 1), DType::f32));
   std::vector<std::int64_t> ids;
   for (const ZooRow& row : zoo.rows()) {
     if (row.splits[static_cast<std::size_t>(split)] != part || row.diverged) continue;
-    if ((!only_last || row.epoch == last[row.network]) && moderate(zoo, row.id, scratch)) ids.push_back(row.id);
+    if ((!only_last || &row == last.at(row.network)) && moderate(zoo, row.id, scratch)) ids.push_back(row.id);
   }
   if (ids.empty())
     throw FormatError("[weft] the zoo has no networks in the part '{}' of split {}; make one of more networks",

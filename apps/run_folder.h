@@ -7,6 +7,7 @@
 //   verify.json         what `weft verify` found
 
 #include <filesystem>
+#include <map>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -36,6 +37,9 @@ std::filesystem::path model_path(const std::string& given);
 
 /// The zoo of a folder; FormatError where there is none.
 Zoo open_zoo(const std::string& folder);
+
+/// The last checkpoint of every network, by network. The rows are the zoo's.
+std::map<std::int64_t, const ZooRow*> last_checkpoints(const Zoo& zoo);
 
 /// Beyond it a network is on its way to diverge, and products of its layers, and of the layers of a model that reads
 /// it, soon leave float32. Trained weights are a hundred times smaller.

@@ -29,10 +29,7 @@ int show(const ShowOptions& o, const Common& common) {
   const ZooDescription& d = zoo.description();
   std::vector<double> last;
   std::int64_t diverged = 0, chance = 0, middle = 0;
-  std::map<std::int64_t, const ZooRow*> of_network;
-  for (const ZooRow& row : zoo.rows())
-    if (!of_network[row.network] || of_network[row.network]->epoch < row.epoch) of_network[row.network] = &row;
-  for (const auto& [network, row] : of_network) {
+  for (const auto& [network, row] : last_checkpoints(zoo)) {
     last.push_back(row->accuracy);
     diverged += row->diverged;
     chance += row->accuracy < 0.15;
