@@ -72,4 +72,29 @@ Space transformer_space(const TransformerShape& s, bool residual) {
   return Space(std::move(factors), std::move(tensors));
 }
 
+Space transformer_network_space(const TransformerShape& shape, const TransformerEnds& ends) {
+  if (shape.blocks < 2) throw UsageError("[space] {} blocks; allowed: 2 or more", shape.blocks);
+  const Space blocks = transformer_space(shape, false);
+  std::vector<Factor> factors(blocks.factors().begin(), blocks.factors().end());
+  std::vector<SpaceTensor> tensors;
+  factors.push_back({"c", Kind::positive_monomial, ends.hidden, ""});
+  factors.push_back({"out", Kind::fixed, ends.classes, ""});
+  auto add = [&](const char* name, std::initializer_list<std::string> axes) {
+    SpaceTensor t{name, {}};
+    for (const std::string& text : axes) t.axes.push_back(axis(factors, text));
+    tensors.push_back(std::move(t));
+  };
+  if (ends.patch > 0) {
+    factors.push_back({"e", Kind::fixed, ends.patch, ""});
+    add("WE", {"e", "m.0"});
+    add("bE", {"m.0"});
+  }
+  tensors.insert(tensors.end(), blocks.tensors().begin(), blocks.tensors().end());
+  add("W1", {"c", fmt::format("m.{}*", shape.blocks - 1)});
+  add("b1", {"c"});
+  add("W2", {"out", "c*"});
+  add("b2", {"out"});
+  return Space(std::move(factors), std::move(tensors));
+}
+
 }  // namespace weft

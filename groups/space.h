@@ -91,4 +91,15 @@ struct TransformerShape {
 /// input sides.
 Space transformer_space(const TransformerShape& shape, bool residual);
 
+/// What stands around the blocks of a network of spec 6.1.
+struct TransformerEnds {
+  std::int64_t patch;  ///< numbers of an image patch; 0 for a frozen word embedding, which is no tensor of the space
+  std::int64_t hidden, classes;  ///< of the classifier's two dense layers
+};
+
+/// A whole network of spec 6.1, without residual stream and with two or more blocks: the embedding WE[e, m.0] bE[m.0]
+/// (x W convention) where there is one, the blocks, the classifier W1[c, m.{L-1}*] b1[c] W2[out, c*] b2[out] with
+/// c: positive_monomial(hidden).
+Space transformer_network_space(const TransformerShape& shape, const TransformerEnds& ends);
+
 }  // namespace weft

@@ -110,6 +110,19 @@ TEST_CASE("spaces: builders follow their spec, and parse back") {
         "WB.0[a.0*, s] bB.0[s] "
         "WQ.1[h.1, s*, q.1] WK.1[h.1, s*, q.1*] WV.1[h.1, s*, v.1] WO.1[h.1, v.1*, s] WA.1[s*, a.1] bA.1[a.1] "
         "WB.1[a.1*, s] bB.1[s]");
+  const Space vision = transformer_network_space({6, 5, 3, 4, 2, 2}, {16, 7, 10});
+  CHECK(vision.str() ==
+        "h.0: permutation(3); q.0: GL(4) per h.0; v.0: GL(2) per h.0; m.0: fixed(6); s.0: permutation(6); "
+        "a.0: permutation(5); h.1: permutation(3); q.1: GL(4) per h.1; v.1: GL(2) per h.1; m.1: fixed(6); "
+        "s.1: permutation(6); a.1: permutation(5); c: positive_monomial(7); out: fixed(10); e: fixed(16) "
+        "WE[e, m.0] bE[m.0] "
+        "WQ.0[h.0, m.0, q.0] WK.0[h.0, m.0, q.0*] WV.0[h.0, m.0, v.0] WO.0[h.0, v.0*, s.0] WA.0[s.0*, a.0] bA.0[a.0] "
+        "WB.0[a.0*, m.0] bB.0[m.0] "
+        "WQ.1[h.1, m.1, q.1] WK.1[h.1, m.1, q.1*] WV.1[h.1, m.1, v.1] WO.1[h.1, v.1*, s.1] WA.1[s.1*, a.1] bA.1[a.1] "
+        "WB.1[a.1*, m.1] bB.1[m.1] W1[c, m.1*] b1[c] W2[out, c*] b2[out]");
+  CHECK(transformer_network_space({6, 5, 3, 4, 2, 2}, {0, 7, 4}).find_tensor("WE") == -1);
+  CHECK_THROWS_WITH_AS(transformer_network_space({6, 5, 3, 4, 2}, {16, 7, 10}), "[space] 1 blocks; allowed: 2 or more",
+                       UsageError);
   for (int blocks = 1; blocks <= 3; ++blocks)
     for (bool residual : {false, true}) {
       const Space space = transformer_space({6, 5, 3, 4, 2, blocks}, residual);
