@@ -65,7 +65,7 @@ bool suits_blas(const GemmBlock<T>& g) {
 }
 
 template <class T>
-void blas_block(const GemmBlock<T>& g) {
+void blas_block(GemmBlock<T> g) {
   const SerialBlas serial;
   auto order = [](std::int64_t column_stride) { return column_stride == 1 ? CblasNoTrans : CblasTrans; };
   auto leading = [](std::int64_t row_stride, std::int64_t column_stride) {
@@ -77,17 +77,19 @@ void blas_block(const GemmBlock<T>& g) {
              leading(g.a_row_stride, g.a_column_stride), g.b, leading(g.b_row_stride, g.b_column_stride),
              g.accumulate ? T(1) : T(0), g.c, static_cast<blasint>(g.c_row_stride));
   };
-  if constexpr (std::is_same_v<T, float>)
-    product(cblas_sgemm);
-  else
-    product(cblas_dgemm);
-  for (std::int64_t i = 0; i < g.m; ++i) {
-    T* row = g.c + i * g.c_row_stride;
-    if (g.bias_of_rows)
-      for (std::int64_t j = 0; j < g.n; ++j) row[j] += g.bias_of_rows[i];
-    if (g.bias_of_columns)
-      for (std::int64_t j = 0; j < g.n; ++j) row[j] += g.bias_of_columns[j];
-    if (g.activation) g.activation(row, g.n);
+  for (; g.items > 0; g.next_item()) {
+    if constexpr (std::is_same_v<T, float>)
+      product(cblas_sgemm);
+    else
+      product(cblas_dgemm);
+    for (std::int64_t i = 0; i < g.m; ++i) {
+      T* row = g.c + i * g.c_row_stride;
+      if (g.bias_of_rows)
+        for (std::int64_t j = 0; j < g.n; ++j) row[j] += g.bias_of_rows[i];
+      if (g.bias_of_columns)
+        for (std::int64_t j = 0; j < g.n; ++j) row[j] += g.bias_of_columns[j];
+      if (g.activation) g.activation(row, g.n);
+    }
   }
 }
 
@@ -98,7 +100,7 @@ void check(const GemmShape& s, T beta) {
   if (beta != T(0) && beta != T(1)) throw UsageError("[gemm] beta {}; allowed: 0 or 1", beta);
 }
 
-/// Rows [m0, m0 + m) and columns [n0, n0 + n) of one item, by the calling thread.
+/// Rows [m0, m0 + m) and columns [n0, n0 + n) of some items, by the calling thread.
 template <class T>
 struct Product {
   const GemmShape& s;
@@ -109,11 +111,17 @@ struct Product {
   const GemmEpilogue<T>& epilogue;
   const GemmKernels& kernels = WEFT_FOR_ISA(gemm_kernels);
 
-  void block(std::int64_t item, std::int64_t m0, std::int64_t m, std::int64_t n0, std::int64_t n) const {
+  void block(std::int64_t item, std::int64_t items, std::int64_t m0, std::int64_t m, std::int64_t n0,
+             std::int64_t n) const {
     const T* bias = epilogue.bias ? epilogue.bias + item * epilogue.bias_batch_stride : nullptr;
-    const GemmBlock<T> g{m,
+    const GemmBlock<T> g{items,
+                         m,
                          n,
                          s.k,
+                         a.batch_stride,
+                         b.batch_stride,
+                         c_batch_stride,
+                         epilogue.bias_batch_stride,
                          a.data + item * a.batch_stride + m0 * a.row_stride,
                          a.row_stride,
                          a.column_stride,
@@ -149,7 +157,7 @@ void gemm(GemmShape s, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, std::in
     for (std::int64_t task = begin; task < end; ++task) {
       const std::int64_t m0 = task % per_item / cut.column_blocks * cut.rows,
                          n0 = task % cut.column_blocks * cut.columns;
-      product.block(task / per_item, m0, std::min(cut.rows, s.m - m0), n0, std::min(cut.columns, s.n - n0));
+      product.block(task / per_item, 1, m0, std::min(cut.rows, s.m - m0), n0, std::min(cut.columns, s.n - n0));
     }
   };
   const std::int64_t tasks = s.batch * per_item;
@@ -163,9 +171,9 @@ template <class T>
 void gemm_serial(GemmShape s, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, std::int64_t c_batch_stride,
                  std::int64_t c_row_stride, const GemmEpilogue<T>& epilogue) {
   check(s, beta);
-  if (s.m == 0 || s.n == 0) return;
+  if (s.batch == 0 || s.m == 0 || s.n == 0) return;
   const Product<T> product{s, a, b, beta, c, c_batch_stride, c_row_stride, epilogue};
-  for (std::int64_t item = 0; item < s.batch; ++item) product.block(item, 0, s.m, 0, s.n);
+  product.block(0, s.batch, 0, s.m, 0, s.n);
 }
 
 #define WEFT_INSTANTIATE(T)                                                                               \

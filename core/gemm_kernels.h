@@ -5,10 +5,11 @@
 
 namespace weft {
 
-/// One product of one item of a batch, or of a block of its rows and columns, for one thread.
+/// The products of some items of a batch, or a block of their rows and columns, for one thread.
 template <class T>
 struct GemmBlock {
-  std::int64_t m, n, k;
+  std::int64_t items, m, n, k;
+  std::int64_t a_item_stride, b_item_stride, c_item_stride, bias_item_stride;
   const T* a;
   std::int64_t a_row_stride, a_column_stride;
   const T* b;
@@ -19,6 +20,17 @@ struct GemmBlock {
   const T* bias_of_columns;  ///< [n] or null
   const T* bias_of_rows;     ///< [m] or null
   void (*activation)(T* y, std::int64_t n);
+
+#if defined(__GNUC__)
+  __attribute__((always_inline))  // the kernels of an instruction set must not share a copy
+#endif
+  void
+  next_item() {
+    --items;
+    a += a_item_stride, b += b_item_stride, c += c_item_stride;
+    if (bias_of_columns) bias_of_columns += bias_item_stride;
+    if (bias_of_rows) bias_of_rows += bias_item_stride;
+  }
 };
 
 struct GemmKernels {

@@ -28,21 +28,30 @@ struct TileArguments {
 };
 
 template <class T, int rows, int vectors, bool partial>
-void tile(const TileArguments<T>& t) {
+void tile(const TileArguments<T>& arguments) {
   constexpr int width = lanes<T>;
+  const TileArguments<T> t = arguments;  // a copy: C might lie in the original
   const Head<T> head(t.last_lanes);
   auto load_part = [&](const T* p, int v) {
     return partial && v == vectors - 1 ? head.load(p + v * width) : load(p + v * width);
   };
 
-  Vector<T> sum[rows][vectors] = {};
+  // Every loop over `sum` is unrolled by order: one that is not, be it the last, would keep the sums in memory.
+  Vector<T> sum[rows][vectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v) sum[r][v] = Vector<T>{};
   const T *a = t.a, *b = t.b;
   const std::int64_t a_row = t.a_row_stride;
   for (std::int64_t k = t.k; k > 0; --k) {
     Vector<T> right[vectors];
+#pragma GCC unroll 2
     for (int v = 0; v < vectors; ++v) right[v] = load_part(b, v);
+#pragma GCC unroll 16
     for (int r = 0; r < rows; ++r) {
       const Vector<T> left = broadcast(a[r * a_row]);
+#pragma GCC unroll 2
       for (int v = 0; v < vectors; ++v) sum[r][v] = fma(left, right[v], sum[r][v]);
     }
     a += t.a_column_stride;
@@ -50,17 +59,24 @@ void tile(const TileArguments<T>& t) {
   }
 
   if (t.bias_of_columns)
+#pragma GCC unroll 2
     for (int v = 0; v < vectors; ++v) {
       const Vector<T> bias = load_part(t.bias_of_columns, v);
+#pragma GCC unroll 16
       for (int r = 0; r < rows; ++r) sum[r][v] += bias;
     }
   if (t.bias_of_rows)
+#pragma GCC unroll 16
     for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 2
       for (int v = 0; v < vectors; ++v) sum[r][v] += broadcast(t.bias_of_rows[r]);
+#pragma GCC unroll 16
   for (int r = 0; r < rows; ++r) {
     T* c = t.c + r * t.c_row_stride;
     if (t.accumulate)
+#pragma GCC unroll 2
       for (int v = 0; v < vectors; ++v) sum[r][v] += load_part(c, v);
+#pragma GCC unroll 2
     for (int v = 0; v < vectors; ++v)
       if (partial && v == vectors - 1)
         head.store(c + v * width, sum[r][v]);

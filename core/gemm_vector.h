@@ -152,18 +152,24 @@ inline void transpose_all(const T* from, std::int64_t from_stride, T* to, std::i
   (store(to + static_cast<std::int64_t>(i) * to_stride, x[i]), ...);
 }
 
-/// to[i to_stride + j] = from[j from_stride + i] for i < rows, j < columns, both at most lanes; writes whole vectors.
-template <class T>
+/// Columns behind the last one repeat it; rows from `end` on are not written.
+template <class T, std::size_t... i>
+inline void transpose_part(const T* from, std::int64_t from_stride, const Head<T>& head, std::int64_t last, T* to,
+                           std::int64_t to_stride, std::int64_t end, std::index_sequence<i...> all) {
+  auto row = [&](std::int64_t j) { return head.load(from + (j < last ? j : last) * from_stride); };
+  Vector<T> x[] = {row(static_cast<std::int64_t>(i))...};
+  transpose_stages<1, T>(x, all);
+  ((static_cast<std::int64_t>(i) < end ? store(to + static_cast<std::int64_t>(i) * to_stride, x[i]) : void()), ...);
+}
+
+/// to[i to_stride + j] = from[j from_stride + i] for i < rows, j < columns, both at least 1 and at most lanes. Writes
+/// whole vectors: what stands behind column `columns` is spoiled; with `spoils_rows`, which is faster, `lanes` rows.
+template <bool spoils_rows, class T>
 inline void transpose(const T* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, T* to,
                       std::int64_t to_stride) {
   constexpr auto all = std::make_index_sequence<static_cast<std::size_t>(lanes<T>)>{};
   if (rows == lanes<T> && columns == lanes<T>) return transpose_all(from, from_stride, to, to_stride, all);
-  const Head<T> head(rows);
-  Vector<T> x[lanes<T>];
-  for (int i = 0; i < lanes<T>; ++i) x[i] = i < columns ? head.load(from + i * from_stride) : Vector<T>{};
-  transpose_stages<1, T>(x, all);
-  for (int i = 0; i < lanes<T>; ++i)
-    if (i < rows) store(to + i * to_stride, x[i]);
+  transpose_part(from, from_stride, Head<T>(rows), columns - 1, to, to_stride, spoils_rows ? lanes<T> : rows, all);
 }
 
 }  // namespace weft::inline WEFT_ISA

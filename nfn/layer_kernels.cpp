@@ -38,8 +38,8 @@ void transpose_all(const T* x, std::int64_t x_stride, std::int64_t rows, std::in
   auto least = [](std::int64_t a, std::int64_t b) { return a < b ? a : b; };
   for (std::int64_t i = 0; i < rows; i += lanes<T>)
     for (std::int64_t j = 0; j < columns; j += lanes<T>)
-      transpose(x + i * x_stride + j, x_stride, least(lanes<T>, columns - j), least(lanes<T>, rows - i),
-                y + j * y_stride + i, y_stride);
+      transpose<false>(x + i * x_stride + j, x_stride, least(lanes<T>, columns - j), least(lanes<T>, rows - i),
+                       y + j * y_stride + i, y_stride);
 }
 
 /// Both from one range reduction.
