@@ -4,6 +4,7 @@
 #include <string>
 
 #include "weft/groups/term.h"
+#include "weft/nfn/magep/cost.h"
 #include "weft/nfn/magep/tables.h"
 #include "weft/nn/parameters.h"
 
@@ -15,9 +16,8 @@ namespace weft {
 ///            dropout are applied as they are read
 ///   outputs  the same with e channels
 /// vjp   one hand-written node; saves the inputs, prefixes and suffixes
-/// cost  flops per network: e d (2 n_i n_{i-1} (2 or 3) + …), see nfn/magep/schedule.h; no product of two inner layers
-/// is
-///       formed, [WW] and [bW] never leave the cache
+/// cost  see flops() and nfn/magep/schedule.h; no product of two inner layers is formed, [WW] and [bW] never leave the
+///       cache
 /// Results do not depend on the number of threads. The layer must outlive the step.
 class MagepEquivariant {
  public:
@@ -26,6 +26,8 @@ class MagepEquivariant {
                    bool train_psi = true);
 
   const TermList& list() const { return list_; }
+  /// Multiplications and additions of a forward pass of the schedule.
+  double flops(std::int64_t batch) const { return magep::equivariant_flops({tables_.widths, d_, e_, batch}); }
   /// Throws ShapeError for inputs that do not fit, TypeError for a feature of another type or an activation that the
   /// group does not allow.
   void operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "weft/nfn/magep/cost.h"
 #include "weft/nfn/magep/tables.h"
 #include "weft/nn/parameters.h"
 
@@ -22,6 +23,8 @@ class MagepInvariant {
                  bool train_psi = true);
 
   const TermList& list() const { return list_; }
+  /// Multiplications and additions of a forward pass of the schedule.
+  double flops(std::int64_t batch) const { return magep::invariant_flops({tables_.widths, d_, e_, batch}); }
   /// Throws ShapeError for inputs that do not fit, TypeError for a feature of another type.
   Var operator()(const Parameters& parameters, std::span<const Var> inputs, const LayerInput& input = {}) const;
   /// With the learned tensors given, one per list().parameters().

@@ -52,9 +52,9 @@ Var MagepModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
 
 double MagepModel::step_flops(std::int64_t batch) const {
   const std::int64_t d = config_.channels, hidden = config_.hidden;
-  double forward = term_flops(lift_.list(), batch, 1, d) + term_flops(invariant_.list(), batch, d, d) +
+  double forward = term_flops(lift_.list(), batch, 1, d) + invariant_.flops(batch) +
                    2 * static_cast<double>(batch * (d * hidden + hidden * hidden + hidden));
-  for (const MagepEquivariant& layer : equivariant_) forward += term_flops(layer.list(), batch, d, d);
+  for (const MagepEquivariant& layer : equivariant_) forward += layer.flops(batch);
   return 3 * forward;  // a backward pass costs two forward passes
 }
 
