@@ -54,21 +54,25 @@ Table tau_cells(const std::vector<ReportRun>& runs) {
   Table table;
   const auto models = by_model(runs);
   table.header = {"Kendall's tau-b"};
-  if (!runs.empty())
-    table.header.insert(table.header.end(), runs[0].judged.columns.begin(), runs[0].judged.columns.end());
+  // Runs that weft eval has not seen have no columns, nor a ceiling.
+  std::vector<std::string> columns;
+  for (const ReportRun& run : runs)
+    if (run.judged.columns.size() > columns.size()) columns = run.judged.columns;
+  table.header.insert(table.header.end(), columns.begin(), columns.end());
   table.header.push_back("ceiling");
   for (const auto& [model, of_model] : models) {
     std::vector<std::string> row{model};
     std::vector<double> values;
-    for (std::size_t c = 0; c < runs[0].judged.columns.size(); ++c) {
+    for (std::size_t c = 0; c < columns.size(); ++c) {
       values.clear();
       for (const ReportRun* run : of_model)
         if (c < run->judged.tau.size()) values.push_back(run->judged.tau[c]);
       row.push_back(values.empty() ? "" : mean_and_deviation(values));
     }
     values.clear();
-    for (const ReportRun* run : of_model) values.push_back(run->judged.ceiling);
-    row.push_back(mean_and_deviation(values));
+    for (const ReportRun* run : of_model)
+      if (!run->judged.tau.empty()) values.push_back(run->judged.ceiling);
+    row.push_back(values.empty() ? "" : mean_and_deviation(values));
     table.rows.push_back(std::move(row));
   }
   return table;
@@ -100,10 +104,11 @@ std::string tau_against_strength(const Report& report) {
   std::size_t colour = 0;
   for (const auto& [model, runs] : by_model(report.runs)) {
     Plot::Points points;
-    for (std::size_t k = 1; k < runs[0]->judged.tau.size(); ++k) {
-      double mean = 0;
-      for (const ReportRun* run : runs) mean += run->judged.tau[k] / static_cast<double>(runs.size());
-      points.emplace_back(static_cast<double>(k - 1), mean);
+    for (std::size_t k = 1; k <= strengths; ++k) {
+      double sum = 0, judged = 0;
+      for (const ReportRun* run : runs)
+        if (k < run->judged.tau.size()) sum += run->judged.tau[k], judged += 1;
+      if (judged > 0) points.emplace_back(static_cast<double>(k - 1), sum / judged);
     }
     plot.add_line(model, points, colour++, true);
   }

@@ -69,6 +69,15 @@ class Settings(Test):
         self.assertEqual(self.json("report", "--config", "report.config")["runs"], ["r1", "r2"])
         self.assertEqual(self.json("report", "--config", "report.config", "--run", "r2", "--force")["runs"], ["r2"])
 
+    def test_report_of_runs_that_nobody_judged(self):
+        self.train("judged"), self.train("not-judged", "--model", "mlp")
+        self.weft("eval", "--model", "judged", "--zoo", "zoo")
+        self.weft("report", "--zoo", "zoo", "--run", "not-judged", "--run", "judged", "--out", "both.html")
+        page = self.bytes_of("both.html").decode()
+        rows = [line for line in page.split("\n") if line.startswith(("<table><tr><th>Kendall", "<tr><td>mlp</td>"))]
+        self.assertIn("as they are", rows[0])
+        self.assertEqual(rows[1], "<tr><td>mlp</td>" + (rows[0].count("<th>") - 1) * "<td></td>" + "</tr>")
+
     def test_every_config_is_read_again(self):
         for words in (("demo", "--out", "x"), ("zoo", "show", "--zoo", "zoo"), ("bench", "step", "cnn"),
                       ("zoo", "export", "--zoo", "zoo", "--id", 1, "--out", "x"), ("verify", "--model", "m", "--proof"),
