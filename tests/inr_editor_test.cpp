@@ -96,3 +96,41 @@ TEST_CASE("inr editor: a step repeats bit by bit and takes no new memory") {
     tape.reset();
   }
 }
+
+TEST_CASE("inr editor: the gradient of all parameters along a random direction") {
+  Parameters parameters;
+  const InrEditor editor(parameters, small);
+  const Key key(4, "inr_editor_test");
+  parameters.allocate(DType::f64, key);
+  const Weights x = networks(editor.space(), DType::f64, key.at("networks"));
+  Weights cotangent = networks(editor.space(), DType::f64, key.at("cotangent"));
+  Arena arena;
+  Tape tape(arena);
+  auto value = [&] {
+    const std::vector<Var> y = run(editor, parameters, tape, x);
+    double sum = 0;
+    for (std::size_t i = 0; i < y.size(); ++i)
+      for (std::int64_t k = 0; k < x[i].numel(); ++k)
+        sum += y[i].value().data<double>()[k] * cotangent[i].data<double>()[k];
+    tape.reset();
+    return sum;
+  };
+  tape.backward(run(editor, parameters, tape, x), cotangent);
+  const Tensor values = parameters.flat_values(), gradient = parameters.flat_grads().clone();
+  tape.reset();
+  const Tensor start = values.clone(), direction = Tensor::zeros(gradient.shape(), DType::f64);
+  fill_normal(direction, key.at("direction"));
+  double expected = 0;
+  for (std::int64_t i = 0; i < gradient.numel(); ++i)
+    expected += gradient.data<double>()[i] * direction.data<double>()[i];
+  auto along = [&](double step) {
+    for (std::int64_t i = 0; i < gradient.numel(); ++i)
+      values.data<double>()[i] = start.data<double>()[i] + step * direction.data<double>()[i];
+    parameters.changed();
+    return value();
+  };
+  const double h = 1e-7;  // small: a ReLU that changes sides between the two is a kink
+  const double found = (along(h) - along(-h)) / (2 * h);
+  CHECK(std::abs(expected) > 1e-3);
+  CHECK(found == doctest::Approx(expected).epsilon(1e-6));
+}
