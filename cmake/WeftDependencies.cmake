@@ -2,6 +2,7 @@ find_package(fmt REQUIRED)
 find_package(OpenMP REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(nlohmann_json REQUIRED)
+find_package(Eigen3 REQUIRED NO_MODULE)
 
 # A CBLAS without threads of its own beside ours: built for OpenMP (it then sees our parallel regions), or serial for the thread
 # sanitizer. WEFT_CBLAS_DIR names the folder of libopenblas.so.
@@ -18,5 +19,4 @@ target_include_directories(weft_cblas INTERFACE ${WEFT_CBLAS_INCLUDE})
 
 if(WEFT_TESTS)
   find_package(doctest REQUIRED)
-  find_package(Eigen3 REQUIRED NO_MODULE)
 endif()
