@@ -37,6 +37,13 @@ Space mlp_space(std::span<const std::int64_t> widths, Kind hidden) {
   return cnn_space(widths, taps, hidden);
 }
 
+Space attention_space(std::int64_t D, std::int64_t h, std::int64_t Dk, std::int64_t Dv) {
+  return Space::parse(
+      fmt::format("h: permutation({}); q: GL({}) per h; v: GL({}) per h; m: fixed({}) "
+                  "WQ[h, m, q] WK[h, m, q*] WV[h, m, v] WO[h, v*, m]",
+                  h, Dk, Dv, D));
+}
+
 Space transformer_space(const TransformerShape& s, bool residual) {
   std::vector<Factor> factors;
   std::vector<SpaceTensor> tensors;

@@ -81,6 +81,9 @@ Space mlp_space(std::span<const std::int64_t> widths, Kind hidden);
 /// The same with taps[i] = {rows, columns} of layer i+1 folded into the channels; 1x1 for dense layers.
 Space cnn_space(std::span<const std::int64_t> widths, std::span<const std::array<std::int64_t, 2>> taps, Kind hidden);
 
+/// Attention of spec 1.2 alone: WQ[h, m, q] WK[h, m, q*] WV[h, m, v] WO[h, v*, m], m fixed.
+Space attention_space(std::int64_t D, std::int64_t h, std::int64_t Dk, std::int64_t Dv);
+
 struct TransformerShape {
   std::int64_t D, D_A, h, Dk, Dv;
   int blocks = 1;
