@@ -55,7 +55,8 @@ Tensor evaluate_attention(const AttentionModule& m, const Tensor& x, bool after_
   Arena arena;
   Tape tape(arena);
   auto weights = [&](const Tensor& t) {
-    return tape.constant(t.to(DType::f64).reshape({1, 1, t.dim(0), t.dim(1), t.dim(2)}));
+    const Tensor wide = t.dtype() == DType::f64 ? t : t.to(DType::f64);
+    return tape.constant(wide.reshape({1, 1, t.dim(0), t.dim(1), t.dim(2)}));
   };
   Var input = tape.constant(x.to(DType::f64).reshape({1, 1, x.dim(0), x.dim(1)}));
   if (after_norm) input = layer_norm(input);

@@ -5,6 +5,7 @@
 #include <Eigen/QR>
 #include <Eigen/SVD>
 
+#include "weft/core/parallel.h"
 #include "weft/zoo/equivalence/gauge.h"
 #include "weft/zoo/equivalence/heads.h"
 
@@ -44,25 +45,37 @@ std::optional<AttentionElement> find_element(const AttentionModule& a, const Att
               &q = parts[static_cast<std::size_t>(space.find_factor("q"))],
               &v = parts[static_cast<std::size_t>(space.find_factor("v"))];
   heads.order = source;
+  struct Found {
+    bool invertible = false;
+    double residual = 0, condition = 1;
+  };
+  std::vector<Found> found(source.size());
+  parallel_blocks(h, 1 + 200000 / (D * (Dk * Dk + Dv * Dv)), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t from = source[static_cast<std::size_t>(i)];
+      auto old = [&](const Tensor& t, bool centred) { return matrix(t, from, centred); };
+      const Matrix q_b = matrix(b.q, i, after_norm), v_b = matrix(b.v, i, after_norm);
+      const auto M = gauge(old(a.q, after_norm), q_b), N = gauge(old(a.v, after_norm), v_b);
+      if (!M || !N) continue;
+      const Matrix k_b = matrix(b.k, i, after_norm), o_b = matrix(b.o, i);
+      found[static_cast<std::size_t>(i)] = {true,
+                                            std::max({relative(old(a.q, after_norm) * M->matrix.transpose() - q_b, q_b),
+                                                      relative(old(a.k, after_norm) * M->inverse - k_b, k_b),
+                                                      relative(old(a.v, after_norm) * N->matrix.transpose() - v_b, v_b),
+                                                      relative(N->inverse.transpose() * old(a.o, false) - o_b, o_b)}),
+                                            std::max(M->condition, N->condition)};
+      for (const auto& [g, part] : {std::pair{&M, &q}, {&N, &v}}) {
+        const std::int64_t size = (*g)->matrix.size();
+        std::copy_n((*g)->matrix.data(), size, part->matrix.data() + from * size);
+        std::copy_n((*g)->inverse.data(), size, part->inverse.data() + from * size);
+      }
+    }
+  });
   double residual = 0, condition = 1;
-  for (std::int64_t i = 0; i < h; ++i) {
-    const std::int64_t from = source[static_cast<std::size_t>(i)];
-    auto solve = [&](const Tensor& x, const Tensor& y, ElementPart& part) -> std::optional<Gauge> {
-      const Matrix old = matrix(x, from, after_norm), now = matrix(y, i, after_norm);
-      const auto g = gauge(old, now);
-      if (!g) return {};
-      residual = std::max(residual, relative(old * g->matrix.transpose() - now, now));
-      condition = std::max(condition, g->condition);
-      std::copy_n(g->matrix.data(), g->matrix.size(), part.matrix.data() + from * g->matrix.size());
-      std::copy_n(g->inverse.data(), g->inverse.size(), part.inverse.data() + from * g->inverse.size());
-      return g;
-    };
-    const auto M = solve(a.q, b.q, q);
-    const auto N = solve(a.v, b.v, v);
-    if (!M || !N) return {};
-    const Matrix k = matrix(b.k, i, after_norm), o = matrix(b.o, i);
-    residual = std::max(residual, relative(matrix(a.k, from, after_norm) * M->inverse - k, k));
-    residual = std::max(residual, relative(N->inverse.transpose() * matrix(a.o, from) - o, o));
+  for (const Found& f : found) {
+    if (!f.invertible) return {};
+    residual = std::max(residual, f.residual);
+    condition = std::max(condition, f.condition);
   }
   if (!(residual <= allowed)) return {};
   return AttentionElement{Element(space, std::move(parts)), residual, condition};

@@ -24,11 +24,12 @@ struct Product {
   Vector transposed_times(const Vector& x) const { return right.transpose() * (left.transpose() * x); }
 };
 
-/// The sum of sign times product, as one product of stacked factors.
+/// The sum of sign times product, as one product of stacked factors; stacked() leaves its norm at 0.
 struct Term {
   double sign;
   const Product* product;
 };
+Product stacked(const std::vector<Term>& terms);
 Product sum(const std::vector<Term>& terms);
 /// ||left right||_F, block by block: a difference of equal products comes out as what rounding leaves, not as its root.
 double norm(const Matrix& left, const Matrix& right);
