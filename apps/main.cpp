@@ -42,7 +42,8 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   Common common;
   Run verb;
-  for (auto add : {add_demo, add_zoo, add_train, add_eval, add_predict, add_act, add_verify, add_report, add_bench})
+  for (auto add :
+       {add_demo, add_zoo, add_train, add_eval, add_predict, add_act, add_same, add_verify, add_report, add_bench})
     add(app, common, verb);
 
   std::vector<std::string> arguments = with_config_files(app, argc, argv);

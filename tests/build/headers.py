@@ -13,7 +13,8 @@ FOLDERS = ("core", "groups", "autograd", "ops", "nn", "nfn", "io", "zoo")
 
 
 def public_headers(root):
-    return ["weft.h"] + sorted(str(p.relative_to(root)) for f in FOLDERS for p in (root / f).rglob("*.h"))
+    return ["weft.h"] + sorted(str(p.relative_to(root)) for f in FOLDERS for p in (root / f).rglob("*.h")
+                                 if p.parent.name != "internal")
 
 
 def complaint(command, header):

@@ -7,7 +7,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 cmake --install "$build" --prefix "$folder/prefix" >/dev/null
-(cd "$source" && find weft.h core groups autograd ops nn nfn io zoo -name '*.h' | sort) >"$folder/public"
+(cd "$source" && find weft.h core groups autograd ops nn nfn io zoo -name '*.h' -not -path '*/internal/*' | sort) >"$folder/public"
 (cd "$folder/prefix/include/weft" && find . -type f | sed 's|^\./||' | sort) >"$folder/installed"
 diff "$folder/public" "$folder/installed" || { echo "install: other headers than the public ones"; exit 1; }
 if grep -rn --include="*.cmake" "$source" "$folder/prefix"; then

@@ -4,7 +4,7 @@ import html.parser
 
 from weft_cli import *
 
-VERBS = ["demo", "zoo make", "zoo show", "zoo export", "train", "eval", "predict", "act", "verify", "report", "bench step"]
+VERBS = ["demo", "zoo make", "zoo show", "zoo export", "train", "eval", "predict", "act", "same", "verify", "report", "bench step"]
 
 
 class Page(html.parser.HTMLParser):

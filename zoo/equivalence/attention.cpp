@@ -4,7 +4,7 @@
 
 #include "weft/core/error.h"
 #include "weft/ops/rows.h"
-#include "weft/zoo/equivalence/heads.h"
+#include "weft/zoo/equivalence/internal/heads.h"
 #include "weft/zoo/networks.h"
 
 namespace weft {

@@ -6,8 +6,8 @@
 #include <Eigen/SVD>
 
 #include "weft/core/parallel.h"
-#include "weft/zoo/equivalence/gauge.h"
-#include "weft/zoo/equivalence/heads.h"
+#include "weft/zoo/equivalence/internal/gauge.h"
+#include "weft/zoo/equivalence/internal/heads.h"
 
 namespace weft::equivalence {
 

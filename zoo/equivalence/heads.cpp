@@ -1,4 +1,4 @@
-#include "weft/zoo/equivalence/heads.h"
+#include "weft/zoo/equivalence/internal/heads.h"
 
 #include <algorithm>
 #include <cmath>

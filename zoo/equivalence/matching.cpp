@@ -6,7 +6,7 @@
 
 #include "weft/ops/act.h"
 #include "weft/zoo/equivalence/assignment.h"
-#include "weft/zoo/equivalence/gauge.h"
+#include "weft/zoo/equivalence/internal/gauge.h"
 #include "weft/zoo/equivalence/network.h"
 
 namespace weft {

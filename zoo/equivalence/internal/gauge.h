@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "weft/zoo/equivalence/heads.h"
+#include "weft/zoo/equivalence/internal/heads.h"
 
 namespace weft::equivalence {
 

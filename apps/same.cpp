@@ -1,0 +1,188 @@
+// weft same: do two network files hold the same function?
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "weft/apps/command.h"
+#include "weft/apps/run_folder.h"
+#include "weft/zoo/equivalence/attention.h"
+#include "weft/zoo/equivalence/network.h"
+#include "weft/zoo/network_file.h"
+
+namespace weft::apps {
+namespace {
+
+struct SameOptions {
+  std::string a, b, out;
+  double tolerance = 1e-4;
+  bool after_norm = false, force = false;
+};
+
+bool attention_alone(const NetworkFile& n) {
+  if (n.space.find_tensor("WQ") < 0 || n.weights.size() != 4) return false;
+  for (const char* name : {"WK", "WV", "WO"})
+    if (n.space.find_tensor(name) < 0) return false;
+  const Shape q = n.space.axes_shape(n.space.tensor("WQ")), v = n.space.axes_shape(n.space.tensor("WV"));
+  return q.rank() == 3 && v.rank() == 3 && n.space == attention_space(q[1], q[0], q[2], v[2]);
+}
+
+AttentionModule module(const NetworkFile& n) {
+  auto weight = [&](const char* name) { return n.weights[static_cast<std::size_t>(n.space.tensor(name))][0][0]; };
+  return {weight("WQ"), weight("WK"), weight("WV"), weight("WO")};
+}
+
+NetworkEquivalence compare(const NetworkFile& a, const NetworkFile& b, const SameOptions& o) {
+  if (attention_alone(a) && attention_alone(b)) {
+    AttentionEquivalence found = compare_attention(
+        module(a), module(b), {.tolerance = o.tolerance, .rounding = 0x1p-24, .after_norm = o.after_norm});
+    NetworkEquivalence out{found.same ? Decision::same : Decision::different, {}, {}};
+    if (found.element) out.element = {std::move(found.element->element), found.element->residual};
+    if (auto& w = found.witness) out.witness = {w->x, w->y_a, w->y_b, w->difference};
+    return out;
+  }
+  if (o.after_norm)
+    throw UsageError(
+        "[same] --after-norm is for files of attention alone: the space of attention_space(), WQ WK WV WO");
+  if (a.space != b.space)
+    throw FormatError("[same] '{}' is a network of\n  {}\nand '{}' of\n  {}\nallowed: one space, or attention alone",
+                      o.a, a.space.str(), o.b, b.space.str());
+  return compare_networks(a.space, a.weights, b.weights, o.tolerance);
+}
+
+/// ||M|| ||M^-1|| of the matrix of one copy, which bounds its condition number.
+double condition(const ElementPart& p, std::int64_t copy) {
+  double m = 0, inverse = 0;
+  for (std::int64_t i = copy * p.size * p.size; i < (copy + 1) * p.size * p.size; ++i) {
+    m += p.matrix[static_cast<std::size_t>(i)] * p.matrix[static_cast<std::size_t>(i)];
+    inverse += p.inverse[static_cast<std::size_t>(i)] * p.inverse[static_cast<std::size_t>(i)];
+  }
+  return std::sqrt(m * inverse);
+}
+
+/// What one factor does, in a few words.
+std::string text(const Factor& f, const ElementPart& p) {
+  std::string out;
+  if (!p.order.empty()) {
+    std::int64_t moved = 0;
+    for (std::size_t i = 0; i < p.order.size(); ++i)
+      moved += p.order[i] != static_cast<std::int32_t>(i % static_cast<std::size_t>(p.size));
+    out = p.order.size() <= 16 ? fmt::format("order {}", fmt::join(p.order, " "))
+                               : fmt::format("{} of {} moved", moved, p.order.size());
+  }
+  if (f.kind == Kind::positive_monomial) {
+    const auto [low, high] = std::minmax_element(p.scale.begin(), p.scale.end());
+    out += fmt::format(", scales {:.3g} to {:.3g}", *low, *high);
+  }
+  if (f.kind == Kind::sign_monomial)
+    out += fmt::format(", {} signs changed", std::count(p.scale.begin(), p.scale.end(), -1.));
+  if (f.kind == Kind::GL) {
+    double worst = 0;
+    for (std::int64_t c = 0; c < p.copies; ++c) worst = std::max(worst, condition(p, c));
+    out = fmt::format("{} {}, condition below {:.3g}", p.copies, p.copies == 1 ? "matrix" : "matrices", worst);
+  }
+  return out;
+}
+
+Json to_json(const Tensor& t) {
+  if (t.rank() == 0) return t.data<double>()[0];
+  Json out = Json::array();
+  for (std::int64_t i = 0; i < t.dim(0); ++i) {
+    if (t.rank() == 1)
+      out.push_back(t.data<double>()[i]);
+    else
+      out.push_back(to_json(t[i]));
+  }
+  return out;
+}
+
+Json to_json(const NetworkEquivalence& found) {
+  Json json{{"decision", name(found.decision)}};
+  if (found.element) {
+    Json factors = Json::object();
+    const Element& g = found.element->element;
+    for (int f = 0; f < static_cast<int>(g.space().factors().size()); ++f)
+      if (const Factor& factor = g.space().factors()[static_cast<std::size_t>(f)]; factor.kind != Kind::fixed) {
+        const ElementPart& p = g.part(f);
+        Json part = Json::object();
+        if (!p.order.empty()) part["order"] = p.order;
+        if (!p.scale.empty()) part["scale"] = p.scale;
+        if (!p.matrix.empty()) part["matrix"] = p.matrix;
+        factors[factor.name] = std::move(part);
+      }
+    json["element"] = {{"residual", found.element->residual}, {"factors", std::move(factors)}};
+  }
+  if (const auto& w = found.witness)
+    json["witness"] = {
+        {"difference", w->difference}, {"x", to_json(w->x)}, {"y_a", to_json(w->y_a)}, {"y_b", to_json(w->y_b)}};
+  return json;
+}
+
+void print(const NetworkEquivalence& found, const SameOptions& o) {
+  if (found.element) {
+    const Element& g = found.element->element;
+    fmt::print("an element of the group carries the first to the second, each tensor to {:.1e} of its norm:\n",
+               found.element->residual);
+    for (int f = 0; f < static_cast<int>(g.space().factors().size()); ++f)
+      if (const Factor& factor = g.space().factors()[static_cast<std::size_t>(f)]; factor.kind != Kind::fixed)
+        fmt::print("  {:<10} {:<24} {}\n", factor.name, factor.str(), text(factor, g.part(f)));
+  } else if (found.decision == Decision::same) {
+    fmt::print("no single element of the group explains it: they differ in what no output depends on\n");
+  } else if (found.witness) {
+    fmt::print("on an input of shape {} their outputs differ by {:.2e} of the largest (--json and --out hold it)\n",
+               found.witness->x.shape().str(), found.witness->difference);
+  } else if (found.decision == Decision::different) {
+    fmt::print("their products differ, by less than float64 shows in an output\n");
+  } else {
+    fmt::print("no element of the group was found, and no input on which they differ by more than {:g}\n", o.tolerance);
+  }
+  fmt::print("{}\n", name(found.decision));
+}
+
+void save_witness(const SameOptions& o, const NetworkWitness& w) {
+  save_safetensors(o.out, std::vector<NamedTensor>{{"x", w.x}, {"y_a", w.y_a}, {"y_b", w.y_b}});
+}
+
+int same(const SameOptions& o, const Common& common) {
+  if (!o.out.empty()) check_output({o.out, o.force, false}, o.out);
+  const NetworkFile a = NetworkFile::load(o.a), b = NetworkFile::load(o.b);
+  const NetworkEquivalence found = compare(a, b, o);
+  if (!o.out.empty() && found.witness) save_witness(o, *found.witness);
+  if (common.json)
+    fmt::print("{}\n", to_json(found).dump(1));
+  else if (!common.quiet)
+    print(found, o);
+  return found.decision == Decision::same ? exit_ok : exit_fail;
+}
+
+}  // namespace
+
+void add_same(CLI::App& app, Common& common, Run& run) {
+  CLI::App& verb = add_verb(app, common, "same", "Decide whether two networks compute the same function",
+                            "  weft same net.safetensors moved.safetensors\n"
+                            "  weft same a.safetensors b.safetensors --after-norm     attention behind a LayerNorm\n"
+                            "Exit code 0: same, 1: different or undecided.");
+  auto o = std::make_shared<SameOptions>();
+  verb.add_option("a", o->a, "a safetensors file that names its space")->required()->type_name("FILE");
+  verb.add_option("b", o->b, "another one of that space; attention alone may have other heads")
+      ->required()
+      ->type_name("FILE");
+  verb.add_option("--tolerance", o->tolerance, "relative difference that counts as none; files are float32")
+      ->check(CLI::Validator(
+          [](const std::string& text) -> std::string {
+            const double value = std::strtod(text.c_str(), nullptr);
+            if (!(value > 0 && value < 1)) return fmt::format("{}; allowed: between 0 and 1", text);
+            return {};
+          },
+          ""));
+  verb.add_flag("--after-norm", o->after_norm, "attention alone: tokens come from a LayerNorm without affine part");
+  verb.add_option("--out", o->out, "safetensors file for the input on which they differ: x, y_a, y_b")
+      ->type_name("FILE");
+  verb.add_flag("--force", o->force, "replace what is there");
+  verb.callback([o, &common, &run] { run = [o, &common] { return same(*o, common); }; });
+}
+
+}  // namespace weft::apps
