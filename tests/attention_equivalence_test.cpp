@@ -54,7 +54,7 @@ void scale_head(const Tensor& t, std::int64_t i, double by) {
   for (double& x : t[i].span<double>()) x *= by;
 }
 
-/// The heads `first` of m, and then those of `more`.
+/// The heads of m, and then those of `more`.
 AttentionModule joined(const AttentionModule& m, const AttentionModule& more) {
   auto one = [](const Tensor& a, const Tensor& b) {
     const Tensor t = Tensor::zeros({a.dim(0) + b.dim(0), a.dim(1), a.dim(2)}, DType::f64);
@@ -65,7 +65,7 @@ AttentionModule joined(const AttentionModule& m, const AttentionModule& more) {
   return {one(m.q, more.q), one(m.k, more.k), one(m.v, more.v), one(m.o, more.o)};
 }
 
-/// Each token plus a number of its own along the ones: what a norm takes away.
+/// Every column plus a number of its own: W + 1 u^T, which a norm takes away.
 void shift(const Tensor& t, Key key) {
   for (std::int64_t i = 0; i < t.dim(0); ++i)
     for (std::int64_t r = 0; r < t.dim(1); ++r)
