@@ -54,6 +54,21 @@ class Verbs(Test):
         for model in models:
             self.assertIn(model, text)
 
+    def test_transformer_zoos(self):
+        for out, words in (("vit", ("--kind", "vit")), ("stream", ("--kind", "vit", "--residual")),
+                           ("texts", ("--kind", "text")), ("padded", ("--kind", "text", "--pad", "batch"))):
+            made = self.json("zoo", "make", "--out", out, *words, *SMALL_TRANSFORMERS)
+            self.assertEqual((made["architecture"], made["networks"], made["checkpoints"]), ("transformer", 12, 48))
+            self.assertEqual("WE[e, " in made["space"], words[1] == "vit")
+            self.assertEqual(made["settings"].get("residual"), "yes" if out == "stream" else None)
+            self.assertEqual(made, self.json("zoo", "show", "--zoo", out))
+            rows = (self.folder / out / "table.csv").read_text().splitlines()
+            column = rows[0].split(",").index("checkpoint")
+            self.assertEqual([row.split(",")[column] for row in rows[1:]],
+                             [c for c in ("50", "75", "100", "best") for _ in range(12)])
+            self.weft("zoo", "export", "--zoo", out, "--id", 47, "--out", f"{out}-net")
+        self.weft("zoo", "show", "--zoo", "texts", says=["topics", "below 0.375"])
+
     def test_version_and_help(self):
         self.assertRegex(self.weft("--version").stdout, r"^weft \d+\.\d+\.\d+\n$")
         self.weft("--help", says="Exit codes:")
