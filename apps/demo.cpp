@@ -68,6 +68,7 @@ void add_demo(CLI::App& app, Common& common, Run& run) {
                             "  weft demo --out demo\n"
                             "  weft demo --out demo --data mnist --data-dir mnist");
   auto o = std::make_shared<DemoOptions>();
+  o->zoo = completed(o->zoo);
   add_output(verb, o->out, "folder for the zoo, the models and report.html", true);
   verb.add_option("--data", o->zoo.data, "drawn digits, or real images")
       ->check(CLI::IsMember({"glyphs", "mnist", "cifar10", "cifar10-grey"}));

@@ -7,9 +7,10 @@
 
 namespace weft::apps {
 
-Judged judge(const AccuracyModel& model, const Zoo& zoo, int split, int strongest, std::uint64_t seed) {
+Judged judge(const AccuracyModel& model, const Zoo& zoo, int split, const std::string& chosen, int strongest,
+             std::uint64_t seed) {
   Judged judged;
-  judged.ids = checkpoints(zoo, split, Split::test, true);
+  judged.ids = checkpoints(zoo, split, Split::test, chosen, true);
   std::vector<std::int64_t> networks;
   for (const std::int64_t id : judged.ids) {
     const ZooRow& row = zoo.rows()[static_cast<std::size_t>(id)];
@@ -17,12 +18,23 @@ Judged judge(const AccuracyModel& model, const Zoo& zoo, int split, int stronges
     networks.push_back(row.network);
   }
   judged.ceiling = kendall_ceiling(judged.truth);
+  for (double accuracy : {0.2, 0.4, 0.6, 0.8}) judged.above.push_back({accuracy, 0, {}});
   const std::vector<Tensor> weights = zoo.weights(judged.ids);
   auto add = [&](std::string column, std::span<const Tensor> of) {
     check_interrupt();
     const std::vector<double> logits = predict_logits(model, model.prepare(of), judged.ids);
     judged.columns.push_back(std::move(column));
     judged.tau.push_back(kendall_tau_b(logits, judged.truth));
+    for (Judged::Above& above : judged.above) {
+      std::vector<double> some, truth;
+      for (std::size_t i = 0; i < logits.size(); ++i)
+        if (judged.truth[i] > above.accuracy) {
+          some.push_back(logits[i]);
+          truth.push_back(judged.truth[i]);
+        }
+      above.networks = std::ssize(truth);
+      above.tau.push_back(kendall_tau_b(some, truth));
+    }
     judged.predicted.emplace_back();
     for (const double z : logits) judged.predicted.back().push_back(sigmoid(z));
   };
@@ -42,13 +54,14 @@ int eval(const EvalOptions& o, const Common& common) {
   if (!(zoo.space() == loaded.model->space()))
     throw FormatError("[eval] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(),
                       loaded.model->space().str());
-  const Judged judged = judge(*loaded.model, zoo, o.split, o.strongest, common.seed);
+  const Judged judged =
+      judge(*loaded.model, zoo, o.split, chosen_checkpoint(zoo, o.checkpoint), o.strongest, common.seed);
   const Json json = to_json(judged);
   write_json(out, json);
   if (common.json)
     fmt::print("{}\n", json.dump(1));
   else if (!common.quiet)
-    fmt::print("{}", tau_table({{.model = loaded.model->config().kind, .split = o.split, .judged = judged}}));
+    fmt::print("{}", tau_tables({{.model = loaded.model->config().kind, .split = o.split, .judged = judged}}));
   return exit_ok;
 }
 
@@ -60,7 +73,11 @@ void add_eval(CLI::App& app, Common& common, Run& run) {
   verb.add_option("--model", o->model, "a model, or the folder that weft train wrote")->required()->type_name("PATH");
   verb.add_option("--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
   verb.add_option("--split", o->split, "which of the zoo's five splits")->check(CLI::Range(0, 4));
-  verb.add_option("--strongest", o->strongest, "largest strength k of the moves: scales U[1, 10^k]")
+  verb.add_option(
+          "--checkpoint", o->checkpoint,
+          "of every network, in zoos that name them: 50, 75, 100, best, or all (then the last); 75 when not given")
+      ->type_name("NAME");
+  verb.add_option("--strongest", o->strongest, "largest strength k of the moves: scales U[1, 10^k], GL of condition 10")
       ->check(CLI::Range(0, 8));
   verb.add_option("--out", o->out.path, "JSON file; beside the model when not given")->type_name("FILE");
   verb.add_flag("--force", o->out.force, "replace what is there");

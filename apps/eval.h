@@ -9,12 +9,14 @@ struct EvalOptions {
   std::string model, zoo;
   OutputOption out;
   int split = 0;
-  int strongest = 4;  ///< of the elements that move the networks: scales up to 10^k, k = 0 … strongest
+  std::string checkpoint{};  ///< see chosen_checkpoint()
+  int strongest = 4;         ///< of the elements that move the networks: scales up to 10^k, k = 0 … strongest
 };
 
-/// Judges a saved model on the test networks of a split (last checkpoints), as they are and moved by random elements of
-/// their group, one element per network and strength.
-Judged judge(const AccuracyModel& model, const Zoo& zoo, int split, int strongest, std::uint64_t seed);
+/// Judges a saved model on the test networks of a split (the chosen checkpoints, of all the last ones), as they are and
+/// moved by random elements of their group, one element per network and strength.
+Judged judge(const AccuracyModel& model, const Zoo& zoo, int split, const std::string& chosen, int strongest,
+             std::uint64_t seed);
 
 int eval(const EvalOptions& options, const Common& common);
 

@@ -26,7 +26,7 @@ int report(const ReportOptions& o, const Common& common) {
   if (common.json)
     fmt::print("{}\n", Json{{"report", o.out.path}, {"runs", o.runs}}.dump(1));
   else if (!common.quiet)
-    fmt::print("{}report: {}\n", tau_table(page.runs), o.out.path);
+    fmt::print("{}report: {}\n", tau_tables(page.runs), o.out.path);
   return exit_ok;
 }
 

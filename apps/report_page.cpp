@@ -5,6 +5,7 @@
 #include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "weft/apps/plot.h"
 
@@ -75,6 +76,32 @@ Table tau_cells(const std::vector<ReportRun>& runs) {
     row.push_back(values.empty() ? "" : mean_and_deviation(values));
     table.rows.push_back(std::move(row));
   }
+  return table;
+}
+
+/// Tau among the better networks, with the number of them: of fewer than 20 it says little.
+Table above_cells(const std::vector<ReportRun>& runs) {
+  constexpr std::int64_t few = 20;
+  Table table{{"among networks above", "networks"}, {}};
+  if (!runs.empty())
+    table.header.insert(table.header.end(), runs[0].judged.columns.begin(), runs[0].judged.columns.end());
+  for (const auto& [model, of_model] : by_model(runs))
+    for (std::size_t a = 0; a < runs[0].judged.above.size(); ++a) {
+      std::vector<std::int64_t> networks;
+      std::vector<std::vector<double>> values(runs[0].judged.columns.size());
+      for (const ReportRun* run : of_model) {
+        if (a >= run->judged.above.size()) continue;
+        const Judged::Above& above = run->judged.above[a];
+        networks.push_back(above.networks);
+        for (std::size_t c = 0; c < values.size() && c < above.tau.size(); ++c) values[c].push_back(above.tau[c]);
+      }
+      if (networks.empty()) continue;
+      const std::int64_t least = *std::min_element(networks.begin(), networks.end());
+      std::vector<std::string> row{fmt::format("{}, accuracy {:.0f} %", model, 100 * runs[0].judged.above[a].accuracy),
+                                   fmt::format("{}{}", fmt::join(networks, "/"), least < few ? " (few)" : "")};
+      for (const auto& column : values) row.push_back(column.empty() ? "" : mean_and_deviation(column));
+      table.rows.push_back(std::move(row));
+    }
   return table;
 }
 
@@ -181,8 +208,9 @@ Table costs(const Report& report) {
 
 }  // namespace
 
-std::string tau_table(const std::vector<ReportRun>& runs) {
-  Table table = tau_cells(runs);
+namespace {
+
+std::string text_of(Table table) {
   table.rows.insert(table.rows.begin(), table.header);
   std::string out;
   // Code points, not bytes: "±" is two bytes wide and one column.
@@ -201,6 +229,12 @@ std::string tau_table(const std::vector<ReportRun>& runs) {
   return out;
 }
 
+}  // namespace
+
+std::string tau_tables(const std::vector<ReportRun>& runs) {
+  return text_of(tau_cells(runs)) + "\n" + text_of(above_cells(runs));
+}
+
 std::string report_page(const Report& report) {
   std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + escaped(report.title) +
                     "</title><style>" + style + "</style></head><body>\n<h1>" + escaped(report.title) + "</h1>\n";
@@ -208,7 +242,7 @@ std::string report_page(const Report& report) {
       "<p class=\"lead\">Predicting a network's test accuracy from its weights alone, as it is and moved by group "
       "elements that leave its "
       "function unchanged.</p>\n";
-  out += html_table(tau_cells(report.runs));
+  out += html_table(tau_cells(report.runs)) + html_table(above_cells(report.runs));
   out += "<div class=\"plots\">\n" + tau_against_strength(report) + learning_curves(report) + "</div>\n";
   out += "<h2>Predicted against true accuracy, test networks as they are</h2>\n<div class=\"plots\">\n";
   std::size_t colour = 0;

@@ -17,6 +17,13 @@ struct Judged {
   std::vector<std::vector<double>> predicted;  ///< per column, one per network
   std::vector<double> tau;                     ///< per column
   double ceiling = 0;                          ///< of tau, by ties among the true accuracies
+  /// The same among networks whose true accuracy is above a bound.
+  struct Above {
+    double accuracy;
+    std::int64_t networks;
+    std::vector<double> tau;  ///< per column
+  };
+  std::vector<Above> above{};
 };
 
 /// One trained model.
@@ -40,7 +47,8 @@ struct Report {
 
 std::string report_page(const Report& report);
 
-/// Kendall's tau per model and column, as text: mean ± standard deviation where a model has several splits.
-std::string tau_table(const std::vector<ReportRun>& runs);
+/// Kendall's tau per model and column, and the same among better networks, as text: mean ± standard deviation where a
+/// model has several splits.
+std::string tau_tables(const std::vector<ReportRun>& runs);
 
 }  // namespace weft::apps

@@ -1,7 +1,10 @@
 #include "weft/apps/run_folder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
+
+#include <fmt/ranges.h>
 
 #include "weft/io/atomic_file.h"
 #include "weft/io/csv.h"
@@ -74,7 +77,18 @@ bool moderate(const Zoo& zoo, std::int64_t id, std::span<const Tensor> scratch) 
 
 }  // namespace
 
-std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, Split part, bool only_last) {
+std::string chosen_checkpoint(const Zoo& zoo, const std::string& given) {
+  const std::vector<std::string>& names = zoo.description().checkpoints;
+  const auto has = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  if (given.empty()) return has("75") ? "75" : "all";
+  if (given != "all" && !has(given.c_str()))
+    throw UsageError("[weft] no checkpoint '{}' in the zoo; allowed: all{}{}", given, names.empty() ? "" : ", ",
+                     fmt::join(names, ", "));
+  return given;
+}
+
+std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, Split part, const std::string& chosen,
+                                      bool only_last) {
   if (split < 0 || split > 4) throw UsageError("[weft] split {}; allowed: 0 to 4", split);
   const std::map<std::int64_t, const ZooRow*> last = last_checkpoints(zoo);
   std::vector<Tensor> scratch;
@@ -83,7 +97,10 @@ std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, Split part, boo
   std::vector<std::int64_t> ids;
   for (const ZooRow& row : zoo.rows()) {
     if (row.splits[static_cast<std::size_t>(split)] != part || row.diverged) continue;
-    if ((!only_last || &row == last.at(row.network)) && moderate(zoo, row.id, scratch)) ids.push_back(row.id);
+    const bool wanted = chosen != "all"
+                            ? zoo.description().checkpoints[static_cast<std::size_t>(row.checkpoint)] == chosen
+                            : !only_last || &row == last.at(row.network);
+    if (wanted && moderate(zoo, row.id, scratch)) ids.push_back(row.id);
   }
   if (ids.empty())
     throw FormatError("[weft] the zoo has no networks in the part '{}' of split {}; make one of more networks",
@@ -100,7 +117,10 @@ std::string log_text(const std::vector<FitEpoch>& log) {
 }
 
 Json to_json(const Judged& judged) {
-  return {{"columns", judged.columns}, {"tau", judged.tau},     {"ceiling", judged.ceiling},
+  Json above = Json::array();
+  for (const Judged::Above& a : judged.above)
+    above.push_back({{"accuracy", a.accuracy}, {"networks", a.networks}, {"tau", a.tau}});
+  return {{"columns", judged.columns}, {"tau", judged.tau},     {"ceiling", judged.ceiling},    {"above", above},
           {"ids", judged.ids},         {"truth", judged.truth}, {"predicted", judged.predicted}};
 }
 
@@ -141,6 +161,8 @@ ReportRun read_run(const fs::path& folder) {
       judged.at("columns").get_to(run.judged.columns);
       judged.at("tau").get_to(run.judged.tau);
       judged.at("ceiling").get_to(run.judged.ceiling);
+      for (const Json& a : judged.value("above", Json::array()))
+        run.judged.above.push_back({a.at("accuracy"), a.at("networks"), a.at("tau")});
       judged.at("ids").get_to(run.judged.ids);
       judged.at("truth").get_to(run.judged.truth);
       judged.at("predicted").get_to(run.judged.predicted);

@@ -45,9 +45,13 @@ std::map<std::int64_t, const ZooRow*> last_checkpoints(const Zoo& zoo);
 /// it, soon leave float32. Trained weights are a hundred times smaller.
 inline constexpr float largest_weight = 1000;
 
-/// The ids of one part of a split, without diverged networks and those with a weight beyond largest_weight: every
-/// checkpoint, or only the last one of each network.
-std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, Split part, bool only_last);
+/// Which checkpoints of a zoo that names them models read: the given name, else "75" as the published zoo's models do,
+/// or "all". Throws UsageError for a name that the zoo does not have.
+std::string chosen_checkpoint(const Zoo& zoo, const std::string& given);
+
+/// The ids of one part of a split, without diverged networks and those with a weight beyond largest_weight: those of a
+/// name; with "all" every checkpoint, or only the last one of each network.
+std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, Split part, const std::string& chosen, bool only_last);
 
 std::string log_text(const std::vector<FitEpoch>& log);
 

@@ -40,6 +40,7 @@ std::string settings_text(const TrainOptions& o, const Zoo& zoo, std::uint64_t s
               {"epochs", o.fit.epochs},
               {"patience", o.fit.patience},
               {"split", o.split},
+              {"checkpoint", chosen_checkpoint(zoo, o.checkpoint)},
               {"seed", seed},
               {"zoo_seed", zoo.description().seed},
               {"zoo_data", zoo.description().data_hash},
@@ -94,8 +95,9 @@ int train(const TrainOptions& o, const Common& common) {
     return exit_ok;
   }
   auto model = make_accuracy_model(o.model, zoo.space(), DType::f32, Key(common.seed, "model"));
-  const Examples training = examples(*model, zoo, checkpoints(zoo, o.split, Split::train, false));
-  Examples validation = examples(*model, zoo, checkpoints(zoo, o.split, Split::val, true));
+  const std::string chosen = chosen_checkpoint(zoo, o.checkpoint);
+  const Examples training = examples(*model, zoo, checkpoints(zoo, o.split, Split::train, chosen, false));
+  Examples validation = examples(*model, zoo, checkpoints(zoo, o.split, Split::val, chosen, true));
   const std::int64_t trained_on = training.count(), validated_on = validation.count();
   model->standardise(training.prepared);
   FitConfig config = o.fit;
@@ -143,6 +145,7 @@ int train(const TrainOptions& o, const Common& common) {
   const Json summary = {{"model", o.model.kind},
                         {"zoo", o.zoo},
                         {"split", o.split},
+                        {"checkpoint", chosen},
                         {"parameters", model->parameters().trained_numbers()},
                         {"checkpoints", trained_on},
                         {"epochs", fit.log().size()},
@@ -176,6 +179,9 @@ void add_train(CLI::App& app, Common& common, Run& run) {
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(model_kinds), std::end(model_kinds))));
   add_output(verb, o->out, "folder for the model, its log and what it cost", true);
   verb.add_option("--split", o->split, "which of the zoo's five splits")->check(CLI::Range(0, 4));
+  verb.add_option("--checkpoint", o->checkpoint,
+                  "of every network, in zoos that name them: 50, 75, 100, best, or all; 75 when not given")
+      ->type_name("NAME");
   verb.add_option("--channels", o->model.channels, "channels of MAGEP's layers")->check(at_least(1));
   verb.add_option("--equivariant-layers", o->model.equivariant_layers, "number of MAGEP's equivariant layers")
       ->check(at_least(0));

@@ -11,6 +11,7 @@ struct TrainOptions {
   ModelConfig model{};
   FitConfig fit{};
   int split = 0;
+  std::string checkpoint{};  ///< see chosen_checkpoint()
 };
 
 /// Trains one model on a zoo and writes its folder (apps/run_folder.h); a run that was interrupted goes on with the

@@ -1,32 +1,34 @@
-// Training of a population of CNNs, one epoch per call. bench/population_torch.py trains such networks one after the
-// other.
+// Training of a population of small networks, one epoch per call. bench/population_torch.py trains such networks one
+// after the other.
 
 #include <fmt/format.h>
 
 #include "weft/bench/harness.h"
 #include "weft/zoo/cnn_population.h"
 #include "weft/zoo/population_trainer.h"
+#include "weft/zoo/transformer_population.h"
 
 namespace weft::bench {
 namespace {
 
-constexpr std::int64_t items = 2048, batch = 32;
+constexpr std::int64_t items = 2048;
 
-Dataset noise(const CnnArchitecture& a) {
-  Dataset data{"noise", Tensor::zeros({items, a.widths[0], a.image_rows, a.image_columns}, DType::f32),
-               Tensor::zeros({items}, DType::i32), a.widths.back()};
+Dataset noise(std::int64_t channels, std::int64_t rows, std::int64_t columns) {
+  Dataset data{"noise", Tensor::zeros({items, channels, rows, columns}, DType::f32), Tensor::zeros({items}, DType::i32),
+               10};
   fill_uniform(data.images, Key(4, "bench"), -1, 1);
   for (std::int64_t i = 0; i < items; ++i)
     data.labels.data<std::int32_t>()[i] = static_cast<std::int32_t>(i % data.classes);
   return data;
 }
 
-void population_case(Harness& harness, const char* name, const CnnArchitecture& a, double dropout,
-                     std::int64_t networks) {
-  const std::string full = fmt::format("population cnn {} {}x{} images", name, networks, items);
+/// `population`: cnn or vit, and what is special about it.
+template <class Model>
+void population_case(Harness& harness, const std::string& population, const Model& model, const Dataset& data,
+                     std::int64_t batch, double dropout) {
+  constexpr std::int64_t networks = 8;
+  const std::string full = fmt::format("population {} {}x{} images", population, networks, items);
   if (!harness.wants(full)) return;
-  const CnnPopulation model(a);
-  const Dataset data = noise(a);
   const std::vector<TrainingRecipe> recipes(static_cast<std::size_t>(networks),
                                             {.rule = UpdateRule::adam(), .learning_rate = 1e-3, .dropout = dropout});
   PopulationTrainer trainer(model, data, recipes, {.epochs = 1 << 20, .batch = batch});
@@ -36,13 +38,21 @@ void population_case(Harness& harness, const char* name, const CnnArchitecture& 
     harness.measure("evaluation " + full, {images * model.forward_flops(), 0, images}, [&] { trainer.evaluate(data); });
 }
 
+void cnn_case(Harness& harness, const char* name, const CnnArchitecture& a, double dropout) {
+  population_case(harness, fmt::format("cnn {}", name), CnnPopulation(a),
+                  noise(a.widths[0], a.image_rows, a.image_columns), 32, dropout);
+}
+
 }  // namespace
 
 void population_cases(Harness& harness) {
-  population_case(harness, "relu", {}, 0, 8);
-  population_case(harness, "relu, dropout", {}, 0.25, 8);
-  population_case(harness, "tanh", {.activation = UnaryOp::Tanh}, 0, 8);
-  population_case(harness, "32x32x3", {.image_rows = 32, .image_columns = 32, .widths = {3, 16, 16, 16, 10}}, 0, 8);
+  cnn_case(harness, "relu", {}, 0);
+  cnn_case(harness, "relu, dropout", {}, 0.25);
+  cnn_case(harness, "tanh", {.activation = UnaryOp::Tanh}, 0);
+  cnn_case(harness, "32x32x3", {.image_rows = 32, .image_columns = 32, .widths = {3, 16, 16, 16, 10}}, 0);
+  const TransformerPopulation transformer{TransformerArchitecture{}};
+  population_case(harness, "vit", transformer, noise(1, 28, 28), 128, 0);
+  population_case(harness, "vit, dropout", transformer, noise(1, 28, 28), 128, 0.1);
 }
 
 }  // namespace weft::bench

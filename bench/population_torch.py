@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""The rival of `weft_bench population`: the same small CNNs, trained in PyTorch one after the other.
+"""The rival of `weft_bench population`: the same small networks, trained in PyTorch one after the other.
 
-    python3 population_torch.py [--networks 4] [--images 4000] [--batch 32] [--threads 2] [--activation relu|tanh] [--dropout 0]
+    python3 population_torch.py [--model cnn|vit] [--networks 4] [--images 4000] [--batch N] [--threads 2]
+                                [--activation relu|tanh] [--dropout 0]
 
-Three 3x3 convolutions of 16 channels, stride 2, no padding, mean over the image, dense 10: 4970 parameters on 28x28 grey.
+cnn: three 3x3 convolutions of 16 channels, stride 2, no padding, mean over the image, dense 10: 4970 parameters on 28x28 grey.
+vit: 49 patches, two blocks of attention (2 heads of 16, width 32) and MLP (64) behind layer norms without affine part, no
+residual stream, mean over tokens, dense 32 and 10.
 A plain loop on tensors in memory: no DataLoader, no logging; Adam in its fused form where this PyTorch has it.
 """
 import argparse
@@ -23,6 +26,32 @@ def network(activation, dropout):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
 
 
+class Block(nn.Module):
+    def __init__(self, dropout):
+        super().__init__()
+        self.qkv, self.out = nn.Linear(32, 96, bias=False), nn.Linear(32, 32, bias=False)
+        self.mlp = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 32))
+        self.norm, self.drop = nn.LayerNorm(32, elementwise_affine=False), nn.Dropout(dropout)
+
+    def forward(self, x):
+        q, k, v = self.qkv(self.norm(x)).view(len(x), -1, 3, 2, 16).permute(2, 0, 3, 1, 4)
+        heads = nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return self.drop(self.mlp(self.norm(self.drop(self.out(heads)))))
+
+
+class Transformer(nn.Module):
+    def __init__(self, dropout):
+        super().__init__()
+        self.patches, self.places = nn.Conv2d(1, 32, 4, stride=4), torch.randn(49, 32)
+        self.blocks = nn.Sequential(nn.Dropout(dropout), Block(dropout), Block(dropout),
+                                    nn.LayerNorm(32, elementwise_affine=False))
+        self.head = nn.Sequential(nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 10))
+
+    def forward(self, images):
+        tokens = self.patches(images).flatten(2).transpose(1, 2) + self.places
+        return self.head(self.blocks(tokens).mean(1))
+
+
 def train(model, images, labels, batch):
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-6, fused=True)
     loss_of = nn.CrossEntropyLoss()
@@ -36,20 +65,23 @@ def train(model, images, labels, batch):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--model", choices=["cnn", "vit"], default="cnn")
     parser.add_argument("--networks", type=int, default=4)
     parser.add_argument("--images", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batch", type=int)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--activation", choices=["relu", "tanh"], default="relu")
     parser.add_argument("--dropout", type=float, default=0)
     a = parser.parse_args()
+    a.batch = a.batch or {"cnn": 32, "vit": 128}[a.model]
+    make = lambda: network(a.activation, a.dropout) if a.model == "cnn" else Transformer(a.dropout)
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
     images, labels = torch.rand(a.images, 1, 28, 28) * 2 - 1, torch.randint(10, (a.images,))
-    train(network(a.activation, a.dropout), images[:10 * a.batch], labels[:10 * a.batch], a.batch)  # warm-up
+    train(make(), images[:10 * a.batch], labels[:10 * a.batch], a.batch)  # warm-up
     best, cpu = 0, 0
     for _ in range(a.networks):
-        model = network(a.activation, a.dropout)
+        model = make()
         start, start_cpu = time.perf_counter(), time.process_time()
         train(model, images, labels, a.batch)
         rate, used = a.images / (time.perf_counter() - start), time.process_time() - start_cpu

@@ -79,10 +79,12 @@ Space transformer_space(const TransformerShape& s, bool residual) {
   return Space(std::move(factors), std::move(tensors));
 }
 
-Space transformer_network_space(const TransformerShape& shape, const TransformerEnds& ends) {
+Space transformer_network_space(const TransformerShape& shape, const TransformerEnds& ends, bool residual) {
   if (shape.blocks < 2) throw UsageError("[space] {} blocks; allowed: 2 or more", shape.blocks);
-  const Space blocks = transformer_space(shape, false);
+  const Space blocks = transformer_space(shape, residual);
   std::vector<Factor> factors(blocks.factors().begin(), blocks.factors().end());
+  if (residual) factors.front().kind = Kind::fixed;
+  const std::string in = residual ? "s" : "m.0", out = residual ? "s*" : fmt::format("m.{}*", shape.blocks - 1);
   std::vector<SpaceTensor> tensors;
   factors.push_back({"c", Kind::positive_monomial, ends.hidden, ""});
   factors.push_back({"out", Kind::fixed, ends.classes, ""});
@@ -93,11 +95,11 @@ Space transformer_network_space(const TransformerShape& shape, const Transformer
   };
   if (ends.patch > 0) {
     factors.push_back({"e", Kind::fixed, ends.patch, ""});
-    add("WE", {"e", "m.0"});
-    add("bE", {"m.0"});
+    add("WE", {"e", in});
+    add("bE", {in});
   }
   tensors.insert(tensors.end(), blocks.tensors().begin(), blocks.tensors().end());
-  add("W1", {"c", fmt::format("m.{}*", shape.blocks - 1)});
+  add("W1", {"c", out});
   add("b1", {"c"});
   add("W2", {"out", "c*"});
   add("b2", {"out"});

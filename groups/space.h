@@ -100,9 +100,10 @@ struct TransformerEnds {
   std::int64_t hidden, classes;  ///< of the classifier's two dense layers
 };
 
-/// A whole network of spec 6.1, without residual stream and with two or more blocks: the embedding WE[e, m.0] bE[m.0]
-/// (x W convention) where there is one, the blocks, the classifier W1[c, m.{L-1}*] b1[c] W2[out, c*] b2[out] with
-/// c: positive_monomial(hidden).
-Space transformer_network_space(const TransformerShape& shape, const TransformerEnds& ends);
+/// A whole network of spec 6.1, with two or more blocks: the embedding WE[e, m.0] bE[m.0] (x W convention) where there
+/// is one, the blocks, the classifier W1[c, m.{L-1}*] b1[c] W2[out, c*] b2[out] with c: positive_monomial(hidden). With
+/// residual stream all of m and s are one factor `s`, which is fixed: positions and word vectors lie on it, are no
+/// tensors of the space and stay (spec 1.4).
+Space transformer_network_space(const TransformerShape& shape, const TransformerEnds& ends, bool residual = false);
 
 }  // namespace weft

@@ -6,39 +6,12 @@
 #include <doctest/doctest.h>
 
 #include "weft/core/error.h"
-#include "weft/core/isa.h"
 #include "weft/tests/cnn_reference.h"
 
 using namespace weft;
 using namespace weft::testing;
 
 namespace {
-
-double relative_error(const Tensor& got, const Tensor& expected) {
-  double largest = 0, error = 0;
-  for (std::int64_t i = 0; i < got.numel(); ++i) {
-    const double e = expected.data<double>()[i];
-    largest = std::max(largest, std::abs(e));
-    error = std::max(error, std::abs(static_cast<double>(got.data<float>()[i]) - e));
-  }
-  return largest > 0 ? error / largest : error;
-}
-
-/// Calls f for every level of this CPU, then goes back to the one before.
-template <class F>
-void on_every_isa(const F& f) {
-  const Isa before = isa();
-  for (Isa level : {Isa::portable, Isa::avx2, Isa::avx512}) {
-    try {
-      set_isa(level);
-    } catch (const UsageError&) {
-      continue;
-    }
-    CAPTURE(name(level));
-    f();
-  }
-  set_isa(before);
-}
 
 void check_gradient(const CnnArchitecture& a, std::int64_t batch, double rate, Key key) {
   const CnnPopulation model(a);
@@ -55,7 +28,7 @@ void check_gradient(const CnnArchitecture& a, std::int64_t batch, double rate, K
     CHECK(std::abs(loss - expected.loss) < 2e-5 * expected.loss);
     for (std::size_t t = 0; t < gradient.size(); ++t) {
       CAPTURE(t);
-      CHECK(relative_error(gradient[t], expected.gradient[t]) < 2e-4);
+      CHECK(largest_relative_error(gradient[t], expected.gradient[t]) < 2e-4);
     }
   });
 }

@@ -6,11 +6,11 @@
 #include <cstring>
 #include <vector>
 
-#include "weft/core/philox.h"
 #include "weft/nn/losses.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
+#include "weft/tests/population_reference.h"
 #include "weft/zoo/cnn_population.h"
 #include "weft/zoo/networks.h"
 
@@ -36,36 +36,6 @@ inline Dataset noise_data(const CnnArchitecture& a, std::int64_t items, Key key)
   return data;
 }
 
-/// One network: [1, taps, axes…] per tensor, with biases that are not zero.
-inline std::vector<Tensor> random_network(const Space& space, Key key) {
-  std::vector<Tensor> weights;
-  for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
-    weights.push_back(Tensor::zeros(space.feature_shape(t, 1, 1), DType::f32));
-    fill_normal(weights.back(), key.at(static_cast<std::uint64_t>(t)), 0, 0.2);
-  }
-  return weights;
-}
-
-template <class P>
-std::vector<P> pointers(const std::vector<Tensor>& tensors) {
-  std::vector<P> all;
-  for (const Tensor& t : tensors) all.push_back(t.data<float>());
-  return all;
-}
-
-inline std::vector<Tensor> zeros_like(const std::vector<Tensor>& tensors) {
-  std::vector<Tensor> all;
-  for (const Tensor& t : tensors) all.push_back(Tensor::zeros(t.shape(), t.dtype()));
-  return all;
-}
-
-inline std::vector<std::int32_t> random_items(std::int64_t count, std::int64_t among, Key key) {
-  std::vector<std::int32_t> items;
-  for (std::int64_t i = 0; i < count; ++i)
-    items.push_back(static_cast<std::int32_t>(uniform_index(key, static_cast<std::uint64_t>(i), among)));
-  return items;
-}
-
 /// Dropout of cnn_population.h, spelled out: the factors of layer `layer` on its whole grid [1, n, C, rows, columns].
 /// `used_rows` and `used_columns` are what the next layer reads.
 inline Tensor dropout_factors(const Shape& shape, std::int64_t used_rows, std::int64_t used_columns,
@@ -79,11 +49,7 @@ inline Tensor dropout_factors(const Shape& shape, std::int64_t used_rows, std::i
       for (std::int64_t c = 0; c < used_columns; ++c)
         for (std::int64_t channel = 0; channel < C; ++channel) {
           const auto value = static_cast<std::uint64_t>(((i * used_rows + r) * used_columns + c) * width + channel);
-          const auto word = [](std::uint64_t x, int half) { return static_cast<std::uint32_t>(x >> (32 * half)); };
-          const PhiloxBlock block =
-              philox({{word(value / 16, 0), word(value / 16, 1), word(key.purpose, 0), word(key.purpose, 1)}},
-                     {{word(key.seed, 0), word(key.seed, 1)}});
-          const auto byte = (block.x[value % 16 / 4] >> (value % 4 * 8)) & 255;
+          const auto byte = random_byte(key, value);
           factors.data<double>()[((i * C + channel) * rows + r) * columns + c] =
               byte >= t ? 256. / static_cast<double>(256 - t) : 0.;
         }
@@ -122,11 +88,6 @@ inline Var forward_with_dropout(Tape& tape, std::span<const Var> weights, std::s
   x = mlp_forward(weights.subspan(2 * layers.size()), x, act, 1);
   return reshape(x, {1, n, x.shape()[3]});
 }
-
-struct Reference {
-  double loss, accuracy;
-  std::vector<Tensor> gradient;  ///< float64
-};
 
 /// On the tape, in float64.
 inline Reference reference(const CnnArchitecture& a, const std::vector<Tensor>& weights, const Dataset& data,

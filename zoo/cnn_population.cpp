@@ -1,10 +1,9 @@
 #include "weft/zoo/cnn_population.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
 
 #include "weft/core/isa.h"
+#include "weft/zoo/dropout_bytes.h"
 
 namespace weft {
 
@@ -48,12 +47,7 @@ void CnnPopulation::check(const Dataset& data) const {
     throw ShapeError("[cnn_population] images of {} channels, {}x{}, from '{}'; these networks take {}, {}x{}",
                      data.channels(), data.rows(), data.columns(), data.name, a.widths[0], a.image_rows,
                      a.image_columns);
-  if (data.classes > a.widths.back())
-    throw UsageError("[cnn_population] {} classes in '{}'; these networks have {} outputs", data.classes, data.name,
-                     a.widths.back());
-  for (std::int32_t label : data.labels.span<std::int32_t>())
-    if (label < 0 || label >= data.classes)
-      throw UsageError("[cnn_population] label {} in '{}'; allowed: 0 to {}", label, data.name, data.classes - 1);
+  check_labels("cnn_population", data, a.widths.back());
 }
 
 /// Memory of one call, from the arena.
@@ -116,22 +110,6 @@ CnnPopulation::Scratch CnnPopulation::make_scratch(NetworkWeights weights, bool 
   return s;
 }
 
-namespace {
-
-static_assert(std::endian::native == std::endian::little);
-/// The low byte of each word first.
-const std::uint8_t* bytes(const std::uint32_t* words) { return reinterpret_cast<const std::uint8_t*>(words); }
-
-struct DropoutScale {
-  std::int32_t threshold;
-  float scale;
-  explicit DropoutScale(double rate)
-      : threshold(static_cast<std::int32_t>(std::lround(256 * rate))),
-        scale(256.f / static_cast<float>(256 - threshold)) {}
-};
-
-}  // namespace
-
 void CnnPopulation::forward(const Scratch& s, const MiniBatch& batch, std::int64_t first, std::int64_t count,
                             const Dropout& dropout) const {
   const DropoutScale drop(dropout.rate);
@@ -171,7 +149,7 @@ void CnnPopulation::forward(const Scratch& s, const MiniBatch& batch, std::int64
     s.kernels.random_words(
         {key.seed, key.purpose, static_cast<std::uint64_t>(first * l.positions * l.width / cnn_lanes)},
         values / cnn_lanes, to.words);
-    s.kernels.drop(to.y, bytes(to.words), drop.threshold, drop.scale, values);
+    s.kernels.drop(to.y, bytes_of(to.words), drop.threshold, drop.scale, values);
   }
 }
 
@@ -188,7 +166,7 @@ void CnnPopulation::backward(const Scratch& s, const MiniBatch& batch, std::int6
       else if (drop.threshold == 0)
         s.kernels.tanh_vjp(at.y, at.g, values);
       else
-        s.kernels.tanh_drop_vjp(at.y, bytes(at.words), drop.threshold, drop.scale, at.g, values);
+        s.kernels.tanh_drop_vjp(at.y, bytes_of(at.words), drop.threshold, drop.scale, at.g, values);
     }
     each_input(s, i, batch, first, count, [&](const float* x, std::int64_t n, std::int64_t images) {
       s.kernels.gradient({.rows = images * l.positions,

@@ -97,9 +97,25 @@ Dataset averaged(const Dataset& data, std::int64_t factor) {
   return out;
 }
 
+Dataset Dataset::slice(std::int64_t begin, std::int64_t end) const {
+  Dataset part = *this;
+  for (Tensor* t : {&part.images, &part.labels, &part.tokens})
+    if (t->defined()) *t = t->slice(begin, end);
+  return part;
+}
+
+void check_labels(const char* who, const Dataset& data, std::int64_t classes) {
+  if (data.classes > classes)
+    throw UsageError("[{}] {} classes in '{}'; these networks have {} outputs", who, data.classes, data.name, classes);
+  for (std::int32_t label : data.labels.span<std::int32_t>())
+    if (label < 0 || label >= data.classes)
+      throw UsageError("[{}] label {} in '{}'; allowed: 0 to {}", who, label, data.name, data.classes - 1);
+}
+
 std::string content_hash(const Dataset& data) {
   Hash hash;
-  for (const Tensor& t : {data.images, data.labels}) {
+  for (const Tensor& t : {data.images, data.tokens, data.word_vectors, data.labels}) {
+    if (!t.defined()) continue;
     hash.add(std::as_bytes(t.shape().sizes()));
     hash.add({static_cast<const std::byte*>(t.raw()), t.bytes()});
   }

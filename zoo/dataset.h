@@ -7,14 +7,22 @@
 
 namespace weft {
 
-/// Images in [-1, 1] with labels; grey ones have one channel.
+/// Images in [-1, 1], or texts as word vectors, with labels. Grey images have one channel.
 struct Dataset {
   std::string name;
-  Tensor images;  ///< float32 [items, channels, rows, columns]
+  Tensor images;  ///< float32 [items, channels, rows, columns]; none with texts
   Tensor labels;  ///< int32 [items]
   std::int64_t classes = 10;
+  Tensor tokens{};        ///< texts: int32 [items, length], rows of word_vectors, or the two below
+  Tensor word_vectors{};  ///< texts: float32 [words, D], the same for training and test items
 
-  std::int64_t items() const { return images.dim(0); }
+  /// Both stand for a zero vector; padding is at the end of a text only.
+  static constexpr std::int32_t unknown = -1, padding = -2;
+
+  std::int64_t items() const { return labels.dim(0); }
+  bool texts() const { return tokens.defined(); }
+  /// Items [begin, end), without copying.
+  Dataset slice(std::int64_t begin, std::int64_t end) const;
   std::int64_t channels() const { return images.dim(1); }
   std::int64_t rows() const { return images.dim(2); }
   std::int64_t columns() const { return images.dim(3); }
@@ -37,8 +45,11 @@ Dataset grey(const Dataset& data);
 /// divide.
 Dataset averaged(const Dataset& data, std::int64_t factor);
 
-/// 16 hexadecimal digits that depend on every image, label and shape (FNV-1a, 64 bits): two data sets that differ by
-/// accident have different ones.
+/// Throws UsageError, in the name of `who`, for more classes than a network has, or a label that is no class.
+void check_labels(const char* who, const Dataset& data, std::int64_t classes);
+
+/// 16 hexadecimal digits that depend on every image or token, word vector, label and shape (FNV-1a, 64 bits): two data
+/// sets that differ by accident have different ones.
 std::string content_hash(const Dataset& data);
 
 }  // namespace weft

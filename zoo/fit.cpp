@@ -208,9 +208,12 @@ std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> w
   const double reach = std::pow(10., strength);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const Key key = Key(seed, "moved").at(static_cast<std::uint64_t>(ids[i])).at(static_cast<std::uint64_t>(strength));
-    const Element g = Element::random(
-        space, key,
-        {.scale_low = 1, .scale_high = reach, .condition = reach, .signs = strength > 0, .avoid_identity = false});
+    const Element g = Element::random(space, key,
+                                      {.scale_low = 1,
+                                       .scale_high = reach,
+                                       .condition = std::min(reach, 10.),
+                                       .signs = strength > 0,
+                                       .avoid_identity = false});
     const auto n = static_cast<std::int64_t>(i);
     for (std::size_t t = 0; t < moved.size(); ++t)
       moved[t].slice(n, n + 1).copy_from(act(g, static_cast<int>(t), weights[t].slice(n, n + 1)));

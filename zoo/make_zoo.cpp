@@ -17,64 +17,92 @@ HyperParameter column(const std::vector<TrainingRecipe>& recipes, const char* na
   return HyperParameter::numbers(name, meaning, values);
 }
 
-std::vector<HyperParameter> hyper_parameters(const std::vector<TrainingRecipe>& recipes) {
+/// `what`: images or texts.
+std::vector<HyperParameter> hyper_parameters(const std::vector<TrainingRecipe>& recipes, const char* what) {
   HyperParameter rule{"optimiser", "update rule", {}};
   for (const TrainingRecipe& r : recipes) rule.values.emplace_back(name(r.rule.kind));
   using R = const TrainingRecipe&;
+  const std::string share = fmt::format("of the training {} that the network sees", what);
   return {std::move(rule),
           column(recipes, "learning_rate", "step size", [](R r) { return r.learning_rate; }),
           column(recipes, "momentum", "of the rule momentum, else 0", [](R r) { return r.rule.momentum; }),
           column(recipes, "init_std", "standard deviation of the start weights", [](R r) { return r.init_std; }),
           column(recipes, "weight_decay", "L2 factor of the weights", [](R r) { return r.rule.weight_decay; }),
           column(recipes, "dropout", "rate on hidden values, in training", [](R r) { return r.dropout; }),
-          column(recipes, "share", "of the training images that the network sees", [](R r) { return r.share; })};
+          column(recipes, "share", share.c_str(), [](R r) { return r.share; })};
 }
 
-ZooDescription describe(const Dataset& train, const Dataset& test, const CnnZooPlan& plan, const Space& space,
-                        const std::vector<TrainingRecipe>& recipes) {
+/// What the descriptions of all zoos have.
+ZooDescription describe(const Dataset& train, const Dataset& test, const TrainingPlan& training, const Space& space,
+                        const std::vector<TrainingRecipe>& recipes, const std::string& generator) {
   ZooDescription d;
   d.space = space;
-  d.architecture = "cnn";
-  d.activation = traits(plan.activation).name;
   d.data_name = train.name;
   d.data_hash = content_hash(train);
-  d.generator = plan.generator;
-  d.seed = plan.training.seed;
-  d.networks = plan.networks;
-  d.hyper_parameters = hyper_parameters(recipes);
-  d.settings = {{"epochs", std::to_string(plan.training.epochs)},
-                {"batch", std::to_string(plan.training.batch)},
-                {"image", fmt::format("{}x{}x{}", train.channels(), train.rows(), train.columns())},
+  d.generator = generator;
+  d.seed = training.seed;
+  d.networks = static_cast<std::int64_t>(recipes.size());
+  d.hyper_parameters = hyper_parameters(recipes, train.texts() ? "texts" : "images");
+  d.settings = {{"epochs", std::to_string(training.epochs)},
+                {"batch", std::to_string(training.batch)},
                 {"training_items", std::to_string(train.items())},
                 {"test_items", std::to_string(test.items())},
                 {"test_hash", content_hash(test)}};
+  if (train.texts())
+    d.settings["words"] = std::to_string(train.word_vectors.dim(0));
+  else
+    d.settings["image"] = fmt::format("{}x{}x{}", train.channels(), train.rows(), train.columns());
   return d;
 }
 
-void append(ZooWriter& writer, const PopulationTrainer& trainer, const PopulationCheckpoint& checkpoint) {
+/// Nothing is written for a plan that cannot be trained.
+void check(std::int64_t networks, const TrainingPlan& training, const Dataset& train, const Dataset& test) {
+  if (networks < 1 || training.epochs < 1 || training.batch < 1 || train.items() < 1 || test.items() < 1)
+    throw UsageError("[zoo] {} networks, {} epochs, batch {}, {} {}, {} to test on; allowed: 1 or more of each",
+                     networks, training.epochs, training.batch, train.items(), train.texts() ? "texts" : "images",
+                     test.items());
+}
+
+void append(ZooWriter& writer, const PopulationTrainer& trainer, const PopulationCheckpoint& checkpoint,
+            const std::vector<std::string>& checkpoints) {
+  const std::string called = checkpoint.best ? "best" : std::to_string(checkpoint.percent);
+  const auto place = std::find(checkpoints.begin(), checkpoints.end(), called) - checkpoints.begin();
   std::vector<ZooResult> results;
   for (std::int64_t n = 0; n < trainer.networks(); ++n) {
     const auto i = static_cast<std::size_t>(n);
     ZooResult result;
     result.network = n;
-    result.epoch = trainer.epochs_done();
+    result.epoch = checkpoint.best ? trainer.best_epoch(n) : trainer.epochs_done();
     result.accuracy = checkpoint.test[i].accuracy;
     result.loss = checkpoint.test[i].loss;
-    result.train_accuracy = checkpoint.train[i].accuracy;
+    if (!checkpoint.train.empty()) result.train_accuracy = checkpoint.train[i].accuracy;
+    if (!checkpoints.empty()) result.checkpoint = place;
     result.diverged = trainer.diverged_at(n) != 0;
     results.push_back(result);
   }
-  writer.append(results, trainer.weights());
+  writer.append(results, checkpoint.best ? trainer.best_weights() : trainer.weights());
+}
+
+/// Trains from where a killed run stopped, or from the start, and writes.
+void make(ZooWriter& writer, PopulationTrainer& trainer, const Dataset& test,
+          const std::vector<std::string>& checkpoints, const ZooProgress& progress) {
+  if (const auto saved = writer.state()) trainer.resume(*saved);
+  train_population(trainer, test,
+                   {.progress = progress.training,
+                    .checkpoint = [&](const PopulationCheckpoint& c) { append(writer, trainer, c, checkpoints); },
+                    .epoch =
+                        [&] {
+                          writer.save_state(trainer.state());
+                          if (progress.safe_point) progress.safe_point();
+                        }});
+  writer.finish();
 }
 
 }  // namespace
 
 void make_cnn_zoo(const std::filesystem::path& folder, const Dataset& train, const Dataset& test,
                   const CnnZooPlan& plan, ZooWriter::Existing existing, const ZooProgress& progress) {
-  // Checked here too: nothing is written for a plan that cannot be trained.
-  if (plan.networks < 1 || plan.training.epochs < 1 || plan.training.batch < 1 || train.items() < 1 || test.items() < 1)
-    throw UsageError("[zoo] {} networks, {} epochs, batch {}, {} images, {} test images; allowed: 1 or more of each",
-                     plan.networks, plan.training.epochs, plan.training.batch, train.items(), test.items());
+  check(plan.networks, plan.training, train, test);
   CnnArchitecture architecture;
   architecture.image_rows = train.rows();
   architecture.image_columns = train.columns();
@@ -82,24 +110,55 @@ void make_cnn_zoo(const std::filesystem::path& folder, const Dataset& train, con
   architecture.widths.back() = train.classes;
   architecture.activation = plan.activation;
   const CnnPopulation model(architecture);
-  const std::int64_t steps = plan.training.epochs * ((train.items() + plan.training.batch - 1) /
-                                                     std::max<std::int64_t>(plan.training.batch, 1));
+  const std::int64_t steps = plan.training.epochs * ((train.items() + plan.training.batch - 1) / plan.training.batch);
   const auto recipes =
       draw_training_recipes(plan.ranges.for_steps(steps), 0, plan.networks, Key(plan.training.seed, "recipes"));
+  ZooDescription d = describe(train, test, plan.training, model.space(), recipes, plan.generator);
+  d.architecture = "cnn";
+  d.activation = traits(plan.activation).name;
 
-  ZooWriter writer(folder, describe(train, test, plan, model.space(), recipes), existing);
+  ZooWriter writer(folder, std::move(d), existing);
   if (writer.complete()) return;
   PopulationTrainer trainer(model, train, recipes, plan.training);
-  if (const auto saved = writer.state()) trainer.resume(*saved);
-  train_population(trainer, test,
-                   {.progress = progress.training,
-                    .checkpoint = [&](const PopulationCheckpoint& checkpoint) { append(writer, trainer, checkpoint); },
-                    .epoch =
-                        [&] {
-                          writer.save_state(trainer.state());
-                          if (progress.safe_point) progress.safe_point();
-                        }});
-  writer.finish();
+  make(writer, trainer, test, {}, progress);
+}
+
+void make_transformer_zoo(const std::filesystem::path& folder, const Dataset& all, const Dataset& test,
+                          const TransformerZooPlan& plan, ZooWriter::Existing existing, const ZooProgress& progress) {
+  if (plan.held_out < 1 || plan.held_out >= all.items())
+    throw UsageError("[zoo] {} of {} training items held out; allowed: 1 to {}", plan.held_out, all.items(),
+                     all.items() - 1);
+  const Dataset train = all.slice(0, all.items() - plan.held_out),
+                held_out = all.slice(all.items() - plan.held_out, all.items());
+  check(plan.networks, plan.training, train, test);
+  TransformerArchitecture architecture = plan.architecture;
+  architecture.classes = train.classes;
+  if (train.texts()) {
+    architecture.patch = 0;
+    architecture.length = train.tokens.dim(1);
+  } else {
+    architecture.channels = train.channels();
+    architecture.image_rows = train.rows();
+    architecture.image_columns = train.columns();
+  }
+  const TransformerPopulation model(architecture);
+  const auto recipes = draw_training_recipes(plan.grid, 0, plan.networks, Key(plan.training.seed, "recipes"));
+  ZooDescription d = describe(train, test, plan.training, model.space(), recipes, plan.generator);
+  d.architecture = "transformer";
+  d.activation = "relu";
+  for (int percent : plan.training.percents) d.checkpoints.push_back(std::to_string(percent));
+  d.checkpoints.emplace_back("best");
+  d.settings["held_out_items"] = std::to_string(plan.held_out);
+  d.settings["held_out_hash"] = content_hash(held_out);
+  if (train.texts())
+    d.settings["padding"] = architecture.pad_batch > 0 ? "batch" : fmt::format("to {}", architecture.length);
+  if (architecture.residual) d.settings["residual"] = "yes";
+
+  const std::vector<std::string> checkpoints = d.checkpoints;
+  ZooWriter writer(folder, std::move(d), existing);
+  if (writer.complete()) return;
+  PopulationTrainer trainer(model, train, recipes, plan.training, &held_out);
+  make(writer, trainer, test, checkpoints, progress);
 }
 
 }  // namespace weft

@@ -1,11 +1,12 @@
 #pragma once
-// A zoo of small CNNs, from data to disk.
+// Zoos of small CNNs and of small transformers, from data to disk.
 
 #include <functional>
 
 #include "weft/zoo/cnn_population.h"
 #include "weft/zoo/population_trainer.h"
 #include "weft/zoo/store.h"
+#include "weft/zoo/transformer_population.h"
 
 namespace weft {
 
@@ -14,6 +15,17 @@ struct CnnZooPlan {
   UnaryOp activation = UnaryOp::Relu;  ///< or Tanh
   TrainingPlan training{};             ///< its seed is the zoo's
   RecipeRanges ranges{};
+  std::string generator{};  ///< "weft 0.1.0"
+};
+
+/// Checkpoints after 50, 75 and 100 % of the epochs, and of the best epoch.
+struct TransformerZooPlan {
+  std::int64_t networks = 300;
+  std::int64_t held_out = 1000;  ///< the last training items, on which the best epoch is found: not trained on
+  /// Its sizes; what they read follows from the data. pad_batch: 0 or the training's batch.
+  TransformerArchitecture architecture{};
+  TrainingPlan training{.epochs = 20, .batch = 128, .warmup_cosine = true, .percents = {50, 75, 100}};
+  RecipeGrid grid{};
   std::string generator{};  ///< "weft 0.1.0"
 };
 
@@ -29,5 +41,10 @@ struct ZooProgress {
 /// CnnPopulation and PopulationTrainer throw.
 void make_cnn_zoo(const std::filesystem::path& folder, const Dataset& train, const Dataset& test,
                   const CnnZooPlan& plan, ZooWriter::Existing existing, const ZooProgress& progress = {});
+
+/// The same for transformers on images or texts, after the protocol of spec 6.
+void make_transformer_zoo(const std::filesystem::path& folder, const Dataset& train, const Dataset& test,
+                          const TransformerZooPlan& plan, ZooWriter::Existing existing,
+                          const ZooProgress& progress = {});
 
 }  // namespace weft

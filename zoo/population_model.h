@@ -15,7 +15,7 @@ namespace weft {
 using NetworkWeights = std::span<const float* const>;
 using NetworkGradient = std::span<float* const>;
 
-/// Images by their places in a data set that all networks share.
+/// Items by their places in a data set that all networks share.
 struct MiniBatch {
   const Dataset& data;
   std::span<const std::int32_t> items;
@@ -24,7 +24,7 @@ struct MiniBatch {
 /// Of hidden values, for one network and step.
 struct Dropout {
   double rate = 0;
-  Key key{0, "dropout"};
+  Key key{0, "dropout"};  ///< of all that is random in the step
 };
 
 struct Score {
@@ -37,7 +37,7 @@ class PopulationModel {
 
   /// Of one network; weights are its features with one channel.
   virtual const Space& space() const = 0;
-  /// Throws ShapeError, UsageError when the images or classes of the data are not what the networks take.
+  /// Throws ShapeError, UsageError when the items or classes of the data are not what the networks take.
   virtual void check(const Dataset& data) const = 0;
   /// Mean cross-entropy over the batch; its gradient is written to `gradient`. Scratch comes from `arena`.
   virtual double loss_and_gradient(NetworkWeights weights, const MiniBatch& batch, const Dropout& dropout,

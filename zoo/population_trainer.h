@@ -15,6 +15,9 @@ struct TrainingPlan {
   std::int64_t epochs = 8, batch = 32;
   std::uint64_t seed = 0;
   std::int64_t first_network = 0;  ///< its number in the zoo: network i draws from the keys of first_network + i
+  /// A tenth of all steps of linear warm-up, then a cosine to 1e-5 (nn/schedule.h), instead of a constant rate.
+  bool warmup_cosine = false;
+  std::vector<int> percents{25, 50, 100};  ///< of the epochs, rounded up: when train_population has checkpoints
 };
 
 /// After any epoch the state is complete: resumed from it, training gives the same bytes as without the break. Start
@@ -22,10 +25,11 @@ struct TrainingPlan {
 /// depends on model, data, recipes and plan alone, not on the number of threads.
 class PopulationTrainer {
  public:
-  /// Draws the start values. Model and data must outlive this. Throws what model.check() throws, and UsageError for a
-  /// recipe or plan out of range.
+  /// Draws the start values. With held-out items, the weights of every network after the epoch that had the highest
+  /// accuracy on them, of several the first, are kept too. Model and data must outlive this. Throws what model.check()
+  /// throws, and UsageError for a recipe or plan out of range.
   PopulationTrainer(const PopulationModel& model, const Dataset& train, std::vector<TrainingRecipe> recipes,
-                    const TrainingPlan& plan);
+                    const TrainingPlan& plan, const Dataset* held_out = nullptr);
 
   /// One epoch of every network that has not diverged: as many items as the training data has, in mini-batches, the
   /// last one as large as what is left. All networks take the same number of steps; one with a smaller share passes
@@ -40,15 +44,19 @@ class PopulationTrainer {
   std::int64_t diverged_at(std::int64_t network) const { return diverged_at_.data<std::int32_t>()[network]; }
   /// Tensor i of the space, [networks, taps, axes…]: features with one channel.
   const std::vector<Tensor>& weights() const { return weights_; }
+  bool keeps_best() const { return held_out_ != nullptr; }
+  const std::vector<Tensor>& best_weights() const { return best_; }
+  std::int64_t best_epoch(std::int64_t network) const { return best_epoch_.data<std::int32_t>()[network]; }
   const std::vector<TrainingRecipe>& recipes() const { return recipes_; }
   const TrainingPlan& plan() const { return plan_; }
 
   /// Mean loss and accuracy of every network on all items, or on its own share of the training items.
   std::vector<Score> evaluate(const Dataset& data) const;
   std::vector<Score> evaluate_share() const;
+  std::vector<Score> evaluate_best(const Dataset& data) const;
 
   /// Views of all that a continuation needs, for save_safetensors: "weights.W1" …, the optimisers' "first.W1",
-  /// "second.W1" …, "epochs_done", "diverged_at".
+  /// "second.W1" …, "epochs_done", "diverged_at", and of the best epochs "best.W1" …, "best_epoch", "best_accuracy".
   std::vector<NamedTensor> state() const;
   /// Goes on from such a state, of the same model, data, recipes and plan. Throws UsageError for a missing name,
   /// ShapeError or DtypeError for another shape or dtype.
@@ -59,7 +67,11 @@ class PopulationTrainer {
   std::span<Pointer> pointers(const std::vector<T>& tensors, std::int64_t network, Arena& arena) const;
   template <class Body>
   void each_network(const Body& body) const;
-  std::vector<Score> evaluate(const Dataset& data, const std::vector<std::vector<std::int32_t>>& items) const;
+  void draw_start(std::int64_t network, int tensor);
+  std::vector<Score> evaluate(const std::vector<Tensor>& weights, const Dataset& data,
+                              const std::vector<std::vector<std::int32_t>>& items) const;
+  double learning_rate(const TrainingRecipe& recipe, std::int64_t step, std::int64_t steps) const;
+  void keep_best();
   std::vector<std::int32_t> order_of_epoch(std::int64_t network) const;
   Key key(const char* purpose, std::int64_t network) const;
   void train_network(std::int64_t network, Arena& arena);
@@ -68,15 +80,17 @@ class PopulationTrainer {
   const Dataset& train_;
   std::vector<TrainingRecipe> recipes_;
   TrainingPlan plan_;
-  std::vector<Tensor> weights_, first_, second_;
-  Tensor epochs_done_, diverged_at_;
+  const Dataset* held_out_;
+  std::vector<Tensor> weights_, first_, second_, best_;
+  Tensor epochs_done_, diverged_at_, best_epoch_, best_accuracy_;
   std::vector<std::vector<std::int32_t>> shares_;
   mutable std::vector<Arena> arenas_;  ///< one per thread
 };
 
 struct PopulationCheckpoint {
-  int percent;  ///< of the epochs: 25, 50, 100
-  std::vector<Score> train, test;
+  bool best;                       ///< every network as it was after its best epoch
+  int percent;                     ///< else: of the epochs
+  std::vector<Score> train, test;  ///< train: on its share; none for the best
 };
 
 struct TrainingCallbacks {
@@ -85,8 +99,8 @@ struct TrainingCallbacks {
   std::function<void()> epoch;  ///< after each epoch and its checkpoint: the moment to save the state
 };
 
-/// Trains from where the trainer stands to the last epoch, with checkpoints after 25, 50 and 100 % of the epochs,
-/// rounded up.
+/// Trains from where the trainer stands to the last epoch, with checkpoints after the plan's percents of the epochs;
+/// where several fall on one epoch, the largest. Last comes the checkpoint of the best epochs, if they are kept.
 void train_population(PopulationTrainer& trainer, const Dataset& test, const TrainingCallbacks& callbacks);
 
 }  // namespace weft

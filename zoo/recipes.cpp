@@ -30,6 +30,27 @@ TrainingRecipe draw(const RecipeRanges& r, Key key) {
   return recipe;
 }
 
+TrainingRecipe draw(const RecipeGrid& grid, Key key) {
+  TrainingRecipe recipe;
+  recipe.rule = one_of(key.at("rule"), grid.rules);
+  const bool sgd = recipe.rule.kind == UpdateRule::Kind::sgd || recipe.rule.kind == UpdateRule::Kind::momentum;
+  const std::size_t list = sgd ? 0 : 1;
+  recipe.rule.weight_decay = one_of(key.at("weight_decay"), grid.weight_decays);
+  recipe.learning_rate = one_of(key.at("learning_rate"), grid.rates[list]);
+  recipe.init_std = one_of(key.at("init_std"), grid.init_stds[list]);
+  recipe.init_cut = grid.init_cut;
+  recipe.dropout = one_of(key.at("dropout"), grid.dropouts);
+  recipe.share = one_of(key.at("share"), grid.shares);
+  return recipe;
+}
+
+template <class From>
+std::vector<TrainingRecipe> draw_all(const From& from, std::int64_t first, std::int64_t count, Key key) {
+  std::vector<TrainingRecipe> recipes;
+  for (std::int64_t i = 0; i < count; ++i) recipes.push_back(draw(from, key.at(static_cast<std::uint64_t>(first + i))));
+  return recipes;
+}
+
 }  // namespace
 
 RecipeRanges RecipeRanges::for_steps(std::int64_t steps) const {
@@ -44,10 +65,12 @@ RecipeRanges RecipeRanges::for_steps(std::int64_t steps) const {
 
 std::vector<TrainingRecipe> draw_training_recipes(const RecipeRanges& ranges, std::int64_t first, std::int64_t count,
                                                   Key key) {
-  std::vector<TrainingRecipe> recipes;
-  for (std::int64_t i = 0; i < count; ++i)
-    recipes.push_back(draw(ranges, key.at(static_cast<std::uint64_t>(first + i))));
-  return recipes;
+  return draw_all(ranges, first, count, key);
+}
+
+std::vector<TrainingRecipe> draw_training_recipes(const RecipeGrid& grid, std::int64_t first, std::int64_t count,
+                                                  Key key) {
+  return draw_all(grid, first, count, key);
 }
 
 }  // namespace weft

@@ -1,6 +1,8 @@
 #pragma once
 // What is drawn for each network of a zoo, so that accuracies spread from chance to the best reachable.
 
+#include <array>
+#include <limits>
 #include <vector>
 
 #include "weft/core/random.h"
@@ -11,9 +13,10 @@ namespace weft {
 struct TrainingRecipe {
   UpdateRule rule;  ///< weight_decay is L2's λ (loss + λ/2 |W|²; AdamW: decoupled) and acts on weights, not on biases
   double learning_rate = 1e-3;
-  double init_std = 0.1;  ///< of the weights; biases start at 0
-  double dropout = 0;     ///< of hidden values
-  double share = 1;       ///< of the training items, drawn for each network; the number of steps is the same for all
+  double init_std = 0.1;                                      ///< of the weights; biases start at 0
+  double init_cut = std::numeric_limits<double>::infinity();  ///< start weights beyond it are drawn again
+  double dropout = 0;                                         ///< of hidden values
+  double share = 1;  ///< of the training items, drawn for each network; the number of steps is the same for all
 };
 
 /// Ranges are drawn log-uniformly, lists uniformly.
@@ -36,6 +39,23 @@ struct RecipeRanges {
 
 /// Recipe i is drawn from key.at(first + i).
 std::vector<TrainingRecipe> draw_training_recipes(const RecipeRanges& ranges, std::int64_t first, std::int64_t count,
+                                                  Key key);
+
+/// The grid of the published zoo of transformers (spec 6.2). Every list is drawn from uniformly; of two lists the first
+/// is for SGD, with momentum or without, the second for Adam and RMSprop.
+struct RecipeGrid {
+  using Lists = std::array<std::vector<double>, 2>;
+  std::vector<UpdateRule> rules{UpdateRule::sgd(), UpdateRule::sgd(0.9), UpdateRule::adam(), UpdateRule::rmsprop()};
+  Lists rates{{{1e-3, 3e-3, 5e-3, 7e-3, 1e-2, 3e-2, 5e-2, 7e-2}, {3e-4, 5e-4, 1e-3, 3e-3, 5e-3, 1e-2, 3e-2, 5e-2}}};
+  Lists init_stds{{{0.1, 0.15, 0.2, 0.25, 0.3}, {0.1, 0.2, 0.3, 0.4, 0.5}}};
+  double init_cut = 2;
+  std::vector<double> weight_decays{1e-8, 1e-7, 1e-6, 1e-4, 1e-2};
+  std::vector<double> dropouts{0, 0.05, 0.1, 0.15, 0.2};
+  std::vector<double> shares{1, 0.9, 0.8, 0.7};
+};
+
+/// Recipe i is drawn from key.at(first + i).
+std::vector<TrainingRecipe> draw_training_recipes(const RecipeGrid& grid, std::int64_t first, std::int64_t count,
                                                   Key key);
 
 }  // namespace weft

@@ -54,6 +54,9 @@ struct ZooDescription {
   std::int64_t networks = 0;
   std::vector<HyperParameter> hyper_parameters;
   std::map<std::string, std::string> settings;  ///< what else the generator was told: {"epochs", "8"}
+  /// What the rows of a network are: {"50", "75", "100", "best"}, percents of the epochs and its best epoch, which may
+  /// be one of the others. Empty: rows differ in their epoch, and the table has no such column.
+  std::vector<std::string> checkpoints{};
   bool operator==(const ZooDescription&) const = default;
 };
 
@@ -64,6 +67,7 @@ struct ZooResult {
   double loss = 0;                                                   ///< mean over the test items
   bool diverged = false;                                             ///< the weights are the last finite ones
   double train_accuracy = std::numeric_limits<double>::quiet_NaN();  ///< where it was measured
+  std::int64_t checkpoint = 0;                                       ///< in the description's list of them
 };
 
 /// One row of the table.
@@ -101,7 +105,7 @@ class ZooWriter {
 
   /// One shard: result i belongs to row i of the weights, float32 [results, taps, axes…] in the order of the space.
   /// Their ids count on. Throws ShapeError, DtypeError; NumericError for a weight that is not finite, naming network
-  /// and tensor; UsageError for a network that the zoo does not have or an epoch that it has twice.
+  /// and tensor; UsageError for a network that the zoo does not have or an epoch or checkpoint that it has twice.
   void append(std::span<const ZooResult> results, std::span<const Tensor> weights);
 
   /// What the training needs to go on from here, under any names; "weft.rows" in the metadata is taken; finish()

@@ -60,6 +60,7 @@ void check(const ZooDescription& d) {
     if (static_cast<std::int64_t>(h.values.size()) != d.networks)
       throw UsageError("[zoo] hyper-parameter {}: {} values for {} networks", in_quotes(h.name), h.values.size(),
                        d.networks);
+  if (d.checkpoints.size() > 255) throw UsageError("[zoo] {} checkpoints; allowed: up to 255", d.checkpoints.size());
   std::set<std::string_view> seen;
   const auto all = columns(d);
   for (const Column& c : all)
@@ -82,6 +83,8 @@ std::vector<Column> columns(const ZooDescription& description) {
   std::vector<Column> all{{"id", "number of the checkpoint, in table and shards"},
                           {"network", "number of the network; its checkpoints share splits and hyper-parameters"},
                           {"epoch", "epochs trained"}};
+  if (!description.checkpoints.empty())
+    all.push_back({"checkpoint", "percent of the epochs, or best: of all epochs the best on held-out items"});
   for (std::size_t k = 0; k < Splits{}.size(); ++k)
     all.push_back({fmt::format("split_{}", k), "train, val or test: a seeded split 70/15/15 by network"});
   all.push_back({"diverged", "1: training ran to infinity, the weights are the last finite ones"});
@@ -113,6 +116,7 @@ std::string description_text(const ZooDescription& d) {
             {"settings", Json::object()},
             {"hyper_parameters_hash", hash_of_values(d.hyper_parameters)},
             {"columns", Json::array()}};
+  if (!d.checkpoints.empty()) json["checkpoints"] = d.checkpoints;
   for (const auto& [key, value] : d.settings) json["settings"][key] = value;
   for (const Column& c : columns(d)) json["columns"].push_back({{"name", c.name}, {"meaning", c.meaning}});
   try {
@@ -145,6 +149,12 @@ ZooDescription read_description(const std::filesystem::path& path, std::string& 
   if (d.networks < 1 || d.networks >= index_end) fail(path, "{} networks; allowed: 1 to {}", d.networks, index_end - 1);
   const Reader settings(top.at("settings"), path, "'settings'");
   for (const auto& [key, value] : top.at("settings").items()) d.settings[key] = settings.get<std::string>(key.c_str());
+  if (json.contains("checkpoints"))
+    for (const Json& name : json["checkpoints"]) {
+      if (!name.is_string() || d.checkpoints.size() == 255)
+        fail(path, "'checkpoints' are {}; allowed: up to 255 strings", json["checkpoints"].dump());
+      d.checkpoints.push_back(name.get<std::string>());
+    }
   values_hash = top.get<std::string>("hyper_parameters_hash");
 
   std::vector<Column> found;

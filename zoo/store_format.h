@@ -64,9 +64,14 @@ struct Shard {
   std::vector<ZooRow> rows;     ///< without splits
   std::vector<Tensor> weights;  ///< views into the file
 };
-void write_shard(const std::filesystem::path& path, const Space& space, std::span<const ZooRow> rows,
+void write_shard(const std::filesystem::path& path, const ZooDescription& description, std::span<const ZooRow> rows,
                  std::span<const Tensor> weights);
-Shard read_shard(const std::filesystem::path& path, const Space& space);
+Shard read_shard(const std::filesystem::path& path, const ZooDescription& description);
+
+/// What two rows must not share: the network, and its epoch or checkpoint.
+std::array<std::int64_t, 2> key_of(const ZooDescription& description, const ZooResult& row);
+/// "epoch 3", "checkpoint best"
+std::string called(const ZooDescription& description, const ZooResult& row);
 
 /// The shape of tensor `t` stacked over rows.
 Shape stacked_shape(const Space& space, int t, std::int64_t rows);

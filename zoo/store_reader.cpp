@@ -19,6 +19,7 @@ const char* difference(const ZooRow& a, const ZooRow& b) {
   if (a.id != b.id) return "id";
   if (a.network != b.network) return "network";
   if (a.epoch != b.epoch) return "epoch";
+  if (a.checkpoint != b.checkpoint) return "checkpoint";
   if (a.diverged != b.diverged) return "diverged";
   if (!same(a.accuracy, b.accuracy)) return "accuracy";
   if (!same(a.loss, b.loss)) return "loss";
@@ -51,7 +52,7 @@ struct Zoo::Contents {
     std::size_t at = 0;
     while (fs::exists(folder / shard_file(shards.size()))) {
       const fs::path path = folder / shard_file(shards.size());
-      shards.push_back(read_shard(path, description.space));
+      shards.push_back(read_shard(path, description));
       for (std::size_t i = 0; i < shards.back().rows.size(); ++i, ++at) {
         if (at == rows.size())
           fail(path, "row {} is beyond the {} rows of {}", i, rows.size(), in_quotes(table.native()));

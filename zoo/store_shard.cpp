@@ -61,8 +61,19 @@ class Reader {
 
 Shape stacked_shape(const Space& space, int t, std::int64_t rows) { return space.feature_shape(t, rows, 1); }
 
-void write_shard(const std::filesystem::path& path, const Space& space, std::span<const ZooRow> rows,
+std::array<std::int64_t, 2> key_of(const ZooDescription& description, const ZooResult& row) {
+  return {row.network, description.checkpoints.empty() ? row.epoch : row.checkpoint};
+}
+
+std::string called(const ZooDescription& description, const ZooResult& row) {
+  const auto& names = description.checkpoints;
+  return names.empty() ? fmt::format("epoch {}", row.epoch)
+                       : fmt::format("checkpoint {}", names[static_cast<std::size_t>(row.checkpoint)]);
+}
+
+void write_shard(const std::filesystem::path& path, const ZooDescription& description, std::span<const ZooRow> rows,
                  std::span<const Tensor> weights) {
+  const Space& space = description.space;
   std::vector<NamedTensor> tensors{
       column<std::int32_t>("table.id", rows, [](const ZooRow& r) { return r.id; }),
       column<std::int32_t>("table.network", rows, [](const ZooRow& r) { return r.network; }),
@@ -71,11 +82,14 @@ void write_shard(const std::filesystem::path& path, const Space& space, std::spa
       column<double>("table.accuracy", rows, [](const ZooRow& r) { return r.accuracy; }),
       column<double>("table.loss", rows, [](const ZooRow& r) { return r.loss; }),
       column<double>("table.train_accuracy", rows, [](const ZooRow& r) { return r.train_accuracy; })};
+  if (!description.checkpoints.empty())
+    tensors.push_back(column<std::uint8_t>("table.checkpoint", rows, [](const ZooRow& r) { return r.checkpoint; }));
   for (std::size_t t = 0; t < weights.size(); ++t) tensors.push_back({space.tensors()[t].name, weights[t]});
   save_safetensors(path, tensors, {{schema_key, std::to_string(schema)}, {space_key, space.str()}});
 }
 
-Shard read_shard(const std::filesystem::path& path, const Space& space) {
+Shard read_shard(const std::filesystem::path& path, const ZooDescription& description) {
+  const Space& space = description.space;
   Reader file(path);
   file.metadata(schema_key, std::to_string(schema));
   file.metadata(space_key, space.str());
@@ -96,6 +110,15 @@ Shard read_shard(const std::filesystem::path& path, const Space& space) {
     row.accuracy = accuracy.span<double>()[i];
     row.loss = loss.span<double>()[i];
     row.train_accuracy = train_accuracy.span<double>()[i];
+  }
+  if (!description.checkpoints.empty()) {
+    const Tensor checkpoint = file.tensor("table.checkpoint", DType::u8, {n});
+    for (std::size_t i = 0; i < shard.rows.size(); ++i) {
+      shard.rows[i].checkpoint = checkpoint.span<std::uint8_t>()[i];
+      if (shard.rows[i].checkpoint >= std::ssize(description.checkpoints))
+        fail(path, "row {} has checkpoint {}; {} names {}", i, shard.rows[i].checkpoint, description_file,
+             description.checkpoints.size());
+    }
   }
   for (std::size_t t = 0; t < space.tensors().size(); ++t)
     shard.weights.push_back(

@@ -1,5 +1,7 @@
-#include <cmath>
+#include <algorithm>
 #include <set>
+
+#include <fmt/ranges.h>
 
 #include "weft/core/random.h"
 #include "weft/io/csv.h"
@@ -47,6 +49,13 @@ class Fields {
     ++at_;
     return value;
   }
+  /// The place of a text in a list.
+  std::int64_t one_of(const std::vector<std::string>& list) {
+    const auto found = std::find(list.begin(), list.end(), csv_.text(row_, at_));
+    if (found == list.end()) refuse(fmt::format("{}", fmt::join(list, ", ")));
+    ++at_;
+    return found - list.begin();
+  }
   Split split() {
     for (Split s : {Split::train, Split::val, Split::test}) {
       if (csv_.text(row_, at_) != name(s)) continue;
@@ -88,6 +97,7 @@ std::string table_text(const ZooDescription& description, std::span<const ZooRow
   out.end_row();
   for (const ZooRow& row : rows) {
     out.add(row.id).add(row.network).add(row.epoch);
+    if (!description.checkpoints.empty()) out.add(description.checkpoints[static_cast<std::size_t>(row.checkpoint)]);
     for (Split split : row.splits) out.add(name(split));
     out.add(row.diverged ? "1" : "0").add(row.accuracy).add(row.loss).add(row.train_accuracy).add(description.seed);
     for (const HyperParameter& h : description.hyper_parameters)
@@ -107,7 +117,7 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
   for (HyperParameter& h : description.hyper_parameters) h.values.assign(first.size(), {});
   std::vector<ZooRow> rows(csv.rows());
   std::set<std::int64_t> ids;
-  std::set<std::pair<std::int64_t, std::int64_t>> checkpoints;
+  std::set<std::array<std::int64_t, 2>> checkpoints;
   for (std::size_t r = 0; r < rows.size(); ++r) {
     ZooRow& row = rows[r];
     Fields fields(csv, r, path);
@@ -115,8 +125,9 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
     if (!ids.insert(row.id).second) fail(path, "line {}: id {} a second time", csv.line(r), row.id);
     row.network = fields.integer(description.networks);
     row.epoch = fields.integer(index_end);
-    if (!checkpoints.emplace(row.network, row.epoch).second)
-      fail(path, "line {}: epoch {} of network {} a second time", csv.line(r), row.epoch, row.network);
+    if (!description.checkpoints.empty()) row.checkpoint = fields.one_of(description.checkpoints);
+    if (!checkpoints.insert(key_of(description, row)).second)
+      fail(path, "line {}: {} of network {} a second time", csv.line(r), called(description, row), row.network);
     const auto network = static_cast<std::size_t>(row.network);
     const bool is_first = !first[network];
     if (is_first) first[network] = &row;

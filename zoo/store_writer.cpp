@@ -91,7 +91,7 @@ struct ZooWriter::State {
   std::string text;  ///< of zoo.json
   std::optional<Descriptor> lock;
   std::vector<ZooRow> rows;
-  std::set<std::pair<std::int64_t, std::int64_t>> checkpoints;  ///< (network, epoch)
+  std::set<std::array<std::int64_t, 2>> checkpoints;  ///< key_of()
   std::size_t shards = 0;
   bool complete = false;
 
@@ -177,7 +177,7 @@ struct ZooWriter::State {
       const fs::path shard_path = part / shard_file(shards);
       if (!fs::exists(shard_path))
         fail(path, "counts {} rows, but {} is missing: replace the zoo", expected, in_quotes(shard_path.native()));
-      const Shard shard = read_shard(shard_path, description.space);
+      const Shard shard = read_shard(shard_path, description);
       for (const ZooRow& row : shard.rows) add(row);
       ++shards;
     }
@@ -187,7 +187,7 @@ struct ZooWriter::State {
 
   void add(const ZooRow& row) {
     rows.push_back(row);
-    checkpoints.emplace(row.network, row.epoch);
+    checkpoints.insert(key_of(description, row));
   }
 
   void check(std::span<const ZooResult> results, std::span<const Tensor> weights) const {
@@ -212,13 +212,17 @@ struct ZooWriter::State {
             r.network, r.epoch, tensors[t].name);
       }
     }
-    std::set<std::pair<std::int64_t, std::int64_t>> here;
+    std::set<std::array<std::int64_t, 2>> here;
     for (const ZooResult& r : results) {
       if (r.network < 0 || r.network >= description.networks || r.epoch < 0 || r.epoch >= index_end)
         throw UsageError("[zoo] network {}, epoch {}; allowed: networks 0 to {}, epochs 0 to {}", r.network, r.epoch,
                          description.networks - 1, index_end - 1);
-      if (checkpoints.contains({r.network, r.epoch}) || !here.emplace(r.network, r.epoch).second)
-        throw UsageError("[zoo] network {}, epoch {} a second time; allowed: once", r.network, r.epoch);
+      if (r.checkpoint < 0 || r.checkpoint >= std::max<std::int64_t>(1, std::ssize(description.checkpoints)))
+        throw UsageError("[zoo] network {}: checkpoint {}; the description has {}", r.network, r.checkpoint,
+                         description.checkpoints.size());
+      const auto key = key_of(description, r);
+      if (checkpoints.contains(key) || !here.insert(key).second)
+        throw UsageError("[zoo] network {}, {} a second time; allowed: once", r.network, called(description, r));
     }
   }
 
@@ -270,7 +274,7 @@ void ZooWriter::append(std::span<const ZooResult> results, std::span<const Tenso
   std::vector<ZooRow> rows;
   for (const ZooResult& result : results)
     rows.push_back({result, static_cast<std::int64_t>(s.rows.size() + rows.size()), {}});
-  write_shard(s.part / shard_file(s.shards), s.description.space, rows, weights);
+  write_shard(s.part / shard_file(s.shards), s.description, rows, weights);
   ++s.shards;
   for (const ZooRow& row : rows) s.add(row);
 }

@@ -61,6 +61,14 @@ class Interrupts(Test):
                 break
         self.finish(verb, out, whole)
 
+    def test_killed_transformers(self):
+        words = ("zoo", "make", "--kind", "text", "--networks", 12, "--images", 400, "--test-images", 100, "--epochs", 5,
+                 "--held-out", 50)
+        start = time.monotonic()
+        self.weft(*words, "--out", "whole-texts", "--quiet")
+        self.seconds["whole-texts"] = time.monotonic() - start
+        self.kill_often(words, "killed-texts", "whole-texts", 20)
+
     def test_killed_zoos(self):
         for seed in range(2):
             self.kill_often(("zoo", "make", *ZOO), f"killed-zoo-{seed}", "whole-zoo", seed)

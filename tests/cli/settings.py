@@ -44,7 +44,7 @@ class Settings(Test):
 
     def test_config_of_a_zoo(self):
         config = self.config_of("zoo.config", "zoo", "make", "--out", "d", "--seed", 3, "--quiet", *SMALL_ZOO)
-        self.assertEqual((config["verb"], config["networks"], config["seed"], config["batch"]), ("zoo make", 12, 3, 32))
+        self.assertEqual((config["verb"], config["networks"], config["seed"], config["activation"]), ("zoo make", 12, 3, "relu"))
         self.assertFalse((self.folder / "d").exists())
         self.weft("zoo", "make", "--config", "zoo.config")
         self.assert_same(self.bytes_of("d"), self.make("e", "--seed", 3))

@@ -54,6 +54,42 @@ class Verbs(Test):
         for model in models:
             self.assertIn(model, text)
 
+    def test_transformer_zoos(self):
+        for out, words in (("vit", ("--kind", "vit")), ("stream", ("--kind", "vit", "--residual")),
+                           ("texts", ("--kind", "text")), ("padded", ("--kind", "text", "--pad", "batch"))):
+            made = self.json("zoo", "make", "--out", out, *words, *SMALL_TRANSFORMERS)
+            self.assertEqual((made["architecture"], made["networks"], made["checkpoints"]), ("transformer", 12, 48))
+            self.assertEqual("WE[e, " in made["space"], words[1] == "vit")
+            self.assertEqual(made["settings"].get("residual"), "yes" if out == "stream" else None)
+            self.assertEqual(made, self.json("zoo", "show", "--zoo", out))
+            rows = (self.folder / out / "table.csv").read_text().splitlines()
+            column = rows[0].split(",").index("checkpoint")
+            self.assertEqual([row.split(",")[column] for row in rows[1:]],
+                             [c for c in ("50", "75", "100", "best") for _ in range(12)])
+            self.weft("zoo", "export", "--zoo", out, "--id", 47, "--out", f"{out}-net")
+        self.weft("zoo", "show", "--zoo", "texts", says=["topics", "below 0.375"])
+
+    def test_checkpoints(self):
+        self.json("zoo", "make", "--out", "named", "--kind", "vit", *SMALL_TRANSFORMERS, "--networks", 30)
+        train = ("train", "--zoo", "named", "--model", "mlp", "--epochs", 2)
+        one = self.json(*train, "--out", "one")
+        self.assertEqual(one["checkpoint"], "75")
+        every = self.json(*train, "--out", "every", "--checkpoint", "all")
+        self.assertEqual(every["checkpoints"], 4 * one["checkpoints"])
+        best = self.json("eval", "--zoo", "named", "--model", "one", "--checkpoint", "best")
+        table = [row.split(",") for row in (self.folder / "named" / "table.csv").read_text().splitlines()]
+        named = {int(row[0]): row[table[0].index("checkpoint")] for row in table[1:]}
+        self.assertEqual({named[i] for i in best["ids"]}, {"best"})
+        judged = self.json("eval", "--zoo", "named", "--model", "one", "--force")
+        self.assertEqual({named[i] for i in judged["ids"]}, {"75"})
+        self.assertEqual([above["networks"] for above in judged["above"]],
+                         [sum(t > bound for t in judged["truth"]) for bound in (0.2, 0.4, 0.6, 0.8)])
+        self.weft("eval", "--zoo", "named", "--model", "one", "--force", says=["accuracy 20 %", "(few)"])
+        self.weft("report", "--zoo", "named", "--run", "one", "--out", "named.html")
+        self.assertIn("among networks above", (self.folder / "named.html").read_text())
+        self.weft(*train, "--out", "never", "--checkpoint", "60", code=USAGE, says=["'60'", "all, 50, 75, 100, best"])
+        self.weft("train", "--zoo", "zoo", "--out", "never", "--checkpoint", "75", code=USAGE, says="allowed: all")
+
     def test_version_and_help(self):
         self.assertRegex(self.weft("--version").stdout, r"^weft \d+\.\d+\.\d+\n$")
         self.weft("--help", says="Exit codes:")

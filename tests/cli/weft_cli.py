@@ -15,6 +15,7 @@ import unittest
 OK, FAIL, USAGE, INPUT, NUMERIC, DISK, DEVICE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 PROGRAM = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "weft"
 SMALL_ZOO = ("--networks", "12", "--images", "200", "--test-images", "100", "--epochs", "4")
+SMALL_TRANSFORMERS = (*SMALL_ZOO, "--held-out", "40")
 MODELS = ("magep", "statnn", "balanced-statnn", "mlp")
 
 

@@ -1,0 +1,88 @@
+#pragma once
+// What tests of populations have in common: networks, items, comparisons.
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "weft/core/error.h"
+#include "weft/core/isa.h"
+#include "weft/core/philox.h"
+#include "weft/core/random.h"
+#include "weft/groups/space.h"
+
+namespace weft::testing {
+
+/// One network: [1, taps, axes…] per tensor, with biases that are not zero.
+inline std::vector<Tensor> random_network(const Space& space, Key key) {
+  std::vector<Tensor> weights;
+  for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
+    weights.push_back(Tensor::zeros(space.feature_shape(t, 1, 1), DType::f32));
+    fill_normal(weights.back(), key.at(static_cast<std::uint64_t>(t)), 0, 0.2);
+  }
+  return weights;
+}
+
+template <class P>
+std::vector<P> pointers(const std::vector<Tensor>& tensors) {
+  std::vector<P> all;
+  for (const Tensor& t : tensors) all.push_back(t.data<float>());
+  return all;
+}
+
+inline std::vector<Tensor> zeros_like(const std::vector<Tensor>& tensors) {
+  std::vector<Tensor> all;
+  for (const Tensor& t : tensors) all.push_back(Tensor::zeros(t.shape(), t.dtype()));
+  return all;
+}
+
+inline std::vector<std::int32_t> random_items(std::int64_t count, std::int64_t among, Key key) {
+  std::vector<std::int32_t> items;
+  for (std::int64_t i = 0; i < count; ++i)
+    items.push_back(static_cast<std::int32_t>(uniform_index(key, static_cast<std::uint64_t>(i), among)));
+  return items;
+}
+
+/// Byte `value` % 16 of Philox block `value` / 16 of a key.
+inline std::uint32_t random_byte(Key key, std::uint64_t value) {
+  const auto word = [](std::uint64_t x, int half) { return static_cast<std::uint32_t>(x >> (32 * half)); };
+  const PhiloxBlock block =
+      philox({{word(value / 16, 0), word(value / 16, 1), word(key.purpose, 0), word(key.purpose, 1)}},
+             {{word(key.seed, 0), word(key.seed, 1)}});
+  return (block.x[value % 16 / 4] >> (value % 4 * 8)) & 255;
+}
+
+inline double largest_relative_error(const Tensor& got, const Tensor& expected) {
+  double largest = 0, error = 0;
+  for (std::int64_t i = 0; i < got.numel(); ++i) {
+    const double e = expected.data<double>()[i];
+    largest = std::max(largest, std::abs(e));
+    error = std::max(error, std::abs(static_cast<double>(got.data<float>()[i]) - e));
+  }
+  return largest > 0 ? error / largest : error;
+}
+
+/// Calls f for every level of this CPU, then goes back to the one before.
+template <class F>
+void on_every_isa(const F& f) {
+  const Isa before = isa();
+  for (Isa level : {Isa::portable, Isa::avx2, Isa::avx512}) {
+    try {
+      set_isa(level);
+    } catch (const UsageError&) {
+      continue;
+    }
+    CAPTURE(name(level));
+    f();
+  }
+  set_isa(before);
+}
+
+struct Reference {
+  double loss, accuracy;
+  std::vector<Tensor> gradient;  ///< float64
+};
+
+}  // namespace weft::testing
