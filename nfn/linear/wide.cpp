@@ -30,13 +30,16 @@ template <class F>
 void each_entry(std::int64_t batch, std::int64_t channels, std::int64_t size, const std::vector<std::int64_t>& at,
                 std::int64_t columns, const F& f) {
   const std::int64_t values = static_cast<std::int64_t>(at.size()) / std::max<std::int64_t>(columns, 1);
-  parallel_blocks(channels, 1, [&](std::int64_t channel, std::int64_t) {
+  auto one = [&](std::int64_t channel) {
     for (std::int64_t v = 0; v < values; ++v)
       for (std::int64_t net = 0; net < batch; ++net) {
         const std::int64_t from = (net * channels + channel) * size,
                            to = ((channel * values + v) * batch + net) * columns;
         for (std::int64_t c = 0; c < columns; ++c) f(from + at[static_cast<std::size_t>(v * columns + c)], to + c);
       }
+  };
+  parallel_blocks(channels, copy_grain(values * batch * columns), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t channel = begin; channel < end; ++channel) one(channel);
   });
 }
 
@@ -44,12 +47,15 @@ void each_entry(std::int64_t batch, std::int64_t channels, std::int64_t size, co
 template <class T, class F>
 void each_phi(const Product<T>& s, const F& f) {
   const Piece& p = s.p;
-  parallel_blocks(s.e, 1, [&](std::int64_t e, std::int64_t) {
+  auto one = [&](std::int64_t e) {
     for (std::int64_t d = 0; d < s.d; ++d)
       for (std::int64_t q = 0; q < p.contracted; ++q)
         for (std::int64_t r = 0; r < p.added; ++r)
           f((e * s.d + d) * p.phi_size + p.phi_at[static_cast<std::size_t>(q * p.added + r)],
             (e * p.added + r) * s.inner() + d * p.contracted + q);
+  };
+  parallel_blocks(s.e, copy_grain(s.d * p.phi_size), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t e = begin; e < end; ++e) one(e);
   });
 }
 

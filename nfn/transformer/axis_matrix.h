@@ -12,7 +12,7 @@ void each_axis_piece(const Schedule<T>& s, const F& f) {
   const Sizes& z = s.z();
   const std::int64_t d = z.d, D = z.D, columns = s.block.columns();
   const AxisTable& t = s.axis;
-  parallel_blocks(z.e, 1, [&](std::int64_t e, std::int64_t) {
+  auto one = [&](std::int64_t e) {
     for (int o = 0; o < 2; ++o) {
       const std::int64_t line = (o * z.e + e) * columns;
       f(t.WB[o], e * d * D, line, d * D);
@@ -28,6 +28,9 @@ void each_axis_piece(const Schedule<T>& s, const F& f) {
         f(t.bA[2], at, line + d * D + d + c, 1);
       }
     }
+  };
+  parallel_blocks(z.e, copy_grain(D * columns), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t e = begin; e < end; ++e) one(e);
   });
 }
 

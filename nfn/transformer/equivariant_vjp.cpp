@@ -31,8 +31,8 @@ void gather(const Schedule<T>& s, const Cotangents<T>& g, std::int64_t net, T* o
       C[k * n + e] = over_rows[k];
       C[k * n + z.e + e] = gb[k];
       biases += gb[k];
-      std::copy_n(gW + k * D, D, C + k * n + 2 * z.e + e * D);
     }
+    kernels<T>().copy_rows(gW, D, A, D, C + 2 * z.e + e * D, n, false);
     global[e] = all;
     global[z.e + e] = biases;
     kernels<T>().sums(gW, A, D, over_columns, global + 2 * z.e + e * D);

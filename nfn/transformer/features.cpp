@@ -11,7 +11,7 @@ template <class T>
 const T* side_by_side(const T* from, std::int64_t h, std::int64_t rows, std::int64_t k, T* to) {
   if (h == 1) return from;
   for (std::int64_t i = 0; i < h; ++i)
-    for (std::int64_t r = 0; r < rows; ++r) std::copy_n(from + (i * rows + r) * k, k, to + r * h * k + i * k);
+    kernels<T>().copy_rows(from + i * rows * k, k, rows, k, to + i * k, h * k, false);
   return to;
 }
 
@@ -79,13 +79,14 @@ void Block<T>::features(std::int64_t net, T* x, T* memory) const {
     for (std::int64_t j = 0; j < A; ++j) biases += ba[c * A + j];
     x[at.at[GlobalVector::WA] + c] = all;
     x[at.at[GlobalVector::bA] + c] = biases;
-    if (columns_to)
+    if (columns_to) {
+      kernels<T>().copy_rows(wb + c * A * D, D, A, D, columns_to + c * D, columns(), false);
       for (std::int64_t j = 0; j < A; ++j) {
         T* to = columns_to + j * columns();
-        std::copy_n(wb + (c * A + j) * D, D, to + c * D);
         to[z.d * D + c] = over_rows[j];
         to[z.d * D + z.d + c] = ba[c * A + j];
       }
+    }
     kernels<T>().sums(wb + c * A * D, A, D, over_columns, x + at.at[GlobalVector::WB] + c * D);
   }
 }

@@ -1,29 +1,40 @@
 #include "weft/nfn/transformer/heads.h"
 
+#include "weft/nfn/layer_kernels.h"
+
 namespace weft::transformer {
 namespace {
 
-/// [batch, channels, h, D, k] and [channels D, batch h k]: f(row of k numbers in the first, the same in the second).
+/// [batch, channels, h, D, k] and [channels D, batch h k]: f(first number of D rows in the first, k apart; in the
+/// second, columns() apart).
 template <class T, class F>
-void each_row(const HeadMix<T>& m, std::int64_t channels, const F& f) {
+void each_head(const HeadMix<T>& m, std::int64_t channels, const F& f) {
   const Sizes& z = m.z;
   const std::int64_t columns = m.columns();
-  parallel_blocks(channels * z.D, 32, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t line = begin; line < end; ++line)
-      for (std::int64_t net = 0; net < z.batch; ++net)
-        for (std::int64_t i = 0; i < z.h; ++i) {
-          const std::int64_t channel = line / z.D, p = line % z.D;
-          f((((net * channels + channel) * z.h + i) * z.D + p) * m.k, line * columns + (net * z.h + i) * m.k);
-        }
+  parallel_blocks(channels * z.batch, copy_grain(z.h * z.D * m.k), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t at = begin; at < end; ++at)
+      for (std::int64_t i = 0; i < z.h; ++i) {
+        const std::int64_t channel = at / z.batch, net = at % z.batch;
+        f(((net * channels + channel) * z.h + i) * z.D * m.k, channel * z.D * columns + (net * z.h + i) * m.k);
+      }
   });
 }
 
 template <class T>
 T* columns_of(const HeadMix<T>& m, const T* from, std::int64_t channels, Arena& arena) {
   T* to = numbers<T>(arena, channels * m.z.D * m.columns());
-  each_row(m, channels,
-           [&](std::int64_t tensor, std::int64_t matrix) { std::copy_n(from + tensor, m.k, to + matrix); });
+  each_head(m, channels, [&](std::int64_t tensor, std::int64_t matrix) {
+    kernels<T>().copy_rows(from + tensor, m.k, m.z.D, m.k, to + matrix, m.columns(), false);
+  });
   return to;
+}
+
+/// The way back, added to what stands there or in its place.
+template <class T>
+void put_back(const HeadMix<T>& m, const T* matrix, std::int64_t channels, T* to, bool accumulate) {
+  each_head(m, channels, [&](std::int64_t tensor, std::int64_t at) {
+    kernels<T>().copy_rows(matrix + at, m.columns(), m.z.D, m.k, to + tensor, m.k, accumulate);
+  });
 }
 
 /// Φ [e, d, j, p] as a matrix [(e, j), (d, p)].
@@ -32,10 +43,11 @@ T* matrix_of(const HeadMix<T>& m, Arena& arena) {
   const Sizes& z = m.z;
   const std::int64_t D = z.D;
   T* to = numbers<T>(arena, z.e * z.d * D * D);
-  parallel_blocks(z.e, 1, [&](std::int64_t e, std::int64_t) {
-    for (std::int64_t c = 0; c < z.d; ++c)
-      for (std::int64_t j = 0; j < D; ++j)
-        std::copy_n(m.phi + ((e * z.d + c) * D + j) * D, D, to + ((e * D + j) * z.d + c) * D);
+  parallel_blocks(z.e, copy_grain(z.d * D * D), [&](std::int64_t e0, std::int64_t e1) {
+    for (std::int64_t e = e0; e < e1; ++e)
+      for (std::int64_t c = 0; c < z.d; ++c)
+        for (std::int64_t j = 0; j < D; ++j)
+          std::copy_n(m.phi + ((e * z.d + c) * D + j) * D, D, to + ((e * D + j) * z.d + c) * D);
   });
   return to;
 }
@@ -49,7 +61,7 @@ void HeadMix<T>::forward(T* out, Arena& arena) const {
   const T *x = columns_of(*this, in, z.d, arena), *matrix = matrix_of(*this, arena);
   T* y = numbers<T>(arena, left * n);
   gemm<T>({1, left, n, right}, {matrix, 0, right, 1}, {x, 0, n, 1}, 0, y, 0, n);
-  each_row(*this, z.e, [&](std::int64_t tensor, std::int64_t at) { std::copy_n(y + at, k, out + tensor); });
+  put_back(*this, y, z.e, out, false);
   arena.rewind(mark);
 }
 
@@ -60,16 +72,17 @@ void HeadMix<T>::vjp(const T* gy, const Grad<T>& g_phi, T* g_in, Arena& arena) c
   const T *x = columns_of(*this, in, z.d, arena), *g = columns_of(*this, gy, z.e, arena);
   T* g_matrix = numbers<T>(arena, left * right);
   gemm<T>({1, left, right, n}, {g, 0, n, 1}, {x, 0, 1, n}, 0, g_matrix, 0, right);
-  parallel_blocks(z.e, 1, [&](std::int64_t e, std::int64_t) {
-    for (std::int64_t c = 0; c < z.d; ++c)
-      for (std::int64_t j = 0; j < D; ++j)
-        add_to<T>({g_phi.data + ((e * z.d + c) * D + j) * D, g_phi.beta}, g_matrix + ((e * D + j) * z.d + c) * D, D);
+  parallel_blocks(z.e, copy_grain(z.d * D * D), [&](std::int64_t e0, std::int64_t e1) {
+    for (std::int64_t e = e0; e < e1; ++e)
+      for (std::int64_t c = 0; c < z.d; ++c)
+        for (std::int64_t j = 0; j < D; ++j)
+          add_to<T>({g_phi.data + ((e * z.d + c) * D + j) * D, g_phi.beta}, g_matrix + ((e * D + j) * z.d + c) * D, D);
   });
   if (g_in) {
     const T* matrix = matrix_of(*this, arena);
     T* gx = numbers<T>(arena, right * n);
     gemm<T>({1, right, n, left}, {matrix, 0, 1, right}, {g, 0, n, 1}, 0, gx, 0, n);
-    each_row(*this, z.d, [&](std::int64_t tensor, std::int64_t at) { add_to<T>({g_in + tensor, T(1)}, gx + at, k); });
+    put_back(*this, gx, z.d, g_in, true);
   }
   arena.rewind(mark);
 }

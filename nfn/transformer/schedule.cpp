@@ -38,8 +38,7 @@ void write(const Schedule<T>& s, const T* mixed, const T* row_map, std::int64_t 
   for (std::int64_t e = 0; e < z.e; ++e) {
     kernels<T>().outer_sum(by_row + e * D, D, by_column + e * padded(A), A, s.output(WA, net) + e * D * A);
     std::copy_n(by_column + (z.e + e) * padded(A), A, s.output(bA, net) + e * A);
-    for (std::int64_t k = 0; k < A; ++k)
-      std::copy_n(C + k * n + 2 * z.e + e * D, D, s.output(WB, net) + (e * A + k) * D);
+    kernels<T>().copy_rows(C + 2 * z.e + e * D, n, A, D, s.output(WB, net) + e * A * D, D, false);
   }
   product<T>({1, z.e, D * A, z.d}, {s.phi(s.axis.WA), 0, z.d, 1}, {s.WA_as_read(net), 0, D * A, 1}, 1,
              s.output(WA, net), 0, D * A);
