@@ -32,10 +32,10 @@ Var bilinear(const Var& W, const Tensor& g, const Tensor& x) {
   with_float(g.dtype(), "bilinear", [&](auto tag) {
     using T = decltype(tag);
     for (std::int64_t b = 0; b < g.dim(0); ++b) {
+      const T *left = g[b].data<T>(), *right = x[b].data<T>(), *w = W.value().data<T>();
       T sum = 0;
       for (std::int64_t o = 0; o < g.dim(1); ++o)
-        for (std::int64_t i = 0; i < x.dim(1); ++i)
-          sum += g[b].data<T>()[o] * W.value()[o].data<T>()[i] * x[b].data<T>()[i];
+        for (std::int64_t i = 0; i < x.dim(1); ++i) sum += left[o] * *w++ * right[i];
       y.data<T>()[b] = sum;
     }
   });
