@@ -183,5 +183,6 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
   Fit wild(*model, {.learning_rate = 1e30}, some, some);
   CHECK_THROWS_AS(for (int i = 0; i < 10; ++i) wild.run_epoch(), NumericError);
   CHECK_THROWS_WITH_AS(make_accuracy_model({.kind = "tree"}, space, DType::f32, Key(1, "x")),
-                       "[model] kind 'tree'; allowed: magep, transformer-nfn, statnn, balanced-statnn, mlp", UsageError);
+                       "[model] kind 'tree'; allowed: magep, transformer-nfn, statnn, balanced-statnn, mlp",
+                       UsageError);
 }
