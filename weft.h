@@ -26,6 +26,8 @@
 #include "weft/nfn/models/inr_editor.h"
 #include "weft/nfn/pooling.h"
 #include "weft/nfn/term_layer.h"
+#include "weft/nfn/transformer/equivariant.h"
+#include "weft/nfn/transformer/invariant.h"
 #include "weft/nfn/transformer/terms.h"
 #include "weft/nn/layers.h"
 #include "weft/nn/losses.h"

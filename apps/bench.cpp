@@ -20,9 +20,12 @@ void add_bench(CLI::App& app, Common& common, Run& run) {
     double seconds = 10;
   };
   auto o = std::make_shared<Options>();
-  verb.add_option("model", o->model, "cnn: accuracy predictor, batch 8; inr: classifier of SIRENs, batch 32")
+  verb.add_option(
+          "model", o->model,
+          "cnn: accuracy predictor, batch 8; inr: classifier of SIRENs, batch 32; transformer1, transformer2: accuracy "
+          "predictor of transformers with one or two equivariant layers, batch 16")
       ->required()
-      ->check(CLI::IsMember({"cnn", "inr"}));
+      ->check(CLI::IsMember({"cnn", "inr", "transformer1", "transformer2"}));
   verb.add_option("--seconds", o->seconds, "how long to measure")->check(positive());
   verb.callback([o, &common, &run] {
     run = [o, &common] {

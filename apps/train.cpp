@@ -35,6 +35,7 @@ std::string settings_text(const TrainOptions& o, const Zoo& zoo, std::uint64_t s
               {"equivariant_layers", o.model.equivariant_layers},
               {"hidden", o.model.hidden},
               {"train_psi", o.model.train_psi},
+              {"flat_classifier", o.model.flat_classifier},
               {"learning_rate", o.fit.learning_rate},
               {"batch", o.fit.batch},
               {"epochs", o.fit.epochs},
@@ -182,22 +183,34 @@ void add_train(CLI::App& app, Common& common, Run& run) {
   verb.add_option("--checkpoint", o->checkpoint,
                   "of every network, in zoos that name them: 50, 75, 100, best, or all; 75 when not given")
       ->type_name("NAME");
-  verb.add_option("--channels", o->model.channels, "channels of MAGEP's layers")->check(at_least(1));
-  verb.add_option("--equivariant-layers", o->model.equivariant_layers, "number of MAGEP's equivariant layers")
-      ->check(at_least(0));
+  // Defaults that depend on the model are not one number: --print-config leaves them out.
+  CLI::Option* channels = verb.add_option("--channels", o->model.channels,
+                                          "channels of a functional network's layers; else 20, for transformer-nfn 10")
+                              ->default_str("")
+                              ->check(at_least(1));
+  CLI::Option* layers = verb.add_option("--equivariant-layers", o->model.equivariant_layers,
+                                        "number of its equivariant layers; else 2, for transformer-nfn 1")
+                            ->default_str("")
+                            ->check(at_least(0));
   CLI::Option* hidden =
-      verb.add_option("--hidden", o->model.hidden, "width of the two hidden layers; else 500, for statnn 1000")
-          ->default_str("")  // not one number: --print-config leaves it out
+      verb.add_option("--hidden", o->model.hidden,
+                      "width of the two hidden layers; else 500, for statnn 1000, for transformer-nfn 10")
+          ->default_str("")
           ->check(at_least(1));
   verb.add_flag("--train-psi", o->model.train_psi, "train the psi of MAGEP's equivariant layers, too");
+  verb.add_flag("--flat-classifier", o->model.flat_classifier,
+                "transformer-nfn: read the classifier's weights by a plain MLP");
   verb.add_option("--epochs", o->fit.epochs, "at most")->check(at_least(1));
   verb.add_option("--patience", o->fit.patience, "epochs without a better validation tau before it stops")
       ->check(at_least(1));
   verb.add_option("--batch", o->fit.batch, "networks a step")->check(at_least(1));
   verb.add_option("--learning-rate", o->fit.learning_rate, "of Adam")->check(positive());
-  verb.callback([o, &common, &run, hidden] {
-    run = [o, &common, hidden] {
-      if (hidden->empty() && o->model.kind.ends_with("statnn")) o->model.hidden = 1000;
+  verb.callback([o, &common, &run, channels, layers, hidden] {
+    run = [o, &common, channels, layers, hidden] {
+      const ModelConfig usual = default_config(o->model.kind);
+      if (channels->empty()) o->model.channels = usual.channels;
+      if (layers->empty()) o->model.equivariant_layers = usual.equivariant_layers;
+      if (hidden->empty()) o->model.hidden = usual.hidden;
       return train(*o, common);
     };
   });

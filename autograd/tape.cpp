@@ -15,7 +15,15 @@ const Type& Var::type() const { return tape().slot(*this).type; }
 std::string_view Var::name() const { return tape().slot(*this).name; }
 bool Var::requires_grad() const { return tape().slot(*this).requires_grad; }
 
-Tape::~Tape() { destroy_nodes(); }
+Tape::~Tape() {
+  forget_outer_gradients();
+  destroy_nodes();
+}
+
+void Tape::forget_outer_gradients() {
+  for (const auto& [memory, i] : parameters_)
+    if (slot(i).outer && slot(i).has_grad) *slot(i).outer = {};
+}
 
 void Tape::destroy_nodes() {
   for (Node* node : nodes_) node->~Node();
@@ -66,6 +74,17 @@ Var Tape::parameter(const Tensor& value, const Tensor& grad, const Version* vers
   slot(x).grad = grad;
   slot(x).outside = version;
   parameters_.emplace_back(grad.raw(), x.slot_);
+  return x;
+}
+
+Var Tape::parameter(const Tensor& value, const std::shared_ptr<OuterGradient>& grad, const Version* version,
+                    const Type& type, std::string_view name) {
+  for (const auto& [memory, i] : parameters_)
+    if (memory == grad.get()) return Var(this, i, step_);
+  const Var x = leaf(value, type, name);
+  slot(x).outer = grad;
+  slot(x).outside = version;
+  parameters_.emplace_back(grad.get(), x.slot_);
   return x;
 }
 
@@ -145,6 +164,8 @@ void Tape::backward(std::span<const Var> outputs, std::span<const Tensor> cotang
     throw ShapeError("[backward] {} outputs, {} cotangents", outputs.size(), cotangents.size());
   for (std::size_t i = 0; i < outputs.size(); ++i) seed(outputs[i], cotangents[i]);
   consumed_ = true;
+  for (const auto& [memory, i] : parameters_)
+    if (slot(i).outer) *slot(i).outer = {};
   for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
     bool reached = false;
     for (int o : (*node)->outputs) reached |= slot(o).has_grad;
@@ -152,7 +173,7 @@ void Tape::backward(std::span<const Var> outputs, std::span<const Tensor> cotang
     // Gradients outlive the vjp, scratch does not: memory for the gradients is taken first.
     for (int i : (*node)->inputs) {
       Slot& s = slot(i);
-      if (s.requires_grad && !s.grad.defined()) s.grad = gradient_memory(s.value.shape(), s.value.dtype());
+      if (s.requires_grad && !s.outer && !s.grad.defined()) s.grad = gradient_memory(s.value.shape(), s.value.dtype());
     }
     const Arena::Mark mark = arena_.mark();
     Backward context(*this, **node);
@@ -162,6 +183,7 @@ void Tape::backward(std::span<const Var> outputs, std::span<const Tensor> cotang
   }
   for (int i = 0; i < slots_; ++i) {
     Slot& s = slot(i);
+    if (s.outer) s.outer->ready = s.has_grad = true;
     if (!s.leaf || s.has_grad) continue;
     if (!s.grad.defined()) s.grad = empty(s.value.shape(), s.value.dtype());
     s.grad.fill(0);
@@ -183,7 +205,12 @@ Var Tape::grad(const Var& x) {
     std::memcpy(text + 5, s.name.data(), s.name.size());
     name = {text, n};
   }
-  return constant(Tensor(s.grad), Type(s.type.dual()), name);
+  Tensor whole = s.grad;
+  if (s.outer) {
+    whole = empty(s.value.shape(), s.value.dtype());
+    form_all(*s.outer, whole);
+  }
+  return constant(whole, Type(s.type.dual()), name);
 }
 
 Tensor Tape::mutable_value(const Var& x) {
@@ -193,6 +220,7 @@ Tensor Tape::mutable_value(const Var& x) {
 }
 
 void Tape::reset() {
+  forget_outer_gradients();
   destroy_nodes();
   for (int i = 0; i < slots_; ++i) slot(i) = Slot{};
   slots_ = 0;
@@ -235,9 +263,28 @@ bool Backward::wants(int i) const { return tape_.slot(node_.inputs[static_cast<s
 
 GradSlot Backward::grad(int i) {
   auto& s = tape_.slot(node_.inputs[static_cast<std::size_t>(i)]);
+  if (s.outer)
+    throw AutogradError(
+        "[{}] parameter '{}' keeps its gradient as outer products, which this operation does not give; declare it with "
+        "GradientForm::whole",
+        node_.op, s.name);
   const double beta = s.has_grad ? 1 : 0;
   s.has_grad = true;
   return {s.grad, beta};
+}
+
+void Backward::add_outer(int i, OuterSum& sum) {
+  auto& s = tape_.slot(node_.inputs[static_cast<std::size_t>(i)]);
+  if (sum.numel() != s.value.numel() || sum.dtype != s.value.dtype())
+    throw ShapeError("[{}] parameter '{}' has shape {} ({}), its gradient {} numbers ({})", node_.op, s.name,
+                     s.value.shape().str(), name(s.value.dtype()), sum.numel(), name(sum.dtype));
+  if (s.outer) {
+    sum.next = s.outer->sums;
+    s.outer->sums = &sum;
+    return;
+  }
+  const GradSlot to = grad(i);
+  form_all(sum, to.beta, to.tensor);
 }
 
 Arena& Backward::arena() const { return tape_.arena_; }

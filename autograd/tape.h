@@ -2,11 +2,13 @@
 // Reverse-mode differentiation with hand-written vjps. A Tape records one step; its intermediates live in an arena.
 // After reset() the next step of the same shapes allocates nothing.
 
+#include <memory>
 #include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "weft/autograd/outer_sum.h"
 #include "weft/core/tensor.h"
 #include "weft/groups/type.h"
 
@@ -70,7 +72,11 @@ class Backward {
   const Tensor& output(int i = 0) const;
   /// Whether input i needs a gradient.
   bool wants(int i) const;
+  /// Throws AutogradError for a parameter whose gradient is kept in factored form.
   GradSlot grad(int i);
+  /// Adds `sum` to the gradient of input i: kept as it is where the parameter takes it so, else formed and added. `sum`
+  /// and its factors must live in the tape's arena and not be the vjp's scratch.
+  void add_outer(int i, OuterSum& sum);
   /// Scratch memory, given back when the vjp returns.
   Arena& arena() const;
 
@@ -105,6 +111,10 @@ class Tape {
   /// however often it is asked for: all uses add into one gradient.
   Var parameter(const Tensor& value, const Tensor& grad, const Version* version, const Type& type,
                 std::string_view name);
+  /// A parameter whose gradient is kept in factored form, as sums of outer products: only operations that give it so
+  /// (Backward::add_outer) may use it.
+  Var parameter(const Tensor& value, const std::shared_ptr<OuterGradient>& grad, const Version* version,
+                const Type& type, std::string_view name);
 
   /// Differentiates a scalar. Throws AutogradError on a second call, on a tensor that is no scalar, or when nothing was
   /// recorded.
@@ -157,7 +167,8 @@ class Tape {
     Tensor value, grad;
     Type type;
     std::string_view name;
-    const Version* outside = nullptr;  ///< counter of a parameter
+    std::shared_ptr<OuterGradient> outer;  ///< of a parameter that takes its gradient so
+    const Version* outside = nullptr;      ///< counter of a parameter
     Version version = 0;
     bool requires_grad = false, has_grad = false, leaf = false;
     Version current() const { return version + (outside ? *outside : 0); }
@@ -170,6 +181,7 @@ class Tape {
   Tensor gradient_memory(const Shape& shape, DType dtype);
   void release_gradients(std::span<const int> slots);
   void destroy_nodes();
+  void forget_outer_gradients();
 
   Arena& arena_;
   Slot& slot(int i) {
@@ -187,7 +199,7 @@ class Tape {
   };
   FreeGradient* free_gradients_ = nullptr;
   std::vector<Node*> nodes_;
-  std::vector<std::pair<const void*, int>> parameters_;  ///< gradient's memory, slot
+  std::vector<std::pair<const void*, int>> parameters_;  ///< gradient's memory or its OuterGradient, slot
   std::uint32_t step_ = 0;
   int no_grad_ = 0;
   bool consumed_ = false;

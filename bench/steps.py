@@ -16,7 +16,7 @@ import sys
 
 # Of one step: multiplications and additions, and bytes that must move (parameters, gradients, optimiser; features where they outgrow
 # the caches).
-COST = {"cnn": (0.17e9, 28e6), "inr": (35e9, 0.6e9)}
+COST = {"cnn": (0.17e9, 28e6), "inr": (35e9, 0.6e9), "transformer1": (0.85e9, 56e6), "transformer2": (5.8e9, 560e6)}
 
 
 def line(command, environment):
@@ -41,7 +41,7 @@ def main():
     parser.add_argument("weft")
     parser.add_argument("bench")
     parser.add_argument("rival")
-    parser.add_argument("models", nargs="*", default=["cnn", "inr"])
+    parser.add_argument("models", nargs="*", default=["cnn", "inr", "transformer1", "transformer2"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--threads", type=int, default=2)

@@ -99,6 +99,19 @@ void sums(const T* x, std::int64_t rows, std::int64_t columns, T* over_columns, 
 }
 
 template <class T>
+void copy_rows(const T* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns, T* y, std::int64_t y_stride,
+               bool accumulate) {
+  for (std::int64_t i = 0; i < rows; ++i, x += x_stride, y += y_stride)
+    if (accumulate) {
+#pragma omp simd
+      for (std::int64_t j = 0; j < columns; ++j) y[j] += x[j];
+    } else {
+#pragma omp simd
+      for (std::int64_t j = 0; j < columns; ++j) y[j] = x[j];
+    }
+}
+
+template <class T>
 void outer_sum(const T* u, std::int64_t rows, const T* v, std::int64_t columns, T* y) {
   for (std::int64_t i = 0; i < rows; ++i, y += columns) {
     const T s = u[i];
@@ -109,7 +122,7 @@ void outer_sum(const T* u, std::int64_t rows, const T* v, std::int64_t columns, 
 
 template <class T>
 constexpr schedule::KernelsOf<T> table = {factors<T>,    factors_vjp<T>, transpose_all<T>, fourier<T>,
-                                          scale_rows<T>, sums<T>,        outer_sum<T>};
+                                          scale_rows<T>, sums<T>,        copy_rows<T>,     outer_sum<T>};
 
 }  // namespace
 

@@ -21,6 +21,9 @@ struct KernelsOf {
   void (*scale_rows)(const T* x, const T* scale, std::int64_t rows, std::int64_t n, T* y);
   /// over_columns[i] = Σ_j x[i, j], over_rows[j] = Σ_i x[i, j] for x: [rows, columns].
   void (*sums)(const T* x, std::int64_t rows, std::int64_t columns, T* over_columns, T* over_rows);
+  /// y[i, j] = x[i, j], or y[i, j] += x[i, j], rows x_stride and y_stride apart.
+  void (*copy_rows)(const T* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns, T* y,
+                    std::int64_t y_stride, bool accumulate);
   /// y[i, j] = u[i] + v[j].
   void (*outer_sum)(const T* u, std::int64_t rows, const T* v, std::int64_t columns, T* y);
 };

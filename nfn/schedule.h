@@ -47,6 +47,10 @@ void product(GemmShape shape, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, 
 
 /// Blocks of rows e of the stages that split parameters: by the shape alone.
 inline std::int64_t row_grain(std::int64_t e) { return e <= 24 ? (e + 1) / 2 : 16; }
+/// Items of `work` numbers each that are worth a thread's start.
+inline std::int64_t copy_grain(std::int64_t work) {
+  return std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(work, 1));
+}
 /// Copies [rows, columns] transposed.
 template <class T>
 inline void transposed(const T* from, std::int64_t rows, std::int64_t columns, T* to) {

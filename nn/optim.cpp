@@ -82,6 +82,12 @@ Optimiser::Optimiser(Parameters& parameters, const UpdateRule& rule) : parameter
 void Optimiser::step(double learning_rate) {
   if (!(learning_rate >= 0) || !std::isfinite(learning_rate))
     throw UsageError("[{}] learning rate {}; allowed: 0 or more", name(rule_.kind), learning_rate);
+  for (int i = 0; i < parameters_.count(); ++i)
+    if (const OuterGradient* outer = parameters_.outer(i); outer && !outer->ready)
+      throw UsageError(
+          "[{}] parameter '{}' has no gradient now; allowed: a step after backward(), before the tape's "
+          "reset()",
+          name(rule_.kind), parameters_.name(i));
   ++steps_;
   const Tensor values = parameters_.flat_values(), grads = parameters_.flat_grads();
   std::atomic<bool> all_finite = true;
@@ -91,12 +97,24 @@ void Optimiser::step(double learning_rate) {
     const T* g = grads.data<T>();
     auto state = [&](int i) { return i < weft::states(rule_.kind) ? state_[i].data<T>() : nullptr; };
     T *m = state(0), *v = state(1);
-    // Blocks of whole cache lines.
-    parallel_blocks(values.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-      if (!update_range(rule_, learning_rate, steps_, end - begin, p + begin, g + begin, m ? m + begin : nullptr,
+    auto update = [&](std::int64_t begin, std::int64_t end, const T* gradient) {
+      if (!update_range(rule_, learning_rate, steps_, end - begin, p + begin, gradient, m ? m + begin : nullptr,
                         v ? v + begin : nullptr))
         all_finite.store(false, std::memory_order_relaxed);
-    });
+    };
+    // Blocks of whole cache lines.
+    parallel_blocks(grads.numel(), 1 << 15,
+                    [&](std::int64_t begin, std::int64_t end) { update(begin, end, g + begin); });
+    for (int i = 0; i < parameters_.count(); ++i) {
+      const OuterGradient* outer = parameters_.outer(i);
+      if (!outer) continue;
+      const std::int64_t at = parameters_.offset(i), grain = outer->sums ? outer_grain(*outer->sums) : outer_block;
+      parallel_blocks(parameters_.value(i).numel(), grain, [&](std::int64_t begin, std::int64_t end) {
+        alignas(64) T formed[outer_block];
+        form(*outer, begin, end, formed);
+        update(at + begin, at + end, formed);
+      });
+    }
   });
   parameters_.changed();
   if (all_finite) return;

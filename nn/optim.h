@@ -33,9 +33,10 @@ class Optimiser {
   Optimiser& operator=(const Optimiser&) = delete;
 
   /// One step along the gradients that backward() left in the parameters; every one of them must have been on that
-  /// tape, else its last gradient is used again. Throws UsageError for a learning rate that is negative or not finite,
-  /// NumericError naming the first parameter whose gradient is not finite: values and state are then spoiled, and only
-  /// a checkpoint leads back.
+  /// tape, else its last gradient is used again. One in factored form is formed piece by piece in cache and never
+  /// written. Throws UsageError where such a one is missing (reset() comes after the step), and for a learning rate
+  /// that is negative or not finite, NumericError naming the first parameter whose gradient is not finite: values and
+  /// state are then spoiled, and only a checkpoint leads back.
   void step(double learning_rate);
 
   const UpdateRule& rule() const { return rule_; }

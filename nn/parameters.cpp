@@ -8,28 +8,33 @@ namespace weft {
 Init Init::xavier_normal(double fan_in, double fan_out) { return normal(std::sqrt(2 / (fan_in + fan_out))); }
 Init Init::fan_in_uniform(double fan_in) { return uniform(fan_in > 0 ? 1 / std::sqrt(fan_in) : 0); }
 
-int Parameters::add(std::string name, const Shape& shape, Init init, bool trainable) {
+int Parameters::add(std::string name, const Shape& shape, Init init, bool trainable, GradientForm form) {
   if (values_.defined()) throw UsageError("[parameters] '{}' added after allocate()", name);
   for (const Item& other : items_)
     if (other.name == name) throw UsageError("[parameters] '{}' exists already", name);
-  items_.push_back({std::move(name), shape, init, trainable, {}, {}});
+  const bool outer = trainable && form == GradientForm::outer;
+  items_.push_back(
+      {std::move(name), shape, init, trainable, {}, {}, outer ? std::make_shared<OuterGradient>() : nullptr, 0});
   return count() - 1;
 }
 
 void Parameters::allocate(DType dtype, Key key) {
   const auto line = static_cast<std::int64_t>(Arena::alignment / size_of(dtype));
   auto padded = [&](const Item& item) { return (item.shape.numel() + line - 1) / line * line; };
-  std::int64_t size[2] = {0, 0};
-  for (const Item& item : items_) size[item.trainable] += padded(item);
-  values_ = Tensor::zeros({size[1]}, dtype);
-  grads_ = Tensor::zeros({size[1]}, dtype);
-  frozen_ = Tensor::zeros({size[0]}, dtype);
-  std::int64_t at[2] = {0, 0};
+  enum Part { frozen, whole, outer };
+  auto part = [](const Item& item) { return !item.trainable ? frozen : item.outer ? outer : whole; };
+  std::int64_t size[3] = {0, 0, 0};
+  for (const Item& item : items_) size[part(item)] += padded(item);
+  values_ = Tensor::zeros({size[whole] + size[outer]}, dtype);
+  grads_ = Tensor::zeros({size[whole]}, dtype);
+  frozen_ = Tensor::zeros({size[frozen]}, dtype);
+  std::int64_t at[3] = {0, 0, size[whole]};
   for (Item& item : items_) {
-    std::int64_t& begin = at[item.trainable];
+    std::int64_t& begin = at[part(item)];
     const std::int64_t n = item.shape.numel();
+    item.offset = begin;
     item.value = (item.trainable ? values_ : frozen_).slice(begin, begin + n).reshape(item.shape);
-    if (item.trainable) item.grad = grads_.slice(begin, begin + n).reshape(item.shape);
+    if (part(item) == whole) item.grad = grads_.slice(begin, begin + n).reshape(item.shape);
     begin += padded(item);
     switch (item.init.kind) {
       case Init::Kind::constant:
@@ -51,6 +56,17 @@ int Parameters::find(std::string_view name) const {
   throw UsageError("[parameters] no parameter '{}'", name);
 }
 
+Tensor Parameters::grad(int i) const {
+  const Item& p = item(i);
+  if (!p.outer) return p.grad;
+  if (!p.outer->ready)
+    throw UsageError("[parameters] '{}' has no gradient now; allowed: after backward(), before the tape's reset()",
+                     p.name);
+  if (!p.grad.defined()) p.grad = Tensor::zeros(p.shape, p.value.dtype());
+  form_all(*p.outer, p.grad);
+  return p.grad;
+}
+
 std::int64_t Parameters::trained_numbers() const {
   std::int64_t n = 0;
   for (const Item& item : items_)
@@ -61,6 +77,7 @@ std::int64_t Parameters::trained_numbers() const {
 Var Parameters::on(Tape& tape, int i) const {
   const Item& p = item(i);
   const Type type = Type::plain(p.shape.rank());
+  if (p.outer) return tape.parameter(p.value, p.outer, &version_, type, p.name);
   return p.trainable ? tape.parameter(p.value, p.grad, &version_, type, p.name) : tape.constant(p.value, type, p.name);
 }
 

@@ -27,12 +27,19 @@ struct Init {
   static Init fan_in_uniform(double fan_in);
 };
 
+/// How the gradient of a parameter is kept. `outer`: as outer products (autograd/outer_sum.h), without memory of its
+/// own; for parameters so large that reading and writing their gradient costs more than forming it anew, used by
+/// operations that give it so.
+enum class GradientForm : std::uint8_t { whole, outer };
+
 /// Declared once, allocated once; afterwards a model asks for each by its number. Trainable parameters come first in
-/// the flat buffer, so that one fused optimiser pass covers them; frozen ones (a fixed Ψ) follow and have no gradient.
+/// the flat buffer, so that one fused optimiser pass covers them, those with a whole gradient before the others; frozen
+/// ones (a fixed Ψ) follow and have no gradient.
 class Parameters {
  public:
   /// Throws UsageError for a name that exists, or after allocate().
-  int add(std::string name, const Shape& shape, Init init, bool trainable = true);
+  int add(std::string name, const Shape& shape, Init init, bool trainable = true,
+          GradientForm form = GradientForm::whole);
   /// Draws the start values, each parameter from its own stream (key, name). float32 or float64.
   void allocate(DType dtype, Key key);
 
@@ -45,9 +52,15 @@ class Parameters {
 
   /// Views into the flat buffers.
   Tensor value(int i) const { return item(i).value; }
-  Tensor grad(int i) const { return item(i).grad; }
-  /// All trained values, and their gradients: [n]; each parameter starts at a multiple of 64 bytes, the gaps hold
-  /// zeros.
+  /// Of a trainable parameter. One in factored form is formed into memory of its own, which the first call takes: for
+  /// inspection. Throws UsageError where it has none, before backward() or after the tape's reset().
+  Tensor grad(int i) const;
+  /// Its factored form; null for a whole gradient.
+  const OuterGradient* outer(int i) const { return item(i).outer.get(); }
+  /// Where parameter i begins in flat_values().
+  std::int64_t offset(int i) const { return item(i).offset; }
+  /// All trained values [n], and their gradients as far as they are whole: of the first of these numbers. Each
+  /// parameter starts at a multiple of 64 bytes, the gaps hold zeros.
   Tensor flat_values() const { return values_; }
   Tensor flat_grads() const { return grads_; }
 
@@ -63,7 +76,10 @@ class Parameters {
     Shape shape;
     Init init;
     bool trainable;
-    Tensor value, grad;
+    Tensor value;
+    mutable Tensor grad;
+    std::shared_ptr<OuterGradient> outer;
+    std::int64_t offset;
   };
   const Item& item(int i) const { return items_[static_cast<std::size_t>(i)]; }
   std::vector<Item> items_;

@@ -107,9 +107,22 @@ TEST_CASE("moved networks: strength 0 permutes, ids key the elements") {
   for (std::size_t t = 0; t < weights.size(); ++t) CHECK(largest_difference(alone[t], all[t].slice(2, 3)) == 0);
 }
 
+/// Models of chains of dense layers.
+constexpr const char* dense_kinds[] = {"magep", "statnn", "balanced-statnn", "mlp"};
+
+TEST_CASE("verify: Transformer-NFN is invariant, and controls are noticed") {
+  const Space space = transformer_network_space({6, 5, 3, 4, 2, 2}, {7, 8, 4});
+  const auto model = make_accuracy_model(default_config("transformer-nfn"), space, DType::f64, Key(4, "verify"));
+  for (const VerifyRow& row : verify_invariance(*model, 5)) {
+    CAPTURE(row.check);
+    CAPTURE(row.error);
+    CHECK(row.passed);
+  }
+}
+
 TEST_CASE("verify: MAGEP is invariant, balanced StatNN under scales, StatNN and MLP are not") {
   for (const Kind hidden : {Kind::positive_monomial, Kind::sign_monomial, Kind::permutation})
-    for (const char* kind : model_kinds) {
+    for (const char* kind : dense_kinds) {
       if (std::string_view(kind) == "balanced-statnn" && hidden != Kind::positive_monomial) continue;
       const Space space = cnn_space(widths, taps, hidden);
       auto model =
@@ -126,7 +139,7 @@ TEST_CASE("verify: MAGEP is invariant, balanced StatNN under scales, StatNN and 
 
 TEST_CASE("fit: learns, stops, resumes with the same bits") {
   const Space space = mlp_space(widths, Kind::positive_monomial);
-  for (const char* kind : model_kinds) {
+  for (const char* kind : dense_kinds) {
     CAPTURE(kind);
     const FitConfig config{.learning_rate = 3e-3, .batch = 8, .epochs = 12, .patience = 12, .seed = 1};
     auto make = [&] {
@@ -170,5 +183,6 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
   Fit wild(*model, {.learning_rate = 1e30}, some, some);
   CHECK_THROWS_AS(for (int i = 0; i < 10; ++i) wild.run_epoch(), NumericError);
   CHECK_THROWS_WITH_AS(make_accuracy_model({.kind = "tree"}, space, DType::f32, Key(1, "x")),
-                       "[model] kind 'tree'; allowed: magep, statnn, balanced-statnn, mlp", UsageError);
+                       "[model] kind 'tree'; allowed: magep, transformer-nfn, statnn, balanced-statnn, mlp",
+                       UsageError);
 }

@@ -31,6 +31,9 @@ const std::vector<Case> cases = {
     {{2, 6, 3}, dense2, dense2, Kind::sign_monomial, {2, 4, 5}},
     {{1, 1, 1}, dense2, dense2, Kind::positive_monomial, {1, 1, 1}},
     {{2, 33, 17, 1}, dense3, dense3, Kind::positive_monomial, {5, 20, 19}},
+    // Wide ends.
+    {{17, 6, 16}, dense2, dense2, Kind::positive_monomial, {3, 2, 5}},
+    {{16, 5, 4, 17}, {{2, 1}, {1, 1}, {1, 1}}, dense3, Kind::sign_monomial, {2, 3, 4}},
 };
 
 struct Made {

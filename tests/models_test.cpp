@@ -1,5 +1,6 @@
 // The models of spec 2.6: invariance, size, and a step that takes no new memory.
 
+#include <algorithm>
 #include <cmath>
 
 #include <doctest/doctest.h>
@@ -8,6 +9,7 @@
 #include "weft/nfn/models/accuracy_model.h"
 #include "weft/nfn/models/inr_classifier.h"
 #include "weft/nn/losses.h"
+#include "weft/nn/optim.h"
 #include "weft/ops/act.h"
 
 using namespace weft;
@@ -91,6 +93,10 @@ TEST_CASE("models: as many parameters as the published ones") {
   const InrClassifier classifier(inr, {});
   inr.allocate(DType::f32, Key(5, "models_test"));
   CHECK(count(cnn->parameters()) == 1006121);
+  const Space transformer = transformer_network_space({32, 64, 2, 16, 16, 2}, {16, 32, 10});
+  const auto one =
+      make_accuracy_model(default_config("transformer-nfn"), transformer, DType::f32, Key(5, "models_test"));
+  CHECK(count(one->parameters()) == 1945711);
   CHECK(count(inr) == 4082730);
 }
 
@@ -116,4 +122,106 @@ TEST_CASE("models: a step repeats bit by bit and takes no new memory") {
     CHECK(std::ranges::equal(g.span<float>(), first.span<float>()));
     tape.reset();
   }
+}
+
+namespace {
+
+const TransformerShape small{6, 5, 3, 4, 2, 2};
+
+Space vision() { return transformer_network_space(small, {7, 8, 4}); }
+Space text() { return transformer_network_space(small, {0, 8, 4}); }
+
+std::unique_ptr<AccuracyModel> transformer_model(const Space& space, std::int64_t layers, bool flat, DType dtype) {
+  return make_accuracy_model(
+      {.kind = "transformer-nfn", .channels = 3, .equivariant_layers = layers, .hidden = 6, .flat_classifier = flat},
+      space, dtype, Key(9, "models_test"));
+}
+
+}  // namespace
+
+TEST_CASE("models: Transformer-NFN is invariant under the group of the whole network") {
+  for (const Space& space : {vision(), text()})
+    for (const std::int64_t layers : {0, 1, 2})
+      for (const bool flat : {false, true}) {
+        CAPTURE(space.str());
+        CAPTURE(layers);
+        CAPTURE(flat);
+        const auto model = transformer_model(space, layers, flat, DType::f64);
+        const Key key(10, "models_test");
+        const auto x = networks(space, 3, DType::f64, key);
+        const Model run = [&](std::span<const Var> in) {
+          std::vector<Tensor> values;
+          for (const Var& v : in) values.push_back(v.value());
+          return model->forward(in[0].tape(), values);
+        };
+        // A plain MLP on the classifier knows the blocks' symmetry only.
+        const Space blocks = space.with_kind(Kind::positive_monomial, Kind::fixed);
+        CHECK(group_error(run, space, blocks, x, key) < 1e-9);
+        if (flat)
+          CHECK(group_error(run, space, space, x, key) > 1e-6);
+        else
+          CHECK(group_error(run, space, space, x, key) < 1e-9);
+        // The axes between the parts of a network are fixed.
+        std::string moving = space.str();
+        for (std::size_t at = moving.find(": fixed(6)"); at != std::string::npos; at = moving.find(": fixed(6)"))
+          moving.replace(at, 10, ": permutation(6)");
+        CHECK(group_error(run, space, Space::parse(moving), x, key) > 1e-6);
+      }
+}
+
+TEST_CASE("models: Transformer-NFN trains, takes no new memory, and has a proof") {
+  const auto model = transformer_model(vision(), 2, false, DType::f32);
+  const auto x = networks(model->space(), 5, DType::f32, Key(11, "models_test"));
+  const Tensor target = Tensor::zeros({5}, DType::f32);
+  fill_uniform(target, Key(12, "models_test"));
+  Optimiser adam(model->parameters(), UpdateRule::adam());
+  Arena arena;
+  Tape tape(arena);
+  std::size_t reserved = 0;
+  double first = 0, last = 0;
+  for (int step = 0; step < 60; ++step) {
+    const Var loss = mean_all(binary_cross_entropy_with_logits(model->forward(tape, model->prepare(x)), target));
+    last = loss.value().data<float>()[0];
+    if (step == 0) first = last;
+    tape.backward(loss);
+    adam.step(3e-3);
+    if (step == 0) reserved = arena.reserved();
+    CHECK(arena.reserved() == reserved);
+    tape.reset();
+  }
+  CHECK(last < first - 0.05);
+  CHECK(model->proof().find("WA[j,k] += phi3[p] VO[p,j]") != std::string::npos);
+  CHECK(model->step_flops(10) == doctest::Approx(2 * model->step_flops(5)).epsilon(1e-3));
+  CHECK_THROWS_WITH_AS(make_accuracy_model({.kind = "transformer-nfn"}, transformer_space(small, false), DType::f32,
+                                           Key(0, "models_test")),
+                       ("[transformer_model] space '" + transformer_space(small, false).str() +
+                        "'; allowed: a whole transformer, as transformer_network_space() names it")
+                           .c_str(),
+                       TypeError);
+}
+
+TEST_CASE("models: the baselines read transformers, heads pooled into their tensor") {
+  for (const Space& space : {vision(), text()})
+    for (const char* kind : {"statnn", "balanced-statnn", "mlp"}) {
+      CAPTURE(kind);
+      const auto model = make_accuracy_model({.kind = kind, .hidden = 9}, space, DType::f64, Key(13, "models_test"));
+      const auto x = networks(space, 6, DType::f64, Key(14, "models_test"));
+      const auto prepared = model->prepare(x);
+      const auto tensors = static_cast<std::int64_t>(space.tensors().size());
+      CHECK(prepared[0].dim(1) == (model->config().kind == "mlp" ? space.parameters() : 7 * tensors));
+      if (model->config().kind == "statnn") {
+        // Mean and largest value of WQ.0 over all heads.
+        const int t = space.tensor("WQ.0");
+        const auto values = x[static_cast<std::size_t>(t)][0].span<double>();
+        double sum = 0;
+        for (double v : values) sum += v;
+        const double* row = prepared[0].data<double>() + 7 * t;
+        CHECK(row[0] == doctest::Approx(sum / static_cast<double>(values.size())));
+        CHECK(row[6] == *std::ranges::max_element(values));
+      }
+      model->standardise(prepared);
+      Arena arena;
+      Tape tape(arena);
+      for (double y : model->forward(tape, prepared).value().span<double>()) CHECK(std::isfinite(y));
+    }
 }

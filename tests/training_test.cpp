@@ -1,6 +1,7 @@
 // A whole training loop: no allocation after the first step, repeating addresses, the same bits on any number of
 // threads. An executable of its own, since it counts every allocation of the process.
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -125,6 +126,40 @@ TEST_CASE("self-test: the counter sees every kind of allocation") {
   CHECK(allocations_of([] { std::vector<double>(10).at(3) = 1; }) > 0);
   CHECK(allocations_of([] { Tensor::zeros({3}, DType::f32).fill(1); }) > 0);
   CHECK(allocations_of([] {}) == 0);
+}
+
+TEST_CASE("a step of Transformer-NFN after the first allocates nothing") {
+  const int before = threads();
+  const Space space = transformer_network_space({16, 24, 2, 8, 8, 2}, {16, 16, 10});
+  ModelConfig config = default_config("transformer-nfn");
+  config.equivariant_layers = 2;
+  Tensor values[2];
+  for (int n : {1, 2}) {
+    set_threads(n);
+    const auto model = make_accuracy_model(config, space, DType::f32, Key(4, "training_test"));
+    std::vector<Tensor> networks;
+    for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
+      networks.push_back(Tensor::zeros(space.feature_shape(t, 4, 1), DType::f32));
+      fill_normal(networks.back(), Key(5, "training_test").at(static_cast<std::uint64_t>(t)), 0, 0.1);
+    }
+    const Tensor target = Tensor::zeros({4}, DType::f32);
+    Optimiser adam(model->parameters(), UpdateRule::adam());
+    Arena arena;
+    Tape tape(arena);
+    auto step = [&] {
+      tape.reset();
+      tape.backward(mean_all(binary_cross_entropy_with_logits(model->forward(tape, networks), target)));
+      adam.step(1e-3);
+    };
+    CHECK(allocations_of(step) > 0);
+    for (int i = 1; i <= 4; ++i) {
+      INFO("step " << i << " on " << n << " threads");
+      CHECK(allocations_of(step) == 0);
+    }
+    values[n - 1] = model->parameters().flat_values().clone();
+  }
+  CHECK(std::ranges::equal(values[0].span<float>(), values[1].span<float>()));
+  set_threads(before);
 }
 
 TEST_CASE("a step after the first allocates nothing") {

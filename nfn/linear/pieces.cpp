@@ -40,6 +40,7 @@ std::optional<Pieces> pieces_of(const TermList& list) {
     const auto target = static_cast<std::size_t>(p.target);
     p.first = !all.written[target];
     all.written[target] = true;
+    all.wide |= p.phi_size >= 256;
   }
   return all;
 }

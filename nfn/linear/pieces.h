@@ -42,6 +42,8 @@ struct Pieces {
   std::vector<Arrangement> arrangements;
   std::vector<Constant> constants;
   std::vector<bool> written;  ///< targets that some piece writes
+  /// Some piece has so many fixed values that a product for each costs more than one on rearranged operands.
+  bool wide = false;
 };
 
 /// Nothing when a term is of another form (means, sums or broadcasts over a moved axis, diagonals).

@@ -212,6 +212,7 @@ void network_vjp(const PiecesCall<T>& call, const CallGradients<T>& g, std::int6
 
 template <class T>
 void forward(PiecesCall<T>& call, Arena& arena) {
+  if (call.pieces->wide && !call.frequencies) return forward_wide(call, arena);
   const Arena::Mark mark = arena.mark();
   const Memory<T> sizes(call);
   T* memory = numbers<T>(arena, sizes.size * threads());
@@ -224,6 +225,7 @@ void forward(PiecesCall<T>& call, Arena& arena) {
 
 template <class T>
 void vjp(const PiecesCall<T>& call, const CallGradients<T>& g, Arena& arena) {
+  if (call.pieces->wide && !call.frequencies) return vjp_wide(call, g, arena);
   const Memory<T> sizes(call);
   const auto pieces = static_cast<std::int64_t>(call.pieces->pieces.size()),
              constants = static_cast<std::int64_t>(call.pieces->constants.size());

@@ -55,5 +55,10 @@ template <class T>
 void forward(PiecesCall<T>& call, Arena& arena);
 template <class T>
 void vjp(const PiecesCall<T>& call, const CallGradients<T>& g, Arena& arena);
+/// The same for wide pieces on features in memory: one product per piece for the whole batch.
+template <class T>
+void forward_wide(PiecesCall<T>& call, Arena& arena);
+template <class T>
+void vjp_wide(const PiecesCall<T>& call, const CallGradients<T>& g, Arena& arena);
 
 }  // namespace weft::linear

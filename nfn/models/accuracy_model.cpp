@@ -7,8 +7,14 @@
 #include "weft/core/error.h"
 #include "weft/nfn/baselines/models.h"
 #include "weft/nfn/models/magep_model.h"
+#include "weft/nfn/models/transformer_model.h"
 
 namespace weft {
+
+ModelConfig default_config(const std::string& kind) {
+  if (kind == "transformer-nfn") return {.kind = kind, .channels = 10, .equivariant_layers = 1, .hidden = 10};
+  return {.kind = kind, .hidden = kind.ends_with("statnn") ? 1000 : 500};
+}
 
 std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype,
                                                    Key key) {
@@ -20,6 +26,8 @@ std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, co
   std::unique_ptr<AccuracyModel> model;
   if (config.kind == "magep")
     model = std::make_unique<MagepModel>(config, space);
+  else if (config.kind == "transformer-nfn")
+    model = std::make_unique<TransformerModel>(config, space);
   else
     model = std::make_unique<BaselineModel>(config, space);
   model->parameters().allocate(dtype, key.at(config.kind));

@@ -13,13 +13,18 @@ namespace weft {
 /// Everything that makes a model but its parameters; a checkpoint holds it.
 struct ModelConfig {
   std::string kind = "magep";  ///< one of model_kinds
-  std::int64_t channels = 20;  ///< magep: of all its layers
+  std::int64_t channels = 20;  ///< of a functional network's layers
   std::int64_t equivariant_layers = 2;
-  std::int64_t hidden = 500;  ///< of the head's, or the baseline's, two hidden layers
-  bool train_psi = false;     ///< magep: E's; I's are always trained
+  std::int64_t hidden = 500;     ///< of the head's, or the baseline's, two hidden layers
+  bool train_psi = false;        ///< magep: E's; I's are always trained
+  bool flat_classifier = false;  ///< transformer-nfn: reads the classifier's weights without its symmetry
 };
 
-inline constexpr const char* model_kinds[] = {"magep", "statnn", "balanced-statnn", "mlp"};
+/// Sizes that are not given. 500 hidden ones, 1000 for statistics, and for transformer-nfn, whose head is small, 10 and
+/// 10 channels with one equivariant layer.
+ModelConfig default_config(const std::string& kind);
+
+inline constexpr const char* model_kinds[] = {"magep", "transformer-nfn", "statnn", "balanced-statnn", "mlp"};
 
 /// One model on networks of one space.
 class AccuracyModel {

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -39,21 +40,19 @@ struct Case {
   std::function<Var(Tape&, std::uint64_t step)> loss;
 };
 
-std::vector<Tensor> network_batch(const Space& space, std::int64_t batch, Key key) {
+std::vector<Tensor> network_batch(const Space& space, std::int64_t batch, double deviation, Key key) {
   std::vector<Tensor> all;
   for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i) {
     all.push_back(Tensor::zeros(space.feature_shape(i, batch, 1), DType::f32));
-    fill_normal(all.back(), key.at(static_cast<std::uint64_t>(i)));
+    fill_normal(all.back(), key.at(static_cast<std::uint64_t>(i)), 0, deviation);
   }
   return all;
 }
 
-Case cnn(Key key) {
-  constexpr std::int64_t widths[] = {1, 16, 16, 16, 10}, batch = 8;
-  constexpr std::array<std::int64_t, 2> taps[] = {{3, 3}, {3, 3}, {3, 3}, {1, 1}};
-  const Space space = cnn_space(widths, taps, Kind::positive_monomial);
-  const std::shared_ptr<AccuracyModel> model = make_accuracy_model({.kind = "magep"}, space, DType::f32, key);
-  const auto networks = model->prepare(network_batch(space, batch, key.at("networks")));
+/// An accuracy predictor on random networks.
+Case accuracy(const ModelConfig& config, const Space& space, std::int64_t batch, double deviation, Key key) {
+  const std::shared_ptr<AccuracyModel> model = make_accuracy_model(config, space, DType::f32, key);
+  const auto networks = model->prepare(network_batch(space, batch, deviation, key.at("networks")));
   const Tensor target = Tensor::zeros({batch}, DType::f32);
   fill_uniform(target, key.at("targets"));
   return {{model, &model->parameters()}, [model, networks, target](Tape& tape, std::uint64_t) {
@@ -61,12 +60,26 @@ Case cnn(Key key) {
           }};
 }
 
+Case cnn(Key key) {
+  constexpr std::int64_t widths[] = {1, 16, 16, 16, 10}, batch = 8;
+  constexpr std::array<std::int64_t, 2> taps[] = {{3, 3}, {3, 3}, {3, 3}, {1, 1}};
+  const Space space = cnn_space(widths, taps, Kind::positive_monomial);
+  return accuracy({.kind = "magep"}, space, batch, 1, key);
+}
+
+Case transformer(std::int64_t layers, Key key) {
+  const Space space = transformer_network_space({32, 64, 2, 16, 16, 2}, {16, 32, 10});
+  ModelConfig config = default_config("transformer-nfn");
+  config.equivariant_layers = layers;
+  return accuracy(config, space, 16, 0.1, key);
+}
+
 Case inr(Key key) {
   const auto parameters = std::make_shared<Parameters>();
   const auto model = std::make_shared<InrClassifier>(*parameters, InrClassifier::Config{});
   parameters->allocate(DType::f32, key.at("parameters"));
   const std::int64_t batch = 32;
-  const auto networks = network_batch(model->space(), batch, key.at("networks"));
+  const auto networks = network_batch(model->space(), batch, 1, key.at("networks"));
   const Tensor label = Tensor::zeros({batch}, DType::i32);
   for (std::int64_t i = 0; i < batch; ++i)
     label.data<std::int32_t>()[i] =
@@ -84,8 +97,10 @@ Case inr(Key key) {
 StepTiming time_step(std::string_view name, double seconds) {
   const double before = resident_mib();
   const Key key(0, "step_timing");
-  if (name != "cnn" && name != "inr") throw UsageError("[bench] step '{}'; allowed: cnn, inr", name);
-  const Case c = name == "cnn" ? cnn(key) : inr(key);
+  constexpr std::string_view names[] = {"cnn", "inr", "transformer1", "transformer2"};
+  if (std::ranges::find(names, name) == std::end(names))
+    throw UsageError("[bench] step '{}'; allowed: {}", name, fmt::join(names, ", "));
+  const Case c = name == "cnn" ? cnn(key) : name == "inr" ? inr(key) : transformer(name.back() - '0', key);
   StepTiming result;
   result.name = name;
   for (int i = 0; i < c.parameters->count(); ++i) result.parameters += c.parameters->value(i).numel();

@@ -16,7 +16,8 @@ struct StepTiming {
 };
 
 /// Trains on random weights, batch and sizes of the published benchmarks, for `seconds` after three steps of warming
-/// up. name: cnn (float32, batch 8) or inr (batch 32). Throws UsageError for another.
+/// up. name: cnn (float32, batch 8), inr (batch 32), transformer1 or transformer2 (batch 16, one
+/// or two equivariant layers). Throws UsageError for another.
 StepTiming time_step(std::string_view name, double seconds);
 
 /// "cnn weft parameters=… min_ms=… median_ms=… peak_mib=…"

@@ -5,7 +5,8 @@
 #include "weft/groups/derive.h"
 #include "weft/nfn/magep/equivariant.h"
 #include "weft/nfn/magep/invariant.h"
-#include "weft/nfn/transformer/terms.h"
+#include "weft/nfn/transformer/equivariant.h"
+#include "weft/nfn/transformer/invariant.h"
 #include "weft/ops/terms.h"
 #include "weft/tests/golden/golden.h"
 
@@ -46,7 +47,6 @@ std::string check_list(const File& file, Run& run, const Space& in, const Space&
 Space magep_space(const File& file) {
   return mlp_space(file.config.at("widths").get<Widths>(), Kind::positive_monomial);
 }
-Space scalar() { return Space::parse("y"); }
 
 std::string magep_equivariant(const File& file, Run& run) {
   Parameters parameters;
@@ -84,12 +84,24 @@ Space block_space(const File& file) {
 }
 
 std::string transformer_equivariant(const File& file, Run& run) {
-  const Space space = block_space(file);
-  return check_list(file, run, space, space, transformer_equivariant_terms());
+  Parameters parameters;
+  const TransformerEquivariant layer(parameters, "layer", block_space(file), file.config.at("d"), file.config.at("e"));
+  if (std::string wrong = check_list(file, run, layer.list()); !wrong.empty()) return wrong;
+  Run again(file, run.dtype());
+  const std::string wrong = check_layer(
+      file, again, layer.list(), [&](auto features, auto learned, auto outputs) { layer(features, learned, outputs); });
+  return wrong.empty() ? "" : "schedule: " + wrong;
 }
 
 std::string transformer_invariant(const File& file, Run& run) {
-  return check_list(file, run, block_space(file), scalar(), transformer_invariant_terms());
+  Parameters parameters;
+  const TransformerInvariant layer(parameters, "layer", block_space(file), file.config.at("d"), file.config.at("e"));
+  if (std::string wrong = check_list(file, run, layer.list()); !wrong.empty()) return wrong;
+  Run again(file, run.dtype());
+  const std::string wrong = check_layer(file, again, layer.list(), [&](auto features, auto learned, auto outputs) {
+    outputs[0] = layer(features, learned);
+  });
+  return wrong.empty() ? "" : "schedule: " + wrong;
 }
 
 }  // namespace

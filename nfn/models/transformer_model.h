@@ -1,0 +1,60 @@
+#pragma once
+// The accuracy predictor of Transformer-NFN (spec 3.5).
+
+#include <optional>
+#include <vector>
+
+#include "weft/nfn/linear/linear.h"
+#include "weft/nfn/models/accuracy_model.h"
+#include "weft/nfn/pooling.h"
+#include "weft/nfn/transformer/equivariant.h"
+#include "weft/nfn/transformer/invariant.h"
+#include "weft/nn/layers.h"
+
+namespace weft {
+
+/// Reads a whole transformer (transformer_network_space) in up to three branches, concatenates what they say and maps
+/// it to the logit; h = config.hidden, c = config.channels:
+///   embedding   WE, bE flattened -> linear h; absent where the space has no WE
+///   encoder     each block: [E -> c, ReLU on the MLP's tensors] x equivariant_layers, I c -> c, LayerNorm, with
+///               parameters of its own; all blocks: LayerNorm -> Mlp h, h, h with LayerNorm
+///   classifier  [linear layer of spec 4.1 -> c, ReLU] x 2, NormalisingPool -> Mlp h, h, h with LayerNorm; or, if
+///               config.flat_classifier, that Mlp on the flattened weights, which knows no symmetry of the classifier
+/// Throws TypeError for another space.
+class TransformerModel final : public AccuracyModel {
+ public:
+  TransformerModel(const ModelConfig& config, const Space& space);
+
+  std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
+  Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
+  double step_flops(std::int64_t batch) const override;
+  std::string proof() const override;
+
+ private:
+  struct Block {
+    std::vector<TransformerEquivariant> equivariant;
+    std::optional<TransformerInvariant> invariant;  ///< made after E, so that parameters stand in the order of use
+    std::optional<LayerNormLayer> norm;
+  };
+  struct Classifier {
+    Space space;
+    std::vector<LinearLayer> linear;  ///< empty for flattened weights
+    std::optional<NormalisingPool> pool;
+    std::optional<Mlp> head;
+    std::int64_t inputs = 0;  ///< of the head
+  };
+
+  Var encode(Tape& tape, std::span<const Tensor> weights) const;
+  Var classify(Tape& tape, std::span<const Tensor> weights) const;
+
+  Space block_space_;
+  int first_block_ = 0;  ///< tensor of the space
+  std::vector<Block> blocks_;
+  std::optional<LayerNormLayer> norm_;
+  std::optional<Mlp> head_;
+  Classifier classifier_;
+  std::optional<Linear> embedding_;
+  std::optional<Linear> last_;
+};
+
+}  // namespace weft

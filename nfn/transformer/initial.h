@@ -1,0 +1,36 @@
+#pragma once
+// How the parameters of Transformer-NFN start (spec 3.4).
+
+#include <string>
+#include <vector>
+
+#include "weft/groups/term.h"
+#include "weft/nn/parameters.h"
+
+namespace weft::transformer {
+
+/// Terms of one output that are initialised together: N(0, std), std = (2 / (fan_in + fan_out))^(power / 2), fans
+/// summed over them.
+struct InitialGroup {
+  std::string prefix;  ///< "WA.", or "" for I
+  std::vector<int> phis;
+  int power;
+};
+
+/// Standard deviation of every parameter of the list, spec 3.4 with the table `groups`. Fans of a term: of the sizes of
+/// its feature (of [QK] and [VO]: h, D, D), the summed ones and d make fan_in, the kept ones fan_out; a constant has
+/// fan_in 0 and its size as fan_out. For WQ, WK, WV fan_in is d times the last axis and fan_out h times D, as
+/// published.
+std::vector<double> initial_deviations(const TermList& list, const std::vector<InitialGroup>& groups, std::int64_t d,
+                                       std::int64_t e);
+
+std::vector<InitialGroup> equivariant_groups();
+std::vector<InitialGroup> invariant_groups();
+
+/// Declares the parameters of the list as "name.WA.phi3". Those named in `outer` keep their gradients as outer
+/// products.
+std::vector<int> declare(Parameters& parameters, const std::string& name, const TermList& list,
+                         const std::vector<InitialGroup>& groups, const std::vector<int>& outer, std::int64_t d,
+                         std::int64_t e);
+
+}  // namespace weft::transformer

@@ -1,0 +1,305 @@
+// Transformer-NFN's fast schedules against their term lists, and against the group.
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "weft/autograd/gradcheck.h"
+#include "weft/groups/element.h"
+#include "weft/nfn/transformer/equivariant.h"
+#include "weft/nfn/transformer/invariant.h"
+#include "weft/ops/act.h"
+#include "weft/tests/layer_checks.h"
+
+using namespace weft;
+using namespace weft::testing;
+
+namespace {
+
+struct Case {
+  TransformerShape block;  ///< D, D_A, h, Dk, Dv
+  std::int64_t d, e, batch;
+};
+
+// Sizes that nothing ties together, ones among them; batches around the width of a vector.
+const std::vector<Case> cases = {
+    {{4, 6, 2, 2, 2}, 2, 3, 5},       {{6, 5, 3, 4, 2}, 3, 2, 1},   {{1, 1, 1, 1, 1}, 1, 1, 1},
+    {{5, 1, 2, 3, 1}, 2, 1, 17},      {{1, 7, 1, 1, 5}, 1, 4, 3},   {{9, 4, 1, 5, 7}, 4, 5, 16},
+    {{32, 64, 2, 16, 16}, 1, 10, 16}, {{3, 17, 4, 1, 6}, 5, 2, 33}, {{16, 24, 2, 8, 8}, 10, 10, 4},
+};
+
+Layer scheduled(const TransformerEquivariant& layer, const LayerInput& input = {}) {
+  return [&layer, input](std::span<const Var> x, std::span<const Var> learned) {
+    Vars y(x.size());
+    layer(x, learned, y, input);
+    return y;
+  };
+}
+
+Layer scheduled(const TransformerInvariant& layer, const LayerInput& input = {}) {
+  return
+      [&layer, input](std::span<const Var> x, std::span<const Var> learned) { return Vars{layer(x, learned, input)}; };
+}
+
+/// The list by its interpreter, with the activation as an op of its own on the tensors without GL axes.
+Layer listed(const TermList& list, std::int64_t e, const LayerInput& input) {
+  return [&list, e, input](std::span<const Var> x, std::span<const Var> learned) {
+    Vars read(x.begin(), x.end());
+    if (input.activation)
+      for (std::size_t t = 4; t < read.size(); ++t)
+        read[t] = unary(*input.activation, read[t], traits(*input.activation).default_parameter);
+    return reference(list, e)(read, learned);
+  };
+}
+
+template <class Made>
+Made made(const Case& c) {
+  Parameters parameters;
+  return Made(parameters, "layer", transformer_space(c.block, false), c.d, c.e);
+}
+
+LayerData data_of(const TermList& list, const Case& c, Key key) { return layer_data(list, {c.d, c.e, c.batch}, key); }
+
+template <class Made>
+void check(const Case& c, const LayerInput& input, Key key) {
+  const auto layer = made<Made>(c);
+  CHECK(check_layer(scheduled(layer, input), listed(layer.list(), c.e, input), layer.list(),
+                    data_of(layer.list(), c, key), true, key) == "");
+}
+
+std::string text(const Case& c) {
+  const TransformerShape& b = c.block;
+  return fmt::format("D {} D_A {} h {} Dk {} Dv {}, d {} e {} batch {}", b.D, b.D_A, b.h, b.Dk, b.Dv, c.d, c.e,
+                     c.batch);
+}
+
+}  // namespace
+
+TEST_CASE("transformer: E and I are their term lists") {
+  for (const Case& c : cases) {
+    CAPTURE(text(c));
+    check<TransformerEquivariant>(c, {}, Key(1, "transformer_test"));
+    check<TransformerInvariant>(c, {}, Key(2, "transformer_test"));
+  }
+}
+
+TEST_CASE("transformer: activations as E and I read the MLP's tensors") {
+  for (const Case& c : {cases[0], cases[1], cases[5]}) {
+    CAPTURE(text(c));
+    for (const UnaryOp op : {UnaryOp::Relu, UnaryOp::Tanh, UnaryOp::Gelu}) {
+      check<TransformerEquivariant>(c, {op}, Key(3, "transformer_test"));
+      check<TransformerInvariant>(c, {op}, Key(4, "transformer_test"));
+    }
+  }
+}
+
+TEST_CASE("transformer: every instruction set") {
+  for (const Isa level : isa_levels()) {
+    const WithIsa forced(level);
+    CAPTURE(name(level));
+    for (const Case& c : {cases[1], cases[7]}) {
+      CAPTURE(text(c));
+      check<TransformerEquivariant>(c, {UnaryOp::Relu}, Key(5, "transformer_test"));
+      check<TransformerInvariant>(c, {UnaryOp::Relu}, Key(6, "transformer_test"));
+    }
+  }
+}
+
+TEST_CASE("transformer: an empty batch has no outputs and zero gradients") {
+  const Case c{{4, 6, 2, 2, 3}, 3, 2, 0};
+  const auto equivariant = made<TransformerEquivariant>(c);
+  const auto invariant = made<TransformerInvariant>(c);
+  for (const auto& [layer, list] :
+       {std::pair{scheduled(equivariant), &equivariant.list()}, std::pair{scheduled(invariant), &invariant.list()}}) {
+    const Key key(7, "transformer_test");
+    const LayerResult r = run_layer(layer, *list, data_of(*list, c, key).to(DType::f32), true, key);
+    for (const Tensor& g : r.gradients)
+      for (float x : g.span<float>()) CHECK(x == 0.f);
+  }
+}
+
+TEST_CASE("transformer: finite differences") {
+  const Case c{{3, 4, 2, 2, 1}, 2, 2, 2};
+  const Key key(8, "transformer_test");
+  auto check_one = [&](const auto& layer, const LayerInput& input) {
+    const TermList& list = layer.list();
+    const LayerData data = data_of(list, c, key);
+    std::vector<GradcheckInput> inputs;
+    for (std::size_t i = 0; i < data.features.size(); ++i)
+      inputs.push_back({data.features[i], list.in().type(static_cast<int>(i))});
+    for (const Tensor& t : data.learned) inputs.push_back({t, Type::plain(t.rank())});
+    const Layer run = scheduled(layer, input);
+    const GradcheckReport report = gradcheck(
+        [&](Tape&, std::span<const Var> x) {
+          return run(x.first(data.features.size()), x.subspan(data.features.size()));
+        },
+        inputs, key);
+    CHECK(report.direction_error < 1e-7);
+  };
+  check_one(made<TransformerEquivariant>(c), {UnaryOp::Tanh});
+  check_one(made<TransformerInvariant>(c), {UnaryOp::Tanh});
+}
+
+namespace {
+
+/// Largest relative error of layer(g x) against g layer(x) over a few elements.
+double group_error(const Layer& layer, const TermList& list, const Case& c, Key key, bool moves_inputs) {
+  const LayerData data = data_of(list, c, key);
+  auto evaluate = [&](const std::vector<Tensor>& x) {
+    Arena arena;
+    Tape tape(arena);
+    Vars features, learned;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      features.push_back(tape.constant(x[i], list.in().type(static_cast<int>(i))));
+    for (const Tensor& t : data.learned) learned.push_back(tape.constant(t));
+    std::vector<Tensor> y;
+    for (const Var& v : layer(features, learned)) y.push_back(v.value().clone());
+    return y;
+  };
+  auto moved = [&](const Element& g, std::vector<Tensor> x) {
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = act(g, static_cast<int>(i), x[i]);
+    return x;
+  };
+  // A block's input axis m is fixed: moving it is no symmetry.
+  const Space acting = moves_inputs ? Space::parse([&] {
+    std::string text = list.in().str();
+    return text.replace(text.find("m: fixed"), 8, "m: permutation");
+  }())
+                                    : list.in();
+  const std::vector<Tensor> y = evaluate(data.features);
+  const bool invariant = y.size() != data.features.size();
+  double worst = 0;
+  for (std::uint64_t trial = 0; trial < 4; ++trial) {
+    const Element g = Element::random(acting, key.at("element").at(trial));
+    worst = std::max(worst, difference(evaluate(moved(g, data.features)), invariant ? y : moved(g, y)));
+  }
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE("transformer: E is equivariant and I invariant under the whole group") {
+  for (const Case& c : {cases[0], cases[1], Case{{16, 24, 2, 8, 8}, 2, 3, 3}}) {
+    CAPTURE(text(c));
+    const auto E = made<TransformerEquivariant>(c);
+    const auto I = made<TransformerInvariant>(c);
+    const Key key(9, "transformer_test");
+    CHECK(group_error(scheduled(E, {UnaryOp::Relu}), E.list(), c, key, false) < 1e-9);
+    CHECK(group_error(scheduled(I, {UnaryOp::Relu}), I.list(), c, key, false) < 1e-9);
+    CHECK(group_error(scheduled(E), E.list(), c, key, true) > 1e-4);
+    CHECK(group_error(scheduled(I), I.list(), c, key, true) > 1e-4);
+  }
+}
+
+TEST_CASE("transformer: the same bits on any number of threads") {
+  for (const Case& c : {Case{{16, 24, 2, 8, 8}, 10, 10, 17}, Case{{32, 64, 2, 16, 16}, 1, 7, 5}}) {
+    CAPTURE(text(c));
+    const auto E = made<TransformerEquivariant>(c);
+    const auto I = made<TransformerInvariant>(c);
+    const Key key(10, "transformer_test");
+    CHECK(check_threads(scheduled(E, {UnaryOp::Relu}), E.list(), data_of(E.list(), c, key), key) == "");
+    CHECK(check_threads(scheduled(I), I.list(), data_of(I.list(), c, key), key) == "");
+  }
+}
+
+TEST_CASE("transformer: the second step takes no new memory") {
+  const Case c{{16, 24, 2, 8, 8}, 1, 6, 8};
+  const Space space = transformer_space(c.block, false);
+  Parameters parameters;
+  const TransformerEquivariant E(parameters, "E", space, c.d, c.e);
+  const TransformerInvariant I(parameters, "I", space, c.e, 7);
+  parameters.allocate(DType::f32, Key(11, "transformer_test"));
+  const LayerData data = data_of(E.list(), c, Key(11, "transformer_test")).to(DType::f32);
+  const Tensor cotangent = Tensor::zeros({c.batch, 7}, DType::f32);
+  cotangent.fill(1);
+  Arena arena;
+  Tape tape(arena);
+  std::size_t reserved = 0, peak = 0;
+  const void* address = nullptr;
+  for (int step = 0; step < 3; ++step) {
+    Var x[8], y[8];
+    for (int i = 0; i < 8; ++i) x[i] = tape.leaf(data.features[static_cast<std::size_t>(i)], space.type(i));
+    E(parameters, x, y);
+    const Var out = I(parameters, y, {UnaryOp::Relu});
+    tape.backward({&out, 1}, {&cotangent, 1});
+    if (step > 0) {
+      CHECK(arena.reserved() == reserved);
+      CHECK(arena.peak() == peak);
+      CHECK(out.value().raw() == address);
+    }
+    reserved = arena.reserved(), peak = arena.peak(), address = out.value().raw();
+    tape.reset();
+  }
+}
+
+TEST_CASE("transformer: parameters start as spec 3.4 says") {
+  const double D = 8, A = 12, h = 3, Dk = 4, Dv = 5, d = 6, e = 50;
+  const Space space = transformer_space({8, 12, 3, 4, 5}, false);
+  Parameters parameters;
+  const TransformerEquivariant E(parameters, "E", space, 6, 50);
+  const TransformerInvariant I(parameters, "I", space, 6, 50);
+  parameters.allocate(DType::f64, Key(12, "transformer_test"));
+  auto xavier = [](double fan_in, double fan_out) { return std::sqrt(2 / (fan_in + fan_out)); };
+  auto square = [](double x) { return x * x; };
+  const double quadratic = d * h * D * D;  // of [QK] or Σ_q [VO], all summed
+  const std::pair<std::string, double> expected[] = {
+      {"E.WQ.phi1", xavier(d * Dk, h * D)},
+      {"E.WV.phi1", xavier(d * Dv, h * D)},
+      {"E.WO.phi1", xavier(d * D + d, h * Dv + h * Dv * D)},
+      {"E.WA.phi1", square(xavier(2 * quadratic + d * h * D, 1 + 1 + D))},
+      {"E.WA.phi3", square(xavier(2 * quadratic + d * h * D, 1 + 1 + D))},
+      {"E.WA.phi7",
+       square(xavier(d * (D * A + A + D + 1) + d * (A * D + D) + d * A, (1 + D + A + D * A) + (1 + A) + 1))},
+      {"E.WA.phi11", xavier(d + d * D, A + 1 + e)},
+      {"E.WA.phi13", xavier(d + d * D, A + 1 + e)},
+      {"E.bA.phi2", square(xavier(2 * quadratic, 2))},
+      {"E.bA.phi6", square(xavier(d * (D * A + D) + d * (A * D + D) + d * A, (1 + A) + (1 + A) + 1))},
+      {"E.bA.phi8", xavier(d + d * D, A + 1 + e)},
+      {"E.WB.phi1", square(xavier(2 * quadratic, 2))},
+      {"E.WB.phi5", square(xavier(d * (D * A + D) + d * (A * D + D) + d * A, (1 + A) + (1 + A) + 1))},
+      {"E.WB.phi9", xavier(d + d * D, A + 1 + e * D)},
+      {"E.bB.phi4", square(xavier(d * D * A + d * A * D + d * A, 3))},
+      {"E.bB.phi7", xavier(d * D, 1 + e * D)},
+      {"I.phi1", square(xavier(2 * quadratic, 2))},
+      {"I.phi4", square(xavier(2 * d * D * A, 2))},
+      {"I.phi6", xavier(d * A + d * D, 2 + e)},
+  };
+  for (const auto& [named, value] : expected) {
+    const std::string name = named;  // clang 14 captures no structured binding
+    CAPTURE(name);
+    const Tensor t = parameters.value(parameters.find(name));
+    double sum = 0;
+    for (double x : t.span<double>()) sum += x * x;
+    const auto n = static_cast<double>(t.numel());
+    // Five standard deviations of the estimate.
+    CHECK(std::abs(std::sqrt(sum / n) / value - 1) < 5 / std::sqrt(2 * n));
+  }
+}
+
+TEST_CASE("transformer: refusals") {
+  const Case c{{4, 6, 2, 2, 3}, 2, 3, 1};
+  const Space space = transformer_space(c.block, false);
+  Parameters parameters;
+  const TransformerEquivariant E(parameters, "E", space, 2, 3);
+  const TransformerInvariant I(parameters, "I", space, 2, 3);
+  parameters.allocate(DType::f64, Key(13, "transformer_test"));
+  const LayerData data = data_of(E.list(), c, Key(13, "transformer_test"));
+  Arena arena;
+  Tape tape(arena);
+  Vars x, y(8);
+  for (int i = 0; i < 8; ++i) x.push_back(tape.leaf(data.features[static_cast<std::size_t>(i)], space.type(i)));
+  CHECK_THROWS_WITH_AS(E(parameters, x, y, {UnaryOp::Abs}),
+                       "[transformer_equivariant] activation abs changes the type; apply it as an op of its own",
+                       UsageError);
+  CHECK_THROWS_WITH_AS(I(parameters, x, {UnaryOp::Relu, 0.5}), "[transformer_invariant] dropout 0.5; allowed: 0",
+                       UsageError);
+  const Space other = mlp_space(std::vector<std::int64_t>{6, 4, 1}, Kind::permutation);
+  x[4] = tape.leaf(data.features[4], other.type(0));
+  CHECK_THROWS_AS(E(parameters, x, y), TypeError);
+  CHECK_THROWS_AS(I(parameters, x), TypeError);
+  const Space residual = transformer_space(c.block, true);
+  CHECK_THROWS_WITH_AS(TransformerEquivariant(parameters, "F", residual, 1, 1),
+                       ("[transformer_equivariant] space '" + residual.str() +
+                        "'; allowed: one transformer block without residual stream, as transformer_space()")
+                           .c_str(),
+                       UsageError);
+}
