@@ -40,6 +40,7 @@ std::string settings_text(const TrainOptions& o, const Zoo& zoo, std::uint64_t s
               {"batch", o.fit.batch},
               {"epochs", o.fit.epochs},
               {"patience", o.fit.patience},
+              {"warmup", o.fit.warmup},
               {"split", o.split},
               {"checkpoint", chosen_checkpoint(zoo, o.checkpoint)},
               {"seed", seed},
@@ -201,16 +202,31 @@ void add_train(CLI::App& app, Common& common, Run& run) {
   verb.add_flag("--flat-classifier", o->model.flat_classifier,
                 "transformer-nfn: read the classifier's weights by a plain MLP");
   verb.add_option("--epochs", o->fit.epochs, "at most")->check(at_least(1));
-  verb.add_option("--patience", o->fit.patience, "epochs without a better validation tau before it stops")
-      ->check(at_least(1));
-  verb.add_option("--batch", o->fit.batch, "networks a step")->check(at_least(1));
+  CLI::Option* patience =
+      verb.add_option("--patience", o->fit.patience,
+                      "epochs without a better validation tau before it stops; else 20, for transformer-nfn 100")
+          ->default_str("")
+          ->check(at_least(1));
+  CLI::Option* batch = verb.add_option("--batch", o->fit.batch, "networks a step; else 8, for transformer-nfn 16")
+                           ->default_str("")
+                           ->check(at_least(1));
+  CLI::Option* warmup =
+      verb.add_option("--warmup", o->fit.warmup,
+                      "epochs in which the learning rate rises before it falls along a cosine; 0: it stays as it is; "
+                      "else 0, for transformer-nfn 10")
+          ->default_str("")
+          ->check(at_least(0));
   verb.add_option("--learning-rate", o->fit.learning_rate, "of Adam")->check(positive());
-  verb.callback([o, &common, &run, channels, layers, hidden] {
-    run = [o, &common, channels, layers, hidden] {
+  verb.callback([=, &common, &run] {
+    run = [=, &common] {
       const ModelConfig usual = default_config(o->model.kind);
+      const FitConfig usual_fit = default_fit(o->model.kind);
       if (channels->empty()) o->model.channels = usual.channels;
       if (layers->empty()) o->model.equivariant_layers = usual.equivariant_layers;
       if (hidden->empty()) o->model.hidden = usual.hidden;
+      if (patience->empty()) o->fit.patience = usual_fit.patience;
+      if (batch->empty()) o->fit.batch = usual_fit.batch;
+      if (warmup->empty()) o->fit.warmup = std::min(usual_fit.warmup, o->fit.epochs);
       return train(*o, common);
     };
   });

@@ -186,3 +186,33 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
                        "[model] kind 'tree'; allowed: magep, transformer-nfn, statnn, balanced-statnn, mlp",
                        UsageError);
 }
+
+TEST_CASE("fit: the learning rate rises over the warm-up and falls to the end") {
+  const Space space = mlp_space(widths, Kind::positive_monomial);
+  const Examples some = examples(*make_accuracy_model({.kind = "mlp", .hidden = 8}, space, DType::f32, Key(6, "fit")),
+                                 16, Key(8, "some"));
+  // One step an epoch. Adam's first step is the learning rate in every number, later ones are about as large.
+  auto moves = [&](std::int64_t warmup) {
+    auto model = make_accuracy_model({.kind = "mlp", .hidden = 8}, space, DType::f32, Key(6, "fit"));
+    Fit fit(*model, {.batch = 16, .epochs = 12, .patience = 12, .warmup = warmup}, some, some);
+    std::vector<double> largest;
+    while (!fit.done()) {
+      const Tensor before = model->parameters().flat_values().clone();
+      fit.run_epoch();
+      double most = 0;
+      for (std::int64_t i = 0; i < before.numel(); ++i)
+        most = std::max(most, std::abs(static_cast<double>(model->parameters().flat_values().data<float>()[i]) -
+                                       static_cast<double>(before.data<float>()[i])));
+      largest.push_back(most);
+    }
+    return largest;
+  };
+  const std::vector<double> constant = moves(0), shaped = moves(4);
+  CHECK(constant.front() == doctest::Approx(1e-3).epsilon(1e-2));
+  CHECK(constant.back() > 2e-4);
+  CHECK(shaped.front() == doctest::Approx(2.5e-4).epsilon(1e-2));
+  CHECK(shaped.back() < 3e-5);
+  CHECK_THROWS_WITH_AS(moves(13), "[fit] warm-up of 13 epochs; allowed: 0 to the 12 of the training", UsageError);
+  CHECK(default_fit("transformer-nfn").warmup == 10);
+  CHECK(default_fit("magep").warmup == 0);
+}

@@ -7,6 +7,7 @@
 
 #include "weft/nn/losses.h"
 #include "weft/nn/metrics.h"
+#include "weft/nn/schedule.h"
 #include "weft/ops/act.h"
 #include "weft/ops/view.h"
 
@@ -14,6 +15,7 @@ namespace weft {
 namespace {
 
 constexpr std::int64_t judged_at_once = 64;
+constexpr double lowest_rate = 1e-5;  // of a cosine
 
 std::vector<double> targets(const Tensor& t) {
   const Tensor wide = t.to(DType::f64);
@@ -51,6 +53,15 @@ std::vector<double> logits_of(const AccuracyModel& model, std::span<const Tensor
 
 }  // namespace
 
+FitConfig default_fit(const std::string& kind) {
+  if (kind != "transformer-nfn") return {};
+  FitConfig config;
+  config.batch = 16;
+  config.patience = config.epochs;
+  config.warmup = 10;
+  return config;
+}
+
 Fit::Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples validation)
     : model_(model),
       config_(config),
@@ -63,9 +74,18 @@ Fit::Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples
       !std::isfinite(config.learning_rate))
     throw UsageError("[fit] batch {}, epochs {}, patience {}, learning rate {}; allowed: positive ones", config.batch,
                      config.epochs, config.patience, config.learning_rate);
+  if (config.warmup < 0 || config.warmup > config.epochs)
+    throw UsageError("[fit] warm-up of {} epochs; allowed: 0 to the {} of the training", config.warmup, config.epochs);
   if (train_.count() == 0 || validation_.count() == 0)
     throw UsageError("[fit] {} networks to train on, {} to validate on; allowed: 1 or more of each", train_.count(),
                      validation_.count());
+}
+
+double Fit::learning_rate(std::int64_t step) const {
+  if (config_.warmup == 0) return config_.learning_rate;
+  const std::int64_t steps = steps_per_epoch();
+  return WarmupCosine{config_.learning_rate, std::min(lowest_rate, config_.learning_rate), config_.warmup * steps,
+                      config_.epochs * steps}(step);
 }
 
 double Fit::backward(std::span<const std::int32_t> order) {
@@ -108,7 +128,7 @@ const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64
     if (!std::isfinite(loss))
       throw NumericError("[fit] the loss of epoch {}, step {} is {}; lower the learning rate ({})", epoch, step + 1,
                          loss, config_.learning_rate);
-    adam_.step(config_.learning_rate);
+    adam_.step(learning_rate(adam_.steps()));
     tape_.reset();
     sum += loss * static_cast<double>(n);
     if (on_step) on_step(step + 1, steps_per_epoch());

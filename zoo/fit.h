@@ -14,8 +14,14 @@ struct FitConfig {
   std::int64_t batch = 8;
   std::int64_t epochs = 100;
   std::int64_t patience = 20;  ///< epochs without a better validation tau before it stops
-  std::uint64_t seed = 0;      ///< of the order of the networks
+  /// Epochs over which the learning rate rises, step by step; then it falls along a cosine to 1e-5 at the last epoch
+  /// (spec 3.5). 0: it stays as it is.
+  std::int64_t warmup = 0;
+  std::uint64_t seed = 0;  ///< of the order of the networks
 };
+
+/// What is usual for a kind of model: for transformer-nfn batch 16, 10 epochs of warm-up and no stop (spec 3.5).
+FitConfig default_fit(const std::string& kind);
 
 /// Networks as a model reads them, with what it should say of each.
 struct Examples {
@@ -63,6 +69,7 @@ class Fit {
 
  private:
   std::int64_t steps_per_epoch() const { return (train_.count() + config_.batch - 1) / config_.batch; }
+  double learning_rate(std::int64_t step) const;
   /// Loss of the batch whose networks stand in `order`, with gradients.
   double backward(std::span<const std::int32_t> order);
 
