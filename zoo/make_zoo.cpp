@@ -10,6 +10,8 @@
 namespace weft {
 namespace {
 
+constexpr std::int64_t most_networks = 1'000'000;
+
 template <class Value>
 HyperParameter column(const std::vector<TrainingRecipe>& recipes, const char* name, const char* meaning, Value value) {
   std::vector<double> values;
@@ -57,6 +59,8 @@ ZooDescription describe(const Dataset& train, const Dataset& test, const Trainin
 
 /// Nothing is written for a plan that cannot be trained.
 void check(std::int64_t networks, const TrainingPlan& training, const Dataset& train, const Dataset& test) {
+  if (networks > most_networks)
+    throw UsageError("[zoo] {} networks; allowed: at most {}, all are trained at once", networks, most_networks);
   if (networks < 1 || training.epochs < 1 || training.batch < 1 || train.items() < 1 || test.items() < 1)
     throw UsageError("[zoo] {} networks, {} epochs, batch {}, {} {}, {} to test on; allowed: 1 or more of each",
                      networks, training.epochs, training.batch, train.items(), train.texts() ? "texts" : "images",

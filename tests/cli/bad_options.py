@@ -49,6 +49,7 @@ class BadOptions(Test):
         for option in ("--networks", "--images", "--test-images", "--epochs", "--batch"):
             for value in ("0", "-3", "many", "1.5"):
                 self.refused(*make[:4], option, value, says=[option, value])
+        self.refused(*make[:4], "--networks", 10**11, says=["100000000000", "1000000"])
         for option in ("--epochs", "--batch", "--patience", "--hidden", "--channels", "--learning-rate"):
             for value in ("0", "-1", "x"):
                 self.refused(*train, option, value, says=[option, value])
