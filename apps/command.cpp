@@ -33,7 +33,7 @@ CLI::App& add_verb(CLI::App& app, Common& common, const std::string& name, const
   const char* group = "Options of every verb";
   verb.add_option("--seed", common.seed, "all randomness follows from it")->check(at_least(0))->group(group);
   verb.add_option("--threads", common.threads, "number of threads; 0: all")->check(at_least(0))->group(group);
-  verb.add_option("--device", common.device, "where it runs: cpu")->group(group);
+  verb.add_option("--device", common.device, "where it runs: cpu; the default is WEFT_DEVICE")->group(group);
   verb.add_flag("--json", common.json, "print the result as JSON")->group(group);
   verb.add_flag("--quiet", common.quiet, "no progress, no remarks")->group(group);
   verb.add_option_function<std::string>(

@@ -9,6 +9,7 @@
 
 #include "weft/apps/command.h"
 #include "weft/apps/config.h"
+#include "weft/core/device.h"
 #include "weft/core/parallel.h"
 
 namespace weft::apps {
@@ -35,12 +36,21 @@ int fail(int code, const std::string& message) {
   return code;
 }
 
+/// Devices other than the CPU are found, and then refused: models do not run there yet.
+void require_usable(const std::string& text) {
+  const Device device = parse_device(text);
+  require_device(device);
+  if (device.kind != Device::Kind::cpu)
+    throw DeviceError("[device] '{}': this version trains on the CPU; allowed: cpu", device.str());
+}
+
 int run(int argc, char** argv) {
   CLI::App app(description, "weft");
   app.footer(footer);
   app.set_version_flag("--version", "weft " WEFT_VERSION);
   app.require_subcommand(1);
   Common common;
+  common.device = default_device();
   Run verb;
   for (auto add :
        {add_demo, add_zoo, add_train, add_eval, add_predict, add_act, add_same, add_verify, add_report, add_bench})
@@ -61,7 +71,7 @@ int run(int argc, char** argv) {
     fmt::print("{}\n", config_text(chosen));
     return exit_ok;
   }
-  if (common.device != "cpu") throw DeviceError("[device] '{}'; this build has: cpu", common.device);
+  require_usable(common.device);
   if (common.threads > 0) set_threads(common.threads);
   const int code = verb();
   if (std::fflush(stdout) != 0) throw DiskError("[weft] the result cannot be written; is the disk of its file full?");

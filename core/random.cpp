@@ -1,23 +1,16 @@
 #include "weft/core/random.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 #include <numeric>
 
 #include "weft/core/hash.h"
 #include "weft/core/parallel.h"
-#include "weft/core/philox.h"
+#include "weft/core/random_bodies.h"
 
 namespace weft {
 namespace {
 
-PhiloxBlock block(Key key, std::uint64_t counter) {
-  // The seed is Philox's key; the purpose fills the upper half of the counter.
-  return philox({{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
-                  static_cast<std::uint32_t>(key.purpose), static_cast<std::uint32_t>(key.purpose >> 32)}},
-                {{static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32)}});
-}
+RandomStream stream(Key key) { return {key.seed, key.purpose}; }
 
 /// b, mixed with what was there.
 std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
@@ -25,33 +18,6 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
   return x ^ (x >> 31);
-}
-
-/// Four numbers of one counter, as floats use them.
-template <class T>
-void uniforms(Key key, std::uint64_t counter, T out[4]) {
-  if constexpr (sizeof(T) == 4) {
-    const auto b = block(key, counter);
-    for (int i = 0; i < 4; ++i) out[i] = uniform_float(b.x[i]);
-  } else {
-    for (std::uint64_t half = 0; half < 2; ++half) {
-      const auto b = block(key, 2 * counter + half);
-      for (std::uint64_t i = 0; i < 2; ++i) out[2 * half + i] = uniform_double(b.x[2 * i], b.x[2 * i + 1]);
-    }
-  }
-}
-
-/// Box-Muller on pairs.
-template <class T>
-void normals(Key key, std::uint64_t counter, T out[4]) {
-  T u[4];
-  uniforms(key, counter, u);
-  for (int i = 0; i < 4; i += 2) {
-    const double radius = std::sqrt(-2 * std::log(static_cast<double>(u[i])));
-    const double angle = 2 * std::numbers::pi * static_cast<double>(u[i + 1]);
-    out[i] = static_cast<T>(radius * std::cos(angle));
-    out[i + 1] = static_cast<T>(radius * std::sin(angle));
-  }
 }
 
 template <class Draw>
@@ -83,27 +49,27 @@ Key Key::at(std::string_view name) const { return at(Hash().add(name).value()); 
 
 void fill_uniform(const Tensor& t, Key key, double low, double high) {
   fill(t, "fill_uniform", [&]<class T>(std::uint64_t counter, T out[4]) {
-    uniforms(key, counter, out);
+    uniforms(stream(key), counter, out);
     for (int i = 0; i < 4; ++i) out[i] = static_cast<T>(low) + static_cast<T>(high - low) * out[i];
   });
 }
 
 void fill_normal(const Tensor& t, Key key, double mean, double deviation) {
   fill(t, "fill_normal", [&]<class T>(std::uint64_t counter, T out[4]) {
-    normals(key, counter, out);
+    normals(stream(key), counter, out);
     for (int i = 0; i < 4; ++i) out[i] = static_cast<T>(mean) + static_cast<T>(deviation) * out[i];
   });
 }
 
 double uniform(Key key, std::uint64_t i, double low, double high) {
   double four[4];
-  uniforms(key, i / 4, four);
+  uniforms(stream(key), i / 4, four);
   return low + (high - low) * four[i % 4];
 }
 
 double normal(Key key, std::uint64_t i) {
   double four[4];
-  normals(key, i / 4, four);
+  normals(stream(key), i / 4, four);
   return four[i % 4];
 }
 
@@ -113,10 +79,7 @@ std::int64_t uniform_index(Key key, std::uint64_t i, std::int64_t n) {
 
 std::vector<std::int32_t> permutation(std::int64_t n, Key key) {
   std::vector<std::uint64_t> words(static_cast<std::size_t>(n));
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const auto b = block(key, i / 2);
-    words[i] = (std::uint64_t{b.x[2 * (i % 2)]} << 32) | b.x[2 * (i % 2) + 1];
-  }
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = permutation_word(stream(key), i);
   std::vector<std::int32_t> order(words.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {

@@ -10,9 +10,9 @@ class BadOptions(Test):
         subprocess.run([PROGRAM, "train", "--zoo", "zoo", "--out", "run", "--epochs", "2", "--quiet"], cwd=cls.folder,
                        check=True)
 
-    def refused(self, *words, code=USAGE, says=()):
+    def refused(self, *words, code=USAGE, says=(), **options):
         before = self.bytes_of(".")
-        self.weft(*words, code=code, says=says)
+        self.weft(*words, code=code, says=says, **options)
         self.assert_same(before, self.bytes_of("."))
 
     def test_verbs(self):
@@ -66,6 +66,9 @@ class BadOptions(Test):
     def test_devices(self):
         for device in ("cuda:0", "tpu"):
             self.refused("train", "--zoo", "zoo", "--out", "x", "--device", device, code=DEVICE, says=[device, "cpu"])
+        self.refused("train", "--zoo", "zoo", "--out", "x", env={**os.environ, "WEFT_DEVICE": "cuda:7"}, code=DEVICE,
+                     says=["cuda:7", "cpu"])
+        self.weft("zoo", "show", "--zoo", "zoo", "--device", "cpu", env={**os.environ, "WEFT_DEVICE": "cuda:7"})
 
     def test_too_much(self):
         self.refused("zoo", "make", "--out", "x", "--images", 10**14, code=INPUT, says="memory")

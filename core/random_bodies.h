@@ -1,0 +1,54 @@
+#pragma once
+// The numbers of a stream, for CPU and CUDA alike: what depends on (seed, purpose, counter) alone. See core/random.h.
+
+#include <cstdint>
+
+#include <math.h>
+
+#include "weft/core/philox.h"
+
+namespace weft::inline WEFT_ISA {
+
+/// The seed is Philox's key; the purpose fills the upper half of the counter.
+struct RandomStream {
+  std::uint64_t seed, purpose;
+
+  WEFT_HD PhiloxBlock block(std::uint64_t counter) const {
+    return philox({{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
+                    static_cast<std::uint32_t>(purpose), static_cast<std::uint32_t>(purpose >> 32)}},
+                  {{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}});
+  }
+};
+
+/// Numbers 4 counter to 4 counter + 3, in (0, 1).
+WEFT_HD void uniforms(RandomStream stream, std::uint64_t counter, float out[4]) {
+  const PhiloxBlock b = stream.block(counter);
+  for (int i = 0; i < 4; ++i) out[i] = uniform_float(b.x[i]);
+}
+WEFT_HD void uniforms(RandomStream stream, std::uint64_t counter, double out[4]) {
+  for (int half = 0; half < 2; ++half) {
+    const PhiloxBlock b = stream.block(2 * counter + static_cast<std::uint64_t>(half));
+    for (int i = 0; i < 2; ++i) out[2 * half + i] = uniform_double(b.x[2 * i], b.x[2 * i + 1]);
+  }
+}
+
+/// The same of the normal distribution: Box and Muller on pairs, in double.
+template <class T>
+WEFT_HD void normals(RandomStream stream, std::uint64_t counter, T out[4]) {
+  T u[4];
+  uniforms(stream, counter, u);
+  for (int i = 0; i < 4; i += 2) {
+    const double radius = ::sqrt(-2 * ::log(static_cast<double>(u[i])));
+    const double angle = 2 * 3.141592653589793238462643 * static_cast<double>(u[i + 1]);
+    out[i] = static_cast<T>(radius * ::cos(angle));
+    out[i + 1] = static_cast<T>(radius * ::sin(angle));
+  }
+}
+
+/// Word i of those whose order is a permutation.
+WEFT_HD std::uint64_t permutation_word(RandomStream stream, std::uint64_t i) {
+  const PhiloxBlock b = stream.block(i / 2);
+  return (std::uint64_t{b.x[2 * (i % 2)]} << 32) | b.x[2 * (i % 2) + 1];
+}
+
+}  // namespace weft::inline WEFT_ISA

@@ -1,0 +1,122 @@
+#include "weft/cuda/blas.h"
+
+#include <cublas_v2.h>
+#include <dlfcn.h>
+
+#include "weft/cuda/check.h"
+
+namespace weft::cuda {
+namespace {
+
+/// What weft uses of cuBLAS, under its names.
+struct Functions {
+  decltype(&cublasCreate_v2) create;
+  decltype(&cublasDestroy_v2) destroy;
+  decltype(&cublasSetStream_v2) set_stream;
+  decltype(&cublasSetWorkspace_v2) set_workspace;
+  decltype(&cublasGemmStridedBatchedEx_64) gemm;
+  decltype(&cublasGetStatusName) status_name;
+  decltype(&cublasGetStatusString) status_words;
+};
+
+std::string last_error() {
+  const char* words = dlerror();
+  return words ? words : "no reason given";
+}
+
+template <class F>
+void find(void* library, const std::string& name, const char* symbol, F& function) {
+  function = reinterpret_cast<F>(dlsym(library, symbol));
+  if (!function) throw library_missing(name, last_error());
+}
+
+Functions open(const std::string& name) {
+  // First where the machine's loader looks, then where the build found the toolkit.
+  void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+  const std::string reason = library ? "" : last_error();
+  if (!library) library = dlopen((WEFT_CUDA_LIBRARY_DIR "/" + name).c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) throw library_missing(name, reason);
+  Functions f;  // the library stays open: its handles may outlive any object of ours
+  find(library, name, "cublasCreate_v2", f.create);
+  find(library, name, "cublasDestroy_v2", f.destroy);
+  find(library, name, "cublasSetStream_v2", f.set_stream);
+  find(library, name, "cublasSetWorkspace_v2", f.set_workspace);
+  find(library, name, "cublasGemmStridedBatchedEx_64", f.gemm);
+  find(library, name, "cublasGetStatusName", f.status_name);
+  find(library, name, "cublasGetStatusString", f.status_words);
+  return f;
+}
+
+const Functions& blas() {
+  static const Functions functions = open(blas_library());
+  return functions;
+}
+
+void check(cublasStatus_t status) {
+  if (status != CUBLAS_STATUS_SUCCESS)
+    throw call_failed("gemm", blas().status_name(status), blas().status_words(status));
+}
+
+cublasComputeType_t compute_type(bool is_double, ProductPrecision precision) {
+  if (is_double && precision != ProductPrecision::full)
+    throw UsageError("[gemm] tf32 or bf16 for float64; allowed: full precision, or float32");
+  if (is_double) return CUBLAS_COMPUTE_64F;
+  switch (precision) {
+    case ProductPrecision::tf32:
+      return CUBLAS_COMPUTE_32F_FAST_TF32;
+    case ProductPrecision::bf16:
+      return CUBLAS_COMPUTE_32F_FAST_16BF;
+    case ProductPrecision::full:
+      break;
+  }
+  return CUBLAS_COMPUTE_32F_PEDANTIC;  // whatever NVIDIA_TF32_OVERRIDE says
+}
+
+}  // namespace
+
+std::string blas_library() { return fmt::format("libcublas.so.{}", CUBLAS_VER_MAJOR); }
+
+void require_blas(const std::string& library) { open(library); }
+
+Blas::Blas(const Stream& stream) : stream_(stream) {
+  UseStream use(stream_);
+  cublasHandle_t handle = nullptr;
+  check(blas().create(&handle));
+  handle_ = handle;
+  const cudaError_t code = cudaMalloc(&workspace_, workspace_bytes);
+  try {
+    if (code == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      DeviceMemoryState memory;
+      check(cudaMemGetInfo(&memory.free, &memory.total), "gemm");
+      throw OutOfDeviceMemory(stream_.device(), workspace_bytes, memory);
+    }
+    check(code, "gemm");
+    check(blas().set_stream(handle, stream_.handle()));
+    check(blas().set_workspace(handle, workspace_, workspace_bytes));  // after the stream, which takes it away
+  } catch (...) {
+    cudaFree(workspace_);
+    blas().destroy(handle);
+    throw;
+  }
+}
+
+Blas::~Blas() {
+  cudaStreamSynchronize(stream_.handle());
+  blas().destroy(static_cast<cublasHandle_t>(handle_));
+  cudaFree(workspace_);
+}
+
+void Blas::product(const BlasProduct& p, bool is_double, ProductPrecision precision) {
+  const cublasComputeType_t compute = compute_type(is_double, precision);
+  const cudaDataType_t type = is_double ? CUDA_R_64F : CUDA_R_32F;
+  const float one = 1, beta = p.accumulate ? 1.f : 0.f;
+  const double one_double = 1, beta_double = p.accumulate ? 1. : 0.;
+  const auto operation = [](bool transpose) { return transpose ? CUBLAS_OP_T : CUBLAS_OP_N; };
+  check(blas().gemm(static_cast<cublasHandle_t>(handle_), operation(p.transpose_a), operation(p.transpose_b), p.m, p.n,
+                    p.k, is_double ? static_cast<const void*>(&one_double) : &one, p.a, type, p.lda, p.stride_a, p.b,
+                    type, p.ldb, p.stride_b, is_double ? static_cast<const void*>(&beta_double) : &beta, p.c, type,
+                    p.ldc, p.stride_c, p.batch, compute, CUBLAS_GEMM_DEFAULT));
+}
+
+}  // namespace weft::cuda

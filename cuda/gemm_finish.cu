@@ -1,0 +1,31 @@
+// What follows a product, for every activation of the list and for none.
+
+#include "weft/cuda/launch.cuh"
+#include "weft/cuda/tables.h"
+
+namespace weft::cuda {
+namespace {
+
+template <class T, class Activation>
+void finish(const GemmFinishArguments<T>& a, Activation activation) {
+  const GemmFinish<Activation, T> body{
+      a.c, a.m, a.n, a.batch_stride, a.row_stride, a.bias, a.bias_per_row, a.bias_batch_stride, activation};
+  launch_range("gemm", body, body.plan(a.batch));
+}
+
+template <class T>
+void finish_plain(const GemmFinishArguments<T>& a) {
+  finish<T>(a, Identity<T>{});
+}
+
+}  // namespace
+
+#define WEFT_FLOAT(Op, function, p) \
+  [](const GemmFinishArguments<float>& a) { finish<float>(a, Activate<Op, float>{static_cast<float>(p)}); },
+#define WEFT_DOUBLE(Op, function, p) \
+  [](const GemmFinishArguments<double>& a) { finish<double>(a, Activate<Op, double>{static_cast<double>(p)}); },
+
+const FinishLaunches finish_kernels = {{WEFT_UNARY_OPS(WEFT_FLOAT) finish_plain<float>},
+                                       {WEFT_UNARY_OPS(WEFT_DOUBLE) finish_plain<double>}};
+
+}  // namespace weft::cuda

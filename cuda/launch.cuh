@@ -1,0 +1,73 @@
+#pragma once
+// Launches: one kernel for every body of a range, three for rows. Every launch is checked under the operation's name.
+
+#include "weft/cuda/bodies.h"
+#include "weft/cuda/launched.h"
+#include "weft/cuda/rows_loop.h"
+#include "weft/cuda/teams.cuh"
+
+namespace weft::cuda::inline WEFT_ISA {
+
+inline constexpr int block_threads = row_block_warps * warp_size;
+/// More blocks than any device runs at once; the loops go on from there.
+inline constexpr std::int64_t most_blocks = 4096;
+
+inline unsigned blocks(std::int64_t work, std::int64_t work_of_block) {
+  const std::int64_t n = (work + work_of_block - 1) / work_of_block;
+  return static_cast<unsigned>(n < most_blocks ? n : most_blocks);
+}
+
+template <class Body>
+__global__ void __launch_bounds__(block_threads)
+    range_kernel(const __grid_constant__ Body body, const __grid_constant__ Split s) {
+  range_loop<Body::width>(body, s, std::int64_t{blockIdx.x} * block_threads + threadIdx.x,
+                          std::int64_t{gridDim.x} * block_threads);
+}
+
+template <class Body>
+void launch_range(const char* op, const Body& body, const Split& s) {
+  const std::int64_t singles = s.singles(), work = s.packs > singles ? s.packs : singles;
+  if (work <= 0) return;  // CUDA refuses a grid of no blocks
+  range_kernel<<<blocks(work, block_threads), block_threads, 0, launch_stream()>>>(body, s);
+  launched(op);
+}
+
+/// Three blocks an SM, 80 registers: left to itself, ptxas spills some of these to fit five.
+template <class Op, class Work>
+__global__ void __launch_bounds__(block_threads, 3) rows_by_thread_kernel(const Work work, const RowShape s) {
+  rows_loop<Op, false>(work, ThreadTeam{}, s, std::int64_t{blockIdx.x} * block_threads + threadIdx.x,
+                       std::int64_t{gridDim.x} * block_threads);
+}
+
+template <class Op, class Work>
+__global__ void __launch_bounds__(block_threads) rows_by_warp_kernel(const Work work, const RowShape s) {
+  rows_loop<Op, true>(work, LaneTeam<Warp>{}, s,
+                      std::int64_t{blockIdx.x} * row_block_warps + threadIdx.x / static_cast<unsigned>(warp_size),
+                      std::int64_t{gridDim.x} * row_block_warps);
+}
+
+template <class Op, class Work>
+__global__ void __launch_bounds__(block_threads) rows_by_block_kernel(const Work work, const RowShape s) {
+  rows_loop<Op, true>(work, LaneTeam<Block<row_block_warps>>{}, s, blockIdx.x, gridDim.x);
+}
+
+template <class Op, class Work>
+void launch_rows(const Work& work, RowShape s) {
+  const std::int64_t rows = s.outer * s.inner;
+  if (rows <= 0) return;
+  CUstream_st* stream = launch_stream();
+  switch (row_team(s)) {
+    case RowTeam::thread:
+      rows_by_thread_kernel<Op><<<blocks(rows, block_threads), block_threads, 0, stream>>>(work, s);
+      break;
+    case RowTeam::warp:
+      rows_by_warp_kernel<Op><<<blocks(rows, row_block_warps), block_threads, 0, stream>>>(work, s);
+      break;
+    case RowTeam::block:
+      rows_by_block_kernel<Op><<<blocks(rows, 1), block_threads, 0, stream>>>(work, s);
+      break;
+  }
+  launched(Op::name);
+}
+
+}  // namespace weft::cuda::inline WEFT_ISA

@@ -1,0 +1,60 @@
+#pragma once
+// Memory of a device, and ways into and out of it.
+
+#include "weft/cuda/device_arena.h"
+#include "weft/cuda/runtime.h"
+
+struct CUevent_st;
+
+namespace weft::cuda {
+
+/// Memory from the device's pool, in the order of the stream.
+class DeviceMemory : public MemorySource {
+ public:
+  /// `stream` outlives this.
+  explicit DeviceMemory(const Stream& stream) : stream_(stream) {}
+
+  /// Throws OutOfDeviceMemory with what was asked for, used and free.
+  void* allocate(std::size_t bytes) override;
+  void release(void* p, std::size_t bytes) noexcept override;
+
+  DeviceMemoryState state() const;
+
+ private:
+  const Stream& stream_;
+  std::size_t used_ = 0;
+};
+
+/// Copies between the host's pageable memory and a device through two page-locked pieces: while one is on its way, the
+/// other is filled.
+class Staging {
+ public:
+  static constexpr std::size_t piece_bytes = std::size_t{4} << 20;
+
+  /// `stream` outlives this. Throws DeviceError when the host has no memory to lock.
+  explicit Staging(const Stream& stream);
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+
+  /// `from` may be changed once it returns; the device has the bytes when the stream comes there.
+  void upload(void* to, const void* from, std::size_t bytes);
+  /// Waits: `to` holds the bytes when it returns. Throws DeviceError when earlier work failed.
+  void download(void* to, const void* from, std::size_t bytes);
+
+ private:
+  struct Piece {
+    Piece() = default;
+    Piece(const Piece&) = delete;
+    Piece& operator=(const Piece&) = delete;
+    ~Piece();
+    std::byte* host = nullptr;
+    CUevent_st* done = nullptr;  ///< the last copy from or to it
+  };
+  const Stream& stream_;
+  Piece pieces_[2];
+};
+
+/// Device to device, in the order of the stream in use.
+void copy(void* to, const void* from, std::size_t bytes);
+
+}  // namespace weft::cuda

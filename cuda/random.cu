@@ -1,0 +1,25 @@
+// Numbers of a stream, from the bodies that core/random.cpp runs.
+
+#include "weft/cuda/launch.cuh"
+#include "weft/cuda/tables.h"
+
+namespace weft::cuda {
+namespace {
+
+template <bool normal, class T>
+void fill_random(void* y, std::int64_t n, std::uint64_t seed, std::uint64_t purpose, double low, double scale) {
+  const Random<normal, T> body{static_cast<T*>(y), n, {seed, purpose}, static_cast<T>(low), static_cast<T>(scale)};
+  launch_range(normal ? "fill_normal" : "fill_uniform", body, body.plan());
+}
+
+void permutation_words(std::uint64_t* y, std::int64_t n, std::uint64_t seed, std::uint64_t purpose) {
+  launch_range("permutation", PermutationWords{y, {seed, purpose}}, singles(n));
+}
+
+}  // namespace
+
+const RandomLaunches random_kernels = {{fill_random<false, float>, fill_random<false, double>},
+                                       {fill_random<true, float>, fill_random<true, double>},
+                                       permutation_words};
+
+}  // namespace weft::cuda
