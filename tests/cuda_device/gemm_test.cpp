@@ -1,0 +1,93 @@
+#include "weft/core/gemm.h"
+
+#include "weft/cuda/gemm.h"
+#include "weft/ops/pointwise.h"
+#include "weft/tests/cuda_device/gpu.h"
+
+using namespace weft;
+using namespace weft::testing;
+
+namespace {
+
+struct Strides {
+  std::int64_t batch, row, column;
+};
+
+template <class T>
+void check(GemmShape s, Strides sa, Strides sb, std::int64_t c_row, T beta, bool bias, bool per_row,
+           std::optional<UnaryOp> activation_op) {
+  CAPTURE(s.m);
+  CAPTURE(s.n);
+  CAPTURE(s.k);
+  Gpu gpu;
+  cuda::Blas blas(gpu.stream);
+  const std::int64_t c_batch = s.m * c_row + 3;
+  const Tensor a = normals_of<T>({200000}, 1), b = normals_of<T>({200000}, 2),
+               c = normals_of<T>({s.batch * c_batch}, 3);
+  const Tensor biases = normals_of<T>({1000}, 4);
+  T *da = gpu.up<T>(a), *db = gpu.up<T>(b), *dc = gpu.up<T>(c), *dbias = gpu.up<T>(biases);
+
+  GemmEpilogue<T> host;
+  cuda::Epilogue<T> device;
+  device.bias_per_row = host.bias_per_row = per_row;
+  device.bias_batch_stride = host.bias_batch_stride = 7;
+  if (bias) host.bias = biases.data<T>(), device.bias = dbias;
+  if (activation_op) host.activation = activation<T>(*activation_op), device.activation = activation_op;
+  gemm<T>(s, {a.data<T>(), sa.batch, sa.row, sa.column}, {b.data<T>(), sb.batch, sb.row, sb.column}, beta, c.data<T>(),
+          c_batch, c_row, host);
+  const std::size_t used = gpu.arena.used();
+  cuda::gemm<T>(blas, gpu.arena, s, {da, sa.batch, sa.row, sa.column}, {db, sb.batch, sb.row, sb.column}, beta, dc,
+                c_batch, c_row, device);
+  CHECK(gpu.arena.used() == used);
+  CHECK(distance<T>(gpu.down(dc, c.shape()), c) < (sizeof(T) == 4 ? 1e-5 : 1e-13));
+}
+
+template <class T>
+void check_all() {
+  for (const GemmShape s : {GemmShape{1, 1, 1, 1}, {3, 16, 9, 20}, {2, 33, 64, 17}, {5, 8, 12, 0}, {1, 128, 100, 300}})
+    for (T beta : {T(0), T(1)})
+      for (bool bias : {false, true}) {
+        const std::optional<UnaryOp> op = bias ? std::optional(UnaryOp::Tanh) : std::nullopt;
+        const std::int64_t a = s.m * s.k, b = s.k * s.n;
+        check<T>(s, {a, s.k, 1}, {b, s.n, 1}, s.n, beta, bias, false, op);
+        check<T>(s, {a, 1, s.m}, {0, 1, s.k}, s.n + 5, beta, bias, true, op);           // transposed, shared, padded
+        check<T>(s, {2 * a, 2 * s.k, 2}, {0, 3 * s.n, 3}, s.n, beta, bias, false, {});  // packed
+      }
+}
+
+}  // namespace
+
+TEST_CASE("products on the device are the CPU's for all strides and epilogues") {
+  check_all<float>();
+  check_all<double>();
+}
+
+TEST_CASE("lower precision is asked for, never taken") {
+  Gpu gpu;
+  cuda::Blas blas(gpu.stream);
+  const std::int64_t n = 256;
+  const Tensor a = normals_of<float>({n, n}, 1), b = normals_of<float>({n, n}, 2),
+               c = Tensor::zeros({n, n}, DType::f32);
+  gemm<float>({1, n, n, n}, {a.data<float>(), 0, n, 1}, {b.data<float>(), 0, n, 1}, 0, c.data<float>(), 0, n);
+  float *da = gpu.up<float>(a), *db = gpu.up<float>(b), *dc = gpu.up<float>(c);
+  const auto product = [&](cuda::ProductPrecision precision) {
+    cuda::gemm<float>(blas, gpu.arena, {1, n, n, n}, {da, 0, n, 1}, {db, 0, n, 1}, 0, dc, 0, n, {}, precision);
+    return gpu.down(dc, {n, n});
+  };
+  const Tensor full = product(cuda::ProductPrecision::full);
+  CHECK(same_bits(product(cuda::ProductPrecision::full), full));
+  CHECK(distance<float>(full, c) < 1e-6);
+  const double tf32 = distance<float>(product(cuda::ProductPrecision::tf32), c);
+  const double bf16 = distance<float>(product(cuda::ProductPrecision::bf16), c);
+  CHECK((tf32 < 2e-3 && bf16 < 2e-2));
+  double* nothing = nullptr;
+  CHECK_THROWS_WITH_AS(cuda::gemm<double>(blas, gpu.arena, {1, 1, 1, 1}, {nothing, 0, 1, 1}, {nothing, 0, 1, 1}, 0,
+                                          nothing, 0, 1, {}, cuda::ProductPrecision::tf32),
+                       "[gemm] tf32 or bf16 for float64; allowed: full precision, or float32", UsageError);
+  CHECK_THROWS_AS(
+      cuda::gemm<double>(blas, gpu.arena, {1, -1, 1, 1}, {nothing, 0, 1, 1}, {nothing, 0, 1, 1}, 0, nothing, 0, 1),
+      ShapeError);
+  CHECK_THROWS_AS(
+      cuda::gemm<double>(blas, gpu.arena, {1, 1, 1, 1}, {nothing, 0, 1, 1}, {nothing, 0, 1, 1}, 2, nothing, 0, 1),
+      UsageError);
+}

@@ -1,0 +1,43 @@
+// What can be said of the libraries and of the run time without a device.
+
+#include <doctest/doctest.h>
+
+#include "weft/cuda/blas.h"
+#include "weft/cuda/kernels.h"
+#include "weft/cuda/memory.h"
+
+using namespace weft;
+
+TEST_CASE("cuBLAS is opened at run time and has every function that weft calls") {
+  CHECK(cuda::blas_library().starts_with("libcublas.so."));
+  CHECK_NOTHROW(cuda::require_blas(cuda::blas_library()));
+}
+
+TEST_CASE("a cuBLAS that is missing, or that is something else, is named") {
+  const auto refused = [](const std::string& library, const char* part) {
+    try {
+      cuda::require_blas(library);
+    } catch (const DeviceError& error) {
+      const std::string words = error.what();
+      return words.starts_with("[gemm] " + library + " cannot be opened: ") && words.find(part) != std::string::npos;
+    }
+    return false;
+  };
+  CHECK(refused("libcublas.so.0", "LD_LIBRARY_PATH"));
+  CHECK(refused("libm.so.6", "cublasCreate_v2"));
+}
+
+TEST_CASE("streams are made on devices that are there, and used before anything is launched") {
+  CHECK_THROWS_WITH_AS(cuda::Stream(Device{}), "[stream] 'cpu'; allowed: cuda:N", UsageError);
+  const Device last{Device::Kind::cuda, 1000};
+  CHECK_THROWS_WITH_AS(cuda::Stream{last}, device_refusal(last, cuda_state()).c_str(), DeviceError);
+  CHECK_THROWS_WITH_AS(cuda::current_stream(), "[stream] no stream is in use by this thread; make a UseStream first",
+                       UsageError);
+}
+
+TEST_CASE("what no kernel takes is refused before anything is launched") {
+  CHECK_THROWS_WITH_AS(cuda::copy_strided(nullptr, nullptr, DType::f32, {9, {}, {}, {}}),
+                       "[copy] rank 9; allowed: 0 to 8", UsageError);
+  CHECK_THROWS_AS(cuda::kernel(UnaryOp::Tanh, DType::i32), DtypeError);
+  CHECK_THROWS_AS(cuda::fill_normal(nullptr, DType::u8, 1, Key(1, "nobody")), DtypeError);
+}

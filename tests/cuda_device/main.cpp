@@ -1,0 +1,19 @@
+// Runs the tests on cuda:0, or says how many were skipped and why.
+
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <cstdio>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "weft/core/device.h"
+
+int main(int argc, char** argv) {
+  const std::string refusal = weft::device_refusal(weft::parse_device("cuda"), weft::cuda_state());
+  if (refusal.empty()) return doctest::Context(argc, argv).run();
+  std::vector<const char*> arguments(argv, argv + argc);
+  arguments.push_back("--count");
+  doctest::Context(static_cast<int>(arguments.size()), arguments.data()).run();
+  std::printf("all of them skipped: %s\n", refusal.c_str());
+  return 77;
+}
