@@ -17,8 +17,12 @@ inline unsigned blocks(std::int64_t work, std::int64_t work_of_block) {
   return static_cast<unsigned>(n < most_blocks ? n : most_blocks);
 }
 
+/// Blocks an SM that a range's kernel is compiled for; 0: as ptxas likes. Left to itself with double's exp, it spills.
 template <class Body>
-__global__ void __launch_bounds__(block_threads)
+inline constexpr int range_blocks = Body::width == pack_width<double> ? 3 : 0;
+
+template <class Body>
+__global__ void __launch_bounds__(block_threads, range_blocks<Body>)
     range_kernel(const __grid_constant__ Body body, const __grid_constant__ Split s) {
   range_loop<Body::width>(body, s, std::int64_t{blockIdx.x} * block_threads + threadIdx.x,
                           std::int64_t{gridDim.x} * block_threads);
@@ -32,22 +36,29 @@ void launch_range(const char* op, const Body& body, const Split& s) {
   launched(op);
 }
 
-/// Three blocks an SM, 80 registers: left to itself, ptxas spills some of these to fit five.
+/// Blocks an SM that row kernels are compiled for: the most that let none of them spill. They leave a thread 48
+/// registers for float, 80 for double; left to itself, ptxas spills some to fit more.
+template <class T>
+inline constexpr int row_blocks = sizeof(T) == 4 ? 5 : 3;
+
 template <class Op, class Work>
-__global__ void __launch_bounds__(block_threads, 3) rows_by_thread_kernel(const Work work, const RowShape s) {
+__global__ void __launch_bounds__(block_threads, row_blocks<typename Work::Number>)
+    rows_by_thread_kernel(const Work work, const RowShape s) {
   rows_loop<Op, false>(work, ThreadTeam{}, s, std::int64_t{blockIdx.x} * block_threads + threadIdx.x,
                        std::int64_t{gridDim.x} * block_threads);
 }
 
 template <class Op, class Work>
-__global__ void __launch_bounds__(block_threads) rows_by_warp_kernel(const Work work, const RowShape s) {
+__global__ void __launch_bounds__(block_threads, row_blocks<typename Work::Number>)
+    rows_by_warp_kernel(const Work work, const RowShape s) {
   rows_loop<Op, true>(work, LaneTeam<Warp>{}, s,
                       std::int64_t{blockIdx.x} * row_block_warps + threadIdx.x / static_cast<unsigned>(warp_size),
                       std::int64_t{gridDim.x} * row_block_warps);
 }
 
 template <class Op, class Work>
-__global__ void __launch_bounds__(block_threads) rows_by_block_kernel(const Work work, const RowShape s) {
+__global__ void __launch_bounds__(block_threads, row_blocks<typename Work::Number>)
+    rows_by_block_kernel(const Work work, const RowShape s) {
   rows_loop<Op, true>(work, LaneTeam<Block<row_block_warps>>{}, s, blockIdx.x, gridDim.x);
 }
 

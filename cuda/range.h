@@ -15,20 +15,59 @@ struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) Pack {
   T x[N];
 };
 
+#if defined(__CUDA_ARCH__)
+/// Words of the hardware. Stores of them go by an intrinsic: left to itself, nvcc takes most of them apart.
+template <int bytes>
+struct Word;
+template <>
+struct Word<16> {
+  using type = uint4;
+};
+template <>
+struct Word<8> {
+  using type = uint2;
+};
+template <>
+struct Word<4> {
+  using type = unsigned;
+};
+
+template <class T, int N>
+struct Words {
+  static constexpr int bytes = static_cast<int>(sizeof(Pack<T, N>) < 16 ? sizeof(Pack<T, N>) : 16);
+  static constexpr int count = static_cast<int>(sizeof(Pack<T, N>)) / bytes;
+  using Access = typename Word<bytes>::type;
+  Access x[count];
+};
+#endif
+
 template <int N, class T>
 WEFT_HD Pack<T, N> load(const T* p) {
-  if constexpr (N == 1)
+  if constexpr (N == 1) {
     return {{*p}};
-  else
+  } else {
+#if defined(__CUDA_ARCH__)
+    Words<T, N> words;
+    for (int k = 0; k < words.count; ++k) words.x[k] = reinterpret_cast<const typename Words<T, N>::Access*>(p)[k];
+    return __builtin_bit_cast(Pack<T, N>, words);
+#else
     return *reinterpret_cast<const Pack<T, N>*>(p);
+#endif
+  }
 }
 
 template <int N, class T>
 WEFT_HD void store(T* p, const Pack<T, N>& v) {
-  if constexpr (N == 1)
+  if constexpr (N == 1) {
     *p = v.x[0];
-  else
+  } else {
+#if defined(__CUDA_ARCH__)
+    const auto words = __builtin_bit_cast(Words<T, N>, v);
+    for (int k = 0; k < words.count; ++k) __stwb(reinterpret_cast<typename Words<T, N>::Access*>(p) + k, words.x[k]);
+#else
     *reinterpret_cast<Pack<T, N>*>(p) = v;
+#endif
+  }
 }
 
 /// Numbers of one 16-byte access.

@@ -21,6 +21,7 @@ inline RowTeam row_team(RowShape s) {
 
 template <class T>
 struct RowsForward {
+  using Number = T;
   const T* x;
   T* y;
 
@@ -32,6 +33,7 @@ struct RowsForward {
 
 template <class T>
 struct RowsVjp {
+  using Number = T;
   const T *x, *y, *gy;
   T* gx;
   bool accumulate;
