@@ -2,6 +2,7 @@
 # Installs the Debian packages that weft's build and tests need and that are missing. Run by demo.sh and test.sh.
 #   tools/setup.sh             what every build needs
 #   tools/setup.sh tests       also what tests of the sources run (test.sh)
+#   tools/setup.sh collect DIR unpacks what a build needs, compilers apart, into DIR, for a machine without a network (tools/gpu_check.sh)
 #   tools/setup.sh sanitizers  also clang, its OpenMP runtime and the serial BLAS (tools/sanitize.sh, tools/fuzz.sh)
 set -euo pipefail
 
@@ -11,6 +12,20 @@ if [ "${1:-}" = tests ]; then
 fi
 if [ "${1:-}" = sanitizers ]; then
   packages+=(clang-14 libomp-14-dev libclang-rt-14-dev llvm-14 libopenblas-serial-dev)
+fi
+
+if [ "${1:-}" = collect ]; then
+  folder=${2:?setup: name the folder, as in tools/setup.sh collect DIR}
+  mkdir -p "$folder"
+  download=$(mktemp -d)
+  trap 'rm -rf "$download"' EXIT
+  # The packages themselves, and the libraries that they link.
+  cd "$download"
+  apt-get download -qq libfmt-dev libfmt9 doctest-dev nlohmann-json3-dev libcli11-dev zlib1g-dev zlib1g libopenblas-openmp-dev \
+    libopenblas0-openmp libgfortran5 libquadmath0 libeigen3-dev
+  cd - >/dev/null
+  for package in "$download"/*.deb; do dpkg-deb -x "$package" "$folder"; done
+  exit 0
 fi
 
 missing=()

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Builds weft with CUDA and checks it on this machine's GPU: device tests, then the same under compute-sanitizer. Needs no network.
+#   tools/gpu_check.sh [DEPENDENCIES]    a folder that `tools/setup.sh collect DEPENDENCIES` filled, where packages are missing
+# Everything goes to gpu_check.txt, line by line: it is of use when the run is cut off. WEFT_CUDA_ARCHS: 90, or what is set.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+result=$PWD/gpu_check.txt
+build=build/gpu
+: >"$result"
+failed=0
+
+# say WORD...: a line of the result. step NAME COMMAND...: runs it; its last lines and how it ended are in the result.
+say() { echo "$(date +%H:%M:%S) $*" | tee -a "$result"; }
+step() {
+  local name=$1 log status
+  shift
+  log=$(mktemp)
+  say "$name: started"
+  "$@" >"$log" 2>&1
+  status=$?
+  tail -n 25 "$log" | sed 's/^/    /' >>"$result"
+  [ "$status" -eq 0 ] || failed=$((failed + 1))
+  say "$name: exit code $status"
+  rm -f "$log"
+  return "$status"
+}
+
+say "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+step gpu nvidia-smi --query-gpu=name,driver_version,memory.total,compute_cap --format=csv
+step nvcc nvcc --version
+settings=(-DCMAKE_BUILD_TYPE=Release -DWEFT_CUDA=ON -DWEFT_CUDA_ARCHS="${WEFT_CUDA_ARCHS:-90}")
+if [ $# -gt 0 ]; then
+  prefix=$(cd "$1" && pwd)/usr
+  libraries=$prefix/lib/$(uname -m)-linux-gnu
+  settings+=(-DCMAKE_PREFIX_PATH="$prefix" -DWEFT_CBLAS_DIR="$libraries/openblas-openmp")
+  export LD_LIBRARY_PATH=$libraries:$libraries/openblas-openmp${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+fi
+generator=()
+command -v ninja >/dev/null && generator=(-G Ninja)
+step configure cmake -S . -B "$build" "${generator[@]}" "${settings[@]}" || exit 1
+step build cmake --build "$build" -j "$(nproc)" --target weft_cuda_tests weft_cuda_library_test weft_cuda_support || exit 1
+
+tests=$build/tests/cuda_device/weft_cuda_tests
+step library "$build/tests/cuda_device/weft_cuda_library_test"
+step support "$build/tests/cuda_device/weft_cuda_support"
+for area in memory pointwise rows update random gemm; do
+  step "$area" "$tests" --source-file="*/${area}_test.cpp"
+done
+if command -v compute-sanitizer >/dev/null; then
+  # Slow: by area, the short ones first.
+  for area in memory random update gemm pointwise rows; do
+    step "memcheck $area" timeout 900 compute-sanitizer --tool memcheck --error-exitcode 9 "$tests" --source-file="*/${area}_test.cpp"
+  done
+  step racecheck timeout 900 compute-sanitizer --tool racecheck --error-exitcode 9 "$tests" --source-file="*/rows_test.cpp"
+  step initcheck timeout 900 compute-sanitizer --tool initcheck --error-exitcode 9 "$tests" --source-file="*/pointwise_test.cpp"
+else
+  say "compute-sanitizer: not found, skipped"
+fi
+say "done, $failed steps failed"
+[ "$failed" -eq 0 ]
