@@ -6,25 +6,25 @@ namespace weft::transformer {
 namespace {
 
 /// [batch, channels, h, D, k] and [channels D, batch h k]: f(first number of D rows in the first, k apart; in the
-/// second, columns() apart).
+/// second, stride() apart).
 template <class T, class F>
 void each_head(const HeadMix<T>& m, std::int64_t channels, const F& f) {
   const Sizes& z = m.z;
-  const std::int64_t columns = m.columns();
+  const std::int64_t stride = m.stride();
   parallel_blocks(channels * z.batch, copy_grain(z.h * z.D * m.k), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t at = begin; at < end; ++at)
       for (std::int64_t i = 0; i < z.h; ++i) {
         const std::int64_t channel = at / z.batch, net = at % z.batch;
-        f(((net * channels + channel) * z.h + i) * z.D * m.k, channel * z.D * columns + (net * z.h + i) * m.k);
+        f(((net * channels + channel) * z.h + i) * z.D * m.k, channel * z.D * stride + (net * z.h + i) * m.k);
       }
   });
 }
 
 template <class T>
 T* columns_of(const HeadMix<T>& m, const T* from, std::int64_t channels, Arena& arena) {
-  T* to = numbers<T>(arena, channels * m.z.D * m.columns());
+  T* to = numbers<T>(arena, channels * m.z.D * m.stride());
   each_head(m, channels, [&](std::int64_t tensor, std::int64_t matrix) {
-    kernels<T>().copy_rows(from + tensor, m.k, m.z.D, m.k, to + matrix, m.columns(), false);
+    kernels<T>().copy_rows(from + tensor, m.k, m.z.D, m.k, to + matrix, m.stride(), false);
   });
   return to;
 }
@@ -33,7 +33,7 @@ T* columns_of(const HeadMix<T>& m, const T* from, std::int64_t channels, Arena& 
 template <class T>
 void put_back(const HeadMix<T>& m, const T* matrix, std::int64_t channels, T* to, bool accumulate) {
   each_head(m, channels, [&](std::int64_t tensor, std::int64_t at) {
-    kernels<T>().copy_rows(matrix + at, m.columns(), m.z.D, m.k, to + tensor, m.k, accumulate);
+    kernels<T>().copy_rows(matrix + at, m.stride(), m.z.D, m.k, to + tensor, m.k, accumulate);
   });
 }
 
@@ -57,10 +57,10 @@ T* matrix_of(const HeadMix<T>& m, Arena& arena) {
 template <class T>
 void HeadMix<T>::forward(T* out, Arena& arena) const {
   const Arena::Mark mark = arena.mark();
-  const std::int64_t left = z.e * z.D, right = z.d * z.D, n = columns();
+  const std::int64_t left = z.e * z.D, right = z.d * z.D, n = columns(), row = stride();
   const T *x = columns_of(*this, in, z.d, arena), *matrix = matrix_of(*this, arena);
-  T* y = numbers<T>(arena, left * n);
-  gemm<T>({1, left, n, right}, {matrix, 0, right, 1}, {x, 0, n, 1}, 0, y, 0, n);
+  T* y = numbers<T>(arena, left * row);
+  gemm<T>({1, left, n, right}, {matrix, 0, right, 1}, {x, 0, row, 1}, 0, y, 0, row);
   put_back(*this, y, z.e, out, false);
   arena.rewind(mark);
 }
@@ -68,10 +68,10 @@ void HeadMix<T>::forward(T* out, Arena& arena) const {
 template <class T>
 void HeadMix<T>::vjp(const T* gy, const Grad<T>& g_phi, T* g_in, Arena& arena) const {
   const Arena::Mark mark = arena.mark();
-  const std::int64_t D = z.D, left = z.e * D, right = z.d * D, n = columns();
+  const std::int64_t D = z.D, left = z.e * D, right = z.d * D, n = columns(), row = stride();
   const T *x = columns_of(*this, in, z.d, arena), *g = columns_of(*this, gy, z.e, arena);
   T* g_matrix = numbers<T>(arena, left * right);
-  gemm<T>({1, left, right, n}, {g, 0, n, 1}, {x, 0, 1, n}, 0, g_matrix, 0, right);
+  gemm<T>({1, left, right, n}, {g, 0, row, 1}, {x, 0, 1, row}, 0, g_matrix, 0, right);
   parallel_blocks(z.e, copy_grain(z.d * D * D), [&](std::int64_t e0, std::int64_t e1) {
     for (std::int64_t e = e0; e < e1; ++e)
       for (std::int64_t c = 0; c < z.d; ++c)
@@ -80,8 +80,8 @@ void HeadMix<T>::vjp(const T* gy, const Grad<T>& g_phi, T* g_in, Arena& arena) c
   });
   if (g_in) {
     const T* matrix = matrix_of(*this, arena);
-    T* gx = numbers<T>(arena, right * n);
-    gemm<T>({1, right, n, left}, {matrix, 0, 1, right}, {g, 0, n, 1}, 0, gx, 0, n);
+    T* gx = numbers<T>(arena, right * row);
+    gemm<T>({1, right, n, left}, {matrix, 0, 1, right}, {g, 0, row, 1}, 0, gx, 0, row);
     put_back(*this, gx, z.d, g_in, true);
   }
   arena.rewind(mark);

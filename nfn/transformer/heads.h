@@ -14,6 +14,8 @@ struct HeadMix {
   const T *in, *phi;
 
   std::int64_t columns() const { return z.batch * z.h * k; }
+  /// Numbers from row to row of [d D, batch h k]: a line of cache more, for rows a power of two apart meet in few sets.
+  std::int64_t stride() const { return padded(columns()) + 16; }
   void forward(T* out, Arena& arena) const;
   /// gy: of the output. g_in: added to what stands there; null where it is not wanted.
   void vjp(const T* gy, const Grad<T>& g_phi, T* g_in, Arena& arena) const;
