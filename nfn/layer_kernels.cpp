@@ -121,8 +121,74 @@ void outer_sum(const T* u, std::int64_t rows, const T* v, std::int64_t columns, 
 }
 
 template <class T>
-constexpr schedule::KernelsOf<T> table = {factors<T>,    factors_vjp<T>, transpose_all<T>, fourier<T>,
-                                          scale_rows<T>, sums<T>,        copy_rows<T>,     outer_sum<T>};
+void inverse_norms(const T* x, std::int64_t channels, std::int64_t n, T* inverse) {
+  for (std::int64_t i = 0; i < n; ++i) inverse[i] = 0;
+  for (std::int64_t c = 0; c < channels; ++c, x += n)
+#pragma omp simd
+    for (std::int64_t i = 0; i < n; ++i) inverse[i] = math::fma(x[i], x[i], inverse[i]);
+#pragma omp simd
+  for (std::int64_t i = 0; i < n; ++i) {
+    const T norm = math::sqrt(inverse[i]);
+    inverse[i] = T(1) / (norm > T(1e-12) ? norm : T(1e-12));
+  }
+}
+
+template <class T>
+void scaled_sums(const schedule::EntrySums& s, const T* x, const T* inverse, T* y) {
+  for (std::int64_t i = 0; i < s.channels * s.kept; ++i) y[i] = 0;
+  for (std::int64_t c = 0; c < s.channels; ++c, y += s.kept)
+    for (std::int64_t r = 0; r < s.rows; ++r, x += s.run) {
+      const T* scale = inverse + r * s.run;
+      T* to = y + s.to[r];
+      if (s.keeps_run) {
+#pragma omp simd
+        for (std::int64_t i = 0; i < s.run; ++i) to[i] = math::fma(x[i], scale[i], to[i]);
+      } else {
+        T sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (std::int64_t i = 0; i < s.run; ++i) sum += x[i] * scale[i];
+        *to += sum;
+      }
+    }
+}
+
+/// f(entry of [rows, run], number of [channels, rows, run], its cotangent).
+template <class T, class F>
+inline void each_cotangent(const schedule::EntrySums& s, const T* gy, const F& f) {
+  for (std::int64_t c = 0; c < s.channels; ++c)
+    for (std::int64_t r = 0; r < s.rows; ++r) {
+      const T* g = gy + c * s.kept + s.to[r];
+      const std::int64_t entry = r * s.run, number = (c * s.rows + r) * s.run;
+      if (s.keeps_run) {
+#pragma omp simd
+        for (std::int64_t i = 0; i < s.run; ++i) f(entry + i, number + i, g[i]);
+      } else {
+        const T one = *g;
+#pragma omp simd
+        for (std::int64_t i = 0; i < s.run; ++i) f(entry + i, number + i, one);
+      }
+    }
+}
+
+template <class T>
+void scaled_sums_vjp(const schedule::EntrySums& s, const T* x, const T* inverse, const T* gy, T* dots, T* gx,
+                     bool accumulate) {
+  const std::int64_t n = s.rows * s.run;
+  for (std::int64_t i = 0; i < n; ++i) dots[i] = 0;
+  each_cotangent(s, gy, [=](std::int64_t i, std::int64_t k, T g) { dots[i] = math::fma(g, x[k], dots[i]); });
+#pragma omp simd
+  for (std::int64_t i = 0; i < n; ++i) dots[i] *= inverse[i] * inverse[i];
+  auto gradient = [=](std::int64_t i, std::int64_t k, T g) { return inverse[i] * (g - x[k] * dots[i]); };
+  if (accumulate)
+    each_cotangent(s, gy, [=](std::int64_t i, std::int64_t k, T g) { gx[k] += gradient(i, k, g); });
+  else
+    each_cotangent(s, gy, [=](std::int64_t i, std::int64_t k, T g) { gx[k] = gradient(i, k, g); });
+}
+
+template <class T>
+constexpr schedule::KernelsOf<T> table = {factors<T>,       factors_vjp<T>, transpose_all<T>,  fourier<T>,
+                                          scale_rows<T>,    sums<T>,        copy_rows<T>,      outer_sum<T>,
+                                          inverse_norms<T>, scaled_sums<T>, scaled_sums_vjp<T>};
 
 }  // namespace
 

@@ -184,10 +184,11 @@ TEST_CASE("pooling: means over scales, signs and GL are refused") {
   Parameters parameters;
   const NormalisingPool pool(parameters, "pool", space, channels);
   parameters.allocate(DType::f64, Key(2, "pooling_test"));
-  CHECK_THROWS_WITH_AS(values(pooled(pool), parameters, space, normals(space, Key(2, "pooling_test"))),
-                       "[l2_normalise] tensor 'x', axis 0 'G' (GL(3)): l2_normalise: GL changes norms; contract the "
-                       "axis first",
-                       TypeError);
+  CHECK_THROWS_WITH_AS(
+      values(pooled(pool), parameters, space, normals(space, Key(2, "pooling_test"))),
+      "[normalising_pool] tensor 'x', axis 0 'G' (GL(3)): normalising_pool: GL changes norms; contract "
+      "the axis first",
+      TypeError);
 }
 
 TEST_CASE("pooling: the normalising pool by loops, its derivatives and its groups") {
