@@ -27,7 +27,7 @@ struct KernelsOf {
   void (*fourier)(const T* x, std::int64_t n, const T* f, std::int64_t m, bool sines, T* y);
   /// y[r, i] = scale[r] x[r, i]; x may be y.
   void (*scale_rows)(const T* x, const T* scale, std::int64_t rows, std::int64_t n, T* y);
-  /// over_columns[i] = Σ_j x[i, j], over_rows[j] = Σ_i x[i, j] for x: [rows, columns].
+  /// over_columns[i] = Σ_j x[i, j], over_rows[j] = Σ_i x[i, j] for x: [rows, columns]; null: not wanted.
   void (*sums)(const T* x, std::int64_t rows, std::int64_t columns, T* over_columns, T* over_rows);
   /// y[i, j] = x[i, j], or y[i, j] += x[i, j], rows x_stride and y_stride apart.
   void (*copy_rows)(const T* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns, T* y,

@@ -45,7 +45,7 @@ void write(const Schedule<T>& s, const T* mixed, const T* row_map, std::int64_t 
 
   const std::int64_t lines = z.h * z.Dv, size = lines * D;
   T* summed = sums + z.d * lines;
-  line_sums(s.block.input(WO, net), z.d * lines, D, sums);
+  kernels<T>().sums(s.block.input(WO, net), z.d * lines, D, sums, nullptr);
   product<T>({1, z.e, lines, z.d}, {s.phi(s.axis.WO_sum), 0, z.d, 1}, {sums, 0, lines, 1}, 0, summed, 0, lines);
   for (std::int64_t r = 0; r < z.e * lines; ++r) std::fill_n(s.output(WO, net) + r * D, D, summed[r]);
   product<T>({1, z.e, size, z.d}, {s.phi(s.axis.WO), 0, z.d, 1}, {s.block.input(WO, net), 0, size, 1}, 1,
