@@ -19,12 +19,12 @@ namespace {
 constexpr int most_axes = 4;
 constexpr const char* scale_text[] = {"bc,s->bc", "bci,s->bci", "bcij,s->bcij", "bcijk,s->bcijk", "bcijkl,s->bcijkl"};
 
-const char* text_for(const char* const* texts, const char* who, const Var& x) {
+const char* text_for(const char* who, const Var& x) {
   const int axes = x.shape().rank() - 2;
   if (axes < 0 || axes > most_axes)
     throw ShapeError("[{}] tensor '{}' of shape {}; allowed: [batch, channels] and up to {} axes", who, x.name(),
                      x.shape().str(), most_axes);
-  return texts[axes];
+  return scale_text[axes];
 }
 
 void check_count(const char* who, std::size_t got, std::size_t wanted) {
@@ -77,8 +77,7 @@ void LearnedScale::operator()(const Parameters& parameters, std::span<const Var>
   check_count(who, features.size(), scales_.size());
   check_count(who, outputs.size(), scales_.size());
   for (std::size_t f = 0; f < features.size(); ++f)
-    outputs[f] =
-        contract(text_for(scale_text, who, features[f]), features[f], parameters.on(features[f].tape(), scales_[f]));
+    outputs[f] = contract(text_for(who, features[f]), features[f], parameters.on(features[f].tape(), scales_[f]));
 }
 
 namespace {
