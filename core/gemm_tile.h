@@ -36,15 +36,19 @@ void tile(const TileArguments<T>& arguments) {
     return partial && v == vectors - 1 ? head.load(p + v * width) : load(p + v * width);
   };
 
+  // A multiplication takes its time: a tile with few accumulators adds up several chains of steps side by side.
+  constexpr int chains = rows * vectors > 4 ? 1 : rows * vectors > 2 ? 2 : 4;
   // Every loop over `sum` is unrolled by order: one that is not, be it the last, would keep the sums in memory.
-  Vector<T> sum[rows][vectors];
+  Vector<T> sums[chains][rows][vectors];
+#pragma GCC unroll 4
+  for (int c = 0; c < chains; ++c)
 #pragma GCC unroll 16
-  for (int r = 0; r < rows; ++r)
+    for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 2
-    for (int v = 0; v < vectors; ++v) sum[r][v] = Vector<T>{};
+      for (int v = 0; v < vectors; ++v) sums[c][r][v] = Vector<T>{};
   const T *a = t.a, *b = t.b;
   const std::int64_t a_row = t.a_row_stride;
-  for (std::int64_t k = t.k; k > 0; --k) {
+  auto step = [&](Vector<T>(&sum)[rows][vectors]) {
     Vector<T> right[vectors];
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; ++v) right[v] = load_part(b, v);
@@ -56,7 +60,20 @@ void tile(const TileArguments<T>& arguments) {
     }
     a += t.a_column_stride;
     b += t.b_row_stride;
-  }
+  };
+  std::int64_t k = t.k;
+  if constexpr (chains > 1)
+    for (; k >= chains; k -= chains)
+#pragma GCC unroll 4
+      for (int c = 0; c < chains; ++c) step(sums[c]);
+  for (; k > 0; --k) step(sums[0]);
+  Vector<T>(&sum)[rows][vectors] = sums[0];
+#pragma GCC unroll 4
+  for (int c = 1; c < chains; ++c)
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; ++v) sum[r][v] += sums[c][r][v];
 
   if (t.bias_of_columns)
 #pragma GCC unroll 2

@@ -84,17 +84,57 @@ void scale_rows(const T* x, const T* scale, std::int64_t rows, std::int64_t n, T
   }
 }
 
+/// Row sums of up to `lanes` rows: their vectors are added up, then transposed, then added up.
+template <class T, std::size_t... i>
+inline void row_sums(const T* x, std::int64_t rows, std::int64_t columns, T* y, std::index_sequence<i...> all) {
+  const std::int64_t whole = columns / lanes<T> * lanes<T>;
+  const Head<T> rest(columns - whole), written(rows < lanes<T> ? rows : lanes<T>);
+  auto row = [&](std::int64_t r) {
+    Vector<T> sum{};
+    if (r >= rows) return sum;
+    const T* from = x + r * columns;
+    for (std::int64_t j = 0; j < whole; j += lanes<T>) sum += load(from + j);
+    return whole < columns ? sum + rest.load(from + whole) : sum;
+  };
+  Vector<T> part[] = {row(static_cast<std::int64_t>(i))...};
+  transpose_stages<1, T>(part, all);
+  written.store(y, (part[i] + ...));
+}
+
+/// Column sums of `vectors` vectors of columns, of the last one its first `count`.
+template <int vectors, class T>
+inline void column_sums(const T* x, std::int64_t rows, std::int64_t columns, std::int64_t count, T* y) {
+  const Head<T> last(count);
+  Vector<T> sum[vectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; ++v) sum[v] = Vector<T>{};
+  for (std::int64_t i = 0; i < rows; ++i, x += columns)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) sum[v] += v == vectors - 1 ? last.load(x + v * lanes<T>) : load(x + v * lanes<T>);
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; ++v)
+    if (v == vectors - 1)
+      last.store(y + v * lanes<T>, sum[v]);
+    else
+      store(y + v * lanes<T>, sum[v]);
+}
+
 template <class T>
 void sums(const T* x, std::int64_t rows, std::int64_t columns, T* over_columns, T* over_rows) {
-  for (std::int64_t j = 0; j < columns; ++j) over_rows[j] = 0;
-  for (std::int64_t i = 0; i < rows; ++i, x += columns) {
-    T sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (std::int64_t j = 0; j < columns; ++j) {
-      sum += x[j];
-      over_rows[j] += x[j];
-    }
-    over_columns[i] = sum;
+  if (over_columns)
+    for (std::int64_t i = 0; i < rows; i += lanes<T>)
+      row_sums(x + i * columns, rows - i, columns, over_columns + i,
+               std::make_index_sequence<static_cast<std::size_t>(lanes<T>)>{});
+  for (std::int64_t j = 0; over_rows && j < columns; j += 4 * lanes<T>) {
+    const std::int64_t vectors = (columns - j + lanes<T> - 1) / lanes<T>, last = columns - j - (vectors - 1) * lanes<T>;
+    if (vectors > 3)
+      column_sums<4>(x + j, rows, columns, vectors > 4 ? lanes<T> : last, over_rows + j);
+    else if (vectors == 3)
+      column_sums<3>(x + j, rows, columns, last, over_rows + j);
+    else if (vectors == 2)
+      column_sums<2>(x + j, rows, columns, last, over_rows + j);
+    else
+      column_sums<1>(x + j, rows, columns, last, over_rows + j);
   }
 }
 
@@ -121,8 +161,74 @@ void outer_sum(const T* u, std::int64_t rows, const T* v, std::int64_t columns, 
 }
 
 template <class T>
-constexpr schedule::KernelsOf<T> table = {factors<T>,    factors_vjp<T>, transpose_all<T>, fourier<T>,
-                                          scale_rows<T>, sums<T>,        copy_rows<T>,     outer_sum<T>};
+void inverse_norms(const T* x, std::int64_t channels, std::int64_t n, T* inverse) {
+  for (std::int64_t i = 0; i < n; ++i) inverse[i] = 0;
+  for (std::int64_t c = 0; c < channels; ++c, x += n)
+#pragma omp simd
+    for (std::int64_t i = 0; i < n; ++i) inverse[i] = math::fma(x[i], x[i], inverse[i]);
+#pragma omp simd
+  for (std::int64_t i = 0; i < n; ++i) {
+    const T norm = math::sqrt(inverse[i]);
+    inverse[i] = T(1) / (norm > T(1e-12) ? norm : T(1e-12));
+  }
+}
+
+template <class T>
+void scaled_sums(const schedule::EntrySums& s, const T* x, const T* inverse, T* y) {
+  for (std::int64_t i = 0; i < s.channels * s.kept; ++i) y[i] = 0;
+  for (std::int64_t c = 0; c < s.channels; ++c, y += s.kept)
+    for (std::int64_t r = 0; r < s.rows; ++r, x += s.run) {
+      const T* scale = inverse + r * s.run;
+      T* to = y + s.to[r];
+      if (s.keeps_run) {
+#pragma omp simd
+        for (std::int64_t i = 0; i < s.run; ++i) to[i] = math::fma(x[i], scale[i], to[i]);
+      } else {
+        T sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (std::int64_t i = 0; i < s.run; ++i) sum += x[i] * scale[i];
+        *to += sum;
+      }
+    }
+}
+
+/// f(entry of [rows, run], number of [channels, rows, run], its cotangent).
+template <class T, class F>
+inline void each_cotangent(const schedule::EntrySums& s, const T* gy, const F& f) {
+  for (std::int64_t c = 0; c < s.channels; ++c)
+    for (std::int64_t r = 0; r < s.rows; ++r) {
+      const T* g = gy + c * s.kept + s.to[r];
+      const std::int64_t entry = r * s.run, number = (c * s.rows + r) * s.run;
+      if (s.keeps_run) {
+#pragma omp simd
+        for (std::int64_t i = 0; i < s.run; ++i) f(entry + i, number + i, g[i]);
+      } else {
+        const T one = *g;
+#pragma omp simd
+        for (std::int64_t i = 0; i < s.run; ++i) f(entry + i, number + i, one);
+      }
+    }
+}
+
+template <class T>
+void scaled_sums_vjp(const schedule::EntrySums& s, const T* x, const T* inverse, const T* gy, T* dots, T* gx,
+                     bool accumulate) {
+  const std::int64_t n = s.rows * s.run;
+  for (std::int64_t i = 0; i < n; ++i) dots[i] = 0;
+  each_cotangent(s, gy, [=](std::int64_t i, std::int64_t k, T g) { dots[i] = math::fma(g, x[k], dots[i]); });
+#pragma omp simd
+  for (std::int64_t i = 0; i < n; ++i) dots[i] *= inverse[i] * inverse[i];
+  auto gradient = [=](std::int64_t i, std::int64_t k, T g) { return inverse[i] * (g - x[k] * dots[i]); };
+  if (accumulate)
+    each_cotangent(s, gy, [=](std::int64_t i, std::int64_t k, T g) { gx[k] += gradient(i, k, g); });
+  else
+    each_cotangent(s, gy, [=](std::int64_t i, std::int64_t k, T g) { gx[k] = gradient(i, k, g); });
+}
+
+template <class T>
+constexpr schedule::KernelsOf<T> table = {factors<T>,       factors_vjp<T>, transpose_all<T>,  fourier<T>,
+                                          scale_rows<T>,    sums<T>,        copy_rows<T>,      outer_sum<T>,
+                                          inverse_norms<T>, scaled_sums<T>, scaled_sums_vjp<T>};
 
 }  // namespace
 

@@ -15,26 +15,16 @@
 namespace weft {
 namespace {
 
-bool moves(const Type& type) { return !type.plain(); }
-
-bool has_signs(const Type& type) {
-  for (int i = 0; i < type.size(); ++i)
-    if (type[i].kind == Kind::sign_monomial) return true;
-  return false;
-}
-
 /// Index texts of contract by the number of axes behind batch and channels.
 constexpr int most_axes = 4;
-constexpr const char* affine_text[] = {"bc,c+c->bc", "bci,c+c->bci", "bcij,c+c->bcij", "bcijk,c+c->bcijk",
-                                       "bcijkl,c+c->bcijkl"};
 constexpr const char* scale_text[] = {"bc,s->bc", "bci,s->bci", "bcij,s->bcij", "bcijk,s->bcijk", "bcijkl,s->bcijkl"};
 
-const char* text_for(const char* const* texts, const char* who, const Var& x) {
+const char* text_for(const char* who, const Var& x) {
   const int axes = x.shape().rank() - 2;
   if (axes < 0 || axes > most_axes)
     throw ShapeError("[{}] tensor '{}' of shape {}; allowed: [batch, channels] and up to {} axes", who, x.name(),
                      x.shape().str(), most_axes);
-  return texts[axes];
+  return scale_text[axes];
 }
 
 void check_count(const char* who, std::size_t got, std::size_t wanted) {
@@ -76,36 +66,6 @@ std::int64_t pooled_size(const Space& space, std::int64_t channels) {
   return all;
 }
 
-NormalisingPool::NormalisingPool(Parameters& parameters, const std::string& name, const Space& space,
-                                 std::int64_t channels) {
-  for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
-    const SpaceTensor& tensor = space.tensors()[static_cast<std::size_t>(t)];
-    Affine& a = affine_.emplace_back();
-    if (!moves(space.type(t))) continue;
-    const std::string full = name + "." + tensor.name;
-    a.gain = parameters.add(full + ".gain", {channels * tensor.taps()}, Init::ones());
-    a.shift = parameters.add(full + ".shift", {channels * tensor.taps()}, Init::zeros());
-  }
-}
-
-Var NormalisingPool::operator()(const Parameters& parameters, std::span<const Var> features) const {
-  constexpr const char* who = "normalising_pool";
-  check_count(who, features.size(), affine_.size());
-  Tape& tape = features[0].tape();
-  const std::span<Var> normed = variables(tape, features.size());
-  for (std::size_t f = 0; f < features.size(); ++f) {
-    Var x = features[f];
-    if (affine_[f].gain >= 0) {
-      if (has_signs(x.type())) x = abs(x);
-      x = l2_normalise(x, 1);
-      x = contract(text_for(affine_text, who, x), x, parameters.on(tape, affine_[f].gain),
-                   parameters.on(tape, affine_[f].shift));
-    }
-    normed[f] = x;
-  }
-  return mean_pool(normed);
-}
-
 LearnedScale::LearnedScale(Parameters& parameters, const std::string& name, const Space& space, double initial) {
   for (const SpaceTensor& tensor : space.tensors())
     scales_.push_back(parameters.add(name + "." + tensor.name, {1}, Init::constant(initial)));
@@ -117,8 +77,7 @@ void LearnedScale::operator()(const Parameters& parameters, std::span<const Var>
   check_count(who, features.size(), scales_.size());
   check_count(who, outputs.size(), scales_.size());
   for (std::size_t f = 0; f < features.size(); ++f)
-    outputs[f] =
-        contract(text_for(scale_text, who, features[f]), features[f], parameters.on(features[f].tape(), scales_[f]));
+    outputs[f] = contract(text_for(who, features[f]), features[f], parameters.on(features[f].tape(), scales_[f]));
 }
 
 namespace {

@@ -1,5 +1,6 @@
 #include "weft/nn/optim.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <type_traits>
@@ -102,19 +103,24 @@ void Optimiser::step(double learning_rate) {
                         v ? v + begin : nullptr))
         all_finite.store(false, std::memory_order_relaxed);
     };
-    // Blocks of whole cache lines.
-    parallel_blocks(grads.numel(), 1 << 15,
-                    [&](std::int64_t begin, std::int64_t end) { update(begin, end, g + begin); });
-    for (int i = 0; i < parameters_.count(); ++i) {
-      const OuterGradient* outer = parameters_.outer(i);
-      if (!outer) continue;
-      const std::int64_t at = parameters_.offset(i), grain = outer->sums ? outer_grain(*outer->sums) : outer_block;
-      parallel_blocks(parameters_.value(i).numel(), grain, [&](std::int64_t begin, std::int64_t end) {
-        alignas(64) T formed[outer_block];
-        form(*outer, begin, end, formed);
-        update(at + begin, at + end, formed);
-      });
-    }
+    // Blocks of whole cache lines, of all parameters in one loop.
+    pieces_.clear();
+    auto cut = [&](const OuterGradient* outer, std::int64_t at, std::int64_t n, std::int64_t grain) {
+      for (std::int64_t begin = 0; begin < n; begin += grain)
+        pieces_.push_back({outer, at, begin, std::min(begin + grain, n)});
+    };
+    cut(nullptr, 0, grads.numel(), outer_block);
+    for (int i = 0; i < parameters_.count(); ++i)
+      if (const OuterGradient* outer = parameters_.outer(i))
+        cut(outer, parameters_.offset(i), parameters_.value(i).numel(),
+            outer->sums ? outer_grain(*outer->sums) : outer_block);
+    parallel_blocks(static_cast<std::int64_t>(pieces_.size()), 1, [&](std::int64_t number, std::int64_t) {
+      const Piece& piece = pieces_[static_cast<std::size_t>(number)];
+      if (!piece.outer) return update(piece.begin, piece.end, g + piece.begin);
+      alignas(64) T formed[outer_block];
+      form(*piece.outer, piece.begin, piece.end, formed);
+      update(piece.at + piece.begin, piece.at + piece.end, formed);
+    });
   });
   parameters_.changed();
   if (all_finite) return;

@@ -2,6 +2,8 @@
 // Optimisers in one fused pass: every byte of values, gradients and state is read and written once. The rules (SGD,
 // with momentum, Adam, AdamW, RMSprop) with formulas and defaults stand in nn/optim_rules.h.
 
+#include <vector>
+
 #include "weft/nn/optim_kernels.h"
 #include "weft/nn/parameters.h"
 
@@ -51,6 +53,12 @@ class Optimiser {
  private:
   Parameters& parameters_;
   UpdateRule rule_;
+  /// Numbers [begin, end) of one parameter that stands at `at`, or of all without factored gradients.
+  struct Piece {
+    const OuterGradient* outer;
+    std::int64_t at, begin, end;
+  };
+  std::vector<Piece> pieces_;  ///< of the step; its memory is kept
   Tensor state_;
   std::int64_t steps_ = 0;
 };

@@ -184,10 +184,11 @@ TEST_CASE("pooling: means over scales, signs and GL are refused") {
   Parameters parameters;
   const NormalisingPool pool(parameters, "pool", space, channels);
   parameters.allocate(DType::f64, Key(2, "pooling_test"));
-  CHECK_THROWS_WITH_AS(values(pooled(pool), parameters, space, normals(space, Key(2, "pooling_test"))),
-                       "[l2_normalise] tensor 'x', axis 0 'G' (GL(3)): l2_normalise: GL changes norms; contract the "
-                       "axis first",
-                       TypeError);
+  CHECK_THROWS_WITH_AS(
+      values(pooled(pool), parameters, space, normals(space, Key(2, "pooling_test"))),
+      "[normalising_pool] tensor 'x', axis 0 'G' (GL(3)): normalising_pool: GL changes norms; contract "
+      "the axis first",
+      TypeError);
 }
 
 TEST_CASE("pooling: the normalising pool by loops, its derivatives and its groups") {
@@ -218,6 +219,28 @@ TEST_CASE("pooling: the normalising pool by loops, its derivatives and its group
     CHECK(invariance_error(pooled(pool), parameters, space, space.with_kind(Kind::fixed, Kind::permutation), key) >
           1e-4);
   }
+}
+
+TEST_CASE("pooling: the normalising pool with moved and kept axes in any order") {
+  const Space space = Space::parse(
+      "f: fixed(2); g: fixed(3); p: permutation(4); q: permutation(5) a[p, f, q] b[f, p, g] c[q, f, g] d[g, p, q, f] "
+      "e[p, q]");
+  const Key key(7, "pooling_test");
+  Parameters parameters;
+  const NormalisingPool pool(parameters, "pool", space, channels);
+  parameters.allocate(DType::f64, key);
+  const Module composed = [](Tape&, const Parameters&, std::span<const Var> x) {
+    Vars normed;
+    for (const Var& v : x) normed.push_back(l2_normalise(v, 1));
+    return Vars{mean_pool(normed)};
+  };
+  const auto x = normals(space, key);
+  const auto y = values(pooled(pool), parameters, space, x)[0];
+  CHECK(static_cast<std::int64_t>(y.size()) == batch * pooled_size(space, channels));
+  CHECK(relative_error(y, values(composed, parameters, space, x)[0]) < 1e-12);
+  draw(parameters, key);
+  check_gradients(pooled(pool), parameters, space, key);
+  CHECK(invariance_error(pooled(pool), parameters, space, space, key) < 1e-9);
 }
 
 TEST_CASE("pooling: start values") {

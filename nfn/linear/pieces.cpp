@@ -5,6 +5,34 @@
 #include "weft/nfn/linear/split.h"
 
 namespace weft::linear {
+namespace {
+
+/// The steps of at[v, c] when one of them is 1; nothing for positions of another form.
+std::optional<Steps> steps_of(const std::vector<std::int64_t>& at, std::int64_t columns) {
+  const auto n = static_cast<std::int64_t>(at.size());
+  const Steps steps{n > columns ? at[static_cast<std::size_t>(columns)] : 0, columns > 1 ? at[1] : 0};
+  for (std::int64_t i = 0; i < n; ++i)
+    if (at[static_cast<std::size_t>(i)] != i / columns * steps.v + i % columns * steps.c) return {};
+  if (n > 1 && steps.v != 1 && steps.c != 1) return {};
+  return steps;
+}
+
+/// Notes the steps of a list's tables; false when one has none.
+bool finds_steps(Pieces& all) {
+  for (Arrangement& a : all.arrangements) {
+    const auto steps = steps_of(a.from, a.columns);
+    if (!steps) return false;
+    a.steps = *steps;
+  }
+  for (Piece& p : all.pieces) {
+    const auto phi = steps_of(p.phi_at, p.added), out = steps_of(p.out_at, p.columns);
+    if (!phi || !out) return false;
+    p.phi_steps = *phi, p.out_steps = *out;
+  }
+  return true;
+}
+
+}  // namespace
 
 std::optional<Pieces> pieces_of(const TermList& list) {
   Pieces all;
@@ -42,6 +70,7 @@ std::optional<Pieces> pieces_of(const TermList& list) {
     all.written[target] = true;
     all.wide |= p.phi_size >= 256;
   }
+  all.wide = all.wide && finds_steps(all);
   return all;
 }
 

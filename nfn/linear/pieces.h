@@ -12,6 +12,11 @@
 
 namespace weft::linear {
 
+/// Positions at[v, c] = v steps.v + c steps.c; the step of an index with one value is 0.
+struct Steps {
+  std::int64_t v = 0, c = 0;
+};
+
 struct Piece {
   int feature, target, parameter;
   int arrangement = 0;
@@ -21,6 +26,7 @@ struct Piece {
   std::vector<std::int64_t> phi_at = {};                ///< [q, r]: position in them
   std::vector<std::int64_t> out_at = {};                ///< [r, c]: position in the target
   bool straight = false;                                ///< out_at[r, c] = out_at[r, 0] + c
+  Steps phi_steps = {}, out_steps = {};                 ///< of the two, in a wide list
 };
 
 /// A feature with its entries in the order (q, c).
@@ -29,6 +35,7 @@ struct Arrangement {
   std::int64_t columns, contracted;
   std::vector<std::int64_t> from;  ///< [q, c]: position in the feature
   bool straight;                   ///< from is 0, 1, 2, …
+  Steps steps = {};                ///< of `from`, in a wide list
 };
 
 /// phi [e, r] added to every network: y_e,r += phi_e,r.
@@ -42,7 +49,8 @@ struct Pieces {
   std::vector<Arrangement> arrangements;
   std::vector<Constant> constants;
   std::vector<bool> written;  ///< targets that some piece writes
-  /// Some piece has so many fixed values that a product for each costs more than one on rearranged operands.
+  /// Some piece has so many fixed values that a product for each costs more than one on rearranged operands, and all
+  /// rearrange by runs.
   bool wide = false;
 };
 

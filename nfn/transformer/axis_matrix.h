@@ -44,14 +44,4 @@ void each_row_piece(const Schedule<T>& s, const F& f) {
   }
 }
 
-/// sums[i] = Σ_j x[i, j].
-template <class T>
-void line_sums(const T* x, std::int64_t lines, std::int64_t n, T* sums) {
-  for (std::int64_t i = 0; i < lines; ++i) {
-    T sum = 0;
-    for (std::int64_t j = 0; j < n; ++j) sum += x[i * n + j];
-    sums[i] = sum;
-  }
-}
-
 }  // namespace weft::transformer

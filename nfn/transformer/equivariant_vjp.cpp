@@ -17,7 +17,7 @@ struct Cotangents {
 };
 
 template <class T>
-void gather(const Schedule<T>& s, const Cotangents<T>& g, std::int64_t net, T* over_columns, T* over_rows) {
+void gather(const Schedule<T>& s, const Cotangents<T>& g, std::int64_t net, T* over_rows) {
   const Sizes& z = s.z();
   const std::int64_t D = z.D, A = z.A, n = s.mixed(), lines = z.h * z.Dv;
   T *C = g.mixed + net * A * n, *global = s.global.gy + net * s.global.outputs();
@@ -35,11 +35,11 @@ void gather(const Schedule<T>& s, const Cotangents<T>& g, std::int64_t net, T* o
     kernels<T>().copy_rows(gW, D, A, D, C + 2 * z.e + e * D, n, false);
     global[e] = all;
     global[z.e + e] = biases;
-    kernels<T>().sums(gW, A, D, over_columns, global + 2 * z.e + e * D);
+    kernels<T>().sums(gW, A, D, nullptr, global + 2 * z.e + e * D);
   }
   std::copy_n(cotangent(bB, 0), z.e * D, global + n);
-  line_sums(cotangent(WO, 0), z.e * lines, D, g.WO_sum + net * z.e * lines);
-  line_sums(s.block.input(WO, net), z.d * lines, D, g.WO_lines + net * z.d * lines);
+  kernels<T>().sums(cotangent(WO, 0), z.e * lines, D, g.WO_sum + net * z.e * lines, nullptr);
+  kernels<T>().sums(s.block.input(WO, net), z.d * lines, D, g.WO_lines + net * z.d * lines, nullptr);
 }
 
 /// Gradients of phis that every network adds to by a product of its own, rows [e0, e1).
@@ -111,11 +111,9 @@ void vjp(const Schedule<T>& s, Backward& back) {
                   numbers<T>(arena, z.batch * z.e * lines),
                   numbers<T>(arena, z.batch * z.d * lines)};
   for (int t = 0; t < tensors; ++t) g.y[t] = cotangent_of<T>(back, t);
-  const std::int64_t side = padded(std::max(z.A, z.D));
-  T* memory = numbers<T>(arena, 2 * side * threads());
+  T* memory = numbers<T>(arena, padded(z.A) * threads());
   parallel_workers(z.batch, 1, [&](std::int64_t net, std::int64_t, int worker) {
-    T* mine = memory + 2 * side * worker;
-    gather(s, g, net, mine, mine + side);
+    gather(s, g, net, memory + worker * padded(z.A));
   });
 
   s.global.parameters_vjp(back, tensors);

@@ -49,8 +49,8 @@ void Block<T>::features(std::int64_t net, T* x, T* memory) const {
   const GlobalVector at(z);
   const std::int64_t D = z.D, A = z.A, hk = z.h * z.Dk, hv = z.h * z.Dv, heads = std::max(z.size(WQ), z.size(WV));
   Carve<T> carve{memory};
-  T *left = carve.take(heads), *right = carve.take(heads), *VO = carve.take(D * D),
-    *over_columns = carve.take(std::max(A, D)), *over_rows = carve.take(std::max(A, D));
+  T *left = carve.take(heads), *right = carve.take(heads), *VO = carve.take(D * D), *over_columns = carve.take(D),
+    *over_rows = carve.take(A);
   auto read = [&](int tensor, T* to) {
     const T* from = input(tensor, net);
     if (!reading.changes()) return from;
@@ -70,10 +70,10 @@ void Block<T>::features(std::int64_t net, T* x, T* memory) const {
     const T* v = side_by_side(input(WV, net) + c * z.size(WV), z.h, D, z.Dv, left);
     T* vo = rows_to ? rows_to + c * D * D : VO;
     product<T>({1, D, D, hv}, {v, 0, hv, 1}, {input(WO, net) + c * z.size(WO), 0, D, 1}, 0, vo, 0, D);
-    kernels<T>().sums(vo, D, D, x + at.at[GlobalVector::VO] + c * D, over_rows);
+    kernels<T>().sums(vo, D, D, x + at.at[GlobalVector::VO] + c * D, nullptr);
 
     T* row_sums = rows_to ? rows_to + (z.d * D + c) * D : over_columns;
-    kernels<T>().sums(wa + c * D * A, D, A, row_sums, over_rows);
+    kernels<T>().sums(wa + c * D * A, D, A, row_sums, columns_to ? over_rows : nullptr);
     T all = 0, biases = 0;
     for (std::int64_t j = 0; j < D; ++j) all += row_sums[j];
     for (std::int64_t j = 0; j < A; ++j) biases += ba[c * A + j];
@@ -87,7 +87,7 @@ void Block<T>::features(std::int64_t net, T* x, T* memory) const {
         to[z.d * D + z.d + c] = ba[c * A + j];
       }
     }
-    kernels<T>().sums(wb + c * A * D, A, D, over_columns, x + at.at[GlobalVector::WB] + c * D);
+    kernels<T>().sums(wb + c * A * D, A, D, nullptr, x + at.at[GlobalVector::WB] + c * D);
   }
 }
 

@@ -85,29 +85,35 @@ void GlobalCall<T>::forward(Arena& arena) const {
   parallel_blocks(at.size, 1024, [&](std::int64_t begin, std::int64_t end) {
     kernels<T>().transpose(x + begin, at.size, B, end - begin, xt + begin * columns);
   });
-  parallel_blocks(z.e, 1, [&](std::int64_t e, std::int64_t) {
+  // Several outputs at once: the sum of one alone would wait for itself at every step.
+  parallel_blocks(z.e, row_grain(z.e), [&](std::int64_t e0, std::int64_t e1) {
     std::int64_t first = 0;
     for (const GlobalTable::Group& group : table->groups) {
-      const std::int64_t K = group.per_column ? z.D : 1;
-      T* to = yt + (first + e * K) * columns;
-      for (std::int64_t k = 0; k < K; ++k) std::fill_n(to + k * columns, columns, phi[group.constant][e * K + k]);
+      const std::int64_t K = group.per_column ? z.D : 1, r0 = first + e0 * K, r1 = first + e1 * K;
+      for (std::int64_t r = r0; r < r1; ++r) std::fill_n(yt + r * columns, columns, phi[group.constant][r - first]);
       for (int i = 0; i < GlobalVector::pieces; ++i) {
         const T *w = phi[group.phi[i]], *from = xt + at.at[i] * columns;
         const std::int64_t S = at.sizes[i];
-        if (!group.per_column)
-          product<T>({1, 1, B, d * S}, {w + e * d * S, 0, 0, 1}, {from, 0, columns, 1}, 1, to, 0, columns);
-        else if (S == 1)
-          product<T>({1, K, B, d}, {w + e * d * K, 0, 1, K}, {from, 0, columns, 1}, 1, to, 0, columns);
-        else
-          for (std::int64_t c = 0; c < d; ++c)
-            product<T>({1, K, B, S}, {w + (e * d + c) * K * S, 0, S, 1}, {from + c * S * columns, 0, columns, 1}, 1, to,
-                       0, columns);
+        if (!group.per_column) {
+          product<T>({1, e1 - e0, B, d * S}, {w + e0 * d * S, 0, d * S, 1}, {from, 0, columns, 1}, 1, yt + r0 * columns,
+                     0, columns);
+          continue;
+        }
+        for (std::int64_t e = e0; e < e1; ++e) {
+          T* to = yt + (first + e * K) * columns;
+          if (S == 1)
+            product<T>({1, K, B, d}, {w + e * d * K, 0, 1, K}, {from, 0, columns, 1}, 1, to, 0, columns);
+          else
+            for (std::int64_t c = 0; c < d; ++c)
+              product<T>({1, K, B, S}, {w + (e * d + c) * K * S, 0, S, 1}, {from + c * S * columns, 0, columns, 1}, 1,
+                         to, 0, columns);
+        }
       }
+      for (std::int64_t b = 0; b < B; ++b)
+        for (std::int64_t r = r0; r < r1; ++r) y[b * outputs + r] = yt[r * columns + b];
       first += z.e * K;
     }
   });
-  for (std::int64_t r = 0; r < outputs; ++r)
-    for (std::int64_t b = 0; b < B; ++b) y[b * outputs + r] = yt[r * columns + b];
 }
 
 template <class T>

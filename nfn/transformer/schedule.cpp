@@ -45,11 +45,38 @@ void write(const Schedule<T>& s, const T* mixed, const T* row_map, std::int64_t 
 
   const std::int64_t lines = z.h * z.Dv, size = lines * D;
   T* summed = sums + z.d * lines;
-  line_sums(s.block.input(WO, net), z.d * lines, D, sums);
+  kernels<T>().sums(s.block.input(WO, net), z.d * lines, D, sums, nullptr);
   product<T>({1, z.e, lines, z.d}, {s.phi(s.axis.WO_sum), 0, z.d, 1}, {sums, 0, lines, 1}, 0, summed, 0, lines);
   for (std::int64_t r = 0; r < z.e * lines; ++r) std::fill_n(s.output(WO, net) + r * D, D, summed[r]);
   product<T>({1, z.e, size, z.d}, {s.phi(s.axis.WO), 0, z.d, 1}, {s.block.input(WO, net), 0, size, 1}, 1,
              s.output(WO, net), 0, size);
+}
+
+/// WQ, WK and WV, some networks of one tensor at a time.
+template <class T>
+void heads(const Schedule<T>& s, Arena& arena) {
+  const Arena::Mark mark = arena.mark();
+  const Sizes& z = s.z();
+  struct Part {
+    HeadMix<T> mix;
+    const T* matrix;
+    std::int64_t tasks;
+  };
+  Part parts[3];
+  std::int64_t tasks = 0, each = 0;
+  for (int t : {WQ, WK, WV}) {
+    const HeadMix<T> mix{z, t == WV ? z.Dv : z.Dk, s.block.in[t], s.phi(s.axis.heads[t])};
+    parts[t] = {mix, mix.matrix(arena), (z.batch + mix.grain() - 1) / mix.grain()};
+    tasks += parts[t].tasks;
+    each = std::max(each, mix.scratch());
+  }
+  T* memory = numbers<T>(arena, each * threads());
+  parallel_workers(tasks, 1, [&](std::int64_t task, std::int64_t, int worker) {
+    int t = 0;
+    while (task >= parts[t].tasks) task -= parts[t++].tasks;
+    parts[t].mix.forward(parts[t].matrix, task * parts[t].mix.grain(), s.out[t], memory + worker * each);
+  });
+  arena.rewind(mark);
 }
 
 }  // namespace
@@ -59,8 +86,7 @@ void forward(const Schedule<T>& s, Arena& arena) {
   const Sizes& z = s.z();
   const std::int64_t n = s.mixed(), columns = s.block.columns(), lines = z.h * z.Dv;
   const std::int64_t vector = GlobalVector(z).size, outputs = s.global.outputs();
-  for (int t : {WQ, WK, WV})
-    HeadMix<T>{z, t == WV ? z.Dv : z.Dk, s.block.in[t], s.phi(s.axis.heads[t])}.forward(s.out[t], arena);
+  heads(s, arena);
 
   const std::int64_t each = std::max(padded(s.block.scratch()),
                                      padded(z.e * z.D) + padded(2 * z.e * padded(z.A)) + padded((z.d + z.e) * lines));
