@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "weft/core/parallel.h"
+#include "weft/ops/act.h"
 #include "weft/ops/terms.h"
 #include "weft/ops/view.h"
 #include "weft/tests/op_runner.h"
@@ -114,6 +115,33 @@ std::string check_layer(const Layer& fast, const Layer& slow, const TermList& li
                          gradients, tolerance);
   }
   return {};
+}
+
+double group_error(const Layer& layer, const TermList& list, const LayerData& data, const Space& acting, Key key,
+                   const ElementRange& range) {
+  auto evaluate = [&](const std::vector<Tensor>& x) {
+    Arena arena;
+    Tape tape(arena);
+    Vars features, learned;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      features.push_back(tape.constant(x[i], list.in().type(static_cast<int>(i))));
+    for (const Tensor& t : data.learned) learned.push_back(tape.constant(t));
+    std::vector<Tensor> y;
+    for (const Var& v : layer(features, learned)) y.push_back(v.value().clone());
+    return y;
+  };
+  auto moved = [&](const Element& g, std::vector<Tensor> x) {
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = act(g, static_cast<int>(i), x[i]);
+    return x;
+  };
+  const std::vector<Tensor> y = evaluate(data.features);
+  const bool invariant = y.size() != data.features.size();
+  double worst = 0;
+  for (std::uint64_t trial = 0; trial < 4; ++trial) {
+    const Element g = Element::random(acting, key.at("element").at(trial), range);
+    worst = std::max(worst, difference(evaluate(moved(g, data.features)), invariant ? y : moved(g, y)));
+  }
+  return worst;
 }
 
 std::string check_threads(const Layer& layer, const TermList& list, const LayerData& data, Key key) {

@@ -1,11 +1,12 @@
 #pragma once
-// A fast schedule against its term list: values and all gradients.
+// A fast schedule against its term list, values and all gradients, and against the group.
 
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "weft/core/isa.h"
+#include "weft/groups/element.h"
 #include "weft/groups/term.h"
 #include "weft/nfn/reading.h"
 
@@ -44,6 +45,11 @@ double difference(const std::vector<Tensor>& got, const std::vector<Tensor>& exp
 /// What differs by more than 1e-10 in float64 or 2e-4 in float32, or an empty string.
 std::string check_layer(const Layer& fast, const Layer& slow, const TermList& list, const LayerData& data,
                         bool train_psi, Key key);
+
+/// Largest relative error of layer(g x) against g layer(x), or against layer(x) where the layer has other outputs than
+/// inputs, over four random elements of `acting`. In float64.
+double group_error(const Layer& layer, const TermList& list, const LayerData& data, const Space& acting, Key key,
+                   const ElementRange& range = {});
 
 /// What differs in any bit between 1, 2 and 4 threads, or an empty string.
 std::string check_threads(const Layer& layer, const TermList& list, const LayerData& data, Key key);

@@ -7,7 +7,6 @@
 
 #include "weft/groups/derive.h"
 #include "weft/nfn/linear/linear.h"
-#include "weft/ops/act.h"
 #include "weft/tests/layer_checks.h"
 
 using namespace weft;
@@ -54,18 +53,6 @@ Layer scheduled(const LinearLayer& layer, const LayerInput& input = {}) {
     layer(x, learned, y, input);
     return y;
   };
-}
-
-/// Largest difference of layer(g x) and g layer(x) over the largest value, g an element of `acting`.
-double group_error(const Layer& layer, const TermList& list, const LayerData& data, const Space& acting, Key key) {
-  const Element g = Element::random(acting, key);
-  auto moved = [&](std::vector<Tensor> x) {
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] = act(g, static_cast<int>(i), x[i]);
-    return x;
-  };
-  const auto y = run_layer(layer, list, data, true, key).values,
-             z = run_layer(layer, list, {moved(data.features), data.learned}, true, key).values;
-  return difference(z, moved(y));
 }
 
 }  // namespace
