@@ -47,7 +47,7 @@ int demo(DemoOptions o, const Common& common) {
     timed(fmt::format("eval {}", kind), [&] {
       eval({.model = run.string(), .zoo = report_options.zoo, .out = {{}, true, false}}, silent);
     });
-    if (train_options.model.kind.find("magep") != std::string::npos)
+    if (std::string_view(kind) == "magep")
       timed("verify magep",
             [&] { verify({.model = run.string(), .out = (run / "verify.json").string(), .force = true}, silent); });
     report_options.runs.push_back(run.string());
