@@ -75,20 +75,7 @@ TEST_CASE("evaluation agrees with the tape") {
 
 TEST_CASE("a second step takes no more memory than the first") {
   const Key key(4, "cnn_population");
-  const CnnPopulation model{CnnArchitecture{}};
-  const Dataset data = noise_data({}, 64, key);
-  const std::vector<Tensor> weights = random_network(model.space(), key), gradient = zeros_like(weights);
-  const std::vector<std::int32_t> items = random_items(32, 64, key);
-  Arena arena;
-  std::size_t reserved = 0;
-  for (int step = 0; step < 4; ++step) {
-    arena.reset();
-    model.loss_and_gradient(pointers<const float*>(weights), {data, items}, {0.5, key}, pointers<float*>(gradient),
-                            arena);
-    CHECK(arena.used() == 0);
-    if (step == 0) reserved = arena.reserved();
-    CHECK(arena.reserved() == reserved);
-  }
+  check_memory_of_steps(CnnPopulation(CnnArchitecture{}), noise_data({}, 64, key), 0.5, key);
 }
 
 TEST_CASE("what is no such network is refused") {

@@ -7,11 +7,11 @@
 
 #include <doctest/doctest.h>
 
-#include "weft/core/error.h"
-#include "weft/core/isa.h"
 #include "weft/core/philox.h"
 #include "weft/core/random.h"
 #include "weft/groups/space.h"
+#include "weft/tests/layer_checks.h"
+#include "weft/zoo/population_model.h"
 
 namespace weft::testing {
 
@@ -67,17 +67,27 @@ inline double largest_relative_error(const Tensor& got, const Tensor& expected) 
 /// Calls f for every level of this CPU, then goes back to the one before.
 template <class F>
 void on_every_isa(const F& f) {
-  const Isa before = isa();
-  for (Isa level : {Isa::portable, Isa::avx2, Isa::avx512}) {
-    try {
-      set_isa(level);
-    } catch (const UsageError&) {
-      continue;
-    }
+  for (const Isa level : isa_levels()) {
+    const WithIsa forced(level);
     CAPTURE(name(level));
     f();
   }
-  set_isa(before);
+}
+
+/// Steps on 32 of the items, with dropout.
+inline void check_memory_of_steps(const PopulationModel& model, const Dataset& data, double dropout, Key key) {
+  const std::vector<Tensor> weights = random_network(model.space(), key), gradient = zeros_like(weights);
+  const std::vector<std::int32_t> items = random_items(32, data.items(), key);
+  Arena arena;
+  std::size_t reserved = 0;
+  for (int step = 0; step < 4; ++step) {
+    arena.reset();
+    model.loss_and_gradient(pointers<const float*>(weights), {data, items}, {dropout, key}, pointers<float*>(gradient),
+                            arena);
+    CHECK(arena.used() == 0);
+    if (step == 0) reserved = arena.reserved();
+    CHECK(arena.reserved() == reserved);
+  }
 }
 
 struct Reference {

@@ -116,20 +116,8 @@ TEST_CASE("transformers: the group of the space leaves the function alone, a res
 
 TEST_CASE("transformers: a second step takes no more memory than the first") {
   const Key key(5, "transformer_population");
-  const TransformerPopulation model{TransformerArchitecture{}};
-  const Dataset data = noise_data(TransformerArchitecture{}, 64, key);
-  const std::vector<Tensor> weights = random_network(model.space(), key), gradient = zeros_like(weights);
-  const std::vector<std::int32_t> items = random_items(32, 64, key);
-  Arena arena;
-  std::size_t reserved = 0;
-  for (int step = 0; step < 3; ++step) {
-    arena.reset();
-    model.loss_and_gradient(pointers<const float*>(weights), {data, items}, {0.2, key}, pointers<float*>(gradient),
-                            arena);
-    CHECK(arena.used() == 0);
-    if (step == 0) reserved = arena.reserved();
-    CHECK(arena.reserved() == reserved);
-  }
+  check_memory_of_steps(TransformerPopulation(TransformerArchitecture{}),
+                        noise_data(TransformerArchitecture{}, 64, key), 0.2, key);
 }
 
 TEST_CASE("transformers: what is no such network is refused") {
