@@ -10,11 +10,12 @@
 #include <fmt/format.h>
 
 #include "weft/core/error.h"
-#include "weft/core/isa.h"
 #include "weft/core/parallel.h"
 #include "weft/core/random.h"
+#include "weft/tests/isa_levels.h"
 
 using namespace weft;
+using namespace weft::testing;
 
 namespace {
 
@@ -142,7 +143,7 @@ GemmShape draw_shape(Key key) {
 
 template <class T>
 void check_random_products(Isa level) {
-  set_isa(level);
+  const WithIsa forced(level);
   const int before = threads();
   const std::uint64_t seed = 20240611;
   for (std::uint64_t i = 0; i < 300; ++i) {
@@ -166,13 +167,10 @@ void check_random_products(Isa level) {
 TEST_CASE(
     "products of random shapes, strides and epilogues match the naive one; threads change no bit; nothing else is "
     "touched") {
-  const Isa best = isa();
-  for (Isa level : {Isa::portable, Isa::avx2, Isa::avx512}) {
-    if (level > best) continue;
+  for (const Isa level : isa_levels()) {
     check_random_products<float>(level);
     check_random_products<double>(level);
   }
-  set_isa(best);
 }
 
 TEST_CASE("products too large for one task") {

@@ -166,17 +166,4 @@ std::string check_threads(const Layer& layer, const TermList& list, const LayerD
   return wrong;
 }
 
-std::vector<Isa> isa_levels() {
-  std::vector<Isa> all;
-  const Isa before = isa();
-  for (Isa level : {Isa::portable, Isa::avx2, Isa::avx512}) try {
-      set_isa(level);
-      all.push_back(level);
-    } catch (const UsageError&) {
-      // This CPU lacks it.
-    }
-  set_isa(before);
-  return all;
-}
-
 }  // namespace weft::testing

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "weft/core/isa.h"
 #include "weft/groups/element.h"
 #include "weft/groups/term.h"
 #include "weft/nfn/reading.h"
+#include "weft/tests/isa_levels.h"
 
 namespace weft::testing {
 
@@ -53,20 +53,5 @@ double group_error(const Layer& layer, const TermList& list, const LayerData& da
 
 /// What differs in any bit between 1, 2 and 4 threads, or an empty string.
 std::string check_threads(const Layer& layer, const TermList& list, const LayerData& data, Key key);
-
-/// The instruction sets of this CPU.
-std::vector<Isa> isa_levels();
-
-/// Forces one while it lives.
-class WithIsa {
- public:
-  explicit WithIsa(Isa level) : before_(isa()) { set_isa(level); }
-  ~WithIsa() { set_isa(before_); }
-  WithIsa(const WithIsa&) = delete;
-  WithIsa& operator=(const WithIsa&) = delete;
-
- private:
-  Isa before_;
-};
 
 }  // namespace weft::testing

@@ -11,6 +11,7 @@
 
 #include "weft/core/isa.h"
 #include "weft/core/random.h"
+#include "weft/tests/isa_levels.h"
 #include "weft/tests/math_kernels.h"
 
 namespace weft {
@@ -18,19 +19,12 @@ WEFT_ISA_TABLE(MathKernels, math_kernels)
 }  // namespace weft
 
 using namespace weft;
+using namespace weft::testing;
 
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 const double nan = std::nan("");
-
-std::vector<Isa> levels() {
-  const Isa best = isa();
-  std::vector<Isa> out;
-  for (Isa level : {Isa::portable, Isa::avx2, Isa::avx512})
-    if (level <= best) out.push_back(level);
-  return out;
-}
 
 double reference(std::string_view name, double x) {
   if (name == "exp") return std::exp(x);
@@ -75,8 +69,8 @@ std::vector<float> specials() {
 }  // namespace
 
 TEST_CASE("float functions stay within their error against libm in double, on every instruction set") {
-  for (Isa level : levels()) {
-    set_isa(level);
+  for (const Isa level : isa_levels()) {
+    const WithIsa forced(level);
     for (const auto& f : WEFT_FOR_ISA(math_kernels).of_float) {
       const auto x = sweep(f.low, f.high, level == Isa::portable ? 10007 : 499);
       std::vector<float> y(x.size());
@@ -96,8 +90,8 @@ TEST_CASE("float functions stay within their error against libm in double, on ev
 
 TEST_CASE("special values: infinities, zeros, NaN, the ends of the range") {
   const auto x = specials();
-  for (Isa level : levels()) {
-    set_isa(level);
+  for (const Isa level : isa_levels()) {
+    const WithIsa forced(level);
     for (const auto& f : WEFT_FOR_ISA(math_kernels).of_float) {
       const std::string_view which = f.name;
       std::vector<float> y(x.size());
@@ -114,10 +108,10 @@ TEST_CASE("special values: infinities, zeros, NaN, the ends of the range") {
 }
 
 TEST_CASE("all instruction sets give the same bits, on whole vectors and on tails") {
-  const auto all = levels();
+  const auto all = isa_levels();
   for (int which = 0; which < MathKernels::count; ++which) {
     auto run = [&](Isa level, const std::vector<float>& x) {
-      set_isa(level);
+      const WithIsa forced(level);
       std::vector<float> y(x.size());
       WEFT_FOR_ISA(math_kernels).of_float[which].run(x.data(), y.data(), static_cast<std::int64_t>(x.size()));
       return y;
@@ -162,8 +156,8 @@ TEST_CASE("the fused product without hardware for it is rounded once") {
 }
 
 TEST_CASE("double functions are libm's") {
-  for (Isa level : levels()) {
-    set_isa(level);
+  for (const Isa level : isa_levels()) {
+    const WithIsa forced(level);
     for (const auto& f : WEFT_FOR_ISA(math_kernels).of_double)
       for (double x : {-3.25, -0.1, 0., 0.7, 2.5, 40., 1e4}) {
         double y = 0;

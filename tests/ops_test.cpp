@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include "weft/core/isa.h"
 #include "weft/core/parallel.h"
 #include "weft/groups/space.h"
 #include "weft/nn/losses.h"
@@ -13,6 +12,7 @@
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
 #include "weft/ops/view.h"
+#include "weft/tests/isa_levels.h"
 #include "weft/tests/op_runner.h"
 
 using namespace weft;
@@ -157,7 +157,6 @@ TEST_CASE("results are the same bits on 1, 2 and 4 threads") {
 }
 
 TEST_CASE("pointwise and row operations give the same bits on every instruction set") {
-  const Isa best = isa();
   const std::int64_t rows = 37, columns = 41, n = rows * columns;
   for (const DType dtype : {DType::f32, DType::f64}) {
     const Tensor x = Tensor::zeros({n}, dtype), cotangent = Tensor::zeros({n}, dtype);
@@ -165,7 +164,7 @@ TEST_CASE("pointwise and row operations give the same bits on every instruction 
     fill_normal(cotangent, Key(8, "cotangent"));
     // Values, then gradients, of all operations.
     auto results = [&](Isa level) {
-      set_isa(level);
+      const WithIsa forced(level);
       std::vector<Tensor> out;
       auto next = [&] { return out.emplace_back(Tensor::zeros({n}, dtype)).raw(); };
       for (int op = 0; op < static_cast<int>(UnaryOp::count); ++op) {
@@ -184,8 +183,7 @@ TEST_CASE("pointwise and row operations give the same bits on every instruction 
       return out;
     };
     const std::vector<Tensor> expected = results(Isa::portable);
-    for (Isa level : {Isa::avx2, Isa::avx512}) {
-      if (level > best) continue;
+    for (const Isa level : isa_levels()) {
       const std::vector<Tensor> got = results(level);
       for (std::size_t i = 0; i < got.size(); ++i) {
         INFO(name(level) << " " << name(dtype) << " result " << i);
@@ -193,5 +191,4 @@ TEST_CASE("pointwise and row operations give the same bits on every instruction 
       }
     }
   }
-  set_isa(best);
 }

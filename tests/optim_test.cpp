@@ -9,12 +9,13 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include "weft/core/isa.h"
 #include "weft/core/parallel.h"
 #include "weft/nn/layers.h"
 #include "weft/nn/losses.h"
+#include "weft/tests/isa_levels.h"
 
 using namespace weft;
+using namespace weft::testing;
 
 namespace {
 
@@ -141,20 +142,6 @@ double error_against_reference(const UpdateRule& rule, std::int64_t n, std::int6
   return worst;
 }
 
-std::vector<Isa> levels() {
-  std::vector<Isa> all;
-  const Isa best = isa();
-  for (Isa level : {Isa::portable, Isa::avx2, Isa::avx512})
-    if (level <= best) all.push_back(level);
-  return all;
-}
-
-/// Sets the instruction set back.
-struct RestoreIsa {
-  Isa before = isa();
-  ~RestoreIsa() { set_isa(before); }
-};
-
 bool same_bits(const Tensor& a, const Tensor& b) {
   return a.bytes() == b.bytes() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
 }
@@ -206,12 +193,11 @@ TEST_CASE("defaults are PyTorch's") {
 }
 
 TEST_CASE_TEMPLATE("every rule is PyTorch's, on every instruction set and at odd lengths", T, float, double) {
-  const RestoreIsa restore;
   constexpr std::int64_t steps = 60;
   // Each step rounds a few times; the rates of the steps are small against the values.
   const double tolerance = 8 * static_cast<double>(std::numeric_limits<T>::epsilon());
-  for (Isa level : levels()) {
-    set_isa(level);
+  for (const Isa level : isa_levels()) {
+    const WithIsa forced(level);
     for (std::size_t r = 0; r < rules().size(); ++r)
       for (std::int64_t n : {0, 1, 3, 15, 16, 17, 31, 64, 65, 257}) {
         const UpdateRule rule = rules()[r];
@@ -223,11 +209,10 @@ TEST_CASE_TEMPLATE("every rule is PyTorch's, on every instruction set and at odd
 }
 
 TEST_CASE_TEMPLATE("the same bits on every instruction set, and however a range is cut", T, float, double) {
-  const RestoreIsa restore;
   constexpr std::int64_t n = 331;
   for (const UpdateRule& rule : rules()) {
     auto run = [&](Isa level, std::int64_t piece) {
-      set_isa(level);
+      const WithIsa forced(level);
       Range<T> range(rule, n, Key(42, "optim_test"));
       for (std::int64_t t = 1; t <= 20; ++t) {
         range.draw_gradients(Key(43, "optim_test").at(static_cast<std::uint64_t>(t)));
@@ -236,7 +221,7 @@ TEST_CASE_TEMPLATE("the same bits on every instruction set, and however a range 
       return std::vector{range.memory[0], range.memory[2], range.memory[3]};
     };
     const auto expected = run(Isa::portable, n);
-    for (Isa level : levels()) {
+    for (Isa level : isa_levels()) {
       INFO(fmt::format("{}, {}", name(level), name(rule.kind)));
       CHECK(run(level, n) == expected);
       CHECK(run(level, 37) == expected);
@@ -245,10 +230,9 @@ TEST_CASE_TEMPLATE("the same bits on every instruction set, and however a range 
 }
 
 TEST_CASE_TEMPLATE("a gradient that is not finite is reported, wherever it stands", T, float, double) {
-  const RestoreIsa restore;
   constexpr std::int64_t n = 67;
-  for (Isa level : levels()) {
-    set_isa(level);
+  for (const Isa level : isa_levels()) {
+    const WithIsa forced(level);
     for (const UpdateRule& rule : rules())
       for (T bad : {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity(),
                     -std::numeric_limits<T>::infinity()})

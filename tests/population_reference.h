@@ -10,7 +10,7 @@
 #include "weft/core/philox.h"
 #include "weft/core/random.h"
 #include "weft/groups/space.h"
-#include "weft/tests/layer_checks.h"
+#include "weft/tests/isa_levels.h"
 #include "weft/zoo/population_model.h"
 
 namespace weft::testing {
