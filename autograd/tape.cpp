@@ -1,8 +1,11 @@
 #include "weft/autograd/tape.h"
 
 #include <cstring>
+#include <iterator>
 
 #include <fmt/format.h>
+
+#include "weft/core/backend.h"
 
 namespace weft {
 
@@ -39,6 +42,9 @@ Tape::Slot& Tape::slot(const Var& x) {
 
 Var Tape::add_slot(const Tensor& value, const Type& type, std::string_view name) {
   if (!value.defined()) throw AutogradError("[tape] tensor '{}' is undefined", name);
+  if (value.backend() != backend())
+    throw DeviceError("[tape] tensor '{}' lies on {}, this step runs on {}; give a copy: Tensor::on()", name,
+                      device_of(value.backend()).str(), device_of(backend()).str());
   if (type.rank() != value.rank())
     throw ShapeError("[tape] tensor '{}' of shape {} has {} axes, its type {} has {}", name, value.shape().str(),
                      value.rank(), type.str(), type.rank());
@@ -104,8 +110,8 @@ bool Tape::begin_record(const char* op, std::span<const Output> outputs, std::sp
 
 void Tape::end_record(Node* node, const char* op, std::span<const Var> outputs, std::span<const Var> inputs) {
   auto keep = [&](std::span<const Var> vars, std::span<int>& slots, std::span<Version>& versions) {
-    slots = {arena_.allocate_array<int>(vars.size()), vars.size()};
-    versions = {arena_.allocate_array<Version>(vars.size()), vars.size()};
+    slots = {host_.allocate_array<int>(vars.size()), vars.size()};
+    versions = {host_.allocate_array<Version>(vars.size()), vars.size()};
     for (std::size_t i = 0; i < vars.size(); ++i) {
       slots[i] = vars[i].slot_;
       versions[i] = slot(vars[i]).current();
@@ -131,11 +137,12 @@ void Tape::seed(const Var& y, const Tensor& cotangent) {
 
 Tensor Tape::gradient_memory(const Shape& shape, DType dtype) {
   const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
-  for (FreeGradient** at = &free_gradients_; *at; at = &(*at)->next) {
-    if ((*at)->bytes != bytes) continue;
-    void* memory = *at;
-    *at = (*at)->next;
-    return Tensor::view_of(memory, shape, dtype);
+  // The last one used up first: it is still in cache.
+  for (auto free = free_gradients_.rbegin(); free != free_gradients_.rend(); ++free) {
+    if (free->bytes != bytes) continue;
+    void* memory = free->memory;
+    free_gradients_.erase(std::next(free).base());
+    return Tensor::view_of(memory, shape, dtype, {}, backend());
   }
   return empty(shape, dtype);
 }
@@ -143,8 +150,8 @@ Tensor Tape::gradient_memory(const Shape& shape, DType dtype) {
 void Tape::release_gradients(std::span<const int> slots) {
   for (int i : slots) {
     const Slot& s = slot(i);
-    if (!s.has_grad || s.leaf || s.grad.bytes() < sizeof(FreeGradient)) continue;
-    free_gradients_ = new (s.grad.raw()) FreeGradient{free_gradients_, s.grad.bytes()};
+    if (!s.has_grad || s.leaf || s.grad.bytes() == 0) continue;
+    free_gradients_.push_back({s.grad.raw(), s.grad.bytes()});
   }
 }
 
@@ -175,9 +182,10 @@ void Tape::backward(std::span<const Var> outputs, std::span<const Tensor> cotang
       Slot& s = slot(i);
       if (s.requires_grad && !s.outer && !s.grad.defined()) s.grad = gradient_memory(s.value.shape(), s.value.dtype());
     }
-    const Arena::Mark mark = arena_.mark();
+    const Arena::Mark mark = arena_.mark(), host_mark = host_.mark();
     Backward context(*this, **node);
     (*node)->vjp(context);
+    host_.rewind(host_mark);
     arena_.rewind(mark);
     release_gradients((*node)->outputs);
   }
@@ -198,9 +206,9 @@ Var Tape::grad(const Var& x) {
   if (!s.has_grad) throw AutogradError("[grad] call backward() first");
   std::string_view name{};
   if (!s.name.empty()) {
-    // The name lives in the arena, as long as the step.
+    // The name lives as long as the step.
     const std::size_t n = s.name.size() + 5;
-    char* text = arena_.allocate_array<char>(n);
+    char* text = host_.allocate_array<char>(n);
     std::memcpy(text, "grad ", 5);
     std::memcpy(text + 5, s.name.data(), s.name.size());
     name = {text, n};
@@ -225,8 +233,9 @@ void Tape::reset() {
   for (int i = 0; i < slots_; ++i) slot(i) = Slot{};
   slots_ = 0;
   parameters_.clear();
-  free_gradients_ = nullptr;
+  free_gradients_.clear();
   arena_.reset();
+  host_.reset();
   ++step_;
   consumed_ = false;
 }
@@ -288,5 +297,6 @@ void Backward::add_outer(int i, OuterSum& sum) {
 }
 
 Arena& Backward::arena() const { return tape_.arena_; }
+Arena& Backward::host() const { return tape_.host_; }
 
 }  // namespace weft

@@ -1,5 +1,6 @@
 #pragma once
-// Reverse-mode differentiation with hand-written vjps. A Tape records one step; its intermediates live in an arena.
+// Reverse-mode differentiation with hand-written vjps. A Tape records one step; its intermediates live in an arena, on
+// the CPU or a device.
 // After reset() the next step of the same shapes allocates nothing.
 
 #include <memory>
@@ -51,7 +52,7 @@ struct GradSlot {
   double beta = 0;
 };
 
-/// One recorded operation. Lives in the tape's arena.
+/// One recorded operation. Lives in the tape's memory of the host.
 class Node {
  public:
   virtual ~Node() = default;
@@ -77,8 +78,9 @@ class Backward {
   /// Adds `sum` to the gradient of input i: kept as it is where the parameter takes it so, else formed and added. `sum`
   /// and its factors must live in the tape's arena and not be the vjp's scratch.
   void add_outer(int i, OuterSum& sum);
-  /// Scratch memory, given back when the vjp returns.
+  /// Scratch memory where the tensors lie, and the host's; given back when the vjp returns.
   Arena& arena() const;
+  Arena& host() const;
 
  private:
   friend class Tape;
@@ -95,7 +97,8 @@ struct Output {
 
 class Tape {
  public:
-  explicit Tape(Arena& arena) : arena_(arena) {}
+  /// Values live in `arena`, on the device that it belongs to, which outlives this.
+  explicit Tape(Arena& arena) : arena_(arena), host_(arena.backend() ? own_host_ : arena) {}
   ~Tape();
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
@@ -130,7 +133,10 @@ class Tape {
   /// Ends the step: every Var is invalid, the arena is reset.
   void reset();
 
+  /// Memory of the step where its tensors lie, and on the host: one and the same on the CPU.
   Arena& arena() { return arena_; }
+  Arena& host() { return host_; }
+  Backend* backend() const { return arena_.backend(); }
   Tensor empty(const Shape& shape, DType dtype) { return Tensor::empty(arena_, shape, dtype); }
 
   /// Records an operation with one output. `vjp` is called as vjp(Backward&); it must hold no heap memory.
@@ -156,7 +162,7 @@ class Tape {
       void vjp(Backward& backward) override { f_(backward); }
       Vjp f_;
     };
-    end_record(new (arena_.allocate(sizeof(Closure))) Closure(std::move(vjp)), op, vars, inputs);
+    end_record(new (host_.allocate(sizeof(Closure))) Closure(std::move(vjp)), op, vars, inputs);
   }
 
  private:
@@ -184,6 +190,8 @@ class Tape {
   void forget_outer_gradients();
 
   Arena& arena_;
+  Arena own_host_;
+  Arena& host_;
   Slot& slot(int i) {
     return chunks_[static_cast<std::size_t>(i / chunk_slots)][static_cast<std::size_t>(i % chunk_slots)];
   }
@@ -192,12 +200,12 @@ class Tape {
   static constexpr int chunk_slots = 128;
   std::vector<std::unique_ptr<Slot[]>> chunks_;
   int slots_ = 0;
-  // Gradients of intermediates that have been used up, for others of the same size: a list in their own memory.
+  // Gradients of intermediates that have been used up, for others of the same size.
   struct FreeGradient {
-    FreeGradient* next;
+    void* memory;
     std::size_t bytes;
   };
-  FreeGradient* free_gradients_ = nullptr;
+  std::vector<FreeGradient> free_gradients_;
   std::vector<Node*> nodes_;
   std::vector<std::pair<const void*, int>> parameters_;  ///< gradient's memory or its OuterGradient, slot
   std::uint32_t step_ = 0;

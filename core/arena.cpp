@@ -1,36 +1,73 @@
 #include "weft/core/arena.h"
 
 #include <algorithm>
+#include <exception>
 #include <new>
+#include <utility>
 
 namespace weft {
 namespace {
-constexpr std::size_t smallest_chunk = std::size_t{1} << 20;
+
+class HostMemory final : public MemorySource {
+ public:
+  void* allocate(std::size_t bytes) override { return ::operator new (bytes, std::align_val_t{Arena::alignment}); }
+  void release(void* p, std::size_t) noexcept override { ::operator delete (p, std::align_val_t{Arena::alignment}); }
+  std::size_t alignment() const override { return Arena::alignment; }
+  std::size_t smallest_chunk() const override { return std::size_t{1} << 20; }
+  Backend* backend() const override { return nullptr; }
+};
+
+}  // namespace
+
+MemorySource& host_memory() {
+  static HostMemory memory;
+  return memory;
 }
 
-void Arena::Free::operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{alignment}); }
+Arena::~Arena() {
+  for (const Chunk& chunk : chunks_) source_->release(chunk.data, chunk.size);
+}
+
+void Arena::swap(Arena& other) noexcept {
+  std::swap(source_, other.source_);
+  std::swap(chunks_, other.chunks_);
+  std::swap(current_, other.current_);
+  std::swap(offset_, other.offset_);
+  std::swap(used_, other.used_);
+  std::swap(peak_, other.peak_);
+}
+
+void Arena::add_chunk(std::size_t bytes) {
+  // Chunks double, so that a step of any size settles after a few of them; near the end of the memory they do not.
+  const std::size_t roomy = std::max({bytes, source_->smallest_chunk(), chunks_.empty() ? 0 : 2 * chunks_.back().size});
+  chunks_.reserve(chunks_.size() + 1);
+  if (roomy > bytes) {
+    try {
+      chunks_.push_back({source_->allocate(roomy), roomy});
+      return;
+    } catch (const std::exception&) {}
+  }
+  chunks_.push_back({source_->allocate(bytes), bytes});
+}
 
 void* Arena::allocate(std::size_t bytes) {
-  bytes = (bytes + alignment - 1) / alignment * alignment;
-  while (current_ < chunks_.size() && offset_ + bytes > chunks_[current_].size) {
-    ++current_;
-    offset_ = 0;
+  const std::size_t unit = source_->alignment();
+  bytes = (bytes + unit - 1) / unit * unit;
+  std::size_t chunk = current_, offset = offset_;
+  while (chunk < chunks_.size() && offset + bytes > chunks_[chunk].size) {
+    ++chunk;
+    offset = 0;
   }
-  if (current_ == chunks_.size()) {
-    // Chunks double, so that a step of any size settles after a few of them.
-    std::size_t size = std::max({bytes, smallest_chunk, chunks_.empty() ? 0 : 2 * chunks_.back().size});
-    auto* data = static_cast<std::byte*>(::operator new (size, std::align_val_t{alignment}));
-    chunks_.push_back({std::unique_ptr<std::byte, Free>(data), size});
-    offset_ = 0;
+  if (chunk == chunks_.size()) {
+    add_chunk(bytes);
+    offset = 0;
   }
-  void* p = chunks_[current_].data.get() + offset_;
-  offset_ += bytes;
+  current_ = chunk;
+  offset_ = offset + bytes;
   used_ += bytes;
   peak_ = std::max(peak_, used_);
-  return p;
+  return static_cast<std::byte*>(chunks_[chunk].data) + offset;
 }
-
-void Arena::reset() { current_ = offset_ = used_ = 0; }
 
 void Arena::rewind(Mark mark) {
   current_ = mark.chunk;
@@ -40,7 +77,7 @@ void Arena::rewind(Mark mark) {
 
 std::size_t Arena::reserved() const {
   std::size_t sum = 0;
-  for (const auto& chunk : chunks_) sum += chunk.size;
+  for (const Chunk& chunk : chunks_) sum += chunk.size;
   return sum;
 }
 

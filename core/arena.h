@@ -1,32 +1,45 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <vector>
+
+#include "weft/core/memory.h"
 
 namespace weft {
 
-/// Bump allocator for the intermediates of one step. reset() keeps the memory: with static shapes the second step
-/// allocates nothing and sees the same addresses again. Not thread-safe: one arena per step in flight.
+/// Bump allocator for the intermediates of one step, in the host's memory or a device's. reset() keeps the memory: with
+/// static shapes the second step allocates nothing and sees the same addresses again. What is rewound may be handed out
+/// at once: a device works off one stream in order. Not thread-safe: one arena per step in flight.
 class Arena {
  public:
+  /// Of the host's memory; a device's may be coarser.
   static constexpr std::size_t alignment = 64;
 
-  Arena() = default;
-  Arena(Arena&&) = default;
-  Arena& operator=(Arena&&) = default;
+  Arena() : Arena(host_memory()) {}
+  /// `source` outlives this.
+  explicit Arena(MemorySource& source) : source_(&source) {}
+  ~Arena();
+  Arena(Arena&& other) noexcept : Arena(*other.source_) { swap(other); }
+  Arena& operator=(Arena&& other) noexcept {
+    swap(other);
+    return *this;
+  }
 
-  /// 64-byte aligned, uninitialised. Valid until reset().
+  /// Whose kernels read this memory; null for the CPU's.
+  Backend* backend() const { return source_->backend(); }
+
+  /// Aligned, uninitialised. Valid until reset(). Throws std::bad_alloc or, on a device, OutOfDeviceMemory; the arena
+  /// is then as it was.
   void* allocate(std::size_t bytes);
 
   /// Gives everything back at once; pointers handed out before must not be used any more.
-  void reset();
+  void reset() { current_ = offset_ = used_ = 0; }
 
   /// Bytes handed out since reset(), each request rounded up to the alignment.
   std::size_t used() const { return used_; }
   /// The largest used() so far.
   std::size_t peak() const { return peak_; }
-  /// Bytes held from the system.
+  /// Bytes held from the source.
   std::size_t reserved() const;
 
   /// Gives back what was allocated since the mark: for scratch inside one operation.
@@ -42,13 +55,14 @@ class Arena {
   }
 
  private:
-  struct Free {
-    void operator()(std::byte* p) const;
-  };
   struct Chunk {
-    std::unique_ptr<std::byte, Free> data;
+    void* data;
     std::size_t size;
   };
+  void add_chunk(std::size_t bytes);
+  void swap(Arena& other) noexcept;
+
+  MemorySource* source_;
   std::vector<Chunk> chunks_;
   std::size_t current_ = 0, offset_ = 0, used_ = 0, peak_ = 0;
 };

@@ -2,6 +2,10 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <map>
+#include <mutex>
+
+#include "weft/core/backend.h"
 
 namespace weft {
 namespace {
@@ -11,8 +15,6 @@ std::string version(int number) { return fmt::format("{}.{}", number / 1000, num
 std::string capability(int number) { return fmt::format("{}.{}", number / 10, number % 10); }
 
 }  // namespace
-
-std::string Device::str() const { return kind == Kind::cpu ? "cpu" : fmt::format("cuda:{}", index); }
 
 Device parse_device(std::string_view text) {
   if (text == "cpu") return {};
@@ -78,6 +80,38 @@ OutOfDeviceMemory::OutOfDeviceMemory(Device device, std::size_t asked_, DeviceMe
                   bytes_text(memory_.total)),
       asked(asked_),
       memory(memory_) {}
+
+namespace {
+
+/// The backends in use, by the number of their device.
+struct Backends {
+  std::mutex mutex;
+  std::map<int, std::shared_ptr<Backend>> of;
+};
+Backends& backends() {
+  static Backends all;
+  return all;
+}
+
+}  // namespace
+
+Backend* backend_of(Device device) {
+  if (device.kind == Device::Kind::cpu) return nullptr;
+  Backends& all = backends();
+  const std::lock_guard lock(all.mutex);
+  std::shared_ptr<Backend>& entry = all.of[device.index];
+  if (!entry) {
+    require_device(device);
+    entry = make_cuda_backend(device);
+  }
+  return entry.get();
+}
+
+void replace_backend(Device device, std::shared_ptr<Backend> backend) {
+  Backends& all = backends();
+  const std::lock_guard lock(all.mutex);
+  all.of[device.index] = std::move(backend);
+}
 
 std::string bytes_text(std::size_t bytes) {
   const char* units[] = {"KiB", "MiB", "GiB", "TiB"};

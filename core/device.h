@@ -18,7 +18,7 @@ struct Device {
 
   bool operator==(const Device&) const = default;
   /// "cpu", "cuda:0"
-  std::string str() const;
+  std::string str() const { return kind == Kind::cpu ? "cpu" : fmt::format("cuda:{}", index); }
 };
 
 /// "cpu", "cuda" (the first) or "cuda:N". Throws DeviceError for another text.

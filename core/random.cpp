@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "weft/core/backend.h"
+#include "weft/core/device_kernels.h"
 #include "weft/core/hash.h"
 #include "weft/core/parallel.h"
 #include "weft/core/random_bodies.h"
@@ -48,6 +50,9 @@ Key Key::at(std::uint64_t index) const {
 Key Key::at(std::string_view name) const { return at(Hash().add(name).value()); }
 
 void fill_uniform(const Tensor& t, Key key, double low, double high) {
+  if (Backend* b = t.backend())
+    return b->table<RandomKernels>("fill_uniform")
+        .uniform[float_column(t.dtype(), "fill_uniform")](t.raw(), t.numel(), key.seed, key.purpose, low, high - low);
   fill(t, "fill_uniform", [&]<class T>(std::uint64_t counter, T out[4]) {
     uniforms(stream(key), counter, out);
     for (int i = 0; i < 4; ++i) out[i] = static_cast<T>(low) + static_cast<T>(high - low) * out[i];
@@ -55,6 +60,9 @@ void fill_uniform(const Tensor& t, Key key, double low, double high) {
 }
 
 void fill_normal(const Tensor& t, Key key, double mean, double deviation) {
+  if (Backend* b = t.backend())
+    return b->table<RandomKernels>("fill_normal")
+        .normal[float_column(t.dtype(), "fill_normal")](t.raw(), t.numel(), key.seed, key.purpose, mean, deviation);
   fill(t, "fill_normal", [&]<class T>(std::uint64_t counter, T out[4]) {
     normals(stream(key), counter, out);
     for (int i = 0; i < 4; ++i) out[i] = static_cast<T>(mean) + static_cast<T>(deviation) * out[i];

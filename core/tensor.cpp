@@ -2,16 +2,17 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
+
+#include "weft/core/backend.h"
+#include "weft/core/device_kernels.h"
 
 namespace weft {
 namespace {
 
-std::shared_ptr<void> owned(std::size_t bytes) {
-  constexpr std::align_val_t align{Arena::alignment};
-  void* p = ::operator new(std::max<std::size_t>(bytes, 1), align);
-  std::memset(p, 0, bytes);
-  return {p, [](void* q) { ::operator delete(q, align); }};
+std::shared_ptr<void> owned(std::size_t bytes, Backend* backend) {
+  MemorySource& source = backend ? backend->memory() : host_memory();
+  bytes = std::max<std::size_t>(bytes, 1);
+  return {source.allocate(bytes), [&source, bytes](void* p) { source.release(p, bytes); }};
 }
 
 /// Calls f(T{}) with the element type.
@@ -31,29 +32,39 @@ void with_any(DType dtype, F&& f) {
 
 }  // namespace
 
-Tensor Tensor::zeros(const Shape& shape, DType dtype) {
-  auto memory = owned(static_cast<std::size_t>(shape.numel()) * size_of(dtype));
+Tensor Tensor::zeros(const Shape& shape, DType dtype, Backend* backend) {
+  auto memory = owned(static_cast<std::size_t>(shape.numel()) * size_of(dtype), backend);
   void* data = memory.get();
-  return view_of(data, shape, dtype, std::move(memory));
+  const Tensor t = view_of(data, shape, dtype, std::move(memory), backend);
+  t.fill(0);
+  return t;
 }
 
 Tensor Tensor::empty(Arena& arena, const Shape& shape, DType dtype) {
-  return view_of(arena.allocate(static_cast<std::size_t>(shape.numel()) * size_of(dtype)), shape, dtype);
+  return view_of(arena.allocate(static_cast<std::size_t>(shape.numel()) * size_of(dtype)), shape, dtype, {},
+                 arena.backend());
 }
 
-Tensor Tensor::view_of(void* data, const Shape& shape, DType dtype, std::shared_ptr<const void> owner) {
+Tensor Tensor::view_of(void* data, const Shape& shape, DType dtype, std::shared_ptr<const void> owner,
+                       Backend* backend) {
   Tensor t;
   t.data_ = data;
   t.shape_ = shape;
   t.numel_ = shape.numel();
   t.dtype_ = dtype;
   t.defined_ = true;
+  t.backend_ = backend;
   t.owner_ = std::move(owner);
   return t;
 }
 
 void Tensor::wrong_dtype(DType asked) const {
   throw DtypeError("[tensor] a {} tensor of shape {} was read as {}", name(dtype_), shape_.str(), name(asked));
+}
+
+void Tensor::not_here() const {
+  throw DeviceError("[tensor] a tensor of shape {} on {} was read on the CPU; allowed: a copy, on(nullptr)",
+                    shape_.str(), backend_->device().str());
 }
 
 Tensor Tensor::slice(std::int64_t begin, std::int64_t end) const {
@@ -63,7 +74,7 @@ Tensor Tensor::slice(std::int64_t begin, std::int64_t end) const {
   for (int i = 1; i < rank(); ++i) shape.push_back(dim(i));
   const std::int64_t row = dim(0) ? numel_ / dim(0) : 0;
   auto* p = static_cast<std::byte*>(data_) + static_cast<std::size_t>(begin * row) * size_of(dtype_);
-  return view_of(p, shape, dtype_, owner_);
+  return view_of(p, shape, dtype_, owner_, backend_);
 }
 
 Tensor Tensor::operator[](std::int64_t i) const { return slice(i, i + 1).reshape(shape_.sub(1, rank())); }
@@ -71,19 +82,26 @@ Tensor Tensor::operator[](std::int64_t i) const { return slice(i, i + 1).reshape
 Tensor Tensor::reshape(const Shape& shape) const {
   if (shape.numel() != numel_)
     throw ShapeError("[reshape] {} to {}: the number of values differs", shape_.str(), shape.str());
-  return view_of(data_, shape, dtype_, owner_);
+  return view_of(data_, shape, dtype_, owner_, backend_);
 }
 
 Tensor Tensor::clone() const { return to(dtype_); }
 
 Tensor Tensor::to(DType dtype) const {
-  Tensor t = zeros(shape_, dtype);
+  Tensor t = zeros(shape_, dtype, backend_);
+  t.copy_from(*this);
+  return t;
+}
+
+Tensor Tensor::on(Backend* backend) const {
+  Tensor t = zeros(shape_, dtype_, backend);
   t.copy_from(*this);
   return t;
 }
 
 void Tensor::copy_from(const Tensor& other) const {
   if (other.shape_ != shape_) throw ShapeError("[copy] {} into {}", other.shape_.str(), shape_.str());
+  if (backend_ || other.backend_) return copy_across(other);
   if (other.dtype_ == dtype_) {
     if (numel_) std::memmove(data_, other.data_, bytes());
     return;
@@ -97,7 +115,26 @@ void Tensor::copy_from(const Tensor& other) const {
   });
 }
 
+void Tensor::copy_across(const Tensor& other) const {
+  if (backend_ == other.backend_) {
+    backend_->table<MoveKernels>("copy").convert[static_cast<int>(other.dtype_)][static_cast<int>(dtype_)](
+        data_, other.data_, numel_);
+    return;
+  }
+  if (dtype_ != other.dtype_)
+    throw DtypeError("[copy] {} into {} on another device; allowed: one dtype", name(other.dtype_), name(dtype_));
+  if (backend_ && other.backend_) return copy_from(other.on(nullptr));
+  if (backend_)
+    backend_->upload(data_, other.data_, bytes());
+  else
+    other.backend_->download(data_, other.data_, bytes());
+}
+
 void Tensor::fill(double value) const {
+  if (backend_) {
+    backend_->table<MoveKernels>("fill").fill[static_cast<int>(dtype_)](data_, numel_, value);
+    return;
+  }
   with_any(dtype_,
            [&](auto t) { std::fill_n(static_cast<decltype(t)*>(data_), numel_, static_cast<decltype(t)>(value)); });
 }

@@ -12,16 +12,18 @@ namespace weft {
 
 /// A dense row-major array. Like std::span it is a handle: copying it copies no data, and constness is shallow.
 /// Its memory is owned (zeros, clone), lives in an arena (empty), or belongs to somebody else (view_of).
+/// A null `backend` is the CPU's memory; else only kernels of that device may read the numbers.
 class Tensor {
  public:
   Tensor() = default;
 
   /// Owned, 64-byte aligned, filled with zeros.
-  static Tensor zeros(const Shape& shape, DType dtype);
-  /// Uninitialised; valid until the arena's reset().
+  static Tensor zeros(const Shape& shape, DType dtype, Backend* backend = nullptr);
+  /// Uninitialised, where the arena's memory is; valid until its reset().
   static Tensor empty(Arena& arena, const Shape& shape, DType dtype);
   /// Someone else's memory; `owner` keeps it alive when given.
-  static Tensor view_of(void* data, const Shape& shape, DType dtype, std::shared_ptr<const void> owner = {});
+  static Tensor view_of(void* data, const Shape& shape, DType dtype, std::shared_ptr<const void> owner = {},
+                        Backend* backend = nullptr);
   /// Owned copy of `values`; throws ShapeError when their number is not shape.numel().
   template <class T>
   static Tensor from(std::span<const T> values, const Shape& shape);
@@ -34,16 +36,26 @@ class Tensor {
   std::int64_t numel() const { return numel_; }
   std::size_t bytes() const { return static_cast<std::size_t>(numel_) * size_of(dtype_); }
 
-  /// Throws DtypeError when T is not the tensor's dtype.
+  /// Whose kernels read it; null for the CPU.
+  Backend* backend() const { return backend_; }
+
+  /// For the CPU. Throws DtypeError when T is not the tensor's dtype, DeviceError when it lies on a device.
   template <class T>
   T* data() const {
-    if (dtype_ != dtype_of<T>) wrong_dtype(dtype_of<T>);
-    return static_cast<T*>(data_);
+    if (backend_) not_here();
+    return address<T>();
   }
   template <class T>
   std::span<T> span() const {
     return {data<T>(), static_cast<std::size_t>(numel_)};
   }
+  /// Wherever it lies: for kernels. Throws DtypeError when T is not the tensor's dtype.
+  template <class T>
+  T* address() const {
+    if (dtype_ != dtype_of<T>) wrong_dtype(dtype_of<T>);
+    return static_cast<T*>(data_);
+  }
+  /// The same without a dtype.
   void* raw() const { return data_; }
 
   /// Items [begin, end) of axis 0, without copying. Throws ShapeError out of range.
@@ -53,22 +65,28 @@ class Tensor {
   /// The same memory under another shape of as many numbers. Throws ShapeError otherwise.
   Tensor reshape(const Shape& shape) const;
 
-  /// Owned copies.
+  /// Owned copies, where the tensor lies.
   Tensor clone() const;
   Tensor to(DType dtype) const;
+  /// An owned copy on the CPU (null) or a device.
+  Tensor on(Backend* backend) const;
 
-  /// Copies values of the same shape, converting the dtype. Throws ShapeError for another shape.
+  /// Copies values of the same shape, converting the dtype, from wherever they lie. Between the CPU and a device, or
+  /// two devices, the dtypes must be equal: throws DtypeError. Throws ShapeError for another shape.
   void copy_from(const Tensor& other) const;
   void fill(double value) const;
 
  private:
   [[noreturn]] void wrong_dtype(DType asked) const;
+  [[noreturn]] void not_here() const;
+  void copy_across(const Tensor& other) const;
 
   void* data_ = nullptr;
   Shape shape_;
   std::int64_t numel_ = 0;
   DType dtype_ = DType::f32;
   bool defined_ = false;
+  Backend* backend_ = nullptr;
   std::shared_ptr<const void> owner_;
 };
 
@@ -87,6 +105,11 @@ decltype(auto) with_float(DType dtype, const char* who, F&& f) {
   if (dtype == DType::f32) return f(float{});
   if (dtype == DType::f64) return f(double{});
   throw DtypeError("[{}] got {}; allowed: float32, float64", who, name(dtype));
+}
+
+/// Where tables of kernels have float32 (0) and float64 (1).
+inline std::size_t float_column(DType dtype, const char* who) {
+  return with_float(dtype, who, [](auto t) { return sizeof(t) == 4 ? std::size_t{0} : std::size_t{1}; });
 }
 
 }  // namespace weft

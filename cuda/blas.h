@@ -3,29 +3,10 @@
 #include <cstdint>
 #include <string>
 
+#include "weft/cuda/device_backend.h"
 #include "weft/cuda/runtime.h"
 
 namespace weft::cuda {
-
-/// How exactly float32 products are computed.
-enum class ProductPrecision : std::uint8_t {
-  full,  ///< float32 throughout
-  tf32,  ///< factors rounded to 11 bits, summed in float32: tensor cores
-  bf16,  ///< factors rounded to 8 bits, summed in float32
-};
-
-/// One product as BLAS has it: column-major, C [m, n] = op(A) op(B) + beta C.
-struct BlasProduct {
-  std::int64_t m, n, k, batch;
-  bool transpose_a, transpose_b;
-  const void* a;
-  std::int64_t lda, stride_a;
-  const void* b;
-  std::int64_t ldb, stride_b;
-  void* c;
-  std::int64_t ldc, stride_c;
-  bool accumulate;  ///< beta is 1, else 0
-};
 
 /// cuBLAS on one stream. The library is opened when the first one is made, so that a program starts without it.
 class Blas {

@@ -1,8 +1,8 @@
 #pragma once
 // The bodies of range_loop() (cuda/range.h): an operation's own formula between the loads and the stores.
 
+#include "weft/core/device_kernels.h"
 #include "weft/core/random_bodies.h"
-#include "weft/cuda/copy_shape.h"
 #include "weft/cuda/range.h"
 #include "weft/nn/optim_rules.h"
 
@@ -101,7 +101,7 @@ struct BinaryVjp {
 template <class Rule, class T>
 struct Update {
   static constexpr int width = pack_width<T>;
-  Rule rule;
+  const Rule* constants;  ///< of the step
   T* values;
   const T* grads;
   T *first, *second;
@@ -112,6 +112,7 @@ struct Update {
   }
   template <int N>
   WEFT_HD void at(std::int64_t i) const {
+    const Rule rule = *constants;
     Pack<T, N> v = load<N>(values + i), m{}, s{};
     const Pack<T, N> g = load<N>(grads + i);
     if constexpr (Rule::states > 0) m = load<N>(first + i);

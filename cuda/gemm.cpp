@@ -1,13 +1,14 @@
-#include "weft/cuda/gemm.h"
+// Products as ops/product.h has them: a BLAS, and what follows as one more kernel.
 
 #include <algorithm>
 
-#include "weft/core/error.h"
+#include "weft/core/tensor.h"
+#include "weft/cuda/device_backend.h"
 #include "weft/cuda/gemm_plan.h"
-#include "weft/cuda/kernels.h"
 #include "weft/cuda/tables.h"
 
-namespace weft::cuda {
+namespace weft::cuda::inline WEFT_ISA {
+
 namespace {
 
 const FinishLaunch<float>* finish_table(float) { return finish_kernels.of_float; }
@@ -15,42 +16,43 @@ const FinishLaunch<double>* finish_table(double) { return finish_kernels.of_doub
 
 /// The operand as BLAS reads it, packed first where it must be.
 template <class T>
-BlasOperand prepare(DeviceArena& scratch, std::int64_t batch, std::int64_t rows, std::int64_t columns,
+BlasOperand prepare(Arena& scratch, std::int64_t batch, std::int64_t rows, std::int64_t columns,
                     GemmOperand<T>& operand) {
   const BlasOperand plan = plan_operand(rows, columns, operand.batch_stride, operand.row_stride, operand.column_stride);
   if (!plan.packed) return plan;
   const std::int64_t copies = plan.batch_stride == 0 ? 1 : batch;
   T* to = scratch.allocate_array<T>(static_cast<std::size_t>(copies * rows * columns));
-  copy_strided(to, operand.data, dtype_of<T>,
-               {3,
-                {copies, rows, columns},
-                {rows * columns, columns, 1},
-                {operand.batch_stride, operand.row_stride, operand.column_stride}});
+  move_kernels.copy_strided[static_cast<int>(dtype_of<T>)](
+      to, operand.data,
+      {3,
+       {copies, rows, columns},
+       {rows * columns, columns, 1},
+       {operand.batch_stride, operand.row_stride, operand.column_stride}});
   operand.data = to;
   return plan;
 }
 
-}  // namespace
-
 template <class T>
-void gemm(Blas& blas, DeviceArena& scratch, GemmShape s, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c,
-          std::int64_t c_batch_stride, std::int64_t c_row_stride, const Epilogue<T>& epilogue,
-          ProductPrecision precision) {
+void launch(Arena& scratch, GemmShape s, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, std::int64_t c_batch_stride,
+            std::int64_t c_row_stride, const ProductEpilogue<T>& epilogue) {
   if (s.batch < 0 || s.m < 0 || s.n < 0 || s.k < 0)
     throw ShapeError("[gemm] batch {}, m {}, n {}, k {}; allowed: 0 or more", s.batch, s.m, s.n, s.k);
   if (beta != T(0) && beta != T(1)) throw UsageError("[gemm] beta {}; allowed: 0, 1", beta);
   if (s.batch == 0 || s.m == 0 || s.n == 0) return;
-  const DeviceArena::Mark mark = scratch.mark();
+  auto& backend = static_cast<DeviceBackend&>(*scratch.backend());
+  const Arena::Mark mark = scratch.mark();
   if (s.k > 0) {
     const BlasOperand pa = prepare(scratch, s.batch, s.m, s.k, a), pb = prepare(scratch, s.batch, s.k, s.n, b);
     // C' = B' A'
-    blas.product({s.n, s.m, s.k, s.batch, pb.transposed, pa.transposed, b.data, pb.leading, pb.batch_stride, a.data,
-                  pa.leading, pa.batch_stride, c, std::max(c_row_stride, s.n), c_batch_stride, beta != T(0)},
-                 sizeof(T) == 8, precision);
+    backend.blas_product(
+        {s.n, s.m, s.k, s.batch, pb.transposed, pa.transposed, b.data, pb.leading, pb.batch_stride, a.data, pa.leading,
+         pa.batch_stride, c, std::max(c_row_stride, s.n), c_batch_stride, beta != T(0)},
+        sizeof(T) == 8);
   } else if (beta == T(0)) {  // an empty sum
     T* zero = scratch.allocate_array<T>(1);
-    fill(zero, dtype_of<T>, 1, 0);
-    copy_strided(c, zero, dtype_of<T>, {3, {s.batch, s.m, s.n}, {c_batch_stride, c_row_stride, 1}, {0, 0, 0}});
+    constexpr int dtype = static_cast<int>(dtype_of<T>);
+    move_kernels.fill[dtype](zero, 1, 0);
+    move_kernels.copy_strided[dtype](c, zero, {3, {s.batch, s.m, s.n}, {c_batch_stride, c_row_stride, 1}, {0, 0, 0}});
   }
   if (epilogue.bias || epilogue.activation) {
     const int entry = static_cast<int>(epilogue.activation.value_or(UnaryOp::count));
@@ -60,9 +62,8 @@ void gemm(Blas& blas, DeviceArena& scratch, GemmShape s, GemmOperand<T> a, GemmO
   scratch.rewind(mark);
 }
 
-template void gemm(Blas&, DeviceArena&, GemmShape, GemmOperand<float>, GemmOperand<float>, float, float*, std::int64_t,
-                   std::int64_t, const Epilogue<float>&, ProductPrecision);
-template void gemm(Blas&, DeviceArena&, GemmShape, GemmOperand<double>, GemmOperand<double>, double, double*,
-                   std::int64_t, std::int64_t, const Epilogue<double>&, ProductPrecision);
+}  // namespace
 
-}  // namespace weft::cuda
+const ProductKernels product_kernels = {launch<float>, launch<double>};
+
+}  // namespace weft::cuda::inline WEFT_ISA

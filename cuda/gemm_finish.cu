@@ -1,9 +1,9 @@
 // What follows a product, for every activation of the list and for none.
 
-#include "weft/cuda/launch.cuh"
+#include "weft/cuda/launch.h"
 #include "weft/cuda/tables.h"
 
-namespace weft::cuda {
+namespace weft::cuda::inline WEFT_ISA {
 namespace {
 
 template <class T, class Activation>
@@ -28,4 +28,4 @@ void finish_plain(const GemmFinishArguments<T>& a) {
 const FinishLaunches finish_kernels = {{WEFT_UNARY_OPS(WEFT_FLOAT) finish_plain<float>},
                                        {WEFT_UNARY_OPS(WEFT_DOUBLE) finish_plain<double>}};
 
-}  // namespace weft::cuda
+}  // namespace weft::cuda::inline WEFT_ISA

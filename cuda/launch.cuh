@@ -3,6 +3,7 @@
 
 #include "weft/cuda/bodies.h"
 #include "weft/cuda/launched.h"
+#include "weft/cuda/loop_bodies.h"
 #include "weft/cuda/rows_loop.h"
 #include "weft/cuda/teams.cuh"
 
@@ -79,6 +80,37 @@ void launch_rows(const Work& work, RowShape s) {
       break;
   }
   launched(Op::name);
+}
+
+/// Teams of one warp, eight to a block, or of one block.
+template <class Body>
+__global__ void __launch_bounds__(block_threads)
+    team_loop_kernel(const __grid_constant__ Body body, const std::int64_t n, const std::int64_t scratch_bytes) {
+  extern __shared__ uint4 scratch[];
+  constexpr int warps = Body::lanes / warp_size, teams = row_block_warps / warps;
+  const int team = static_cast<int>(threadIdx.x) / Body::lanes;
+  char* own = reinterpret_cast<char*>(scratch) + team * scratch_bytes;
+  for (std::int64_t i = std::int64_t{blockIdx.x} * teams + team; i < n; i += std::int64_t{gridDim.x} * teams) {
+    if constexpr (warps == 1)
+      loop_row(body, LaneTeam<Warp>{}, i, static_cast<void*>(own));
+    else
+      loop_row(body, LaneTeam<Block<warps>>{}, i, static_cast<void*>(own));
+  }
+}
+
+template <class Body>
+void launch_team_loop(const Body& body, std::int64_t n) {
+  static_assert(Body::lanes == warp_size || Body::lanes == block_threads);
+  if (n <= 0) return;
+  constexpr std::int64_t teams = block_threads / Body::lanes, plain = 48 << 10;
+  const std::int64_t scratch = (body.scratch_bytes() + 15) / 16 * 16, shared = teams * scratch;
+  if (shared > plain) {
+    cudaFuncSetAttribute(team_loop_kernel<Body>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
+    launched(Body::name);
+  }
+  team_loop_kernel<Body>
+      <<<blocks(n, teams), block_threads, static_cast<std::size_t>(shared), launch_stream()>>>(body, n, scratch);
+  launched(Body::name);
 }
 
 }  // namespace weft::cuda::inline WEFT_ISA

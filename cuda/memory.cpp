@@ -85,8 +85,4 @@ void Staging::download(void* to, const void* from, std::size_t bytes) {
   }
 }
 
-void copy(void* to, const void* from, std::size_t bytes) {
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, current_stream().handle()), "copy");
-}
-
 }  // namespace weft::cuda

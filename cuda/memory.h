@@ -1,7 +1,7 @@
 #pragma once
 // Memory of a device, and ways into and out of it.
 
-#include "weft/cuda/device_arena.h"
+#include "weft/core/memory.h"
 #include "weft/cuda/runtime.h"
 
 struct CUevent_st;
@@ -11,16 +11,20 @@ namespace weft::cuda {
 /// Memory from the device's pool, in the order of the stream.
 class DeviceMemory : public MemorySource {
  public:
-  /// `stream` outlives this.
-  explicit DeviceMemory(const Stream& stream) : stream_(stream) {}
+  /// Both outlive this.
+  DeviceMemory(Backend& backend, const Stream& stream) : backend_(backend), stream_(stream) {}
 
   /// Throws OutOfDeviceMemory with what was asked for, used and free.
   void* allocate(std::size_t bytes) override;
   void release(void* p, std::size_t bytes) noexcept override;
+  std::size_t alignment() const override { return 256; }
+  std::size_t smallest_chunk() const override { return std::size_t{32} << 20; }
+  Backend* backend() const override { return &backend_; }
 
   DeviceMemoryState state() const;
 
  private:
+  Backend& backend_;
   const Stream& stream_;
   std::size_t used_ = 0;
 };
@@ -53,8 +57,5 @@ class Staging {
   const Stream& stream_;
   Piece pieces_[2];
 };
-
-/// Device to device, in the order of the stream in use.
-void copy(void* to, const void* from, std::size_t bytes);
 
 }  // namespace weft::cuda

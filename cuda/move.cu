@@ -1,9 +1,9 @@
 // Fills, conversions and copies between strides.
 
-#include "weft/cuda/launch.cuh"
+#include "weft/cuda/launch.h"
 #include "weft/cuda/tables.h"
 
-namespace weft::cuda {
+namespace weft::cuda::inline WEFT_ISA {
 namespace {
 
 template <class T>
@@ -34,10 +34,10 @@ void copy_strided(void* y, const void* x, const CopyShape& shape) {
 
 }  // namespace
 
-const MoveLaunches move_kernels = {
+const MoveKernels move_kernels = {
     {fill<float>, fill<double>, fill<std::int32_t>, fill<std::uint8_t>},
     {WEFT_CONVERT(float), WEFT_CONVERT(double), WEFT_CONVERT(std::int32_t), WEFT_CONVERT(std::uint8_t)},
     {copy_strided<std::uint32_t>, copy_strided<std::uint64_t>, copy_strided<std::uint32_t>,
      copy_strided<std::uint8_t>}};
 
-}  // namespace weft::cuda
+}  // namespace weft::cuda::inline WEFT_ISA

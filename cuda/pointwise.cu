@@ -1,9 +1,9 @@
 // The pointwise operations of the lists: a new one needs no line here.
 
-#include "weft/cuda/launch.cuh"
+#include "weft/cuda/launch.h"
 #include "weft/cuda/tables.h"
 
-namespace weft::cuda {
+namespace weft::cuda::inline WEFT_ISA {
 namespace {
 
 template <class Op, class T>
@@ -57,4 +57,4 @@ const PointwiseKernels pointwise_kernels = {{WEFT_UNARY_OPS(WEFT_UNARY)},
                                             {WEFT_UNARY_OPS(WEFT_ACTIVATE_FLOAT)},
                                             {WEFT_UNARY_OPS(WEFT_ACTIVATE_DOUBLE)}};
 
-}  // namespace weft::cuda
+}  // namespace weft::cuda::inline WEFT_ISA

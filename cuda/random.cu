@@ -1,9 +1,9 @@
 // Numbers of a stream, from the bodies that core/random.cpp runs.
 
-#include "weft/cuda/launch.cuh"
+#include "weft/cuda/launch.h"
 #include "weft/cuda/tables.h"
 
-namespace weft::cuda {
+namespace weft::cuda::inline WEFT_ISA {
 namespace {
 
 template <bool normal, class T>
@@ -18,8 +18,8 @@ void permutation_words(std::uint64_t* y, std::int64_t n, std::uint64_t seed, std
 
 }  // namespace
 
-const RandomLaunches random_kernels = {{fill_random<false, float>, fill_random<false, double>},
-                                       {fill_random<true, float>, fill_random<true, double>},
-                                       permutation_words};
+const RandomKernels random_kernels = {{fill_random<false, float>, fill_random<false, double>},
+                                      {fill_random<true, float>, fill_random<true, double>},
+                                      permutation_words};
 
-}  // namespace weft::cuda
+}  // namespace weft::cuda::inline WEFT_ISA

@@ -1,9 +1,9 @@
 // The row operations of the list: a new one needs no line here.
 
-#include "weft/cuda/launch.cuh"
+#include "weft/cuda/launch.h"
 #include "weft/cuda/tables.h"
 
-namespace weft::cuda {
+namespace weft::cuda::inline WEFT_ISA {
 namespace {
 
 template <class Op, class T>
@@ -25,4 +25,4 @@ void rows_vjp(RowShape s, const void* x, const void* y, const void* gy, void* gx
 
 const RowKernels row_kernels = {{WEFT_ROW_OPS(WEFT_ROW)}};
 
-}  // namespace weft::cuda
+}  // namespace weft::cuda::inline WEFT_ISA

@@ -68,6 +68,12 @@ UseStream::~UseStream() {
   if (current) cudaSetDevice(current->device().index);
 }
 
+void use_stream(const Stream& stream) {
+  if (current == &stream) return;
+  check(cudaSetDevice(stream.device().index), "stream");
+  current = &stream;
+}
+
 const Stream& current_stream() {
   if (!current) throw UsageError("[stream] no stream is in use by this thread; make a UseStream first");
   return *current;

@@ -40,7 +40,10 @@ class UseStream {
   const Stream* before_;
 };
 
-/// The stream of the innermost UseStream of this thread. Throws UsageError outside of any.
+/// The calling thread's launches go to `stream` from now on. It must be in no UseStream.
+void use_stream(const Stream& stream);
+
+/// The stream of this thread. Throws UsageError when it has none.
 const Stream& current_stream();
 
 }  // namespace weft::cuda

@@ -1,39 +1,20 @@
 #pragma once
-// The tables that the kernels' sources fill from the lists of operations; cuda/kernels.cpp picks from them.
+// The tables that the kernels' sources fill from the lists of operations; cuda/backend.cpp provides them.
 
-#include "weft/cuda/copy_shape.h"
-#include "weft/nn/optim_rules.h"
-#include "weft/ops/pointwise_kernels.h"
+#include "weft/core/device_kernels.h"
+#include "weft/nn/optim_kernels.h"
+#include "weft/ops/product.h"
 #include "weft/ops/rows_kernels.h"
 
-namespace weft::cuda {
+namespace weft::cuda::inline WEFT_ISA {
 
 extern const PointwiseKernels pointwise_kernels;
 extern const RowKernels row_kernels;
 
-template <class T>
-using UpdateLaunch = void (*)(const UpdateRule& rule, double learning_rate, std::int64_t step, std::int64_t n,
-                              T* values, const T* grads, T* first, T* second, int* spoiled);
-struct UpdateLaunches {
-  UpdateLaunch<float> of_float[static_cast<int>(UpdateRule::Kind::count)];
-  UpdateLaunch<double> of_double[static_cast<int>(UpdateRule::Kind::count)];
-};
-extern const UpdateLaunches update_kernels;
-
-// Numbers of T, and between the dtypes in the order of core/dtype.h.
-struct MoveLaunches {
-  void (*fill[4])(void* y, std::int64_t n, double value);
-  void (*convert[4][4])(void* y, const void* x, std::int64_t n);  ///< [from][to]
-  void (*copy_strided[4])(void* y, const void* x, const CopyShape& shape);
-};
-extern const MoveLaunches move_kernels;
-
-struct RandomLaunches {
-  using Fill = void (*)(void* y, std::int64_t n, std::uint64_t seed, std::uint64_t purpose, double low, double scale);
-  Fill uniform[2], normal[2];
-  void (*permutation_words)(std::uint64_t* y, std::int64_t n, std::uint64_t seed, std::uint64_t purpose);
-};
-extern const RandomLaunches random_kernels;
+extern const DeviceUpdateKernels update_kernels;
+extern const MoveKernels move_kernels;
+extern const RandomKernels random_kernels;
+extern const ProductKernels product_kernels;
 
 /// c = f(c + bias), c: [batch, m, n]; see core/gemm.h's epilogue.
 template <class T>
@@ -53,4 +34,10 @@ struct FinishLaunches {
 };
 extern const FinishLaunches finish_kernels;
 
-}  // namespace weft::cuda
+/// The launches of one body of core/loop.h, for all that cuda/loop_lists.h names.
+template <class Body>
+void run_loop(const Body& body, std::int64_t n);
+template <class Body>
+void run_team_loop(const Body& body, std::int64_t n);
+
+}  // namespace weft::cuda::inline WEFT_ISA

@@ -1,5 +1,6 @@
 #include "weft/ops/pointwise.h"
 
+#include "weft/core/backend.h"
 #include "weft/core/isa.h"
 
 namespace weft {
@@ -7,10 +8,6 @@ namespace weft {
 WEFT_ISA_TABLE(PointwiseKernels, pointwise_kernels)
 
 namespace {
-
-std::size_t column(DType dtype, const char* who) {
-  return with_float(dtype, who, [](auto t) { return sizeof(t) == 4 ? std::size_t{0} : std::size_t{1}; });
-}
 
 constexpr bool linear[] = {
 #define WEFT_LINEAR(Op, function) Op::linear,
@@ -23,6 +20,10 @@ constexpr const char* binary_names[] = {
     WEFT_BINARY_OPS(WEFT_NAME)
 #undef WEFT_NAME
 };
+
+const PointwiseKernels& kernels(Backend* backend, const char* who) {
+  return backend ? backend->table<PointwiseKernels>(who) : WEFT_FOR_ISA(pointwise_kernels);
+}
 
 }  // namespace
 
@@ -44,13 +45,14 @@ Action action_of(UnaryOp op) {
   return t.homogeneous ? Action::pointwise_homogeneous : Action::pointwise_any;
 }
 
-const UnaryKernel& kernel(UnaryOp op, DType dtype) {
-  return WEFT_FOR_ISA(pointwise_kernels).unary[static_cast<int>(op)][column(dtype, traits(op).name)];
+const UnaryKernel& kernel(UnaryOp op, DType dtype, Backend* backend) {
+  const char* who = traits(op).name;
+  return kernels(backend, who).unary[static_cast<int>(op)][float_column(dtype, who)];
 }
 
-const BinaryKernel& kernel(BinaryOp op, DType dtype) {
-  return WEFT_FOR_ISA(pointwise_kernels)
-      .binary[static_cast<int>(op)][column(dtype, binary_names[static_cast<int>(op)])];
+const BinaryKernel& kernel(BinaryOp op, DType dtype, Backend* backend) {
+  const char* who = binary_names[static_cast<int>(op)];
+  return kernels(backend, who).binary[static_cast<int>(op)][float_column(dtype, who)];
 }
 
 template <>
@@ -70,15 +72,15 @@ Var unary(UnaryOp op, const Var& x, double p) {
   if (op == UnaryOp::Abs)
     for (int i = 0; i < type.size(); ++i)
       if (type[i].kind == Kind::sign_monomial) type[i].kind = Kind::permutation;
-  const UnaryKernel& k = kernel(op, in.dtype());
   const Tensor y = x.tape().empty(in.shape(), in.dtype());
-  k.forward(in.raw(), y.raw(), in.numel(), p);
-  return x.tape().record(traits(op).name, y, type, {x}, [k = k.vjp, op, p](Backward& b) {
+  kernel(op, in.dtype(), in.backend()).forward(in.raw(), y.raw(), in.numel(), p);
+  return x.tape().record(traits(op).name, y, type, {x}, [op, p](Backward& b) {
     const GradSlot g = b.grad(0);
     // An op whose derivative follows from its output does not need its input to be unchanged.
     const Tensor& out = b.output();
     const void* in = traits(op).from_output ? out.raw() : b.input(0).raw();
-    k(in, out.raw(), b.cotangent().raw(), g.tensor.raw(), g.beta != 0, out.numel(), p);
+    kernel(op, out.dtype(), out.backend())
+        .vjp(in, out.raw(), b.cotangent().raw(), g.tensor.raw(), g.beta != 0, out.numel(), p);
   });
 }
 
@@ -91,10 +93,9 @@ Var binary(BinaryOp op, const Var& a, const Var& b) {
     throw DtypeError("[{}] dtypes {} and {} differ", name, weft::name(ta.dtype()), weft::name(tb.dtype()));
   require_equal(name, a.name(), a.type(), b.name(), b.type());
   if (!linear[static_cast<int>(op)]) require(Action::mix, name, a.name(), a.type());
-  const BinaryKernel& k = kernel(op, ta.dtype());
   const Tensor y = a.tape().empty(ta.shape(), ta.dtype());
-  k.forward(ta.raw(), tb.raw(), y.raw(), y.numel());
-  return a.tape().record(name, y, a.type(), {a, b}, [k = k.vjp, op](Backward& back) {
+  kernel(op, ta.dtype(), ta.backend()).forward(ta.raw(), tb.raw(), y.raw(), y.numel());
+  return a.tape().record(name, y, a.type(), {a, b}, [op](Backward& back) {
     // A linear op reads no saved value, so its inputs may have changed.
     const bool reads = !linear[static_cast<int>(op)];
     const void* pa = reads ? back.input(0).raw() : back.cotangent().raw();
@@ -103,8 +104,9 @@ Var binary(BinaryOp op, const Var& a, const Var& b) {
     for (int i = 0; i < 2; ++i) {  // one after the other: a and b may be the same variable
       if (!back.wants(i)) continue;
       const GradSlot g = back.grad(i);
-      k(pa, pb, gy.raw(), gy.raw(), i == 0 ? g.tensor.raw() : nullptr, g.beta != 0, i == 1 ? g.tensor.raw() : nullptr,
-        g.beta != 0, gy.numel());
+      kernel(op, gy.dtype(), gy.backend())
+          .vjp(pa, pb, gy.raw(), gy.raw(), i == 0 ? g.tensor.raw() : nullptr, g.beta != 0,
+               i == 1 ? g.tensor.raw() : nullptr, g.beta != 0, gy.numel());
     }
   });
 }

@@ -24,9 +24,10 @@ Var unary(UnaryOp op, const Var& x, double p);
 /// y = f(a, b). Throws ShapeError for different shapes.
 Var binary(BinaryOp op, const Var& a, const Var& b);
 
-/// The kernels behind them for the current instruction set: [0] float32, [1] float64.
-const UnaryKernel& kernel(UnaryOp op, DType dtype);
-const BinaryKernel& kernel(BinaryOp op, DType dtype);
+/// The kernels behind them: those of a device, or for the current instruction set where `backend` is null. float32 and
+/// float64; throw DtypeError for others.
+const UnaryKernel& kernel(UnaryOp op, DType dtype, Backend* backend = nullptr);
+const BinaryKernel& kernel(BinaryOp op, DType dtype, Backend* backend = nullptr);
 
 /// y = f(y) on neighbours with the default parameter, by the calling thread: what a product's epilogue takes.
 template <class T>

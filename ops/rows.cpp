@@ -1,5 +1,6 @@
 #include "weft/ops/rows.h"
 
+#include "weft/core/backend.h"
 #include "weft/core/isa.h"
 #include "weft/groups/rules.h"
 
@@ -54,10 +55,9 @@ Type infer(RowOp op, const Var& x, int axis) {
 
 const char* name(RowOp op) { return traits(op).name; }
 
-const RowKernel& kernel(RowOp op, DType dtype) {
-  const std::size_t column =
-      with_float(dtype, traits(op).name, [](auto t) { return sizeof(t) == 4 ? std::size_t{0} : std::size_t{1}; });
-  return WEFT_FOR_ISA(row_kernels).op[static_cast<int>(op)][column];
+const RowKernel& kernel(RowOp op, DType dtype, Backend* backend) {
+  const RowKernels& kernels = backend ? backend->table<RowKernels>(name(op)) : WEFT_FOR_ISA(row_kernels);
+  return kernels.op[static_cast<int>(op)][float_column(dtype, name(op))];
 }
 
 Var rows(RowOp op, const Var& x, int axis) {
@@ -74,16 +74,15 @@ Var rows(RowOp op, const Var& x, int axis) {
     shape = in.shape().sub(0, a);
     for (int i = a + 1; i < in.rank(); ++i) shape.push_back(in.dim(i));
   }
-  const RowKernel& k = kernel(op, in.dtype());
   const Tensor y = x.tape().empty(shape, in.dtype());
-  k.forward(s, in.raw(), y.raw());
-  return x.tape().record(name(op), y, type, {x}, [k = k.vjp, op, s](Backward& b) {
+  kernel(op, in.dtype(), in.backend()).forward(s, in.raw(), y.raw());
+  return x.tape().record(name(op), y, type, {x}, [op, s](Backward& b) {
     const GradSlot g = b.grad(0);
     const Tensor& gy = b.cotangent();
     // Sums read no saved value at all.
     const void* out = traits(op).reduces ? gy.raw() : b.output().raw();
     const void* in = traits(op).from_output ? out : b.input(0).raw();
-    k(s, in, out, gy.raw(), g.tensor.raw(), g.beta != 0);
+    kernel(op, gy.dtype(), gy.backend()).vjp(s, in, out, gy.raw(), g.tensor.raw(), g.beta != 0);
   });
 }
 

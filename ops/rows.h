@@ -11,7 +11,8 @@ namespace weft {
 /// Throws ShapeError for an axis that is not there or is empty, TypeError where the axis' group does not allow it.
 Var rows(RowOp op, const Var& x, int axis);
 
-const RowKernel& kernel(RowOp op, DType dtype);
+/// As for pointwise operations (ops/pointwise.h).
+const RowKernel& kernel(RowOp op, DType dtype, Backend* backend = nullptr);
 const char* name(RowOp op);
 
 #define WEFT_FUNCTION(Op, function) \

@@ -5,20 +5,19 @@
 
 #include <doctest/doctest.h>
 
+#include "weft/core/arena.h"
 #include "weft/core/device.h"
 #include "weft/core/gemm.h"
 #include "weft/core/random.h"
-#include "weft/cuda/device_arena.h"
 #include "weft/cuda/errors.h"
 #include "weft/cuda/gemm_plan.h"
 
 using namespace weft;
-using cuda::DeviceArena;
 
 namespace {
 
 /// Hands out addresses of a device that has `size` bytes; none of them is memory.
-class CountedMemory : public cuda::MemorySource {
+class CountedMemory : public MemorySource {
  public:
   explicit CountedMemory(std::size_t size_) : size(size_) {}
   void* allocate(std::size_t bytes) override {
@@ -36,6 +35,11 @@ class CountedMemory : public cuda::MemorySource {
     if (block != blocks.end()) blocks.erase(block);
     used -= bytes;
   }
+  std::size_t alignment() const override { return unit; }
+  std::size_t smallest_chunk() const override { return std::size_t{32} << 20; }
+  Backend* backend() const override { return nullptr; }
+
+  static constexpr std::size_t unit = 256;
   std::size_t size, used = 0, wrong = 0;
   int calls = 0;
 
@@ -44,20 +48,20 @@ class CountedMemory : public cuda::MemorySource {
   std::map<std::uintptr_t, std::size_t> blocks;
 };
 
-constexpr std::size_t mib = std::size_t{1} << 20, chunk = DeviceArena::smallest_chunk;
+constexpr std::size_t mib = std::size_t{1} << 20, chunk = 32 * mib;
 
 }  // namespace
 
-TEST_CASE("device arena: the second step allocates nothing and sees the same addresses") {
+TEST_CASE("arena of a device: the second step allocates nothing and sees the same addresses") {
   CountedMemory memory(64 * chunk);
   {
-    DeviceArena arena(memory);
+    Arena arena(memory);
     std::vector<void*> before;
     for (int step = 0; step < 3; ++step) {
       std::vector<void*> now;
       for (std::size_t bytes : {std::size_t{1}, 20 * mib, 30 * mib, std::size_t{257}, 90 * mib})
         now.push_back(arena.allocate(bytes));
-      for (void* p : now) CHECK(reinterpret_cast<std::uintptr_t>(p) % DeviceArena::alignment == 0);
+      for (void* p : now) CHECK(reinterpret_cast<std::uintptr_t>(p) % CountedMemory::unit == 0);
       if (step > 0) CHECK(now == before);
       before = now;
       CHECK(arena.used() == 256 + 140 * mib + 512);
@@ -73,11 +77,11 @@ TEST_CASE("device arena: the second step allocates nothing and sees the same add
   CHECK(memory.wrong == 0);
 }
 
-TEST_CASE("device arena: scratch is given back, and what lies under it stays") {
+TEST_CASE("arena of a device: scratch is given back, and what lies under it stays") {
   CountedMemory memory(64 * chunk);
-  DeviceArena arena(memory);
+  Arena arena(memory);
   arena.allocate(1000);
-  const DeviceArena::Mark mark = arena.mark();
+  const Arena::Mark mark = arena.mark();
   void* first = arena.allocate(40 * mib);
   const std::size_t used = arena.used();
   arena.rewind(mark);
@@ -87,9 +91,9 @@ TEST_CASE("device arena: scratch is given back, and what lies under it stays") {
   CHECK(arena.peak() == used);
 }
 
-TEST_CASE("device arena: a nearly full device gives what is left, and a full one leaves the arena as it was") {
+TEST_CASE("arena of a device: a nearly full device gives what is left, and a full one leaves the arena as it was") {
   CountedMemory memory(2 * chunk + chunk / 4 * 3);
-  DeviceArena arena(memory);
+  Arena arena(memory);
   arena.allocate(chunk);
   void* rest = arena.allocate(chunk + chunk / 2);  // a doubled chunk would not fit, this does
   CHECK(arena.reserved() == 2 * chunk + chunk / 2);

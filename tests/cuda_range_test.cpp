@@ -124,7 +124,8 @@ void check_update(UpdateRule::Kind kind) {
       }
       if (bad) grads.data[n / 2] = std::numeric_limits<T>::infinity();
       int spoiled = 0;
-      const Update<Rule<T>, T> body{Rule<T>(rule, 0.1, 3), values.data, grads.data, m.data, v.data, &spoiled};
+      const Rule<T> constants(rule, 0.1, 3);
+      const Update<Rule<T>, T> body{&constants, values.data, grads.data, m.data, v.data, &spoiled};
       run(body, body.plan(n));
       const bool finite = update_range<T>(rule, 0.1, 3, n, values2.data, grads.data, m2.data, v2.data);
       CHECK(finite == !bad);

@@ -2,14 +2,13 @@
 // CPU's tables.
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include <doctest/doctest.h>
 
 #include "weft/core/random.h"
+#include "weft/cuda/emulated.h"
 #include "weft/cuda/rows_loop.h"
 #include "weft/ops/rows.h"
 #include "weft/ops/rows_kernels.h"
@@ -18,69 +17,6 @@ using namespace weft;
 using namespace weft::cuda;
 
 namespace {
-
-/// One number for each lane of a warp.
-template <class T>
-struct OfLanes {
-  std::array<T, warp_size> x;
-
-  bool agree() const {
-    for (const T& other : x)
-      if (std::memcmp(&other, x.data(), sizeof(T)) != 0) return false;
-    return true;
-  }
-};
-
-/// What a shuffle gives every lane.
-struct LockstepShuffle {
-  template <class T>
-  OfLanes<T> operator()(const OfLanes<T>& value, int distance) const {
-    OfLanes<T> partner;
-    for (int lane = 0; lane < warp_size; ++lane)
-      partner.x[static_cast<std::size_t>(lane)] = value.x[static_cast<std::size_t>(lane ^ distance)];
-    return partner;
-  }
-};
-
-template <class Fold>
-struct InEveryLane {
-  Fold fold;
-  template <class T>
-  OfLanes<T> operator()(const OfLanes<T>& a, const OfLanes<T>& b) const {
-    OfLanes<T> c;
-    for (std::size_t lane = 0; lane < warp_size; ++lane) c.x[lane] = fold(a.x[lane], b.x[lane]);
-    return c;
-  }
-};
-
-/// `Warps` warps in lock step: 1 is Warp, more are Block. `backwards` runs the lanes of each() in the other order: a
-/// body in which one lane reads what another writes would show.
-template <int Warps>
-struct Emulated {
-  static constexpr int lanes = Warps * warp_size;
-  bool backwards;
-
-  template <class F>
-  void each(std::int64_t n, const F& f) const {
-    for (int l = 0; l < lanes; ++l)
-      for (std::int64_t i = backwards ? lanes - 1 - l : l; i < n; i += lanes) f(i);
-  }
-  template <class T, class F, class Fold>
-  T fold(std::int64_t n, T start, const F& f, const Fold& fold) const {
-    OfLanes<T> of_warp;
-    for (int w = 0; w < Warps; ++w) {
-      OfLanes<T> parts;
-      for (int l = 0; l < warp_size; ++l)
-        parts.x[static_cast<std::size_t>(l)] = lane_part<lanes>(w * warp_size + l, n, start, f, fold);
-      const OfLanes<T> all = butterfly<warp_size>(parts, LockstepShuffle{}, InEveryLane<Fold>{fold});
-      REQUIRE(all.agree());
-      for (std::size_t l = static_cast<std::size_t>(w); l < warp_size; l += Warps) of_warp.x[l] = all.x[0];
-    }
-    const OfLanes<T> all = butterfly<Warps>(of_warp, LockstepShuffle{}, InEveryLane<Fold>{fold});
-    REQUIRE(all.agree());
-    return all.x[0];
-  }
-};
 
 template <class T>
 constexpr double tolerance = sizeof(T) == 4 ? 2e-6 : 1e-14;

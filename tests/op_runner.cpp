@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "weft/autograd/gradcheck.h"
+#include "weft/core/backend.h"
 #include "weft/groups/element.h"
 #include "weft/groups/space.h"
 #include "weft/ops/act.h"
@@ -200,6 +201,48 @@ std::string check_refusal(const OpCase& c, Key key) {
   if (!(worst > 1e-4))
     return fmt::format("{}: refused, but no random element breaks equivariance ({:.3g})", c.name, worst);
   return {};
+}
+
+namespace {
+
+/// The value, then the gradient of every input, for one cotangent.
+std::vector<std::vector<double>> step_on(const OpCase& c, const Inputs& in, Tape& tape, DType dtype, Key key) {
+  std::vector<Var> vars;
+  std::vector<std::vector<double>> out;
+  for (std::size_t i = 0; i < in.values.size(); ++i) {
+    const std::string_view name = c.space.empty() ? std::string_view{} : std::string_view(c.tensors[i]);
+    vars.push_back(tape.leaf(in.values[i].to(dtype).on(tape.backend()), in.types[i], name));
+  }
+  const Var y = c.run(tape, vars);
+  const Tensor cotangent = Tensor::zeros(y.shape(), DType::f64);
+  fill_normal(cotangent, key.at("cotangent"));
+  const Tensor rounded = cotangent.to(dtype);
+  tape.backward({&y, 1}, {&rounded, 1});
+  out.push_back(numbers(y.value().on(nullptr)));
+  for (const Var& x : vars) out.push_back(numbers(tape.grad(x).value().on(nullptr)));
+  return out;
+}
+
+}  // namespace
+
+std::string check_device(const OpCase& c, Key key, Backend& backend) try {
+  if (!c.refusal.empty()) return {};
+  const Space space = c.space.empty() ? Space() : Space::parse(c.space);
+  const Inputs in = inputs_of(c, space, key, true);
+  for (const DType dtype : {DType::f64, DType::f32}) {
+    Arena host, memory(backend.memory());
+    Tape here(host), there(memory);
+    const auto expected = step_on(c, in, here, dtype, key), got = step_on(c, in, there, dtype, key);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      if (const double e = relative_error(got[i], expected[i]); !(e < (dtype == DType::f64 ? 1e-12 : 1e-5)))
+        return fmt::format("{}: {} of {} differ on the device by {:.3g}", c.name, i ? "gradients" : "values",
+                           name(dtype), e);
+    there.reset();
+    if (step_on(c, in, there, dtype, key) != got) return fmt::format("{}: a second step has other bits", c.name);
+  }
+  return {};
+} catch (const Error& error) {
+  return fmt::format("{}: unexpected {}", c.name, error.what());
 }
 
 std::string check_all(const OpCase& c, Key key) {

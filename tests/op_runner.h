@@ -20,7 +20,11 @@ std::string check_equivariance(const OpCase& c, Key key);
 /// equivariance.
 std::string check_refusal(const OpCase& c, Key key);
 
-/// All modes that apply to the case.
+/// Values and gradients on a device against the CPU's, in float64 (1e-12) and float32 (1e-5), without and with types;
+/// a second step sees the same bits. Refusals need no device.
+std::string check_device(const OpCase& c, Key key, Backend& backend);
+
+/// All modes that apply to the case on the CPU.
 std::string check_all(const OpCase& c, Key key);
 
 /// Largest |a - b| over the largest |expected|.

@@ -40,9 +40,9 @@ command -v ninja >/dev/null && generator=(-G Ninja)
 step configure cmake -S . -B "$build" "${generator[@]}" "${settings[@]}" || exit 1
 step build cmake --build "$build" -j "$(nproc)" --target weft_cuda_tests weft_cuda_library_test weft_cuda_support || exit 1
 
-tests=$build/tests/cuda_device/weft_cuda_tests
-step library "$build/tests/cuda_device/weft_cuda_library_test"
-step support "$build/tests/cuda_device/weft_cuda_support"
+tests=$build/tests/device/weft_cuda_tests
+step library "$build/tests/device/weft_cuda_library_test"
+step support "$build/tests/device/weft_cuda_support"
 for area in memory pointwise rows update random gemm; do
   step "$area" "$tests" --source-file="*/${area}_test.cpp"
 done

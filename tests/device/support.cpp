@@ -27,6 +27,10 @@ void line(const char* family, const char* op, std::initializer_list<bool> cells)
 bool whole(const UnaryKernel& k) { return k.forward && k.vjp; }
 bool whole(const BinaryKernel& k) { return k.forward && k.vjp; }
 bool whole(const RowKernel& k) { return k.forward && k.vjp; }
+template <class T>
+bool whole(const DeviceUpdate<T>& k) {
+  return k.constants && k.run;
+}
 
 }  // namespace
 
@@ -58,7 +62,7 @@ int main() {
     const auto on_cpu = [&]<class T>(T* none) { return update_range<T>(rule, 0.1, 1, 0, none, none, none, none); };
     line("update", name(rule.kind),
          {on_cpu(static_cast<float*>(nullptr)), on_cpu(static_cast<double*>(nullptr)),
-          cuda::update_kernels.of_float[i] != nullptr, cuda::update_kernels.of_double[i] != nullptr});
+          whole(cuda::update_kernels.of_float[i]), whole(cuda::update_kernels.of_double[i])});
   }
 
   std::printf("\n%-8s %-14s %-8s %-8s\n", "family", "op", "cuda f32", "cuda f64");

@@ -1,4 +1,4 @@
-// Runs the tests on cuda:0, or says how many were skipped and why.
+// The tests of devices, on cuda:0; without it, says how many were skipped and why.
 
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <cstdio>
@@ -6,7 +6,15 @@
 
 #include <doctest/doctest.h>
 
-#include "weft/core/device.h"
+#include "weft/tests/device/device_under_test.h"
+
+namespace weft::testing {
+
+Backend& device() { return *backend_of({Device::Kind::cuda, 0}); }
+
+std::int64_t many(std::int64_t n) { return n; }
+
+}  // namespace weft::testing
 
 int main(int argc, char** argv) {
   const std::string refusal = weft::device_refusal(weft::parse_device("cuda"), weft::cuda_state());

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include "weft/cuda/blas.h"
-#include "weft/cuda/kernels.h"
 #include "weft/cuda/memory.h"
 
 using namespace weft;
@@ -33,11 +32,4 @@ TEST_CASE("streams are made on devices that are there, and used before anything 
   CHECK_THROWS_WITH_AS(cuda::Stream{last}, device_refusal(last, cuda_state()).c_str(), DeviceError);
   CHECK_THROWS_WITH_AS(cuda::current_stream(), "[stream] no stream is in use by this thread; make a UseStream first",
                        UsageError);
-}
-
-TEST_CASE("what no kernel takes is refused before anything is launched") {
-  CHECK_THROWS_WITH_AS(cuda::copy_strided(nullptr, nullptr, DType::f32, {9, {}, {}, {}}),
-                       "[copy] rank 9; allowed: 0 to 8", UsageError);
-  CHECK_THROWS_AS(cuda::kernel(UnaryOp::Tanh, DType::i32), DtypeError);
-  CHECK_THROWS_AS(cuda::fill_normal(nullptr, DType::u8, 1, Key(1, "nobody")), DtypeError);
 }

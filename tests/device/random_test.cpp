@@ -2,8 +2,7 @@
 #include <bit>
 #include <numeric>
 
-#include "weft/cuda/kernels.h"
-#include "weft/tests/cuda_device/gpu.h"
+#include "weft/tests/device/device_under_test.h"
 
 using namespace weft;
 using namespace weft::testing;
@@ -24,18 +23,18 @@ std::int64_t ulps(T a, T b) {
 template <class T>
 void check() {
   const Key key = Key(5, "cuda random").at(9);
-  Gpu gpu;
-  for (std::int64_t n : {0, 1, 3, 4, 1001, 5000002})
+  OnDevice there;
+  for (std::int64_t n : {std::int64_t{0}, std::int64_t{1}, std::int64_t{3}, std::int64_t{4}, many(5000002)})
     for (int shift : {0, 1}) {
-      gpu.arena.reset();
+      there.arena.reset();
       const Tensor expected = Tensor::zeros({n}, dtype_of<T>);
-      T* y = gpu.up<T>(expected, shift);
+      T* y = there.up<T>(expected, shift);
       fill_uniform(expected, key, -2, 3);
-      cuda::fill_uniform(y, dtype_of<T>, n, key, -2, 3);
-      CHECK(same_bits(gpu.down(y, {n}), expected));
+      fill_uniform(there.view(y, n), key, -2, 3);
+      CHECK(same_bits(there.down(y, {n}), expected));
       fill_normal(expected, key);
-      cuda::fill_normal(y, dtype_of<T>, n, key);
-      const Tensor got = gpu.down(y, {n});
+      fill_normal(there.view(y, n), key);
+      const Tensor got = there.down(y, {n});
       std::int64_t worst = 0;
       for (std::int64_t i = 0; i < n; ++i) worst = std::max(worst, ulps(got.data<T>()[i], expected.data<T>()[i]));
       // Double's log errs by 1 on either side, sine and cosine by 2: see docs/cuda.md.
@@ -53,11 +52,11 @@ TEST_CASE("uniform numbers of the device are the CPU's, normal ones up to the la
 TEST_CASE("the device's words give the CPU's permutation") {
   const Key key(6, "cuda permutation");
   const std::int64_t n = 100001;
-  Gpu gpu;
-  auto* words = gpu.arena.allocate_array<std::uint64_t>(n);
-  cuda::permutation_words(words, n, key);
+  OnDevice there;
+  auto* words = there.arena.allocate_array<std::uint64_t>(n);
+  there.backend.table<RandomKernels>("permutation").permutation_words(words, n, key.seed, key.purpose);
   std::vector<std::uint64_t> host(n);
-  gpu.staging.download(host.data(), words, n * sizeof(std::uint64_t));
+  there.backend.download(host.data(), words, n * sizeof(std::uint64_t));
   std::vector<std::int32_t> order(n);
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {

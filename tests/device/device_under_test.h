@@ -1,45 +1,55 @@
 #pragma once
-// What every test on a device needs.
+// What every test of a device needs. The same tests run on an emulated device and, where there is one, on a GPU.
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "weft/core/arena.h"
+#include "weft/core/backend.h"
+#include "weft/core/device_kernels.h"
 #include "weft/core/random.h"
 #include "weft/core/tensor.h"
-#include "weft/cuda/memory.h"
 
 namespace weft::testing {
 
-/// cuda:0, its memory, and ways there and back.
-struct Gpu {
-  cuda::Stream stream{parse_device("cuda")};
-  cuda::UseStream use{stream};
-  cuda::DeviceMemory memory{stream};
-  cuda::DeviceArena arena{memory};
-  cuda::Staging staging{stream};
+/// The device under test.
+Backend& device();
+/// n on a GPU; few enough numbers for an emulation, which is slow.
+std::int64_t many(std::int64_t n);
+
+/// Memory of the device, and ways there and back.
+struct OnDevice {
+  Backend& backend = device();
+  Arena arena{backend.memory()};
 
   /// The tensor's numbers, `shift` numbers behind an aligned address.
   template <class T>
   T* up(const Tensor& t, int shift = 0) {
     T* p = arena.allocate_array<T>(static_cast<std::size_t>(t.numel() + shift)) + shift;
-    staging.upload(p, t.data<T>(), t.bytes());
+    backend.upload(p, t.data<T>(), t.bytes());
     return p;
   }
   template <class T>
   Tensor down(const T* p, const Shape& shape) {
     const Tensor t = Tensor::zeros(shape, dtype_of<T>);
-    staging.download(t.raw(), p, t.bytes());
+    backend.download(t.raw(), p, t.bytes());
     return t;
+  }
+  /// n numbers of the device as a tensor.
+  template <class T>
+  Tensor view(T* p, std::int64_t n) {
+    return Tensor::view_of(p, {n}, dtype_of<T>, {}, &backend);
   }
 };
 
 template <class T>
 Tensor normals_of(const Shape& shape, std::uint64_t seed) {
   const Tensor t = Tensor::zeros(shape, dtype_of<T>);
-  fill_normal(t, Key(seed, "cuda device"));
+  fill_normal(t, Key(seed, "device"));
   return t;
 }
 

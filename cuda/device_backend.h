@@ -1,0 +1,29 @@
+#pragma once
+
+#include "weft/core/backend.h"
+
+namespace weft::cuda::inline WEFT_ISA {
+
+/// One product as BLAS has it: column-major, C [m, n] = op(A) op(B) + beta C.
+struct BlasProduct {
+  std::int64_t m, n, k, batch;
+  bool transpose_a, transpose_b;
+  const void* a;
+  std::int64_t lda, stride_a;
+  const void* b;
+  std::int64_t ldb, stride_b;
+  void* c;
+  std::int64_t ldc, stride_c;
+  bool accumulate;  ///< beta is 1, else 0
+};
+
+/// A backend with the kernels of this folder: a GPU, or its emulation in the tests.
+class DeviceBackend : public Backend {
+ public:
+  virtual void blas_product(const BlasProduct& product, bool is_double) = 0;
+
+ protected:
+  DeviceBackend();
+};
+
+}  // namespace weft::cuda::inline WEFT_ISA

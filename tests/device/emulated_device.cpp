@@ -1,0 +1,114 @@
+// Compiled with the kernels' sources as C++ (WEFT_ISA=emulated).
+
+#include "weft/tests/device/emulated_device.h"
+
+#include <cstring>
+#include <map>
+#include <new>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "weft/cuda/device_backend.h"
+#include "weft/cuda/emulated.h"
+
+namespace weft {
+namespace {
+
+std::map<void*, std::size_t> blocks;
+int unlocked = 0;
+
+void protect(int protection) {
+  for (const auto& [p, bytes] : blocks)
+    if (mprotect(p, bytes, protection) != 0) throw DeviceError("[emulated] mprotect: {}", std::strerror(errno));
+}
+
+std::size_t whole_pages(std::size_t bytes) {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return (bytes + page - 1) / page * page;
+}
+
+class LockedMemory final : public MemorySource {
+ public:
+  explicit LockedMemory(Backend& backend) : backend_(backend) {}
+  void* allocate(std::size_t bytes) override {
+    bytes = whole_pages(bytes);
+    void* p =
+        mmap(nullptr, bytes, unlocked > 0 ? PROT_READ | PROT_WRITE : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) throw OutOfDeviceMemory(backend_.device(), bytes, {});
+    blocks[p] = bytes;
+    return p;
+  }
+  void release(void* p, std::size_t bytes) noexcept override {
+    blocks.erase(p);
+    munmap(p, whole_pages(bytes));
+  }
+  std::size_t alignment() const override { return 256; }
+  std::size_t smallest_chunk() const override { return std::size_t{1} << 20; }
+  Backend* backend() const override { return &backend_; }
+
+ private:
+  Backend& backend_;
+};
+
+}  // namespace
+
+namespace cuda::inline WEFT_ISA {
+
+Unlocked::Unlocked() {
+  if (unlocked++ == 0) protect(PROT_READ | PROT_WRITE);
+}
+Unlocked::~Unlocked() {
+  if (--unlocked == 0) protect(PROT_NONE);
+}
+
+namespace {
+
+/// C = op(A) op(B) + beta C in columns: what cuBLAS promises.
+template <class T>
+void product(const BlasProduct& p) {
+  const auto *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b);
+  auto* c = static_cast<T*>(p.c);
+  for (std::int64_t item = 0; item < p.batch; ++item, a += p.stride_a, b += p.stride_b, c += p.stride_c)
+    for (std::int64_t j = 0; j < p.n; ++j)
+      for (std::int64_t i = 0; i < p.m; ++i) {
+        double sum = 0;
+        for (std::int64_t l = 0; l < p.k; ++l)
+          sum += static_cast<double>(p.transpose_a ? a[l + i * p.lda] : a[i + l * p.lda]) *
+                 static_cast<double>(p.transpose_b ? b[j + l * p.ldb] : b[l + j * p.ldb]);
+        T& to = c[i + j * p.ldc];
+        to = static_cast<T>(sum) + (p.accumulate ? to : T(0));
+      }
+}
+
+class EmulatedDevice final : public DeviceBackend {
+ public:
+  Device device() const override { return {Device::Kind::cuda, 0}; }
+  MemorySource& memory() override { return memory_; }
+  void upload(void* to, const void* from, std::size_t bytes) override {
+    const Unlocked open;
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+  void download(void* to, const void* from, std::size_t bytes) override { upload(to, from, bytes); }
+  void synchronise() override {}
+  void blas_product(const BlasProduct& p, bool is_double) override {
+    if (p.lda < (p.transpose_a ? p.k : p.m) || p.ldb < (p.transpose_b ? p.n : p.k) || p.ldc < p.m)
+      throw UsageError("[emulated] a leading dimension that cuBLAS refuses");
+    const Unlocked open;
+    is_double ? product<double>(p) : product<float>(p);
+  }
+
+ private:
+  void make_current() override {}
+  LockedMemory memory_{*this};
+};
+
+}  // namespace
+}  // namespace cuda::inline WEFT_ISA
+
+namespace testing {
+
+std::shared_ptr<Backend> make_emulated_device() { return std::make_shared<cuda::EmulatedDevice>(); }
+
+}  // namespace testing
+}  // namespace weft

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <memory>
+
+#include "weft/core/backend.h"
+
+namespace weft::testing {
+
+/// A device that the host emulates (cuda/emulated.h), with all kernels that a GPU has. Its memory is the host's, but
+/// locked: whoever touches it from elsewhere than a kernel or a copy crashes.
+std::shared_ptr<Backend> make_emulated_device();
+
+}  // namespace weft::testing

@@ -1,0 +1,18 @@
+// The tests of devices, on an emulated one.
+
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include "weft/tests/device/device_under_test.h"
+#include "weft/tests/device/emulated_device.h"
+
+namespace weft::testing {
+
+Backend& device() {
+  static const std::shared_ptr<Backend> emulated = make_emulated_device();
+  return *emulated;
+}
+
+std::int64_t many(std::int64_t n) { return std::min<std::int64_t>(n, 3000); }
+
+}  // namespace weft::testing
