@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "weft/core/backend.h"
-
 namespace weft {
 
 Tape& Var::tape() const {
@@ -42,9 +40,7 @@ Tape::Slot& Tape::slot(const Var& x) {
 
 Var Tape::add_slot(const Tensor& value, const Type& type, std::string_view name) {
   if (!value.defined()) throw AutogradError("[tape] tensor '{}' is undefined", name);
-  if (value.backend() != backend())
-    throw DeviceError("[tape] tensor '{}' lies on {}, this step runs on {}; give a copy: Tensor::on()", name,
-                      device_of(value.backend()).str(), device_of(backend()).str());
+  value.require_on(backend(), "tape", name);
   if (type.rank() != value.rank())
     throw ShapeError("[tape] tensor '{}' of shape {} has {} axes, its type {} has {}", name, value.shape().str(),
                      value.rank(), type.str(), type.rank());

@@ -67,6 +67,12 @@ void Tensor::not_here() const {
                     shape_.str(), backend_->device().str());
 }
 
+void Tensor::require_on(Backend* backend, std::string_view who, std::string_view name) const {
+  if (backend_ != backend)
+    throw DeviceError("[{}] tensor '{}' lies on {}, this step runs on {}; give a copy: Tensor::on()", who, name,
+                      device_of(backend_).str(), device_of(backend).str());
+}
+
 Tensor Tensor::slice(std::int64_t begin, std::int64_t end) const {
   if (rank() == 0 || begin < 0 || begin > end || end > dim(0))
     throw ShapeError("[slice] [{}, {}) of a tensor of shape {}", begin, end, shape_.str());

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "weft/core/arena.h"
 #include "weft/core/dtype.h"
@@ -38,6 +39,8 @@ class Tensor {
 
   /// Whose kernels read it; null for the CPU.
   Backend* backend() const { return backend_; }
+  /// For `who`, whose step runs on `backend`: throws DeviceError when the tensor, called `name`, lies elsewhere.
+  void require_on(Backend* backend, std::string_view who, std::string_view name) const;
 
   /// For the CPU. Throws DtypeError when T is not the tensor's dtype, DeviceError when it lies on a device.
   template <class T>
