@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
+#include "weft/autograd/outer_bodies.h"
 #include "weft/core/gemm.h"
-#include "weft/core/parallel.h"
+#include "weft/core/loop.h"
 
 namespace weft {
 
@@ -45,7 +46,15 @@ void form_all(const OuterGradient& gradient, const Tensor& to) {
 void form_all(const OuterSum& sum, double beta, const Tensor& to) {
   with_float(sum.dtype, "outer_sum", [&](auto tag) {
     using T = decltype(tag);
-    T* data = to.data<T>();
+    T* data = to.address<T>();
+    if (Backend* device = to.backend()) {
+      const auto side = [](const OuterSum::Side& s) {
+        return typename FormOuter<T>::Side{static_cast<const T*>(s.data), s.stride, s.first, s.second};
+      };
+      return loop(
+          device, sum.numel(), 1,
+          FormOuter<T>{sum.n2, sum.rows, sum.columns, sum.rank, side(sum.left), side(sum.right), data, beta != 0});
+    }
     parallel_blocks(sum.numel(), outer_grain(sum), [&](std::int64_t begin, std::int64_t end) {
       form<T>(sum, begin, end, static_cast<T>(beta), data + begin);
     });

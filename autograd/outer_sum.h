@@ -45,9 +45,9 @@ void form(const OuterSum& sum, std::int64_t begin, std::int64_t end, T beta, T* 
 template <class T>
 void form(const OuterGradient& gradient, std::int64_t begin, std::int64_t end, T* to);
 
-/// gradient = the whole list, by all threads.
+/// gradient = the whole list, by all threads, or on the device where `to` and the factors lie.
 void form_all(const OuterGradient& gradient, const Tensor& to);
-/// to = beta to + the first sum, by all threads.
+/// to = beta to + the first sum, likewise; beta is 0 or 1.
 void form_all(const OuterSum& sum, double beta, const Tensor& to);
 
 }  // namespace weft
