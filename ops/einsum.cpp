@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 
-#include "weft/core/gemm.h"
 #include "weft/ops/strided.h"
 
 namespace weft {
@@ -142,10 +141,19 @@ Group merge(std::span<const int> order, const Labelled* const (&views)[3], Sizes
   return g;
 }
 
+/// Multiplications from which on several matrix products pay, and from which on packing for one does. A device starts
+/// a dot product per number sooner than a second kernel.
+struct Thresholds {
+  double calls, packing;
+};
+Thresholds thresholds(const Arena& scratch) {
+  return scratch.backend() ? Thresholds{4e6, 1e6} : Thresholds{20000, 4096};
+}
+
 /// out = beta out + Σ a b by matrix products; see direct_product. The views are compact.
 template <class T>
-bool matrix_product(const Labelled& a, const Labelled& b, const Labelled& out, Sizes sizes, T beta,
-                    const GemmEpilogue<T>& epilogue) {
+bool matrix_product(Arena& scratch, const Labelled& a, const Labelled& b, const Labelled& out, Sizes sizes, T beta,
+                    const ProductEpilogue<T>& epilogue) {
   const std::uint32_t ma = a.mask(), mb = b.mask(), mo = out.mask();
   if (((ma ^ mb) & ~mo) || (mo & ~(ma | mb))) return false;  // a sum within one factor, or a broadcast
   const std::uint32_t batch = ma & mb & mo, summed = ma & mb & ~mo;
@@ -165,7 +173,7 @@ bool matrix_product(const Labelled& a, const Labelled& b, const Labelled& out, S
   const double work = static_cast<double>(g.size * m.size * n.size) * static_cast<double>(k.size);
   if (n.size * m.size < 4 && k.size < 64) return false;
   // Labels that do not merge are looped over; not for crumbs, and not with a bias, whose place would move along.
-  if (calls > 1 && (work < 20000 || epilogue.bias)) return false;
+  if (calls > 1 && (work < thresholds(scratch).calls || epilogue.bias)) return false;
 
   Loops<3> loops;
   const int depth = by_stride(out, outer, order);
@@ -174,11 +182,11 @@ bool matrix_product(const Labelled& a, const Labelled& b, const Labelled& out, S
                     {a.stride(order[i]), b.stride(order[i]), out.stride(order[i])});
   for (std::int64_t i = 0; i < calls; ++i) {
     std::int64_t at[3];
-    loops.offsets(i, loops.depth, at);
-    gemm<T>({g.size, m.size, n.size, k.size},
-            {static_cast<const T*>(a.data) + at[0], g.stride[0], m.stride[0], k.stride[0]},
-            {static_cast<const T*>(b.data) + at[1], g.stride[1], k.stride[1], n.stride[1]}, beta,
-            static_cast<T*>(out.data) + at[2], g.stride[2], m.size > 1 ? m.stride[2] : n.size, epilogue);
+    offsets(loops, i, loops.depth, at);
+    product<T>(scratch, {g.size, m.size, n.size, k.size},
+               {static_cast<const T*>(a.data) + at[0], g.stride[0], m.stride[0], k.stride[0]},
+               {static_cast<const T*>(b.data) + at[1], g.stride[1], k.stride[1], n.stride[1]}, beta,
+               static_cast<T*>(out.data) + at[2], g.stride[2], m.size > 1 ? m.stride[2] : n.size, epilogue);
   }
   return true;
 }
@@ -187,7 +195,7 @@ bool matrix_product(const Labelled& a, const Labelled& b, const Labelled& out, S
 template <class T>
 Labelled packed(Arena& scratch, const Labelled& v, std::span<const int> order, Sizes sizes) {
   Labelled copy = dense(scratch, order, sizes, sizeof(T));
-  strided_copy<T>(v, copy, sizes, 1, 0);
+  strided_copy<T>(scratch.backend(), v, copy, sizes, 1, 0);
   return copy;
 }
 
@@ -198,10 +206,7 @@ Labelled reduced(Arena& scratch, const Labelled& v, std::uint32_t keep, Sizes si
   int order[Labelled::max_axes];
   const int n = by_stride(v, keep, order);
   const Labelled out = dense(scratch, {order, static_cast<std::size_t>(n)}, sizes, sizeof(T));
-  static const T one = 1;
-  Labelled unit;
-  unit.data = const_cast<T*>(&one);  // read only
-  strided_dot<T>(v, unit, out, sizes);
+  strided_dot<T>(scratch.backend(), v, Labelled{}, out, sizes);
   return out;
 }
 
@@ -237,11 +242,11 @@ Labelled contract_pair(Arena& scratch, Labelled a, Labelled b, std::uint32_t kee
   const int rows_end = n;
   append(B & ~A & keep, b);
   const Labelled out = dense(scratch, {order, static_cast<std::size_t>(n)}, sizes, sizeof(T));
-  if (matrix_product<T>(a, b, out, sizes, 0, {})) return out;
+  if (matrix_product<T>(scratch, a, b, out, sizes, 0, {})) return out;
 
   const double work = volume(A | B, sizes);
-  if (extent(kept & ~(A & B), sizes) < 4 || work < 4096) {
-    strided_dot<T>(a, b, out, sizes);
+  if (extent(kept & ~(A & B), sizes) < 4 || work < thresholds(scratch).packing) {
+    strided_dot<T>(scratch.backend(), a, b, out, sizes);
     return out;
   }
   // Pack both sides as [batch, rows, k] and [batch, k, columns].
@@ -254,27 +259,27 @@ Labelled contract_pair(Arena& scratch, Labelled a, Labelled b, std::uint32_t kee
   for (int i = rows_end; i < n; ++i) right[r++] = order[i];
   a = packed<T>(scratch, a, {left, static_cast<std::size_t>(l)}, sizes);
   b = packed<T>(scratch, b, {right, static_cast<std::size_t>(r)}, sizes);
-  if (!matrix_product<T>(a, b, out, sizes, 0, {})) strided_dot<T>(a, b, out, sizes);
+  if (!matrix_product<T>(scratch, a, b, out, sizes, 0, {})) strided_dot<T>(scratch.backend(), a, b, out, sizes);
   return out;
 }
 
 }  // namespace
 
 template <class T>
-bool direct_product(const Labelled& a_, const Labelled& b_, const Labelled& out_, Sizes sizes, T beta,
-                    const GemmEpilogue<T>& epilogue) {
+bool direct_product(Arena& scratch, const Labelled& a_, const Labelled& b_, const Labelled& out_, Sizes sizes, T beta,
+                    const ProductEpilogue<T>& epilogue) {
   const Labelled a = compact(a_, sizes), b = compact(b_, sizes), out = compact(out_, sizes);
   int order[Labelled::max_axes];
   const int n = by_stride(out, ~0u, order);
   const bool columns_of_a = n > 0 && (a.mask() >> order[n - 1] & 1u) && !(b.mask() >> order[n - 1] & 1u);
-  return columns_of_a ? matrix_product<T>(b, a, out, sizes, beta, epilogue)
-                      : matrix_product<T>(a, b, out, sizes, beta, epilogue);
+  return columns_of_a ? matrix_product<T>(scratch, b, a, out, sizes, beta, epilogue)
+                      : matrix_product<T>(scratch, a, b, out, sizes, beta, epilogue);
 }
 
-template bool direct_product(const Labelled&, const Labelled&, const Labelled&, Sizes, float,
-                             const GemmEpilogue<float>&);
-template bool direct_product(const Labelled&, const Labelled&, const Labelled&, Sizes, double,
-                             const GemmEpilogue<double>&);
+template bool direct_product(Arena&, const Labelled&, const Labelled&, const Labelled&, Sizes, float,
+                             const ProductEpilogue<float>&);
+template bool direct_product(Arena&, const Labelled&, const Labelled&, const Labelled&, Sizes, double,
+                             const ProductEpilogue<double>&);
 
 double einsum_cost(std::span<const Labelled> operands, const Labelled& out, Sizes sizes) {
   std::uint32_t masks[einsum_operands];
@@ -292,7 +297,7 @@ void einsum(Arena& scratch, std::span<const Labelled> operands, const Labelled& 
   bool diagonal = false;
   for (int i = 0; i < out_.count; ++i)
     for (int j = 0; j < i; ++j) diagonal |= out_.labels[i] == out_.labels[j];
-  if (diagonal && beta == 0) std::fill_n(static_cast<T*>(out_.data), out_elements, T(0));
+  if (diagonal && beta == 0) Tensor::view_of(out_.data, {out_elements}, dtype_of<T>, {}, scratch.backend()).fill(0);
 
   const Arena::Mark mark = scratch.mark();
   Labelled work[einsum_operands];
@@ -304,10 +309,9 @@ void einsum(Arena& scratch, std::span<const Labelled> operands, const Labelled& 
     for (int i = 0; i < work[n].count; ++i) empty |= sizes[static_cast<std::size_t>(work[n].labels[i])] == 0;
     ++n;
   }
-  static const T zero = 0;
   if (empty) {  // a sum of nothing
     work[0] = Labelled{};
-    work[0].data = const_cast<T*>(&zero);  // read only
+    scale = 0;
     n = 1;
   }
   while (n > 1) {
@@ -321,7 +325,7 @@ void einsum(Arena& scratch, std::span<const Labelled> operands, const Labelled& 
     for (int k = j; k + 1 < n; ++k) work[k] = work[k + 1];
     --n;
   }
-  strided_copy<T>(reduced<T>(scratch, work[0], out.mask(), sizes), out, sizes, scale, beta);
+  strided_copy<T>(scratch.backend(), reduced<T>(scratch, work[0], out.mask(), sizes), out, sizes, scale, beta);
   scratch.rewind(mark);
 }
 

@@ -5,15 +5,15 @@
 #include <cstdint>
 #include <span>
 
-#include "weft/core/gemm.h"
 #include "weft/core/tensor.h"
+#include "weft/ops/product.h"
 
 namespace weft {
 
 /// A strided view whose axes carry labels. A label may stand twice: the diagonal. Holds no heap memory.
 struct Labelled {
   static constexpr int max_axes = 16;
-  void* data = nullptr;
+  void* data = nullptr;  ///< null, without axes: the constant 1, which lies on every device
   int count = 0;
   int labels[max_axes] = {};
   std::int64_t strides[max_axes] = {};
@@ -33,8 +33,8 @@ inline constexpr int einsum_operands = 8;
 /// out = beta out + scale Σ Π operands, summed over the labels that `out` lacks; beta is 0 or 1. A label of `out` that
 /// no operand has is broadcast; one that stands twice in `out` writes the diagonal, the rest becomes 0 (beta = 0) or
 /// stays (beta = 1): `out_elements` counts the numbers of `out`, which is dense then. `sizes[label]` is the label's
-/// size. Products are taken pair by pair in the order of fewest multiplications; scratch memory is given back. T: float
-/// or double.
+/// size. Products are taken pair by pair in the order of fewest multiplications, where the memory of `scratch` lies,
+/// which is given back. T: float or double.
 template <class T>
 void einsum(Arena& scratch, std::span<const Labelled> operands, const Labelled& out, std::int64_t out_elements,
             std::span<const std::int64_t> sizes, double scale, double beta);
@@ -43,8 +43,8 @@ void einsum(Arena& scratch, std::span<const Labelled> operands, const Labelled& 
 /// done nothing, otherwise. The innermost axis of `out` gives the columns: the epilogue's bias runs along it (and along
 /// one batch axis). T: float or double.
 template <class T>
-bool direct_product(const Labelled& a, const Labelled& b, const Labelled& out, std::span<const std::int64_t> sizes,
-                    T beta, const GemmEpilogue<T>& epilogue = {});
+bool direct_product(Arena& scratch, const Labelled& a, const Labelled& b, const Labelled& out,
+                    std::span<const std::int64_t> sizes, T beta, const ProductEpilogue<T>& epilogue = {});
 
 /// Multiplications that einsum spends on these operands.
 double einsum_cost(std::span<const Labelled> operands, const Labelled& out, std::span<const std::int64_t> sizes);

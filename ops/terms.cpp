@@ -130,15 +130,14 @@ void vjp(const TermList& list, Target target, Positions positions, const Channel
   }
 }
 
-/// Inputs of one target's node, collected in the tape's arena.
+/// Inputs of one target's node, collected in the tape's memory of the host.
 struct NodeInputs {
   std::span<Var> vars;
   std::span<int> positions;
 };
 
-NodeInputs collect(const TermList& list, Target target, std::span<const Var> all, Arena& arena) {
-  NodeInputs in{{arena.allocate_array<Var>(all.size()), all.size()},
-                {arena.allocate_array<int>(all.size()), all.size()}};
+NodeInputs collect(const TermList& list, Target target, std::span<const Var> all, Arena& host) {
+  NodeInputs in{{host.allocate_array<Var>(all.size()), all.size()}, {host.allocate_array<int>(all.size()), all.size()}};
   std::fill(in.positions.begin(), in.positions.end(), -1);
   std::size_t n = 0;
   for (const TermResolved& term : list.terms()) {
@@ -157,7 +156,7 @@ NodeInputs collect(const TermList& list, Target target, std::span<const Var> all
 Var run_target(const TermList& list, Target target, std::span<const Var> all, const Shape& shape, const Type& type,
                DType dtype, const Channels& c, Tape& tape) {
   const Tensor y = tape.empty(shape, dtype);
-  const NodeInputs in = collect(list, target, all, tape.arena());
+  const NodeInputs in = collect(list, target, all, tape.host());
   if (in.vars.empty()) {
     y.fill(0);
     return tape.constant(y, type);
@@ -220,7 +219,7 @@ void run_terms(const TermList& list, std::span<const Var> features, std::span<co
   const Channels c{features[0].shape()[0], d, e};
 
   const std::size_t count = features.size() + list.lets().size() + parameters.size();
-  const std::span<Var> all(tape.arena().allocate_array<Var>(count), count);
+  const std::span<Var> all(tape.host().allocate_array<Var>(count), count);
   std::uninitialized_fill(all.begin(), all.end(), Var{});
   std::copy(features.begin(), features.end(), all.begin());
   std::copy(parameters.begin(), parameters.end(), all.end() - static_cast<std::ptrdiff_t>(parameters.size()));

@@ -1,11 +1,9 @@
 #include "weft/ops/view.h"
 
-#include <algorithm>
 #include <cstring>
-#include <vector>
 
-#include "weft/core/parallel.h"
 #include "weft/groups/rules.h"
+#include "weft/ops/add_rows.h"
 
 namespace weft {
 namespace {
@@ -42,18 +40,34 @@ Type released(const Type& type, int dimension) {
   return out;
 }
 
-/// Copies `rows` blocks of `bytes` between buffers with given distances.
-void copy_rows(std::byte* to, std::int64_t to_step, const std::byte* from, std::int64_t from_step, std::int64_t rows,
-               std::int64_t bytes) {
+/// `rows` runs of `length` numbers from x to y, whose starts lie `y_step` and `x_step` numbers apart, behind `y_at` and
+/// `x_at` of them.
+void copy_rows(const Tensor& y, std::int64_t y_at, std::int64_t y_step, const Tensor& x, std::int64_t x_at,
+               std::int64_t x_step, std::int64_t rows, std::int64_t length) {
+  const auto size = static_cast<std::int64_t>(size_of(x.dtype()));
+  std::byte* to = static_cast<std::byte*>(y.raw()) + y_at * size;
+  const std::byte* from = static_cast<const std::byte*>(x.raw()) + x_at * size;
+  if (Backend* device = x.backend()) {
+    const CopyShape shape{2, {rows, length}, {y_step, 1}, {x_step, 1}};
+    device->table<MoveKernels>("copy").copy_strided[static_cast<int>(x.dtype())](to, from, shape);
+    return;
+  }
   for (std::int64_t r = 0; r < rows; ++r)
-    std::memcpy(to + r * to_step, from + r * from_step, static_cast<std::size_t>(bytes));
+    std::memcpy(to + r * y_step * size, from + r * x_step * size, static_cast<std::size_t>(length * size));
 }
 
-/// g[o, offset + i] (+)= gy[o, i]
-template <class T>
-void add_rows(T* g, std::int64_t g_step, const T* gy, std::int64_t rows, std::int64_t length) {
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t i = 0; i < length; ++i) g[r * g_step + i] += gy[r * length + i];
+/// Throws UsageError for an index out of range.
+void gather_rows(const Tensor& x, const Around& s, const Tensor& index, const Tensor& y) {
+  const std::span<const std::int32_t> at = index.span<std::int32_t>();
+  for (std::size_t i = 0; i < at.size(); ++i)
+    if (at[i] < 0 || at[i] >= s.n) throw UsageError("[gather] index {} is {}; allowed: 0..{}", i, at[i], s.n - 1);
+  const auto m = static_cast<std::int64_t>(at.size()), row = s.inner * static_cast<std::int64_t>(size_of(x.dtype()));
+  parallel_blocks(s.outer * m, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r)
+      std::memcpy(static_cast<std::byte*>(y.raw()) + r * row,
+                  static_cast<const std::byte*>(x.raw()) + (r / m * s.n + at[static_cast<std::size_t>(r % m)]) * row,
+                  static_cast<std::size_t>(row));
+  });
 }
 
 }  // namespace
@@ -64,17 +78,16 @@ Var slice(const Var& x, int axis, std::int64_t begin, std::int64_t end) {
   if (begin < 0 || begin > end || end > s.n)
     throw ShapeError("[slice] [{}, {}) along axis {} of a tensor of shape {}", begin, end, axis, x.shape().str());
   const Tensor y = x.tape().empty(with_size(x.shape(), a, end - begin), x.dtype());
-  const auto size = static_cast<std::int64_t>(size_of(x.dtype()));
-  copy_rows(static_cast<std::byte*>(y.raw()), (end - begin) * s.inner * size,
-            static_cast<const std::byte*>(x.value().raw()) + begin * s.inner * size, s.n * s.inner * size, s.outer,
-            (end - begin) * s.inner * size);
-  return x.tape().record("slice", y, released(x.type(), a), {x}, [s, begin, end](Backward& b) {
+  const std::int64_t length = (end - begin) * s.inner;
+  copy_rows(y, 0, length, x.value(), begin * s.inner, s.n * s.inner, s.outer, length);
+  return x.tape().record("slice", y, released(x.type(), a), {x}, [s, begin, length](Backward& b) {
     const GradSlot g = b.grad(0);
     if (g.beta == 0) g.tensor.fill(0);
     with_float(g.tensor.dtype(), "slice", [&](auto t) {
       using T = decltype(t);
-      add_rows(g.tensor.data<T>() + begin * s.inner, s.n * s.inner, b.cotangent().data<T>(), s.outer,
-               (end - begin) * s.inner);
+      add_rows<T>(
+          g.tensor.backend(), s.outer,
+          {g.tensor.address<T>() + begin * s.inner, s.n * s.inner, b.cotangent().address<T>(), length, length, true});
     });
   });
 }
@@ -93,12 +106,10 @@ Var concat(std::span<const Var> parts, int axis) {
   }
   const Tensor y = parts[0].tape().empty(with_size(parts[0].shape(), a, n), parts[0].dtype());
   const Around whole = around(y.shape(), a);
-  const auto size = static_cast<std::int64_t>(size_of(y.dtype()));
   std::int64_t at = 0;
   for (const Var& part : parts) {
-    const std::int64_t row = part.shape()[a] * whole.inner * size;
-    copy_rows(static_cast<std::byte*>(y.raw()) + at, n * whole.inner * size,
-              static_cast<const std::byte*>(part.value().raw()), row, whole.outer, row);
+    const std::int64_t row = part.shape()[a] * whole.inner;
+    copy_rows(y, at, n * whole.inner, part.value(), 0, row, whole.outer, row);
     at += row;
   }
   return parts[0].tape().record("concat", y, released(parts[0].type(), a), parts,
@@ -112,13 +123,9 @@ Var concat(std::span<const Var> parts, int axis) {
                                       const GradSlot g = b.grad(i);
                                       with_float(g.tensor.dtype(), "concat", [&](auto t) {
                                         using T = decltype(t);
-                                        const T* gy = b.cotangent().data<T>() + offset;
-                                        T* out = g.tensor.data<T>();
-                                        for (std::int64_t o = 0; o < whole.outer; ++o)
-                                          for (std::int64_t k = 0; k < own; ++k) {
-                                            T& to = out[o * own + k];
-                                            to = gy[o * whole.n * whole.inner + k] + (g.beta != 0 ? to : T(0));
-                                          }
+                                        add_rows<T>(g.tensor.backend(), whole.outer,
+                                                    {g.tensor.address<T>(), own, b.cotangent().address<T>() + offset,
+                                                     whole.n * whole.inner, own, g.beta != 0});
                                       });
                                     }
                                     offset += own;
@@ -129,23 +136,27 @@ Var concat(std::span<const Var> parts, int axis) {
 Var gather(const Var& x, int axis, const Tensor& index) {
   const int a = checked_axis("gather", x, axis);
   const Around s = around(x.shape(), a);
-  const std::span<const std::int32_t> at = index.span<std::int32_t>();
-  for (std::size_t i = 0; i < at.size(); ++i)
-    if (at[i] < 0 || at[i] >= s.n) throw UsageError("[gather] index {} is {}; allowed: 0..{}", i, at[i], s.n - 1);
-  const auto m = static_cast<std::int64_t>(at.size()), row = s.inner * static_cast<std::int64_t>(size_of(x.dtype()));
+  const std::int64_t m = index.numel();
+  Backend* device = x.value().backend();
+  index.require_on(device, "gather", "index");
   const Tensor y = x.tape().empty(with_size(x.shape(), a, m), x.dtype());
-  parallel_blocks(s.outer * m, 64, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; ++r)
-      std::memcpy(
-          static_cast<std::byte*>(y.raw()) + r * row,
-          static_cast<const std::byte*>(x.value().raw()) + (r / m * s.n + at[static_cast<std::size_t>(r % m)]) * row,
-          static_cast<std::size_t>(row));
-  });
+  if (device)
+    with_float(x.dtype(), "gather", [&](auto t) {
+      using T = decltype(t);
+      loop(device, y.numel(), 1,
+           Gather<T>{x.value().address<T>(), index.address<std::int32_t>(), y.address<T>(), s.n, m, s.inner});
+    });
+  else
+    gather_rows(x.value(), s, index, y);
   return x.tape().record("gather", y, released(x.type(), a), {x}, [s, index, m](Backward& b) {
     const GradSlot g = b.grad(0);
-    if (g.beta == 0) g.tensor.fill(0);
     with_float(g.tensor.dtype(), "gather", [&](auto t) {
       using T = decltype(t);
+      if (Backend* device = g.tensor.backend())
+        return loop(device, g.tensor.numel(), 1,
+                    GatherVjp<T>{b.cotangent().address<T>(), index.address<std::int32_t>(), g.tensor.address<T>(), s.n,
+                                 m, s.inner, g.beta != 0});
+      if (g.beta == 0) g.tensor.fill(0);
       const T* gy = b.cotangent().data<T>();
       const std::int32_t* from = index.data<std::int32_t>();
       // An index may repeat: rows are added one after another.
@@ -164,80 +175,23 @@ Var reshape(const Var& x, const Shape& shape) {
     const GradSlot g = b.grad(0);
     with_float(g.tensor.dtype(), "reshape", [&](auto t) {
       using T = decltype(t);
-      const T* gy = b.cotangent().data<T>();
-      T* out = g.tensor.data<T>();
-      for (std::int64_t i = 0; i < g.tensor.numel(); ++i) out[i] = gy[i] + (g.beta != 0 ? out[i] : T(0));
+      const std::int64_t n = g.tensor.numel();
+      add_rows<T>(g.tensor.backend(), 1, {g.tensor.address<T>(), n, b.cotangent().address<T>(), n, n, g.beta != 0});
     });
   });
 }
 
 namespace {
 
-struct PatchLoop {
-  std::int64_t C, H, W, out_rows, out_columns;
-  PatchShape p;
-
-  /// f(offset in the image, offset in the patches) for every tap inside the image.
-  template <class F, class Outside>
-  void each(const F& inside, const Outside& outside) const {
-    std::int64_t to = 0;
-    for (std::int64_t r = 0; r < out_rows; ++r)
-      for (std::int64_t c = 0; c < out_columns; ++c)
-        for (std::int64_t channel = 0; channel < C; ++channel)
-          for (std::int64_t i = 0; i < p.rows; ++i)
-            for (std::int64_t j = 0; j < p.columns; ++j, ++to) {
-              const std::int64_t y = r * p.stride + i - p.padding, x = c * p.stride + j - p.padding;
-              if (y >= 0 && y < H && x >= 0 && x < W)
-                inside((channel * H + y) * W + x, to);
-              else
-                outside(to);
-            }
-  }
-};
+template <class T>
+void mask_rows(Backend* device, std::int64_t rows, const MaskRows<T>& body) {
+  if (device) return loop(device, rows * body.n, 1, body);
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t i = r * body.n; i < (r + 1) * body.n; ++i)
+      body.y[i] = body.mask[r] * body.x[i] + (body.accumulate ? body.y[i] : T(0));
+}
 
 }  // namespace
-
-Var patches(const Var& x, const PatchShape& p) {
-  const Shape& s = x.shape();
-  if (s.rank() != 4) throw ShapeError("[patches] shape {}; allowed: [N, C, H, W]", s.str());
-  if (!x.type().plain()) require(Action::select, "patches", x.name(), x.type());
-  if (p.stride < 1 || p.padding < 0 || s[2] + 2 * p.padding < p.rows || s[3] + 2 * p.padding < p.columns)
-    throw ShapeError("[patches] {}x{} taps, stride {}, padding {} on images of {}x{}", p.rows, p.columns, p.stride,
-                     p.padding, s[2], s[3]);
-  const PatchLoop loop{s[1],
-                       s[2],
-                       s[3],
-                       (s[2] + 2 * p.padding - p.rows) / p.stride + 1,
-                       (s[3] + 2 * p.padding - p.columns) / p.stride + 1,
-                       p};
-  const std::int64_t image = s[1] * s[2] * s[3], patch = loop.out_rows * loop.out_columns * s[1] * p.rows * p.columns;
-  const Tensor y = x.tape().empty({s[0], loop.out_rows * loop.out_columns, s[1] * p.rows * p.columns}, x.dtype());
-  with_float(x.dtype(), "patches", [&](auto t) {
-    using T = decltype(t);
-    parallel_blocks(s[0], 4, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t n = begin; n < end; ++n) {
-        const T* in = x.value().data<T>() + n * image;
-        T* out = y.data<T>() + n * patch;
-        loop.each([=](std::int64_t from, std::int64_t to) { out[to] = in[from]; },
-                  [=](std::int64_t to) { out[to] = 0; });
-      }
-    });
-  });
-  return x.tape().record("patches", y, Type::plain(3), {x}, [loop, image, patch, N = s[0]](Backward& b) {
-    const GradSlot g = b.grad(0);
-    if (g.beta == 0) g.tensor.fill(0);
-    with_float(g.tensor.dtype(), "patches", [&](auto t) {
-      using T = decltype(t);
-      parallel_blocks(N, 4, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t n = begin; n < end; ++n) {
-          T* out = g.tensor.data<T>() + n * image;
-          const T* gy = b.cotangent().data<T>() + n * patch;
-          loop.each([=](std::int64_t from, std::int64_t to) { out[from] += gy[to]; }, [](std::int64_t) {});
-        }
-      });
-    });
-  });
-}
 
 Var channel_dropout(const Var& x, double rate, Key key) {
   if (!(rate >= 0 && rate < 1)) throw UsageError("[channel_dropout] rate {}; allowed: 0 <= rate < 1", rate);
@@ -251,120 +205,18 @@ Var channel_dropout(const Var& x, double rate, Key key) {
   fill_uniform(mask, key);
   with_float(x.dtype(), "channel_dropout", [&](auto t) {
     using T = decltype(t);
-    for (T& m : mask.span<T>()) m = m < static_cast<T>(rate) ? T(0) : static_cast<T>(1 / (1 - rate));
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t i = 0; i < n; ++i) y.data<T>()[r * n + i] = mask.data<T>()[r] * x.value().data<T>()[r * n + i];
+    T* m = mask.address<T>();
+    loop(tape.backend(), rows, 4096, DropoutMask<T>{m, static_cast<T>(rate), static_cast<T>(1 / (1 - rate))});
+    mask_rows<T>(tape.backend(), rows, {m, x.value().address<T>(), y.address<T>(), n, false});
   });
   return tape.record("channel_dropout", y, x.type(), {x}, [mask, rows, n](Backward& b) {
     const GradSlot g = b.grad(0);
     with_float(g.tensor.dtype(), "channel_dropout", [&](auto t) {
       using T = decltype(t);
-      for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t i = r * n; i < (r + 1) * n; ++i) {
-          T& to = g.tensor.data<T>()[i];
-          to = mask.data<T>()[r] * b.cotangent().data<T>()[i] + (g.beta != 0 ? to : T(0));
-        }
+      mask_rows<T>(g.tensor.backend(), rows,
+                   {mask.address<T>(), b.cotangent().address<T>(), g.tensor.address<T>(), n, g.beta != 0});
     });
   });
-}
-
-namespace {
-
-using Numbers = std::span<const double>;
-
-/// y[o] = x[from(o)] for a plain tensor, or 0 where from is negative.
-OpCase moved_case(std::string name, std::vector<Shape> shapes, std::function<Var(std::span<const Var>)> run,
-                  std::vector<std::int64_t> from) {
-  OpCase c;
-  c.name = std::move(name);
-  c.shapes = std::move(shapes);
-  c.run = [run](Tape&, std::span<const Var> x) { return run(x); };
-  c.reference = [from](std::span<const Tensor> x) {
-    std::vector<double> all, y;
-    for (const Tensor& t : x) all.insert(all.end(), t.span<double>().begin(), t.span<double>().end());
-    for (std::int64_t i : from) y.push_back(i < 0 ? 0 : all[static_cast<std::size_t>(i)]);
-    return y;
-  };
-  return c;
-}
-
-OpCase refused_case(std::string name, std::string tensor, std::function<Var(std::span<const Var>)> run,
-                    std::string refusal, std::string result = {}) {
-  OpCase c;
-  c.name = std::move(name);
-  c.space =
-      "c: fixed(2); p: permutation(4); m: positive_monomial(4); s: sign_monomial(4); G: GL(3) P[p, c] M[m, c] S[s, c*] "
-      "L[c, G] C[c]";
-  c.tensors = {std::move(tensor)};
-  c.run = [run](Tape&, std::span<const Var> x) { return run(x); };
-  c.refusal = std::move(refusal);
-  c.result = std::move(result);
-  return c;
-}
-
-Tensor indices(std::vector<std::int32_t> values) {
-  return Tensor::from<std::int32_t>(values, {static_cast<std::int64_t>(values.size())});
-}
-
-}  // namespace
-
-std::vector<OpCase> view_cases() {
-  const PatchShape padded{2, 2, 2, 1};
-  return {
-      moved_case("slice", {{2, 5}}, [](auto x) { return slice(x[0], 1, 1, 4); }, {1, 2, 3, 6, 7, 8}),
-      moved_case("slice of rows", {{3, 2}}, [](auto x) { return slice(x[0], 0, 1, 3); }, {2, 3, 4, 5}),
-      moved_case("slice of nothing", {{3, 2}}, [](auto x) { return slice(x[0], -1, 1, 1); }, {}),
-      moved_case("concat", {{2, 2}, {2, 1}}, [](auto x) { return concat(x, 1); }, {0, 1, 4, 2, 3, 5}),
-      moved_case("concat with itself", {{2, 2}},
-                 [](auto x) {
-                   const Var both[] = {x[0], x[0]};
-                   return concat(both, 0);
-                 },
-                 {0, 1, 2, 3, 0, 1, 2, 3}),
-      moved_case("gather", {{2, 3}},
-                 [](auto x) {
-                   return gather(x[0], 1, indices({2, 0, 2, 1}));
-                 },
-                 {2, 0, 2, 1, 5, 3, 5, 4}),
-      moved_case("reshape", {{2, 3}},
-                 [](auto x) {
-                   return reshape(x[0], {3, 2});
-                 },
-                 {0, 1, 2, 3, 4, 5}),
-      moved_case("patches", {{1, 2, 2, 3}},
-                 [](auto x) {
-                   return patches(x[0], {2, 2});
-                 },
-                 {0, 1, 3, 4, 6, 7, 9, 10, 1, 2, 4, 5, 7, 8, 10, 11}),
-      moved_case("patches, stride and padding", {{1, 1, 2, 2}}, [padded](auto x) { return patches(x[0], padded); },
-                 {-1, -1, -1, 0, -1, -1, 1, -1, -1, 2, -1, -1, 3, -1, -1, -1}),
-      refused_case(
-          "slice on p", "P", [](auto x) { return slice(x[0], 2, 0, 2); },
-          "[slice] tensor 'P', axis 0 'p' (permutation(4)): slice along an axis that moves; only a fixed axis keeps "
-          "its places"),
-      refused_case(
-          "gather on m", "M",
-          [](auto x) {
-            return gather(x[0], 2, indices({1, 0}));
-          },
-          "[gather] tensor 'M', axis 0 'm' (positive_monomial(4)): gather along an axis that moves; only a fixed axis "
-          "keeps its places"),
-      refused_case(
-          "concat on s", "S",
-          [](auto x) {
-            const Var both[] = {x[0], x[0]};
-            return concat(both, 2);
-          },
-          "[concat] tensor 'S', axis 0 's' (sign_monomial(4)): concat along an axis that moves; only a fixed axis "
-          "keeps its places"),
-      refused_case(
-          "reshape on G", "L",
-          [](auto x) {
-            return reshape(x[0], {2, 12});
-          },
-          "[reshape] tensor 'L', axis 1 'G' (GL(3)): reshape along an axis that moves; only a fixed axis keeps its "
-          "places"),
-  };
 }
 
 }  // namespace weft
