@@ -1,15 +1,19 @@
 #include "weft/nn/losses.h"
 
-#include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include "weft/core/loop.h"
 #include "weft/groups/rules.h"
+#include "weft/nn/loss_bodies.h"
 #include "weft/ops/rows.h"
 #include "weft/ops/view.h"
 
 namespace weft {
 namespace {
+
+/// Items that a thread of the CPU takes at once.
+constexpr std::int64_t item_grain = 4096;
 
 void check(const char* who, const Var& x, const Tensor& target) {
   require(Action::mix, who, x.name(), x.type());
@@ -17,56 +21,46 @@ void check(const char* who, const Var& x, const Tensor& target) {
     throw ShapeError("[{}] prediction of shape {}, target of shape {}", who, x.shape().str(), target.shape().str());
   if (x.dtype() != target.dtype())
     throw DtypeError("[{}] prediction is {}, target {}", who, name(x.dtype()), name(target.dtype()));
+  target.require_on(x.value().backend(), who, "target");
 }
 
-/// y = f(x, t) per item, gx = gy df(x, t).
-template <class F, class Df>
-Var per_item(const char* who, const Var& x, const Tensor& target, F f, Df df) {
-  check(who, x, target);
+/// The formulas of `Loss` (nn/loss_bodies.h) on every item.
+template <class Loss>
+Var per_item(const Var& x, const Tensor& target) {
+  check(Loss::name, x, target);
   const Tensor y = x.tape().empty(x.shape(), x.dtype());
-  with_float(x.dtype(), who, [&](auto tag) {
+  with_float(x.dtype(), Loss::name, [&](auto tag) {
     using T = decltype(tag);
-    const T *in = x.value().data<T>(), *t = target.data<T>();
-    for (std::int64_t i = 0; i < y.numel(); ++i)
-      y.data<T>()[i] = static_cast<T>(f(static_cast<double>(in[i]), static_cast<double>(t[i])));
+    loop(y.backend(), y.numel(), item_grain,
+         ItemLoss<Loss, T>{x.value().address<T>(), target.address<T>(), y.address<T>()});
   });
-  return x.tape().record(who, y, x.type(), {x}, [target, df, who](Backward& b) {
+  return x.tape().record(Loss::name, y, x.type(), {x}, [target](Backward& b) {
     const GradSlot g = b.grad(0);
-    with_float(target.dtype(), who, [&](auto tag) {
+    with_float(target.dtype(), Loss::name, [&](auto tag) {
       using T = decltype(tag);
-      const T *in = b.input(0).data<T>(), *t = target.data<T>(), *gy = b.cotangent().data<T>();
-      for (std::int64_t i = 0; i < target.numel(); ++i) {
-        T& to = g.tensor.data<T>()[i];
-        to = gy[i] * static_cast<T>(df(static_cast<double>(in[i]), static_cast<double>(t[i]))) +
-             (g.beta != 0 ? to : T(0));
-      }
+      loop(target.backend(), target.numel(), item_grain,
+           ItemLossVjp<Loss, T>{b.input(0).address<T>(), target.address<T>(), b.cotangent().address<T>(),
+                                g.tensor.address<T>(), g.beta != 0});
     });
   });
 }
 
+void check_labels(const Tensor& label, std::int64_t classes) {
+  const std::span<const std::int32_t> labels = label.span<std::int32_t>();
+  for (std::size_t r = 0; r < labels.size(); ++r)
+    if (labels[r] < 0 || labels[r] >= classes)
+      throw UsageError("[cross_entropy] label {} of item {}; allowed: 0..{}", labels[r], r, classes - 1);
+}
+
 }  // namespace
 
-Var binary_cross_entropy(const Var& p, const Tensor& target) {
-  return per_item(
-      "binary_cross_entropy", p, target,
-      [](double x, double t) {
-        return -(t * std::max(std::log(x), -100.0) + (1 - t) * std::max(std::log1p(-x), -100.0));
-      },
-      [](double x, double t) { return (x - t) / std::max(x * (1 - x), 1e-12); });
-}
+Var binary_cross_entropy(const Var& p, const Tensor& target) { return per_item<BinaryCrossEntropy>(p, target); }
 
 Var binary_cross_entropy_with_logits(const Var& z, const Tensor& target) {
-  return per_item(
-      "binary_cross_entropy_with_logits", z, target,
-      [](double x, double t) { return std::max(x, 0.0) - x * t + std::log1p(std::exp(-std::abs(x))); },
-      [](double x, double t) { return 1 / (1 + std::exp(-x)) - t; });
+  return per_item<BinaryCrossEntropyWithLogits>(z, target);
 }
 
-Var squared_error(const Var& x, const Tensor& target) {
-  return per_item(
-      "squared_error", x, target, [](double a, double t) { return (a - t) * (a - t); },
-      [](double a, double t) { return 2 * (a - t); });
-}
+Var squared_error(const Var& x, const Tensor& target) { return per_item<SquaredError>(x, target); }
 
 Var cross_entropy(const Var& z, const Tensor& label) {
   const Shape& s = z.shape();
@@ -74,32 +68,26 @@ Var cross_entropy(const Var& z, const Tensor& label) {
     throw ShapeError("[cross_entropy] scores of shape {}, labels of shape {}; allowed: [..., classes] and [...]",
                      s.str(), label.shape().str());
   const std::int64_t classes = s[s.rank() - 1], rows = label.numel();
-  const std::span<const std::int32_t> labels = label.span<std::int32_t>();
-  for (std::int64_t r = 0; r < rows; ++r)
-    if (labels[static_cast<std::size_t>(r)] < 0 || labels[static_cast<std::size_t>(r)] >= classes)
-      throw UsageError("[cross_entropy] label {} of item {}; allowed: 0..{}", labels[static_cast<std::size_t>(r)], r,
-                       classes - 1);
+  Backend* device = z.value().backend();
+  label.require_on(device, "cross_entropy", "label");
+  if (!device) check_labels(label, classes);
   require(Action::mix, "cross_entropy", z.name(), z.type());
   Tape& tape = z.tape();
   const Tensor y = tape.empty(label.shape(), z.dtype()), logp = tape.empty(s, z.dtype());
   const RowShape rows_of{rows, classes, 1};
-  kernel(RowOp::LogSoftmax, z.dtype()).forward(rows_of, z.value().raw(), logp.raw());
+  kernel(RowOp::LogSoftmax, z.dtype(), device).forward(rows_of, z.value().raw(), logp.raw());
   with_float(z.dtype(), "cross_entropy", [&](auto tag) {
     using T = decltype(tag);
-    for (std::int64_t r = 0; r < rows; ++r)
-      y.data<T>()[r] = -logp.data<T>()[r * classes + labels[static_cast<std::size_t>(r)]];
+    loop(device, rows, item_grain,
+         CrossEntropy<T>{logp.address<T>(), label.address<std::int32_t>(), y.address<T>(), classes});
   });
   return tape.record("cross_entropy", y, Type::plain(y.rank()), {z}, [label, logp, rows, classes](Backward& b) {
     const GradSlot g = b.grad(0);
     with_float(logp.dtype(), "cross_entropy", [&](auto tag) {
       using T = decltype(tag);
-      const T* gy = b.cotangent().data<T>();
-      for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t c = 0; c < classes; ++c) {
-          T& to = g.tensor.data<T>()[r * classes + c];
-          const T p = std::exp(logp.data<T>()[r * classes + c]) - (label.data<std::int32_t>()[r] == c ? T(1) : T(0));
-          to = gy[r] * p + (g.beta != 0 ? to : T(0));
-        }
+      team_loop(logp.backend(), b.host(), rows, 1 + item_grain / (classes + 1),
+                CrossEntropyVjp<T>{logp.address<T>(), label.address<std::int32_t>(), b.cotangent().address<T>(),
+                                   g.tensor.address<T>(), classes, g.beta != 0});
     });
   });
 }
@@ -132,9 +120,9 @@ OpCase refused_loss(std::string name, std::function<Var(const Var&)> run) {
   return c;
 }
 
-/// Targets as constants of the prediction's dtype.
+/// Targets as constants of the prediction's dtype, beside it.
 Tensor target_for(const Var& x, std::span<const double> values) {
-  return Tensor::from<double>(values, x.shape()).to(x.dtype());
+  return Tensor::from<double>(values, x.shape()).to(x.dtype()).on(x.value().backend());
 }
 
 }  // namespace
@@ -170,7 +158,8 @@ std::vector<OpCase> loss_cases() {
           "squared_error", {-2, 2}, {6}, [](const Var& x) { return squared_error(x, target_for(x, t)); },
           each([](double a, double b) { return (a - b) * (a - b); })),
       loss_case(
-          "cross_entropy", {-3, 3}, {2, 3}, [label](const Var& x) { return cross_entropy(x, label); },
+          "cross_entropy", {-3, 3}, {2, 3},
+          [label](const Var& x) { return cross_entropy(x, label.on(x.value().backend())); },
           [](const Tensor& x) {
             std::vector<double> y;
             for (std::int64_t r = 0; r < 2; ++r) {

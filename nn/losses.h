@@ -1,6 +1,6 @@
 #pragma once
-// Losses per item; mean_all makes the scalar that is differentiated. Targets carry no gradient. Inputs are plain
-// tensors.
+// Losses per item; mean_all makes the scalar that is differentiated. Targets carry no gradient and lie where the
+// prediction lies (DeviceError). Inputs are plain tensors.
 
 #include "weft/autograd/op_case.h"
 
@@ -16,7 +16,8 @@ Var binary_cross_entropy_with_logits(const Var& z, const Tensor& target);
 
 /// -log softmax(z)[label] per row        z: [..., classes]  label: int32 [...]  ->  [...]
 /// vjp   gz = gy (softmax(z) - onehot)
-/// Throws UsageError for a label out of range.
+/// Throws UsageError for a label out of range; on a device, where nobody waits to look at it, its loss and its gradient
+/// are NaN.
 Var cross_entropy(const Var& z, const Tensor& label);
 
 /// (x - t)²        vjp   gx = 2 gy (x - t)
