@@ -238,7 +238,9 @@ std::string check_device(const OpCase& c, Key key, Backend& backend) try {
         return fmt::format("{}: {} of {} differ on the device by {:.3g}", c.name, i ? "gradients" : "values",
                            name(dtype), e);
     there.reset();
+    const std::size_t reserved = memory.reserved();
     if (step_on(c, in, there, dtype, key) != got) return fmt::format("{}: a second step has other bits", c.name);
+    if (memory.reserved() != reserved) return fmt::format("{}: a second step takes more memory", c.name);
   }
   return {};
 } catch (const Error& error) {

@@ -21,7 +21,7 @@ std::string check_equivariance(const OpCase& c, Key key);
 std::string check_refusal(const OpCase& c, Key key);
 
 /// Values and gradients on a device against the CPU's, in float64 (1e-12) and float32 (1e-5), without and with types;
-/// a second step sees the same bits. Refusals need no device.
+/// a second step sees the same bits and takes no more memory. Refusals need no device.
 std::string check_device(const OpCase& c, Key key, Backend& backend);
 
 /// All modes that apply to the case on the CPU.

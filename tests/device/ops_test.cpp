@@ -26,6 +26,10 @@ void run(const std::vector<OpCase>& cases) {
 
 TEST_CASE("pointwise on the device") { run(pointwise_cases()); }
 TEST_CASE("rows on the device") { run(rows_cases()); }
+TEST_CASE("contract on the device") { run(contract_cases()); }
+TEST_CASE("act on the device") { run(act_cases()); }
+TEST_CASE("slice, concat, gather, reshape, patches on the device") { run(view_cases()); }
+TEST_CASE("losses on the device") { run(loss_cases()); }
 TEST_CASE("a result of the device is not read on the CPU") {
   Arena memory(device().memory());
   Tape tape(memory);
