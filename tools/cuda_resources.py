@@ -18,7 +18,8 @@ REPORT = re.compile(r"Compiling entry function '(\S+)'.*?(\d+) bytes stack frame
 
 def commands(build):
     listed = subprocess.run(["ninja", "-C", build, "-t", "commands"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if " -c " in line and line.split(" -c ")[1].split()[0].endswith(".cu")]
+    # The emulated device of the tests compiles the same sources as C++.
+    return [line for line in listed.splitlines() if re.search(r"nvcc .* -c \S+\.cu\b", line)]
 
 
 def ptxas(build, command, capability):
@@ -35,7 +36,7 @@ def ptxas(build, command, capability):
 def family(name):
     """("UnaryVjp", "f32") of a kernel's mangled name."""
     words = subprocess.run(["c++filt", name], capture_output=True, text=True, check=True).stdout
-    kind = re.search(r"(rows_by_\w+)_kernel|range_kernel<[\w:]*::(\w+)", words)
+    kind = re.search(r"(rows_by_\w+)_kernel|(?:range|team_loop)_kernel<(?:[\w:]*::LoopBody<)?[\w:]*::(\w+)", words)
     dtypes = {short for long, short in (("float", "f32"), ("double", "f64")) if re.search(rf"\b{long}\b", words)}
     return kind[1] or kind[2], dtypes.pop() if len(dtypes) == 1 else "any"
 

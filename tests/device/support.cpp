@@ -1,8 +1,13 @@
-// Prints which operations of the loop families have a kernel on which device for which dtype; fails when one has none.
+// Prints which operations of the loop families have a kernel on which device for which dtype, and which bodies of
+// core/loop.h a device has; fails when one lacks a dtype.
 
+#include <array>
 #include <cstdio>
 #include <initializer_list>
+#include <map>
+#include <string>
 
+#include "weft/cuda/loop_lists.h"
 #include "weft/cuda/tables.h"
 #include "weft/nn/optim.h"
 #include "weft/ops/pointwise.h"
@@ -30,6 +35,28 @@ bool whole(const RowKernel& k) { return k.forward && k.vjp; }
 template <class T>
 bool whole(const DeviceUpdate<T>& k) {
   return k.constants && k.run;
+}
+
+/// By a body's name with T for its dtype: whether float32 and float64 have it. The CPU has every body for every T.
+using Bodies = std::map<std::string, std::array<bool, 2>>;
+
+void add(Bodies& bodies, std::string name, bool there) {
+  for (const auto& [word, column] : {std::pair{std::string("float"), 0}, {"double", 1}})
+    for (const char before : {'<', ' '})
+      if (const auto at = name.find(before + word); at != std::string::npos) {
+        name.replace(at + 1, word.size(), "T");
+        bodies[name][static_cast<std::size_t>(column)] = there;
+        return;
+      }
+  bodies[name] = {there, there};  // of no dtype
+}
+
+void loops(const char* family, const Bodies& bodies) {
+  std::printf("\n%-8s %-45s %-8s %-8s\n", "family", "body", "cuda f32", "cuda f64");
+  for (const auto& [name, there] : bodies) {
+    std::printf("%-8s %-45s %-8s %-8s\n", family, name.c_str(), there[0] ? "yes" : "-", there[1] ? "yes" : "-");
+    holes += !there[0] + !there[1];
+  }
 }
 
 }  // namespace
@@ -85,6 +112,14 @@ int main() {
     line("from", name(static_cast<DType>(from)),
          {to[0] != nullptr, to[1] != nullptr, to[2] != nullptr, to[3] != nullptr});
   }
+
+  Bodies bodies, team_bodies;
+#define WEFT_LOOP(...) add(bodies, #__VA_ARGS__, cuda::run_loop<__VA_ARGS__> != nullptr);
+#define WEFT_TEAM_LOOP(...) add(team_bodies, #__VA_ARGS__, cuda::run_team_loop<__VA_ARGS__> != nullptr);
+  WEFT_LOOPS(WEFT_LOOP)
+  WEFT_TEAM_LOOPS(WEFT_TEAM_LOOP)
+  loops("loop", bodies);
+  loops("teams", team_bodies);
   std::printf("\n%d holes\n", holes);
   return holes == 0 ? 0 : 1;
 }
