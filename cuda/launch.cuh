@@ -18,9 +18,12 @@ inline unsigned blocks(std::int64_t work, std::int64_t work_of_block) {
   return static_cast<unsigned>(n < most_blocks ? n : most_blocks);
 }
 
-/// Blocks an SM that a range's kernel is compiled for; 0: as ptxas likes. Left to itself with double's exp, it spills.
+/// Blocks an SM that a range's kernel is compiled for; 0: as ptxas likes. Left to itself with double's exp, or with the
+/// bodies of core/loop.h, it spills.
 template <class Body>
 inline constexpr int range_blocks = Body::width == pack_width<double> ? 3 : 0;
+template <class Body>
+inline constexpr int range_blocks<LoopBody<Body>> = 3;
 
 template <class Body>
 __global__ void __launch_bounds__(block_threads, range_blocks<Body>)
@@ -82,9 +85,13 @@ void launch_rows(const Work& work, RowShape s) {
   launched(Op::name);
 }
 
+/// Blocks an SM that kernels of teams are compiled for, which leaves a thread 128 registers; left to itself, ptxas
+/// spills some to fit more.
+inline constexpr int team_blocks = 2;
+
 /// Teams of one warp, eight to a block, or of one block.
 template <class Body>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, team_blocks)
     team_loop_kernel(const __grid_constant__ Body body, const std::int64_t n, const std::int64_t scratch_bytes) {
   extern __shared__ uint4 scratch[];
   constexpr int warps = Body::lanes / warp_size, teams = row_block_warps / warps;
