@@ -6,6 +6,7 @@
 #include "weft/nfn/linear/fourier_bodies.h"
 #include "weft/nfn/models/position_bodies.h"
 #include "weft/nn/loss_bodies.h"
+#include "weft/nn/loss_sum_bodies.h"
 #include "weft/ops/act_bodies.h"
 #include "weft/ops/strided_bodies.h"
 #include "weft/ops/view_bodies.h"
@@ -14,6 +15,7 @@
   WEFT_ACT_LOOPS(X)         \
   WEFT_FOURIER_LOOPS(X)     \
   WEFT_LOSS_LOOPS(X)        \
+  WEFT_LOSS_SUM_LOOPS(X)    \
   WEFT_OUTER_LOOPS(X)       \
   WEFT_POSITION_LOOPS(X)    \
   WEFT_STANDARDISE_LOOPS(X) \
