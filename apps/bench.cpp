@@ -14,7 +14,8 @@ void add_bench(CLI::App& app, Common& common, Run& run) {
   CLI::App& verb =
       add_verb(bench, common, "step", "Time one training step (forward, backward, Adam) of a benchmark model",
                "  weft bench step cnn\n"
-               "  weft bench step inr --seconds 20");
+               "  weft bench step inr --seconds 20",
+               Runs::on_devices);
   struct Options {
     std::string model;
     double seconds = 10;
@@ -29,7 +30,7 @@ void add_bench(CLI::App& app, Common& common, Run& run) {
   verb.add_option("--seconds", o->seconds, "how long to measure")->check(positive());
   verb.callback([o, &common, &run] {
     run = [o, &common] {
-      const StepTiming t = time_step(o->model, o->seconds);
+      const StepTiming t = time_step(o->model, o->seconds, common.backend);
       if (common.json)
         fmt::print(
             "{{\"name\": \"{}\", \"parameters\": {}, \"min_ms\": {:.4f}, \"median_ms\": {:.4f}, \"peak_mib\": "

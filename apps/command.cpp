@@ -26,14 +26,17 @@ void catch_interrupts() {
 }
 
 CLI::App& add_verb(CLI::App& app, Common& common, const std::string& name, const std::string& description,
-                   const std::string& example) {
+                   const std::string& example, Runs runs) {
   CLI::App& verb = *app.add_subcommand(name, description);
   verb.footer("Example:\n" + example);
   verb.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)->always_capture_default();
   const char* group = "Options of every verb";
   verb.add_option("--seed", common.seed, "all randomness follows from it")->check(at_least(0))->group(group);
   verb.add_option("--threads", common.threads, "number of threads; 0: all")->check(at_least(0))->group(group);
-  verb.add_option("--device", common.device, "where it runs: cpu; the default is WEFT_DEVICE")->group(group);
+  const std::string devices = runs == Runs::on_devices ? "cpu, cuda or cuda:N" : "cpu, so far";
+  if (runs == Runs::on_devices) common.on_devices.insert(&verb);
+  verb.add_option("--device", common.device, "where it runs: " + devices + "; the default is WEFT_DEVICE")
+      ->group(group);
   verb.add_flag("--json", common.json, "print the result as JSON")->group(group);
   verb.add_flag("--quiet", common.quiet, "no progress, no remarks")->group(group);
   verb.add_option_function<std::string>(

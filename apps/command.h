@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <set>
 #include <string>
 
 #include <CLI/CLI.hpp>
 
+#include "weft/core/backend.h"
 #include "weft/core/error.h"
 
 namespace weft::apps {
@@ -30,7 +32,9 @@ struct Common {
   std::uint64_t seed = 0;
   int threads = 0;  ///< 0: WEFT_THREADS or all
   std::string device = "cpu";
+  Backend* backend = nullptr;  ///< of `device`
   bool json = false, quiet = false;
+  std::set<const CLI::App*> on_devices;  ///< the verbs that run on devices other than the CPU
 
   /// Where progress goes: nowhere when quiet.
   std::FILE* progress() const { return quiet ? nullptr : stderr; }
@@ -49,9 +53,11 @@ void check_interrupt();
 /// What a verb does once its options are read; returns an exit code.
 using Run = std::function<int()>;
 
-/// A verb with the options of every verb. `footer` holds its example.
+enum class Runs : std::uint8_t { on_cpu, on_devices };
+
+/// A verb with the options of every verb. `example` becomes its footer. One that runs on devices takes `backend`.
 CLI::App& add_verb(CLI::App& app, Common& common, const std::string& name, const std::string& description,
-                   const std::string& example);
+                   const std::string& example, Runs runs = Runs::on_cpu);
 
 /// The option `--out DIR` with `--force` and `--resume`: existing output is refused without one of them.
 struct OutputOption {

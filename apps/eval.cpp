@@ -49,7 +49,7 @@ int eval(const EvalOptions& o, const Common& common) {
   const std::filesystem::path out =
       o.out.path.empty() ? path.parent_path() / eval_file : std::filesystem::path(o.out.path);
   check_output(o.out, out);
-  const LoadedModel loaded = load_model(path);
+  const LoadedModel loaded = load_model(path, DType::f32, common.backend);
   const Zoo zoo = open_zoo(o.zoo);
   if (!(zoo.space() == loaded.model->space()))
     throw FormatError("[eval] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(),
@@ -68,7 +68,7 @@ int eval(const EvalOptions& o, const Common& common) {
 void add_eval(CLI::App& app, Common& common, Run& run) {
   CLI::App& verb =
       add_verb(app, common, "eval", "Judge a model on test networks, as they are and moved by group elements",
-               "  weft eval --model run --zoo zoo");
+               "  weft eval --model run --zoo zoo", Runs::on_devices);
   auto o = std::make_shared<EvalOptions>();
   verb.add_option("--model", o->model, "a model, or the folder that weft train wrote")->required()->type_name("PATH");
   verb.add_option("--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");

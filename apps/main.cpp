@@ -9,7 +9,6 @@
 
 #include "weft/apps/command.h"
 #include "weft/apps/config.h"
-#include "weft/core/device.h"
 #include "weft/core/parallel.h"
 
 namespace weft::apps {
@@ -36,12 +35,11 @@ int fail(int code, const std::string& message) {
   return code;
 }
 
-/// Devices other than the CPU are found, and then refused: models do not run there yet.
-void require_usable(const std::string& text) {
-  const Device device = parse_device(text);
-  require_device(device);
-  if (device.kind != Device::Kind::cpu)
-    throw DeviceError("[device] '{}': this version trains on the CPU; allowed: cpu", device.str());
+Backend* backend_for(const CLI::App& verb, const Common& common) {
+  const Device device = parse_device(common.device);
+  if (device.kind != Device::Kind::cpu && !common.on_devices.contains(&verb))
+    throw DeviceError("[device] '{}': weft {} runs on the CPU only so far; allowed: cpu", device.str(), name_of(verb));
+  return backend_of(device);
 }
 
 int run(int argc, char** argv) {
@@ -71,7 +69,7 @@ int run(int argc, char** argv) {
     fmt::print("{}\n", config_text(chosen));
     return exit_ok;
   }
-  require_usable(common.device);
+  common.backend = backend_for(chosen, common);
   if (common.threads > 0) set_threads(common.threads);
   const int code = verb();
   if (std::fflush(stdout) != 0) throw DiskError("[weft] the result cannot be written; is the disk of its file full?");

@@ -59,7 +59,8 @@ int predict_zoo(const AccuracyModel& model, const PredictOptions& o, const Commo
 void add_predict(CLI::App& app, Common& common, Run& run) {
   CLI::App& verb = add_verb(app, common, "predict", "Predict the accuracy of a network, or of every network of a zoo",
                             "  weft predict --model run --network net.safetensors\n"
-                            "  weft predict --model run --zoo zoo > predictions.csv");
+                            "  weft predict --model run --zoo zoo > predictions.csv",
+                            Runs::on_devices);
   auto o = std::make_shared<PredictOptions>();
   verb.add_option("--model", o->model, "a model, or the folder that weft train wrote")->required()->type_name("PATH");
   CLI::Option* network =
@@ -68,7 +69,7 @@ void add_predict(CLI::App& app, Common& common, Run& run) {
   verb.callback([o, &common, &run] {
     if (o->network.empty() && o->zoo.empty()) throw CLI::RequiredError("--network or --zoo");
     run = [o, &common] {
-      const LoadedModel loaded = load_model(model_path(o->model));
+      const LoadedModel loaded = load_model(model_path(o->model), DType::f32, common.backend);
       return o->network.empty() ? predict_zoo(*loaded.model, *o, common) : predict_network(*loaded.model, *o, common);
     };
   });

@@ -29,7 +29,7 @@ Examples examples(const AccuracyModel& model, const Zoo& zoo, const std::vector<
 }
 
 /// Everything that decides the bits of a run: a state of other settings is not continued.
-std::string settings_text(const TrainOptions& o, const Zoo& zoo, std::uint64_t seed) {
+std::string settings_text(const TrainOptions& o, const Zoo& zoo, std::uint64_t seed, const std::string& device) {
   return Json{{"model", o.model.kind},
               {"channels", o.model.channels},
               {"equivariant_layers", o.model.equivariant_layers},
@@ -44,6 +44,7 @@ std::string settings_text(const TrainOptions& o, const Zoo& zoo, std::uint64_t s
               {"split", o.split},
               {"checkpoint", chosen_checkpoint(zoo, o.checkpoint)},
               {"seed", seed},
+              {"device", device},
               {"zoo_seed", zoo.description().seed},
               {"zoo_data", zoo.description().data_hash},
               {"zoo_rows", zoo.rows().size()},
@@ -86,7 +87,8 @@ int train(const TrainOptions& o, const Common& common) {
   check_unfinished(o.out, folder / state_file);
   for (const char* file : {model_file, log_file, run_file}) check_output(o.out, folder / file);
   const Zoo zoo = open_zoo(o.zoo);
-  const std::string settings = settings_text(o, zoo, common.seed);
+  const std::string device = device_of(common.backend).kind == Device::Kind::cpu ? "cpu" : "cuda";
+  const std::string settings = settings_text(o, zoo, common.seed, device);
   // A state beside a model is of a run with --force that was to replace it.
   if (o.out.resume && fs::exists(folder / model_file) && !fs::exists(folder / state_file)) {
     check_same_settings(SafeTensors::open(folder / model_file), folder / model_file, settings);
@@ -96,7 +98,7 @@ int train(const TrainOptions& o, const Common& common) {
       fmt::print("'{}' is finished already\n", folder.string());
     return exit_ok;
   }
-  auto model = make_accuracy_model(o.model, zoo.space(), DType::f32, Key(common.seed, "model"));
+  auto model = make_accuracy_model(o.model, zoo.space(), DType::f32, Key(common.seed, "model"), common.backend);
   const std::string chosen = chosen_checkpoint(zoo, o.checkpoint);
   const Examples training = examples(*model, zoo, checkpoints(zoo, o.split, Split::train, chosen, false));
   Examples validation = examples(*model, zoo, checkpoints(zoo, o.split, Split::val, chosen, true));
@@ -148,6 +150,7 @@ int train(const TrainOptions& o, const Common& common) {
                         {"zoo", o.zoo},
                         {"split", o.split},
                         {"checkpoint", chosen},
+                        {"device", device},
                         {"parameters", model->parameters().trained_numbers()},
                         {"checkpoints", trained_on},
                         {"epochs", fit.log().size()},
@@ -174,7 +177,8 @@ void add_train(CLI::App& app, Common& common, Run& run) {
   CLI::App& verb =
       add_verb(app, common, "train", "Train a model that predicts the accuracy of networks from their weights",
                "  weft train --zoo zoo --model magep --out run\n"
-               "  weft train --zoo zoo --model balanced-statnn --split 3 --out run-3");
+               "  weft train --zoo zoo --model balanced-statnn --split 3 --out run-3",
+               Runs::on_devices);
   auto o = std::make_shared<TrainOptions>();
   verb.add_option("--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
   verb.add_option("--model", o->model.kind, "what to train")

@@ -9,7 +9,7 @@ namespace weft::apps {
 
 int verify(const VerifyOptions& o, const Common& common) {
   if (!o.out.empty()) check_output({o.out, o.force, false}, o.out);
-  const LoadedModel loaded = load_model(model_path(o.model), DType::f64);
+  const LoadedModel loaded = load_model(model_path(o.model), DType::f64, common.backend);
   const AccuracyModel& model = *loaded.model;
   const std::vector<VerifyRow> rows = verify_invariance(model, common.seed);
   bool passed = true;
@@ -39,7 +39,8 @@ void add_verify(CLI::App& app, Common& common, Run& run) {
   CLI::App& verb =
       add_verb(app, common, "verify", "Prove that a model respects the symmetries of the networks that it reads",
                "  weft verify --model run\n"
-               "  weft verify --model run --proof     also every index of every term with the rule that allows it");
+               "  weft verify --model run --proof     also every index of every term with the rule that allows it",
+               Runs::on_devices);
   auto o = std::make_shared<VerifyOptions>();
   verb.add_option("--model", o->model, "a model, or the folder that weft train wrote")->required()->type_name("PATH");
   verb.add_flag("--proof", o->proof, "print the proof term by term");

@@ -138,6 +138,12 @@ class Tape {
   Arena& host() { return host_; }
   Backend* backend() const { return arena_.backend(); }
   Tensor empty(const Shape& shape, DType dtype) { return Tensor::empty(arena_, shape, dtype); }
+  /// n undefined variables, in memory of the step.
+  std::span<Var> variables(std::size_t n) {
+    const std::span<Var> all(host_.allocate_array<Var>(n), n);
+    std::uninitialized_fill(all.begin(), all.end(), Var{});
+    return all;
+  }
 
   /// Records an operation with one output. `vjp` is called as vjp(Backward&); it must hold no heap memory.
   template <class Vjp>

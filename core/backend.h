@@ -66,6 +66,7 @@ class Backend {
 
 /// Null is the CPU.
 inline Device device_of(Backend* backend) { return backend ? backend->device() : Device{}; }
+inline MemorySource& memory_of(Backend* backend) { return backend ? backend->memory() : host_memory(); }
 
 /// The one of `device`, made at the first call; null for the CPU. Throws DeviceError when the device cannot be used.
 Backend* backend_of(Device device);

@@ -74,10 +74,12 @@ void require_device(Device device) {
   if (const std::string why = device_refusal(device, cuda_state()); !why.empty()) throw DeviceError("{}", why);
 }
 
-OutOfDeviceMemory::OutOfDeviceMemory(Device device, std::size_t asked_, DeviceMemoryState memory_)
-    : DeviceError("[memory] {} is full: {} asked for, {} used by weft, {} of {} free; take a smaller batch",
-                  device.str(), bytes_text(asked_), bytes_text(memory_.used), bytes_text(memory_.free),
-                  bytes_text(memory_.total)),
+OutOfDeviceMemory::OutOfDeviceMemory(Device device_, std::size_t asked_, DeviceMemoryState memory_,
+                                     std::string_view advice)
+    : DeviceError("[memory] {} is full: {} asked for, {} used by weft, {} of {} free; {}", device_.str(),
+                  bytes_text(asked_), bytes_text(memory_.used), bytes_text(memory_.free), bytes_text(memory_.total),
+                  advice),
+      device(device_),
       asked(asked_),
       memory(memory_) {}
 

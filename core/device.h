@@ -59,10 +59,12 @@ struct DeviceMemoryState {
   std::size_t free = 0, total = 0;
 };
 
-/// The caller, who knows what a batch takes, may catch it and name the batch that would fit.
+/// The caller, who knows what a batch takes, may catch it and say which batch would fit.
 class OutOfDeviceMemory : public DeviceError {
  public:
-  OutOfDeviceMemory(Device device, std::size_t asked, DeviceMemoryState memory);
+  OutOfDeviceMemory(Device device, std::size_t asked, DeviceMemoryState memory,
+                    std::string_view advice = "take a smaller batch");
+  Device device;
   std::size_t asked;
   DeviceMemoryState memory;
 };

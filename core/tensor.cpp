@@ -10,7 +10,7 @@ namespace weft {
 namespace {
 
 std::shared_ptr<void> owned(std::size_t bytes, Backend* backend) {
-  MemorySource& source = backend ? backend->memory() : host_memory();
+  MemorySource& source = memory_of(backend);
   bytes = std::max<std::size_t>(bytes, 1);
   return {source.allocate(bytes), [&source, bytes](void* p) { source.release(p, bytes); }};
 }
@@ -104,6 +104,8 @@ Tensor Tensor::on(Backend* backend) const {
   t.copy_from(*this);
   return t;
 }
+
+Tensor Tensor::placed_on(Backend* backend) const { return backend == backend_ ? *this : on(backend); }
 
 void Tensor::copy_from(const Tensor& other) const {
   if (other.shape_ != shape_) throw ShapeError("[copy] {} into {}", other.shape_.str(), shape_.str());

@@ -73,6 +73,8 @@ class Tensor {
   Tensor to(DType dtype) const;
   /// An owned copy on the CPU (null) or a device.
   Tensor on(Backend* backend) const;
+  /// The tensor itself where it lies there already, else on().
+  Tensor placed_on(Backend* backend) const;
 
   /// Copies values of the same shape, converting the dtype, from wherever they lie. Between the CPU and a device, or
   /// two devices, the dtypes must be equal: throws DtypeError. Throws ShapeError for another shape.

@@ -2,16 +2,24 @@
 // The bodies of core/loop.h that a device has, from the lists that stand beside them.
 
 #include "weft/autograd/outer_bodies.h"
+#include "weft/nfn/baselines/standardise_bodies.h"
+#include "weft/nfn/linear/fourier_bodies.h"
+#include "weft/nfn/models/position_bodies.h"
 #include "weft/nn/loss_bodies.h"
+#include "weft/nn/loss_sum_bodies.h"
 #include "weft/ops/act_bodies.h"
 #include "weft/ops/strided_bodies.h"
 #include "weft/ops/view_bodies.h"
 
-#define WEFT_LOOPS(X)   \
-  WEFT_ACT_LOOPS(X)     \
-  WEFT_LOSS_LOOPS(X)    \
-  WEFT_OUTER_LOOPS(X)   \
-  WEFT_STRIDED_LOOPS(X) \
+#define WEFT_LOOPS(X)       \
+  WEFT_ACT_LOOPS(X)         \
+  WEFT_FOURIER_LOOPS(X)     \
+  WEFT_LOSS_LOOPS(X)        \
+  WEFT_LOSS_SUM_LOOPS(X)    \
+  WEFT_OUTER_LOOPS(X)       \
+  WEFT_POSITION_LOOPS(X)    \
+  WEFT_STANDARDISE_LOOPS(X) \
+  WEFT_STRIDED_LOOPS(X)     \
   WEFT_VIEW_LOOPS(X)
 #define WEFT_TEAM_LOOPS(X) \
   WEFT_LOSS_TEAM_LOOPS(X)  \

@@ -2,7 +2,6 @@
 // gain plus shift: so the entries are read once, and only their norms and means are kept.
 
 #include <algorithm>
-#include <memory>
 #include <ranges>
 
 #include <fmt/format.h>
@@ -11,7 +10,10 @@
 #include "weft/nfn/layer_kernels.h"
 #include "weft/nfn/pooling.h"
 #include "weft/nfn/schedule.h"
+#include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
+#include "weft/ops/rows.h"
+#include "weft/ops/view.h"
 
 namespace weft {
 namespace {
@@ -154,10 +156,8 @@ Var NormalisingPool::operator()(const Parameters& parameters, std::span<const Va
     throw ShapeError("[{}] {} features; allowed: {}, one per tensor of the space", who, features.size(),
                      affine_.size());
   Tape& tape = features[0].tape();
-  Arena& arena = tape.arena();
   const std::size_t count = features.size();
-  const std::span<Var> all(numbers<Var>(arena, static_cast<std::int64_t>(3 * count)), 3 * count);
-  std::uninitialized_fill(all.begin(), all.end(), Var{});
+  const std::span<Var> all = tape.variables(3 * count);
   const std::int64_t batch = features[0].shape()[0];
   std::size_t inputs = count;
   for (std::size_t f = 0; f < count; ++f) {
@@ -175,6 +175,8 @@ Var NormalisingPool::operator()(const Parameters& parameters, std::span<const Va
     all[inputs++] = parameters.on(tape, a.gain);
     all[inputs++] = parameters.on(tape, a.shift);
   }
+  if (tape.backend()) return composed(all.first(count), all.subspan(count));
+  Arena& arena = tape.arena();
   return with_float(features[0].dtype(), who, [&](auto tag) {
     using T = decltype(tag);
     auto* s = new (arena.allocate(sizeof(State<T>)))
@@ -203,6 +205,25 @@ Var NormalisingPool::operator()(const Parameters& parameters, std::span<const Va
     forward(*s);
     return tape.record(who, y, Type::plain(2), all.first(inputs), [s](Backward& back) { vjp(*s, back); });
   });
+}
+
+Var NormalisingPool::composed(std::span<const Var> features, std::span<const Var> learned) const {
+  Tape& tape = features[0].tape();
+  const std::span<Var> parts = tape.variables(features.size());
+  const std::int64_t batch = features[0].shape()[0];
+  for (std::size_t f = 0; f < features.size(); ++f) {
+    Var x = features[f];
+    if (affine_[f].gain >= 0) {
+      x = l2_normalise(x, 1);
+      for (int axis = x.shape().rank() - 1; axis >= 2; --axis)
+        if (moves(x.type().of_dimension(axis))) x = mean(x, axis);
+      x = reshape(x, {batch, x.shape()[1], x.shape().sub(2, x.shape().rank()).numel()});
+      x = contract("bck,c+c->bck", x, learned[0], learned[1]);
+      learned = learned.subspan(2);
+    }
+    parts[f] = reshape(x, {batch, x.shape().sub(1, x.shape().rank()).numel()});
+  }
+  return concat(parts, 1);
 }
 
 }  // namespace weft

@@ -1,7 +1,6 @@
 #include "weft/nfn/pooling.h"
 
 #include <algorithm>
-#include <memory>
 
 #include <fmt/format.h>
 
@@ -31,18 +30,11 @@ void check_count(const char* who, std::size_t got, std::size_t wanted) {
   if (got != wanted) throw ShapeError("[{}] {} features; allowed: {}, one per tensor of the space", who, got, wanted);
 }
 
-/// n undefined variables of this step.
-std::span<Var> variables(Tape& tape, std::size_t n) {
-  const std::span<Var> all(tape.arena().allocate_array<Var>(n), n);
-  std::uninitialized_fill(all.begin(), all.end(), Var{});
-  return all;
-}
-
 }  // namespace
 
 Var mean_pool(std::span<const Var> features) {
   if (features.empty()) throw ShapeError("[mean_pool] no features");
-  const std::span<Var> parts = variables(features[0].tape(), features.size());
+  const std::span<Var> parts = features[0].tape().variables(features.size());
   for (std::size_t f = 0; f < features.size(); ++f) {
     Var x = features[f];
     for (int axis = x.type().size() - 1; axis >= 0; --axis)
@@ -117,7 +109,7 @@ void PositionEmbedding::operator()(const Parameters& parameters, std::span<const
   check_count(who, features.size(), adds_.size());
   check_count(who, outputs.size(), adds_.size());
   Tape& tape = features[0].tape();
-  const std::span<Var> positions = variables(tape, features.size());
+  const std::span<Var> positions = tape.variables(features.size());
   run_terms(list_, features, learned_on(parameters, tape, numbers_), channels_, positions);
   for (std::size_t f = 0; f < features.size(); ++f)
     outputs[f] = adds_[f] ? add(features[f], positions[f]) : features[f];

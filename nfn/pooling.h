@@ -22,7 +22,7 @@ std::int64_t pooled_size(const Space& space, std::int64_t channels);
 /// The normalising pool. The channel vector of every entry, taps included, is divided by its L2 norm, times a learned
 /// gain plus a learned shift ("name.W1.gain", "name.W1.shift": [C taps], from 1 and 0); of signs the absolute value is
 /// taken first; then mean_pool. Features without a moved axis (bL) are left as they are. One hand-written node, which
-/// saves the inputs, a norm per entry and the means.
+/// saves the inputs, a norm per entry and the means; on a device a composition of operations.
 class NormalisingPool {
  public:
   NormalisingPool(Parameters& parameters, const std::string& name, const Space& space, std::int64_t channels);
@@ -31,6 +31,9 @@ class NormalisingPool {
   Var operator()(const Parameters& parameters, std::span<const Var> features) const;
 
  private:
+  /// learned: gain and shift of every feature that has them.
+  Var composed(std::span<const Var> features, std::span<const Var> learned) const;
+
   struct Affine {
     int gain = -1, shift = -1;  ///< -1: left as it is
   };

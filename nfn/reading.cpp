@@ -4,6 +4,7 @@
 
 #include "weft/core/isa.h"
 #include "weft/nfn/layer_kernels.h"
+#include "weft/ops/view.h"
 
 namespace weft {
 
@@ -18,6 +19,17 @@ void check_input(const char* who, const LayerInput& input, const Space& in) {
   for (std::size_t i = 0; i < in.tensors().size(); ++i)
     require(action_of(*input.activation), traits(*input.activation).name, in.tensors()[i].name,
             in.type(static_cast<int>(i)));
+}
+
+std::span<const Var> read_features(const LayerInput& input, const Space& in, std::span<const Var> features) {
+  const std::span<Var> read = features[0].tape().variables(features.size());
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    const SpaceTensor& tensor = in.tensors()[i];
+    read[i] = features[i];
+    if (input.activation) read[i] = unary(*input.activation, read[i], traits(*input.activation).default_parameter);
+    if (tensor.axes.size() > 1) read[i] = channel_dropout(read[i], input.dropout, input.key.at(tensor.name));
+  }
+  return read;
 }
 
 namespace schedule {

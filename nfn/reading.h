@@ -22,6 +22,10 @@ struct LayerInput {
 /// type, and for a rate outside [0, 1).
 void check_input(const char* who, const LayerInput& input, const Space& in);
 
+/// The features as `input` has them read, each by operations of its own: for layers that run on their lists. Checks
+/// nothing: see check_input().
+std::span<const Var> read_features(const LayerInput& input, const Space& in, std::span<const Var> features);
+
 namespace schedule {
 
 /// y = mask * activation(x), mask one number per network and channel of a weight.

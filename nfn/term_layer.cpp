@@ -25,8 +25,8 @@ std::vector<int> declare_parameters(Parameters& parameters, const std::string& n
 }
 
 std::span<Var> learned_on(const Parameters& parameters, Tape& tape, std::span<const int> numbers) {
-  const std::span<Var> learned(tape.arena().allocate_array<Var>(numbers.size()), numbers.size());
-  for (std::size_t i = 0; i < numbers.size(); ++i) new (&learned[i]) Var(parameters.on(tape, numbers[i]));
+  const std::span<Var> learned = tape.variables(numbers.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) learned[i] = parameters.on(tape, numbers[i]);
   return learned;
 }
 

@@ -15,7 +15,7 @@ namespace weft {
 std::vector<int> declare_parameters(Parameters& parameters, const std::string& name, const TermList& list,
                                     std::int64_t d, std::int64_t e, bool train_psi);
 
-/// The declared parameters as variables of this step, in the tape's arena.
+/// The declared parameters as variables of this step.
 std::span<Var> learned_on(const Parameters& parameters, Tape& tape, std::span<const int> numbers);
 
 /// d input channels, e output channels. Throws what TermList throws.

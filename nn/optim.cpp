@@ -5,6 +5,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "weft/core/backend.h"
 #include "weft/core/isa.h"
 #include "weft/core/parallel.h"
 
@@ -64,11 +65,21 @@ template bool update_range(const UpdateRule&, double, std::int64_t, std::int64_t
 namespace {
 
 bool finite(const Tensor& t) {
+  const Tensor here = t.placed_on(nullptr);
   return with_float(t.dtype(), "optimiser", [&](auto tag) {
-    for (auto x : t.span<decltype(tag)>())
+    for (auto x : here.span<decltype(tag)>())
       if (!std::isfinite(x)) return false;
     return true;
   });
+}
+
+template <class T>
+const DeviceUpdate<T>& device_update(Backend& backend, UpdateRule::Kind kind) {
+  const auto& kernels = backend.table<DeviceUpdateKernels>(name(kind));
+  if constexpr (std::is_same_v<T, float>)
+    return kernels.of_float[static_cast<int>(kind)];
+  else
+    return kernels.of_double[static_cast<int>(kind)];
 }
 
 }  // namespace
@@ -77,19 +88,60 @@ Optimiser::Optimiser(Parameters& parameters, const UpdateRule& rule) : parameter
   require_valid(rule);
   const Tensor values = parameters.flat_values();
   if (!values.defined()) throw UsageError("[{}] the parameters have no memory yet; allocate() them", name(rule.kind));
-  state_ = Tensor::zeros({weft::states(rule.kind), values.numel()}, values.dtype());
+  Backend* backend = parameters.backend();
+  state_ = Tensor::zeros({weft::states(rule.kind), values.numel()}, values.dtype(), backend);
+  if (!backend) return;
+  device_constants_ = Tensor::zeros({DeviceUpdate<float>::constants_bytes}, DType::u8, backend);
+  device_spoiled_ = Tensor::zeros({1}, DType::i32, backend);
 }
 
 void Optimiser::step(double learning_rate) {
+  begin_step(learning_rate);
+  update();
+}
+
+void Optimiser::begin_step(double learning_rate) {
   if (!(learning_rate >= 0) || !std::isfinite(learning_rate))
     throw UsageError("[{}] learning rate {}; allowed: 0 or more", name(rule_.kind), learning_rate);
+  learning_rate_ = learning_rate;
+  ++steps_;
+  if (Backend* backend = parameters_.backend())
+    with_float(state_.dtype(), name(rule_.kind), [&](auto tag) {
+      using T = decltype(tag);
+      alignas(16) std::byte constants[DeviceUpdate<T>::constants_bytes] = {};
+      device_update<T>(*backend, rule_.kind).constants(rule_, learning_rate, steps_, constants);
+      backend->upload(device_constants_.raw(), constants, sizeof constants);
+    });
+}
+
+void Optimiser::update() {
+  if (Backend* backend = parameters_.backend())
+    update_on(*backend);
+  else
+    update_here();
+}
+
+void Optimiser::update_on(Backend& backend) {
+  with_float(state_.dtype(), name(rule_.kind), [&](auto tag) {
+    using T = decltype(tag);
+    auto state = [&](int i) { return i < weft::states(rule_.kind) ? state_[i].address<T>() : nullptr; };
+    const Tensor values = parameters_.flat_values();
+    device_update<T>(backend, rule_.kind)
+        .run(device_constants_.raw(), values.numel(), values.address<T>(), parameters_.flat_grads().address<T>(),
+             state(0), state(1), device_spoiled_.address<std::int32_t>());
+  });
+  parameters_.changed();
+}
+
+void Optimiser::update_here() {
   for (int i = 0; i < parameters_.count(); ++i)
-    if (const OuterGradient* outer = parameters_.outer(i); outer && !outer->ready)
+    if (const OuterGradient* outer = parameters_.outer(i); outer && !outer->ready) {
+      --steps_;
       throw UsageError(
           "[{}] parameter '{}' has no gradient now; allowed: a step after backward(), before the tape's "
           "reset()",
           name(rule_.kind), parameters_.name(i));
-  ++steps_;
+    }
   const Tensor values = parameters_.flat_values(), grads = parameters_.flat_grads();
   std::atomic<bool> all_finite = true;
   with_float(values.dtype(), name(rule_.kind), [&](auto tag) {
@@ -99,7 +151,7 @@ void Optimiser::step(double learning_rate) {
     auto state = [&](int i) { return i < weft::states(rule_.kind) ? state_[i].data<T>() : nullptr; };
     T *m = state(0), *v = state(1);
     auto update = [&](std::int64_t begin, std::int64_t end, const T* gradient) {
-      if (!update_range(rule_, learning_rate, steps_, end - begin, p + begin, gradient, m ? m + begin : nullptr,
+      if (!update_range(rule_, learning_rate_, steps_, end - begin, p + begin, gradient, m ? m + begin : nullptr,
                         v ? v + begin : nullptr))
         all_finite.store(false, std::memory_order_relaxed);
     };
@@ -123,11 +175,20 @@ void Optimiser::step(double learning_rate) {
     });
   });
   parameters_.changed();
-  if (all_finite) return;
+  if (!all_finite) refuse_spoiled();
+}
+
+void Optimiser::check() const {
+  if (device_spoiled_.defined() && device_spoiled_.on(nullptr).span<std::int32_t>()[0] != 0) refuse_spoiled();
+}
+
+void Optimiser::refuse_spoiled() const {
+  // A device is asked some steps later: by then the value says what the gradient may say no more.
   for (int i = 0; i < parameters_.count(); ++i)
-    if (parameters_.trainable(i) && !finite(parameters_.grad(i)))
-      throw NumericError("[{}] step {}: the gradient of '{}' holds a NaN or infinity; lower the learning rate",
-                         name(rule_.kind), steps_, parameters_.name(i));
+    if (parameters_.trainable(i) && (!finite(parameters_.grad(i)) || !finite(parameters_.value(i))))
+      throw NumericError("[{}] {} {}: the gradient of '{}' holds a NaN or infinity; lower the learning rate",
+                         name(rule_.kind), parameters_.backend() ? "some step up to" : "step", steps_,
+                         parameters_.name(i));
 }
 
 void Optimiser::resume(const Tensor& state, std::int64_t steps) {
@@ -140,6 +201,7 @@ void Optimiser::resume(const Tensor& state, std::int64_t steps) {
   if (steps < 0) throw UsageError("[{}] {} steps; allowed: 0 or more", name(rule_.kind), steps);
   state_.copy_from(state);
   steps_ = steps;
+  if (device_spoiled_.defined()) device_spoiled_.fill(0);
 }
 
 }  // namespace weft

@@ -26,7 +26,7 @@ template <class T>
 bool update_range(const UpdateRule& rule, double learning_rate, std::int64_t step, std::int64_t n, T* values,
                   const T* grads, T* first, T* second);
 
-/// Trains the trainable parameters of a model.
+/// Trains the trainable parameters of a model, where they lie.
 class Optimiser {
  public:
   /// `parameters`: allocated, and outliving this. Throws UsageError when they are not, and what require_valid() throws.
@@ -38,8 +38,15 @@ class Optimiser {
   /// tape, else its last gradient is used again. One in factored form is formed piece by piece in cache and never
   /// written. Throws UsageError where such a one is missing (reset() comes after the step), and for a learning rate
   /// that is negative or not finite, NumericError naming the first parameter whose gradient is not finite: values and
-  /// state are then spoiled, and only a checkpoint leads back.
+  /// state are then spoiled, and only a checkpoint leads back. On a device check() throws that.
   void step(double learning_rate);
+  /// The same in two parts, for steps on a device that are recorded once and replayed: begin_step() counts the step and
+  /// writes what it has of its own to the device, at any time before the launch; update() is that launch, alike for all
+  /// steps.
+  void begin_step(double learning_rate);
+  void update();
+  /// Throws step()'s NumericError when a gradient of some step on a device was not finite. Waits for the device.
+  void check() const;
 
   const UpdateRule& rule() const { return rule_; }
   /// What a checkpoint holds beside the values: the states, [states, n] in the layout of flat_values(), and the number
@@ -51,8 +58,14 @@ class Optimiser {
   void resume(const Tensor& state, std::int64_t steps);
 
  private:
+  void update_here();
+  void update_on(Backend& backend);
+  void refuse_spoiled() const;
+
   Parameters& parameters_;
   UpdateRule rule_;
+  double learning_rate_ = 0;                  ///< of the step that began
+  Tensor device_constants_, device_spoiled_;  ///< undefined on the CPU
   /// Numbers [begin, end) of one parameter that stands at `at`, or of all without factored gradients.
   struct Piece {
     const OuterGradient* outer;

@@ -8,45 +8,59 @@ namespace weft {
 Init Init::xavier_normal(double fan_in, double fan_out) { return normal(std::sqrt(2 / (fan_in + fan_out))); }
 Init Init::fan_in_uniform(double fan_in) { return uniform(fan_in > 0 ? 1 / std::sqrt(fan_in) : 0); }
 
+namespace {
+
+/// A device's logarithms and sines may err otherwise than the CPU's, where every start is drawn.
+void draw(const Init& init, Key key, const Tensor& value) {
+  const Tensor here = value.backend() ? Tensor::zeros(value.shape(), value.dtype()) : value;
+  switch (init.kind) {
+    case Init::Kind::constant:
+      here.fill(init.scale);
+      break;
+    case Init::Kind::normal:
+      fill_normal(here, key, 0, init.scale);
+      break;
+    case Init::Kind::uniform:
+      fill_uniform(here, key, -init.scale, init.scale);
+      break;
+  }
+  if (value.backend()) value.copy_from(here);
+}
+
+}  // namespace
+
 int Parameters::add(std::string name, const Shape& shape, Init init, bool trainable, GradientForm form) {
   if (values_.defined()) throw UsageError("[parameters] '{}' added after allocate()", name);
   for (const Item& other : items_)
     if (other.name == name) throw UsageError("[parameters] '{}' exists already", name);
-  const bool outer = trainable && form == GradientForm::outer;
-  items_.push_back(
-      {std::move(name), shape, init, trainable, {}, {}, outer ? std::make_shared<OuterGradient>() : nullptr, 0});
+  items_.push_back({std::move(name), shape, init, trainable, form, {}, {}, nullptr, 0});
   return count() - 1;
 }
 
-void Parameters::allocate(DType dtype, Key key) {
+void Parameters::allocate(DType dtype, Key key, Backend* backend) {
   const auto line = static_cast<std::int64_t>(Arena::alignment / size_of(dtype));
   auto padded = [&](const Item& item) { return (item.shape.numel() + line - 1) / line * line; };
   enum Part { frozen, whole, outer };
-  auto part = [](const Item& item) { return !item.trainable ? frozen : item.outer ? outer : whole; };
+  auto part = [](const Item& item) {
+    return !item.trainable ? frozen : item.form == GradientForm::outer ? outer : whole;
+  };
   std::int64_t size[3] = {0, 0, 0};
   for (const Item& item : items_) size[part(item)] += padded(item);
-  values_ = Tensor::zeros({size[whole] + size[outer]}, dtype);
-  grads_ = Tensor::zeros({size[whole]}, dtype);
-  frozen_ = Tensor::zeros({size[frozen]}, dtype);
+  values_ = Tensor::zeros({size[whole] + size[outer]}, dtype, backend);
+  grads_ = Tensor::zeros({size[whole] + (backend ? size[outer] : 0)}, dtype, backend);
+  frozen_ = Tensor::zeros({size[frozen]}, dtype, backend);
   std::int64_t at[3] = {0, 0, size[whole]};
   for (Item& item : items_) {
     std::int64_t& begin = at[part(item)];
     const std::int64_t n = item.shape.numel();
     item.offset = begin;
     item.value = (item.trainable ? values_ : frozen_).slice(begin, begin + n).reshape(item.shape);
-    if (part(item) == whole) item.grad = grads_.slice(begin, begin + n).reshape(item.shape);
+    if (part(item) == outer && !backend)
+      item.outer = std::make_shared<OuterGradient>();
+    else if (item.trainable)
+      item.grad = grads_.slice(begin, begin + n).reshape(item.shape);
     begin += padded(item);
-    switch (item.init.kind) {
-      case Init::Kind::constant:
-        item.value.fill(item.init.scale);
-        break;
-      case Init::Kind::normal:
-        fill_normal(item.value, key.at(item.name), 0, item.init.scale);
-        break;
-      case Init::Kind::uniform:
-        fill_uniform(item.value, key.at(item.name), -item.init.scale, item.init.scale);
-        break;
-    }
+    draw(item.init, key.at(item.name), item.value);
   }
 }
 

@@ -29,7 +29,7 @@ struct Init {
 
 /// How the gradient of a parameter is kept. `outer`: as outer products (autograd/outer_sum.h), without memory of its
 /// own; for parameters so large that reading and writing their gradient costs more than forming it anew, used by
-/// operations that give it so.
+/// operations that give it so. That pays where gradients are formed in a cache: on a device every gradient is whole.
 enum class GradientForm : std::uint8_t { whole, outer };
 
 /// Declared once, allocated once; afterwards a model asks for each by its number. Trainable parameters come first in
@@ -40,8 +40,12 @@ class Parameters {
   /// Throws UsageError for a name that exists, or after allocate().
   int add(std::string name, const Shape& shape, Init init, bool trainable = true,
           GradientForm form = GradientForm::whole);
-  /// Draws the start values, each parameter from its own stream (key, name). float32 or float64.
-  void allocate(DType dtype, Key key);
+  /// Draws the start values, each parameter from its own stream (key, name). float32 or float64. On a device they have
+  /// the CPU's bits, and the flat buffers its layout.
+  void allocate(DType dtype, Key key, Backend* backend = nullptr);
+
+  /// Where values, gradients and frozen parameters lie; null for the CPU.
+  Backend* backend() const { return values_.backend(); }
 
   int count() const { return static_cast<int>(items_.size()); }
   const std::string& name(int i) const { return item(i).name; }
@@ -76,6 +80,7 @@ class Parameters {
     Shape shape;
     Init init;
     bool trainable;
+    GradientForm form;
     Tensor value;
     mutable Tensor grad;
     std::shared_ptr<OuterGradient> outer;

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
+#include <numeric>
 
+#include "weft/core/loop.h"
+#include "weft/nn/loss_sum_bodies.h"
 #include "weft/nn/losses.h"
 #include "weft/nn/metrics.h"
 #include "weft/nn/schedule.h"
@@ -22,29 +24,18 @@ std::vector<double> targets(const Tensor& t) {
   return {wide.span<double>().begin(), wide.span<double>().end()};
 }
 
-/// Rows of t, in the step's arena.
-Tensor picked(Tape& tape, const Tensor& t, std::span<const std::int32_t> rows) {
-  Shape shape = t.shape().sub(1, t.rank());
-  Shape out{static_cast<std::int64_t>(rows.size())};
-  for (auto size : shape.sizes()) out.push_back(size);
-  const Tensor y = tape.empty(out, t.dtype());
-  const std::size_t bytes = t.dim(0) ? t.bytes() / static_cast<std::size_t>(t.dim(0)) : 0;
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    std::memcpy(static_cast<std::byte*>(y.raw()) + i * bytes,
-                static_cast<const std::byte*>(t.raw()) + static_cast<std::size_t>(rows[i]) * bytes, bytes);
-  return y;
-}
-
 std::vector<double> logits_of(const AccuracyModel& model, std::span<const Tensor> prepared) {
   const std::int64_t n = prepared.empty() ? 0 : prepared[0].dim(0);
-  Arena arena;
+  Backend* backend = model.parameters().backend();
+  Arena arena(memory_of(backend));
   Tape tape(arena);
   const NoGrad no_grad(tape);
   std::vector<double> logits;
   for (std::int64_t begin = 0; begin < n; begin += judged_at_once) {
     std::vector<Tensor> some;
-    for (const Tensor& t : prepared) some.push_back(t.slice(begin, std::min(n, begin + judged_at_once)));
-    const Tensor out = model.forward(tape, some).value().to(DType::f64);
+    for (const Tensor& t : prepared)
+      some.push_back(t.slice(begin, std::min(n, begin + judged_at_once)).placed_on(backend));
+    const Tensor out = model.forward(tape, some).value().placed_on(nullptr).to(DType::f64);
     logits.insert(logits.end(), out.span<double>().begin(), out.span<double>().end());
     tape.reset();
   }
@@ -68,7 +59,9 @@ Fit::Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples
       train_(std::move(train)),
       validation_(std::move(validation)),
       adam_(model.parameters(), UpdateRule::adam()),
+      arena_(memory_of(model.parameters().backend())),
       tape_(arena_),
+      loss_sum_(Tensor::zeros({1}, DType::f64, model.parameters().backend())),
       best_values_(model.parameters().flat_values().clone()) {
   if (config.batch < 1 || config.epochs < 1 || config.patience < 1 || !(config.learning_rate > 0) ||
       !std::isfinite(config.learning_rate))
@@ -79,6 +72,11 @@ Fit::Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples
   if (train_.count() == 0 || validation_.count() == 0)
     throw UsageError("[fit] {} networks to train on, {} to validate on; allowed: 1 or more of each", train_.count(),
                      validation_.count());
+  Backend* backend = model.parameters().backend();
+  networks_ = Tensor::zeros({std::min(config.batch, train_.count())}, DType::i32, backend);
+  for (Examples* examples : {&train_, &validation_})
+    for (Tensor& t : examples->prepared) t = t.placed_on(backend);
+  train_.target = train_.target.placed_on(backend);
 }
 
 double Fit::learning_rate(std::int64_t step) const {
@@ -88,28 +86,65 @@ double Fit::learning_rate(std::int64_t step) const {
                       config_.epochs * steps}(step);
 }
 
-double Fit::backward(std::span<const std::int32_t> order) {
-  const std::span<Tensor> batch(tape_.arena().allocate_array<Tensor>(train_.prepared.size()), train_.prepared.size());
-  for (std::size_t i = 0; i < batch.size(); ++i) new (&batch[i]) Tensor(picked(tape_, train_.prepared[i], order));
+void Fit::place(std::span<const std::int32_t> networks) {
+  const auto n = static_cast<std::int64_t>(networks.size());
+  networks_.slice(0, n).copy_from(Tensor::view_of(const_cast<std::int32_t*>(networks.data()), {n}, DType::i32));
+}
+
+Var Fit::backward(std::int64_t count) {
+  const Tensor networks = networks_.slice(0, count);
+  const auto picked = [&](const Tensor& t) { return gather(tape_.constant(t), 0, networks).value(); };
+  const std::span<Tensor> batch(tape_.host().allocate_array<Tensor>(train_.prepared.size()), train_.prepared.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) new (&batch[i]) Tensor(picked(train_.prepared[i]));
   const Var logits = model_.forward(tape_, batch);
-  const Var loss = mean_all(binary_cross_entropy_with_logits(logits, picked(tape_, train_.target, order)));
+  const Var loss = mean_all(binary_cross_entropy_with_logits(logits, picked(train_.target)));
   tape_.backward(loss);
-  return with_float(loss.dtype(), "fit",
-                    [&](auto tag) { return static_cast<double>(loss.value().template data<decltype(tag)>()[0]); });
+  return loss;
+}
+
+double Fit::seconds_of_step(std::int64_t count) {
+  std::vector<std::int32_t> first(static_cast<std::size_t>(count));
+  std::iota(first.begin(), first.end(), 0);
+  const auto start = std::chrono::steady_clock::now();
+  place(first);
+  backward(count);
+  tape_.reset();
+  if (Backend* backend = arena_.backend()) backend->synchronise();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::int64_t Fit::batch_that_fits() {
+  std::int64_t fits = 0, fails = networks_.numel();
+  while (fails - fits > 1) {
+    const std::int64_t n = fits + (fails - fits) / 2;
+    tape_.reset();
+    arena_ = Arena(memory_of(arena_.backend()));
+    try {
+      seconds_of_step(n);
+      fits = n;
+    } catch (const OutOfDeviceMemory&) {
+      fails = n;
+    }
+  }
+  return fits;
 }
 
 Fit::Cost Fit::try_step() {
-  std::vector<std::int32_t> order(static_cast<std::size_t>(std::min(config_.batch, train_.count())));
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int32_t>(i);
   double seconds = 0;
-  for (int i = 0; i < 2; ++i) {  // the first touches the memory
-    const auto start = std::chrono::steady_clock::now();
-    backward(order);
-    tape_.reset();
-    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  try {
+    for (int i = 0; i < 2; ++i) seconds = seconds_of_step(networks_.numel());  // the first touches the memory
+  } catch (const OutOfDeviceMemory& full) {
+    const std::int64_t fits = batch_that_fits();
+    throw OutOfDeviceMemory(
+        full.device, full.asked, full.memory,
+        fits > 0 ? fmt::format("a batch of {} networks fits", fits) : "not one network fits; take a smaller model");
   }
   const Parameters& p = model_.parameters();
-  return {seconds, 2 * p.flat_values().bytes() + adam_.state().bytes() + arena_.peak()};
+  std::size_t bytes = 2 * p.flat_values().bytes() + adam_.state().bytes() + arena_.peak();
+  if (arena_.backend())
+    for (const Examples* examples : {&train_, &validation_})
+      for (const Tensor& t : examples->prepared) bytes += t.bytes();
+  return {seconds, bytes};
 }
 
 bool Fit::done() const {
@@ -120,19 +155,31 @@ bool Fit::done() const {
 const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64_t)>& on_step) {
   const auto epoch = static_cast<std::int64_t>(log_.size()) + 1;
   const auto order = permutation(train_.count(), Key(config_.seed, "order").at(static_cast<std::uint64_t>(epoch)));
-  double sum = 0;
+  Backend* backend = arena_.backend();
+  loss_sum_.fill(0);
   for (std::int64_t step = 0; step < steps_per_epoch(); ++step) {
     const auto begin = static_cast<std::size_t>(step * config_.batch);
     const auto n = std::min(static_cast<std::size_t>(config_.batch), order.size() - begin);
-    const double loss = backward(std::span(order).subspan(begin, n));
-    if (!std::isfinite(loss))
-      throw NumericError("[fit] the loss of epoch {}, step {} is {}; lower the learning rate ({})", epoch, step + 1,
-                         loss, config_.learning_rate);
-    adam_.step(learning_rate(adam_.steps()));
+    place(std::span(order).subspan(begin, n));
+    adam_.begin_step(learning_rate(adam_.steps()));
+    const Var loss = backward(static_cast<std::int64_t>(n));
+    with_float(loss.dtype(), "fit", [&](auto tag) {
+      using T = decltype(tag);
+      const T* value = loss.value().template address<T>();
+      if (!backend && !std::isfinite(*value))
+        throw NumericError("[fit] the loss of epoch {}, step {} is {}; lower the learning rate ({})", epoch, step + 1,
+                           *value, config_.learning_rate);
+      loop(backend, 1, 1, AddLoss<T>{value, loss_sum_.address<double>(), static_cast<double>(n)});
+    });
+    adam_.update();
     tape_.reset();
-    sum += loss * static_cast<double>(n);
     if (on_step) on_step(step + 1, steps_per_epoch());
   }
+  adam_.check();
+  const double sum = loss_sum_.placed_on(nullptr).span<double>()[0];
+  if (!std::isfinite(sum))
+    throw NumericError("[fit] the mean loss of epoch {} is {}; lower the learning rate ({})", epoch, sum,
+                       config_.learning_rate);
   const std::vector<double> logits = logits_of(model_, validation_.prepared);
   if (!std::all_of(logits.begin(), logits.end(), [](double z) { return std::isfinite(z); }))
     throw NumericError("[fit] after epoch {} the predictions are not finite; lower the learning rate ({})", epoch,
@@ -150,52 +197,6 @@ const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64
 void Fit::take_best() {
   model_.parameters().flat_values().copy_from(best_values_);
   model_.parameters().changed();
-}
-
-std::vector<std::pair<std::string, Tensor>> Fit::state() const {
-  const auto rows = static_cast<std::int64_t>(log_.size());
-  const Tensor log = Tensor::zeros({rows, 3}, DType::f64), counts = Tensor::zeros({2}, DType::f64);
-  for (std::int64_t i = 0; i < rows; ++i) {
-    const FitEpoch& row = log_[static_cast<std::size_t>(i)];
-    double* to = log.data<double>() + 3 * i;
-    to[0] = row.train_loss;
-    to[1] = row.validation_loss;
-    to[2] = row.validation_tau;
-  }
-  counts.data<double>()[0] = static_cast<double>(adam_.steps());
-  counts.data<double>()[1] = static_cast<double>(best_epoch_);
-  return {{"fit.values", model_.parameters().flat_values()},
-          {"fit.best_values", best_values_},
-          {"fit.adam", adam_.state()},
-          {"fit.log", log},
-          {"fit.counts", counts}};
-}
-
-void Fit::resume(const std::function<Tensor(const std::string&)>& tensor) {
-  auto fitting = [&](const char* name, const Tensor& like) {
-    const Tensor t = tensor(name);
-    if (!(t.shape() == like.shape()) || t.dtype() != like.dtype())
-      throw FormatError("[fit] '{}' is {} of shape {}; allowed: {} of shape {}. Was it written for another model?",
-                        name, weft::name(t.dtype()), t.shape().str(), weft::name(like.dtype()), like.shape().str());
-    return t;
-  };
-  const Tensor values = fitting("fit.values", best_values_), best = fitting("fit.best_values", best_values_);
-  const Tensor adam = fitting("fit.adam", adam_.state()),
-               counts = fitting("fit.counts", Tensor::zeros({2}, DType::f64));
-  const Tensor log = tensor("fit.log");
-  if (log.dtype() != DType::f64 || log.rank() != 2 || log.dim(1) != 3)
-    throw FormatError("[fit] 'fit.log' is {} of shape {}; allowed: float64 of shape [epochs, 3]", name(log.dtype()),
-                      log.shape().str());
-  model_.parameters().flat_values().copy_from(values);
-  model_.parameters().changed();
-  best_values_.copy_from(best);
-  adam_.resume(adam, static_cast<std::int64_t>(counts.data<double>()[0]));
-  best_epoch_ = static_cast<std::int64_t>(counts.data<double>()[1]);
-  log_.clear();
-  for (std::int64_t i = 0; i < log.dim(0); ++i) {
-    const double* row = log.data<double>() + 3 * i;
-    log_.push_back({i + 1, row[0], row[1], row[2]});
-  }
 }
 
 std::vector<double> predict_logits(const AccuracyModel& model, std::span<const Tensor> prepared,

@@ -38,22 +38,26 @@ struct FitEpoch {
 };
 
 /// Binary cross-entropy against the target, Adam, the best epoch by Kendall's tau on the validation networks. Bits
-/// depend on the model's start, the examples and the config alone. A step allocates nothing after the first one.
+/// depend on the model's start and device, the examples and the config alone. A step allocates nothing after the first
+/// one. Runs where the model lies; on a device a step only enqueues work, and the device is asked once an epoch.
 class Fit {
  public:
-  /// Throws UsageError for a config out of its range or no examples.
+  /// The examples lie on the CPU: to a device they go once, here. Throws UsageError for a config out of its range or no
+  /// examples, OutOfDeviceMemory.
   Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples validation);
 
   /// What a step costs, found by one that changes nothing.
   struct Cost {
     double seconds;     ///< of the step
-    std::size_t bytes;  ///< parameters, gradients, optimiser state and the largest use of the step's arena
+    std::size_t bytes;  ///< parameters, gradients, optimiser state and the largest use of the step's arena; on a
+                        ///< device the examples, too
   };
+  /// Throws OutOfDeviceMemory, with the largest batch that fits.
   Cost try_step();
 
   bool done() const;
   /// Trains on every example once; `on_step(done, all)` is called after each step and may throw to stop. Throws
-  /// NumericError when the loss or a prediction is no number.
+  /// NumericError when the loss or a prediction is no number: at that step, on a device at the end of the epoch.
   const FitEpoch& run_epoch(const std::function<void(std::int64_t, std::int64_t)>& on_step = {});
 
   const std::vector<FitEpoch>& log() const { return log_; }
@@ -62,7 +66,7 @@ class Fit {
   /// The parameters of the best epoch become the model's.
   void take_best();
 
-  /// Everything that continues this training with the same bits: named tensors.
+  /// Everything that continues this training with the same bits: named tensors, on the CPU.
   std::vector<std::pair<std::string, Tensor>> state() const;
   /// Throws FormatError when a tensor is missing or does not fit.
   void resume(const std::function<Tensor(const std::string&)>& tensor);
@@ -70,8 +74,12 @@ class Fit {
  private:
   std::int64_t steps_per_epoch() const { return (train_.count() + config_.batch - 1) / config_.batch; }
   double learning_rate(std::int64_t step) const;
-  /// Loss of the batch whose networks stand in `order`, with gradients.
-  double backward(std::span<const std::int32_t> order);
+  /// The networks of the next step: what a device has to be told before it.
+  void place(std::span<const std::int32_t> networks);
+  /// Loss of the first `count` networks of place(), with gradients.
+  Var backward(std::int64_t count);
+  double seconds_of_step(std::int64_t count);
+  std::int64_t batch_that_fits();
 
   AccuracyModel& model_;
   FitConfig config_;
@@ -79,13 +87,15 @@ class Fit {
   Optimiser adam_;
   Arena arena_;
   Tape tape_;
+  Tensor networks_, loss_sum_;  ///< int32 [batch], float64 [1]: where the model lies
   Tensor best_values_;
   std::vector<FitEpoch> log_;
   std::int64_t best_epoch_ = 0;
 };
 
 /// What the model says of networks prepared for it, as logits: they rank networks where their sigmoids would tie.
-/// Throws NumericError for one that is no number, naming the network by its id, or by its place where no ids are given.
+/// The networks may lie on the CPU or beside the model. Throws NumericError for one that is no number, naming the
+/// network by its id, or by its place where no ids are given.
 std::vector<double> predict_logits(const AccuracyModel& model, std::span<const Tensor> prepared,
                                    std::span<const std::int64_t> ids = {});
 

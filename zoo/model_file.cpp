@@ -11,7 +11,8 @@ using Json = nlohmann::ordered_json;
 
 std::vector<NamedTensor> tensors_of(const Parameters& parameters) {
   std::vector<NamedTensor> tensors;
-  for (int i = 0; i < parameters.count(); ++i) tensors.push_back({parameters.name(i), parameters.value(i)});
+  for (int i = 0; i < parameters.count(); ++i)
+    tensors.push_back({parameters.name(i), parameters.value(i).placed_on(nullptr)});
   return tensors;
 }
 
@@ -25,7 +26,7 @@ void save_model(const std::filesystem::path& path, const AccuracyModel& model, M
   Checkpoint::save(path, c.kind, config.dump(), tensors_of(model.parameters()), std::move(metadata));
 }
 
-LoadedModel load_model(const std::filesystem::path& path, DType dtype) {
+LoadedModel load_model(const std::filesystem::path& path, DType dtype, Backend* backend) {
   const Checkpoint file = Checkpoint::open(path);
   ModelConfig config;
   std::string space;
@@ -49,11 +50,11 @@ LoadedModel load_model(const std::filesystem::path& path, DType dtype) {
     throw FormatError("[model] '{}': {}; was it written by this version of weft?", path.string(), error.what());
   }
   file.load(tensors_of(model->parameters()));
-  if (dtype == DType::f32) return {std::move(model), file.metadata()};
-  auto wide = make_accuracy_model(config, Space::parse(space), dtype, Key(0, "load"));
-  for (int i = 0; i < wide->parameters().count(); ++i)
-    wide->parameters().value(i).copy_from(model->parameters().value(i));
-  return {std::move(wide), file.metadata()};
+  if (dtype == DType::f32 && !backend) return {std::move(model), file.metadata()};
+  auto asked = make_accuracy_model(config, Space::parse(space), dtype, Key(0, "load"), backend);
+  for (int i = 0; i < asked->parameters().count(); ++i)
+    asked->parameters().value(i).copy_from(model->parameters().value(i).to(dtype));
+  return {std::move(asked), file.metadata()};
 }
 
 }  // namespace weft

@@ -12,12 +12,12 @@ namespace weft {
 /// the fields of ModelConfig and the text of the space. Throws what Checkpoint::save throws.
 void save_model(const std::filesystem::path& path, const AccuracyModel& model, Metadata metadata = {});
 
-/// A saved model, its parameters converted to `dtype`.
+/// A saved model, its parameters converted to `dtype`, on the CPU or a device.
 struct LoadedModel {
   std::unique_ptr<AccuracyModel> model;
   Metadata metadata;
 };
 /// Throws what Checkpoint::open and load throw; FormatError for a config that is incomplete.
-LoadedModel load_model(const std::filesystem::path& path, DType dtype = DType::f32);
+LoadedModel load_model(const std::filesystem::path& path, DType dtype = DType::f32, Backend* backend = nullptr);
 
 }  // namespace weft

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "weft/core/loop.h"
+#include "weft/nfn/baselines/standardise_bodies.h"
 #include "weft/nfn/baselines/statistics.h"
 #include "weft/ops/view.h"
 
@@ -50,18 +52,20 @@ void BaselineModel::standardise(std::span<const Tensor> prepared) {
     mean.data<double>()[j] = center;
     inverse.data<double>()[j] = deviation > 1e-12 ? 1 / deviation : 0;  // a constant input says nothing
   }
-  parameters_.value(mean_).copy_from(mean);
-  parameters_.value(inverse_deviation_).copy_from(inverse);
+  for (const auto& [parameter, values] : {std::pair{mean_, mean}, std::pair{inverse_deviation_, inverse}}) {
+    const Tensor to = parameters_.value(parameter);
+    to.copy_from(values.to(to.dtype()));
+  }
 }
 
 Var BaselineModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
-  const Tensor& x = prepared[0];
+  const Tensor& x = tape.constant(prepared[0]).value();
   const Tensor y = tape.empty(x.shape(), x.dtype());
+  const Tensor mean = parameters_.value(mean_), inverse = parameters_.value(inverse_deviation_);
   with_float(x.dtype(), "baseline", [&](auto tag) {
     using T = decltype(tag);
-    const T *mean = parameters_.value(mean_).data<T>(), *inverse = parameters_.value(inverse_deviation_).data<T>();
-    const std::int64_t m = x.dim(1);
-    for (std::int64_t i = 0; i < x.numel(); ++i) y.data<T>()[i] = (x.data<T>()[i] - mean[i % m]) * inverse[i % m];
+    loop(tape.backend(), x.numel(), 16384,
+         Standardise<T>{x.address<T>(), mean.address<T>(), inverse.address<T>(), y.address<T>(), x.dim(1)});
   });
   return reshape(mlp_(parameters_, tape.constant(y)), {x.dim(0)});
 }

@@ -1,6 +1,8 @@
 // Gaussian Fourier features as an op of their own.
 
+#include "weft/core/loop.h"
 #include "weft/nfn/layer_kernels.h"
+#include "weft/nfn/linear/fourier_bodies.h"
 #include "weft/nfn/linear/linear.h"
 #include "weft/nfn/schedule.h"
 
@@ -22,6 +24,10 @@ Var fourier_features(const Var& x, const Var& frequencies, bool sines) {
   const Tensor y = tape.empty(shape, x.dtype());
   with_float(x.dtype(), who, [&](auto t) {
     using T = decltype(t);
+    if (Backend* backend = tape.backend())
+      return loop(
+          backend, y.numel(), 1,
+          FourierFeatures<T>{x.value().address<T>(), frequencies.value().address<T>(), y.address<T>(), n, m, channels});
     const T *from = x.value().data<T>(), *f = frequencies.value().data<T>();
     parallel_blocks(batch, 1, [&, to = y.data<T>()](std::int64_t net, std::int64_t) {
       schedule::kernels<T>().fourier(from + net * n, n, f, m, sines, to + net * channels * n);
@@ -32,6 +38,11 @@ Var fourier_features(const Var& x, const Var& frequencies, bool sines) {
     const GradSlot slot = back.grad(0);
     with_float(slot.tensor.dtype(), who, [&](auto t) {
       using T = decltype(t);
+      if (Backend* backend = slot.tensor.backend())
+        return loop(
+            backend, batch * n, 1,
+            FourierFeaturesVjp<T>{back.input(0).address<T>(), back.input(1).address<T>(), back.cotangent().address<T>(),
+                                  slot.tensor.address<T>(), n, m, channels, slot.beta != 0});
       constexpr T two_pi = T(6.283185307179586476925);
       const T *from = back.input(0).data<T>(), *f = back.input(1).data<T>(), *gy = back.cotangent().data<T>();
       T *gx = slot.tensor.data<T>(), *memory = schedule::numbers<T>(back.arena(), 2 * m * n * threads());

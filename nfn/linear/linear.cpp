@@ -6,7 +6,6 @@
 #include "weft/nfn/linear/schedule.h"
 #include "weft/nfn/term_layer.h"
 #include "weft/ops/terms.h"
-#include "weft/ops/view.h"
 
 namespace weft {
 namespace {
@@ -96,7 +95,7 @@ void LinearLayer::operator()(std::span<const Var> inputs, std::span<const Var> l
   check_features(who, list_, inputs, d_, outputs.size());
   check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
   check_input(who, input, list_.in());
-  if (pieces_ || mixing_)
+  if ((pieces_ || mixing_) && !inputs[0].tape().backend())
     return with_float(inputs[0].dtype(), who, [&](auto t) {
       using T = decltype(t);
       if (pieces_)
@@ -104,15 +103,7 @@ void LinearLayer::operator()(std::span<const Var> inputs, std::span<const Var> l
       else
         record<T>(who, list_, MixingCall<T>{{}, &*mixing_}, inputs, learned, e_, outputs, input);
     });
-  Tape& tape = inputs[0].tape();
-  const std::span<Var> read(numbers<Var>(tape.arena(), static_cast<std::int64_t>(inputs.size())), inputs.size());
-  std::uninitialized_copy(inputs.begin(), inputs.end(), read.begin());
-  for (std::size_t i = 0; i < read.size(); ++i) {
-    const SpaceTensor& tensor = list_.in().tensors()[i];
-    if (input.activation) read[i] = unary(*input.activation, read[i], traits(*input.activation).default_parameter);
-    if (tensor.axes.size() > 1) read[i] = channel_dropout(read[i], input.dropout, input.key.at(tensor.name));
-  }
-  run_terms(list_, read, learned, e_, outputs);
+  run_terms(list_, read_features(input, list_.in(), inputs), learned, e_, outputs);
 }
 
 FourierLinear::FourierLinear(Parameters& parameters, const std::string& name, const Space& in, const Space& out,
@@ -147,6 +138,12 @@ void FourierLinear::operator()(std::span<const Var> inputs, const Var& frequenci
     require(action, "fourier_features", x.name(), x.type());
     if (x.requires_grad())
       throw UsageError("[{}] tensor '{}' wants a gradient; use fourier_features and LinearLayer", who, x.name());
+  }
+  if (Tape& tape = inputs[0].tape(); tape.backend()) {
+    const std::span<Var> features = tape.variables(inputs.size());
+    for (std::size_t i = 0; i < features.size(); ++i)
+      features[i] = fourier_features(inputs[i], frequencies, options_.sines);
+    return linear_(features, learned, outputs);
   }
   with_float(inputs[0].dtype(), who, [&](auto t) {
     using T = decltype(t);

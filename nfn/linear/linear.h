@@ -16,7 +16,7 @@ namespace weft {
 /// names of parameters. The list decides how it runs: plain products (spec 4.1) as one hand-written node with one
 /// product per term, network and value of the fixed indices; sums and broadcasts (spec 4.2) as one node that takes
 /// every sum once and has one product over the batch for all terms that share them; others (diagonals, heads, shared
-/// phis) on the interpreter.
+/// phis) on the interpreter, and on a device all of them.
 ///   inputs   one feature per tensor of `in`, [B, d taps, axes…]; activation and channel dropout as they are read
 ///   outputs  one per tensor of `out`, [B, e taps, axes…]
 /// Results do not depend on the number of threads. The layer must outlive the step.
@@ -53,7 +53,8 @@ struct FourierOptions {
 };
 
 /// LinearLayer on the Fourier features of raw weights (one channel): 2 m (or m) -> e channels. The features are made
-/// tile by tile inside the products, forward and again in the backward pass, and never written to memory.
+/// tile by tile inside the products, forward and again in the backward pass, and never written to memory; on a device
+/// they are fourier_features().
 class FourierLinear {
  public:
   /// Throws UsageError when the list is not one of plain products, or the space has taps.

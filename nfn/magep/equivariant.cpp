@@ -88,6 +88,8 @@ void MagepEquivariant::operator()(std::span<const Var> inputs, std::span<const V
   check_features(who, list_, inputs, d_, outputs.size());
   check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
   check_input(who, input, list_.in());
+  if (inputs[0].tape().backend())
+    return run_terms(list_, read_features(input, list_.in(), inputs), learned, e_, outputs);
   with_float(inputs[0].dtype(), who, [&](auto t) { run<decltype(t)>(inputs, learned, outputs, input); });
 }
 

@@ -151,6 +151,11 @@ Var MagepInvariant::operator()(std::span<const Var> inputs, std::span<const Var>
   check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
   check_input(who, input, list_.in());
   Tape& tape = inputs[0].tape();
+  if (tape.backend()) {
+    Var y;
+    run_terms(list_, read_features(input, list_.in(), inputs), learned, e_, {&y, 1});
+    return y;
+  }
   Arena& arena = tape.arena();
   return with_float(inputs[0].dtype(), who, [&](auto t) {
     using T = decltype(t);

@@ -16,8 +16,8 @@ ModelConfig default_config(const std::string& kind) {
   return {.kind = kind, .hidden = kind.ends_with("statnn") ? 1000 : 500};
 }
 
-std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype,
-                                                   Key key) {
+std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype, Key key,
+                                                   Backend* backend) {
   if (std::find(std::begin(model_kinds), std::end(model_kinds), config.kind) == std::end(model_kinds))
     throw UsageError("[model] kind '{}'; allowed: {}", config.kind, fmt::join(model_kinds, ", "));
   if (config.channels < 1 || config.equivariant_layers < 0 || config.hidden < 1)
@@ -30,7 +30,7 @@ std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, co
     model = std::make_unique<TransformerModel>(config, space);
   else
     model = std::make_unique<BaselineModel>(config, space);
-  model->parameters().allocate(dtype, key.at(config.kind));
+  model->parameters().allocate(dtype, key.at(config.kind), backend);
   return model;
 }
 

@@ -38,13 +38,13 @@ class AccuracyModel {
   Parameters& parameters() { return parameters_; }
   const Parameters& parameters() const { return parameters_; }
 
-  /// What forward() reads of n networks; made once, before training.
+  /// What forward() reads of n networks; made once, before training, on the CPU.
   /// weights: one feature per tensor of the space, [n, taps, axes…]  ->  tensors [n, …]
   virtual std::vector<Tensor> prepare(std::span<const Tensor> weights) const = 0;
-  /// Takes mean and deviation of the training networks (baselines). A functional network's inputs are never centred,
-  /// for that would break its scaling (spec 4.4).
+  /// Takes mean and deviation of the training networks, which lie on the CPU (baselines). A functional network's inputs
+  /// are never centred, for that would break its scaling (spec 4.4).
   virtual void standardise(std::span<const Tensor> prepared) { static_cast<void>(prepared); }
-  /// prepared tensors of B networks -> logits [B]; the prediction is their sigmoid.
+  /// prepared tensors of B networks, which lie where the model does -> logits [B]; the prediction is their sigmoid.
   virtual Var forward(Tape& tape, std::span<const Tensor> prepared) const = 0;
   /// Multiplications and additions of forward and backward pass for a batch.
   virtual double step_flops(std::int64_t batch) const = 0;
@@ -59,8 +59,9 @@ class AccuracyModel {
   Parameters parameters_;
 };
 
-/// Builds a model and draws its start values. Throws UsageError for an unknown kind (naming those there are) or a size
-/// below 1, TypeError when the space does not suit the kind.
-std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype, Key key);
+/// Builds a model, on the CPU or a device, and draws its start values. Throws UsageError for an unknown kind (naming
+/// those there are) or a size below 1, TypeError when the space does not suit the kind.
+std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype, Key key,
+                                                   Backend* backend = nullptr);
 
 }  // namespace weft

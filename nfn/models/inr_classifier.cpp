@@ -1,7 +1,5 @@
 #include "weft/nfn/models/inr_classifier.h"
 
-#include <memory>
-
 #include "weft/groups/derive.h"
 #include "weft/ops/pointwise.h"
 
@@ -29,11 +27,9 @@ InrClassifier::InrClassifier(Parameters& parameters, const Config& c)
 
 Var InrClassifier::operator()(const Parameters& parameters, std::span<const Var> x,
                               const std::optional<Key>& training) const {
-  Arena& arena = x[0].tape().arena();
+  Tape& tape = x[0].tape();
   const std::size_t n = space_.tensors().size();
-  std::span<Var> y(arena.allocate_array<Var>(n), n), next(arena.allocate_array<Var>(n), n);
-  std::uninitialized_fill(y.begin(), y.end(), Var{});
-  std::uninitialized_fill(next.begin(), next.end(), Var{});
+  std::span<Var> y = tape.variables(n), next = tape.variables(n);
   std::uint64_t draws = 0;
   auto activated = [&] {
     LayerInput input{.activation = UnaryOp::Sin};

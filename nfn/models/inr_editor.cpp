@@ -1,11 +1,10 @@
 #include "weft/nfn/models/inr_editor.h"
 
-#include <cmath>
-#include <memory>
 #include <utility>
 
-#include "weft/core/error.h"
+#include "weft/core/loop.h"
 #include "weft/groups/derive.h"
+#include "weft/nfn/models/position_bodies.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/view.h"
@@ -23,13 +22,6 @@ std::string monomial_linear(const std::vector<std::int64_t>& widths) {
 std::string np_linear(const std::vector<std::int64_t>& widths) {
   const Space space = mlp_space(widths, Kind::permutation).with_kind(Kind::fixed, Kind::permutation);
   return derive_linear(space, space, {.means = true});
-}
-
-/// Sine (even channels) or cosine (odd ones) of a position, at wavelengths from 2π to 10 000 · 2π.
-double sinusoid(std::int64_t position, std::int64_t channel, std::int64_t channels) {
-  const double rate = std::pow(1e4, -static_cast<double>(channel / 2 * 2) / static_cast<double>(channels));
-  const double phase = static_cast<double>(position) * rate;
-  return channel % 2 ? std::cos(phase) : std::sin(phase);
 }
 
 }  // namespace
@@ -65,13 +57,9 @@ Var InrEditor::encoded(const Parameters& parameters, const Var& x, std::size_t f
   const Tensor positions = tape.empty(y.shape(), y.dtype());
   const std::int64_t channels = y.shape()[1], rows = y.shape()[2], columns = matrix ? y.shape()[3] : 1;
   with_float(y.dtype(), "inr_editor", [&](auto t) {
-    auto* to = positions.data<decltype(t)>();
-    for (std::int64_t b = 0; b < y.shape()[0]; ++b)
-      for (std::int64_t c = 0; c < channels; ++c)
-        for (std::int64_t i = 0; i < rows; ++i)
-          for (std::int64_t j = 0; j < columns; ++j)
-            *to++ = static_cast<decltype(t)>((by_row ? sinusoid(i, c, channels) : 0) +
-                                             (by_column ? sinusoid(j, c, channels) : 0));
+    using T = decltype(t);
+    loop(tape.backend(), positions.numel(), 1024,
+         Positions<T>{positions.address<T>(), channels, rows, columns, by_row, by_column});
   });
   return add(y, tape.constant(positions, y.type()));
 }
@@ -80,10 +68,8 @@ void InrEditor::operator()(const Parameters& parameters, std::span<const Var> x,
   const std::size_t n = space_.tensors().size();
   if (x.size() != n || y.size() != n)
     throw ShapeError("[inr_editor] {} features, {} outputs; allowed: {} of each", x.size(), y.size(), n);
-  Arena& arena = x[0].tape().arena();
-  std::span<Var> now(arena.allocate_array<Var>(n), n), next(arena.allocate_array<Var>(n), n);
-  std::uninitialized_fill(now.begin(), now.end(), Var{});
-  std::uninitialized_fill(next.begin(), next.end(), Var{});
+  Tape& tape = x[0].tape();
+  std::span<Var> now = tape.variables(n), next = tape.variables(n);
   lift_(parameters, x, now);
   equivariant_(parameters, now, next);
   mix_(parameters, next, now);

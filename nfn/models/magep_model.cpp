@@ -37,10 +37,9 @@ std::vector<Tensor> MagepModel::prepare(std::span<const Tensor> weights) const {
 
 Var MagepModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
   const std::size_t n = prepared.size();
-  std::span<Var> x(tape.arena().allocate_array<Var>(n), n), y(tape.arena().allocate_array<Var>(n), n);
-  std::uninitialized_fill(y.begin(), y.end(), Var{});
+  std::span<Var> x = tape.variables(n), y = tape.variables(n);
   for (std::size_t t = 0; t < n; ++t)
-    new (&x[t]) Var(tape.constant(prepared[t], space_.type(static_cast<int>(t)), space_.tensors()[t].name));
+    x[t] = tape.constant(prepared[t], space_.type(static_cast<int>(t)), space_.tensors()[t].name);
   const LayerInput activated{.activation = act_};
   lift_(parameters_, x, y);
   for (const MagepEquivariant& layer : equivariant_) {

@@ -44,6 +44,7 @@ struct Case {
   std::function<Var(Tape&, std::uint64_t step)> loss;
 };
 
+/// On the CPU.
 std::vector<Tensor> network_batch(const Space& space, std::int64_t batch, double deviation, Key key) {
   std::vector<Tensor> all;
   for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i) {
@@ -54,41 +55,45 @@ std::vector<Tensor> network_batch(const Space& space, std::int64_t batch, double
 }
 
 /// An accuracy predictor on random networks.
-Case accuracy(const ModelConfig& config, const Space& space, std::int64_t batch, double deviation, Key key) {
-  const std::shared_ptr<AccuracyModel> model = make_accuracy_model(config, space, DType::f32, key);
-  const auto networks = model->prepare(network_batch(space, batch, deviation, key.at("networks")));
-  const Tensor target = Tensor::zeros({batch}, DType::f32);
+Case accuracy(const ModelConfig& config, const Space& space, std::int64_t batch, double deviation, Key key,
+              Backend* backend) {
+  const std::shared_ptr<AccuracyModel> model = make_accuracy_model(config, space, DType::f32, key, backend);
+  auto networks = model->prepare(network_batch(space, batch, deviation, key.at("networks")));
+  for (Tensor& t : networks) t = t.placed_on(backend);
+  const Tensor target = Tensor::zeros({batch}, DType::f32, backend);
   fill_uniform(target, key.at("targets"));
   return {{model, &model->parameters()}, [model, networks, target](Tape& tape, std::uint64_t) {
             return mean_all(binary_cross_entropy_with_logits(model->forward(tape, networks), target));
           }};
 }
 
-Case cnn(Key key) {
+Case cnn(Key key, Backend* backend) {
   constexpr std::int64_t widths[] = {1, 16, 16, 16, 10}, batch = 8;
   constexpr std::array<std::int64_t, 2> taps[] = {{3, 3}, {3, 3}, {3, 3}, {1, 1}};
   const Space space = cnn_space(widths, taps, Kind::positive_monomial);
-  return accuracy({.kind = "magep"}, space, batch, 1, key);
+  return accuracy({.kind = "magep"}, space, batch, 1, key, backend);
 }
 
-Case transformer(std::int64_t layers, Key key) {
+Case transformer(std::int64_t layers, Key key, Backend* backend) {
   const Space space = transformer_network_space({32, 64, 2, 16, 16, 2}, {16, 32, 10});
   ModelConfig config = default_config("transformer-nfn");
   config.equivariant_layers = layers;
-  return accuracy(config, space, 16, 0.1, key);
+  return accuracy(config, space, 16, 0.1, key, backend);
 }
 
-Case inr(Key key) {
+Case inr(Key key, Backend* backend) {
   const auto parameters = std::make_shared<Parameters>();
   const auto model = std::make_shared<InrClassifier>(*parameters, InrClassifier::Config{});
-  parameters->allocate(DType::f32, key.at("parameters"));
+  parameters->allocate(DType::f32, key.at("parameters"), backend);
   const std::int64_t batch = 32;
-  const auto networks = network_batch(model->space(), batch, 1, key.at("networks"));
+  auto networks = network_batch(model->space(), batch, 1, key.at("networks"));
+  for (Tensor& t : networks) t = t.placed_on(backend);
   const Tensor label = Tensor::zeros({batch}, DType::i32);
   for (std::int64_t i = 0; i < batch; ++i)
     label.data<std::int32_t>()[i] =
         static_cast<std::int32_t>(uniform_index(key.at("labels"), static_cast<std::uint64_t>(i), 10));
-  return {parameters, [parameters, model, networks, label, key](Tape& tape, std::uint64_t step) {
+  return {parameters,
+          [parameters, model, networks, label = label.placed_on(backend), key](Tape& tape, std::uint64_t step) {
             std::array<Var, 6> inputs;
             for (std::size_t i = 0; i < networks.size(); ++i)
               inputs[i] = tape.constant(networks[i], model->space().type(static_cast<int>(i)));
@@ -98,24 +103,28 @@ Case inr(Key key) {
 
 }  // namespace
 
-StepTiming time_step(std::string_view name, double seconds) {
+StepTiming time_step(std::string_view name, double seconds, Backend* backend) {
   const double before = resident_mib();
   const Key key(0, "step_timing");
   constexpr std::string_view names[] = {"cnn", "inr", "transformer1", "transformer2"};
   if (std::ranges::find(names, name) == std::end(names))
     throw UsageError("[bench] step '{}'; allowed: {}", name, fmt::join(names, ", "));
-  const Case c = name == "cnn" ? cnn(key) : name == "inr" ? inr(key) : transformer(name.back() - '0', key);
+  const Case c = name == "cnn"   ? cnn(key, backend)
+                 : name == "inr" ? inr(key, backend)
+                                 : transformer(name.back() - '0', key, backend);
   StepTiming result;
   result.name = name;
   for (int i = 0; i < c.parameters->count(); ++i) result.parameters += c.parameters->value(i).numel();
   Optimiser adam(*c.parameters, UpdateRule::adam());
-  Arena arena;
+  Arena arena(memory_of(backend));
   Tape tape(arena);
   std::uint64_t steps = 0;
   auto step = [&] {
+    adam.begin_step(1e-4);
     tape.backward(c.loss(tape, steps++));
-    adam.step(1e-4);
+    adam.update();
     tape.reset();
+    if (backend) backend->synchronise();
   };
   for (int i = 0; i < 3; ++i) step();
   std::vector<double> times;
@@ -128,7 +137,14 @@ StepTiming time_step(std::string_view name, double seconds) {
   std::sort(times.begin(), times.end());
   result.min_s = times.front();
   result.median_s = times[times.size() / 2];
-  result.peak_mib = peak_mib() - before;
+  if (backend) {
+    adam.check();
+    std::size_t bytes = c.parameters->flat_grads().bytes() + adam.state().bytes() + arena.peak();
+    for (int i = 0; i < c.parameters->count(); ++i) bytes += c.parameters->value(i).bytes();
+    result.peak_mib = static_cast<double>(bytes) / (1 << 20);
+  } else {
+    result.peak_mib = peak_mib() - before;
+  }
   return result;
 }
 

@@ -1,7 +1,5 @@
 #include "weft/nfn/models/transformer_model.h"
 
-#include <memory>
-
 #include "weft/groups/derive.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/terms.h"
@@ -37,10 +35,10 @@ Network network_of(const Space& space) {
 
 /// Tensors [n, …] of all networks on the tape, side by side: [n, all their numbers].
 Var flattened(Tape& tape, std::span<const Tensor> weights) {
-  const std::span<Var> parts(tape.arena().allocate_array<Var>(weights.size()), weights.size());
+  const std::span<Var> parts = tape.variables(weights.size());
   for (std::size_t i = 0; i < weights.size(); ++i) {
     const std::int64_t n = weights[i].dim(0);
-    new (&parts[i]) Var(tape.constant(weights[i].reshape({n, n ? weights[i].numel() / n : 0})));
+    parts[i] = tape.constant(weights[i].reshape({n, n ? weights[i].numel() / n : 0}));
   }
   return concat(parts, 1);
 }
@@ -50,11 +48,9 @@ struct Chain {
   std::span<Var> x, y;
 
   Chain(Tape& tape, const Space& space, std::span<const Tensor> weights)
-      : x(tape.arena().allocate_array<Var>(weights.size()), weights.size()),
-        y(tape.arena().allocate_array<Var>(weights.size()), weights.size()) {
-    std::uninitialized_fill(y.begin(), y.end(), Var{});
+      : x(tape.variables(weights.size())), y(tape.variables(weights.size())) {
     for (std::size_t t = 0; t < x.size(); ++t)
-      new (&x[t]) Var(tape.constant(weights[t], space.type(static_cast<int>(t)), space.tensors()[t].name));
+      x[t] = tape.constant(weights[t], space.type(static_cast<int>(t)), space.tensors()[t].name);
   }
 };
 
@@ -107,7 +103,7 @@ std::vector<Tensor> TransformerModel::prepare(std::span<const Tensor> weights) c
 
 Var TransformerModel::encode(Tape& tape, std::span<const Tensor> weights) const {
   const LayerInput activated{.activation = UnaryOp::Relu};
-  const std::span<Var> parts(tape.arena().allocate_array<Var>(blocks_.size()), blocks_.size());
+  const std::span<Var> parts = tape.variables(blocks_.size());
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
     Chain chain(tape, block_space_, weights.subspan(b * block_tensors, block_tensors));
     bool raw = true;
@@ -117,7 +113,7 @@ Var TransformerModel::encode(Tape& tape, std::span<const Tensor> weights) const 
       raw = false;
     }
     const Var y = (*blocks_[b].invariant)(parameters_, chain.x, raw ? LayerInput{} : activated);
-    new (&parts[b]) Var((*blocks_[b].norm)(parameters_, y));
+    parts[b] = (*blocks_[b].norm)(parameters_, y);
   }
   return (*head_)(parameters_, (*norm_)(parameters_, concat(parts, 1)));
 }
@@ -133,10 +129,10 @@ Var TransformerModel::classify(Tape& tape, std::span<const Tensor> weights) cons
 
 Var TransformerModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
   const auto first = static_cast<std::size_t>(first_block_), count = blocks_.size() * block_tensors;
-  const std::span<Var> parts(tape.arena().allocate_array<Var>(3), embedding_ ? 3 : 2);
-  new (&parts[0]) Var(encode(tape, prepared.subspan(first, count)));
-  new (&parts[1]) Var(classify(tape, prepared.subspan(first + count)));
-  if (embedding_) new (&parts[2]) Var((*embedding_)(parameters_, flattened(tape, prepared.first(first))));
+  const std::span<Var> parts = tape.variables(embedding_ ? 3 : 2);
+  parts[0] = encode(tape, prepared.subspan(first, count));
+  parts[1] = classify(tape, prepared.subspan(first + count));
+  if (embedding_) parts[2] = (*embedding_)(parameters_, flattened(tape, prepared.first(first)));
   return reshape((*last_)(parameters_, concat(parts, 1)), {prepared[0].dim(0)});
 }
 

@@ -53,6 +53,7 @@ void TransformerEquivariant::operator()(std::span<const Var> inputs, std::span<c
   check_features(who, list_, inputs, sizes_.d, outputs.size());
   check_parameters(who, list_, learned, sizes_.d, sizes_.e, inputs[0].dtype());
   check_block_input(who, input, list_.in());
+  if (inputs[0].tape().backend()) return run_terms(list_, read_block(input, inputs), learned, sizes_.e, outputs);
   with_float(inputs[0].dtype(), who, [&](auto t) { run<decltype(t)>(inputs, learned, outputs, input); });
 }
 

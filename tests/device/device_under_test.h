@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -18,6 +19,8 @@ namespace weft::testing {
 
 /// The device under test.
 Backend& device();
+/// Another one of its kind with memory for so many bytes; null where that cannot be had.
+std::shared_ptr<Backend> small_device(std::size_t bytes);
 /// n on a GPU; few enough numbers for an emulation, which is slow.
 std::int64_t many(std::int64_t n);
 

@@ -18,9 +18,15 @@ namespace {
 std::map<void*, std::size_t> blocks;
 int unlocked = 0;
 
+/// Neighbours go together: the system's call takes most of the time of an emulated launch.
 void protect(int protection) {
-  for (const auto& [p, bytes] : blocks)
-    if (mprotect(p, bytes, protection) != 0) throw DeviceError("[emulated] mprotect: {}", std::strerror(errno));
+  for (auto block = blocks.begin(); block != blocks.end();) {
+    auto* begin = static_cast<std::byte*>(block->first);
+    std::byte* end = begin;
+    for (; block != blocks.end() && block->first == end; ++block) end += block->second;
+    if (mprotect(begin, static_cast<std::size_t>(end - begin), protection) != 0)
+      throw DeviceError("[emulated] mprotect: {}", std::strerror(errno));
+  }
 }
 
 std::size_t whole_pages(std::size_t bytes) {
@@ -30,18 +36,21 @@ std::size_t whole_pages(std::size_t bytes) {
 
 class LockedMemory final : public MemorySource {
  public:
-  explicit LockedMemory(Backend& backend) : backend_(backend) {}
+  LockedMemory(Backend& backend, std::size_t room) : backend_(backend), room_(room) {}
   void* allocate(std::size_t bytes) override {
     bytes = whole_pages(bytes);
+    if (bytes > room_ - used_) throw OutOfDeviceMemory(backend_.device(), bytes, {used_, room_ - used_, room_});
     void* p =
         mmap(nullptr, bytes, unlocked > 0 ? PROT_READ | PROT_WRITE : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) throw OutOfDeviceMemory(backend_.device(), bytes, {});
     blocks[p] = bytes;
+    used_ += bytes;
     return p;
   }
   void release(void* p, std::size_t bytes) noexcept override {
     blocks.erase(p);
     munmap(p, whole_pages(bytes));
+    used_ -= whole_pages(bytes);
   }
   std::size_t alignment() const override { return 256; }
   std::size_t smallest_chunk() const override { return std::size_t{1} << 20; }
@@ -49,6 +58,7 @@ class LockedMemory final : public MemorySource {
 
  private:
   Backend& backend_;
+  std::size_t room_, used_ = 0;
 };
 
 }  // namespace
@@ -83,6 +93,7 @@ void product(const BlasProduct& p) {
 
 class EmulatedDevice final : public DeviceBackend {
  public:
+  explicit EmulatedDevice(std::size_t room) : memory_(*this, room) {}
   Device device() const override { return {Device::Kind::cuda, 0}; }
   MemorySource& memory() override { return memory_; }
   void upload(void* to, const void* from, std::size_t bytes) override {
@@ -100,7 +111,7 @@ class EmulatedDevice final : public DeviceBackend {
 
  private:
   void make_current() override {}
-  LockedMemory memory_{*this};
+  LockedMemory memory_;
 };
 
 }  // namespace
@@ -108,7 +119,7 @@ class EmulatedDevice final : public DeviceBackend {
 
 namespace testing {
 
-std::shared_ptr<Backend> make_emulated_device() { return std::make_shared<cuda::EmulatedDevice>(); }
+std::shared_ptr<Backend> make_emulated_device(std::size_t room) { return std::make_shared<cuda::EmulatedDevice>(room); }
 
 }  // namespace testing
 }  // namespace weft

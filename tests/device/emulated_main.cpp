@@ -13,6 +13,8 @@ Backend& device() {
   return *emulated;
 }
 
+std::shared_ptr<Backend> small_device(std::size_t bytes) { return make_emulated_device(bytes); }
+
 std::int64_t many(std::int64_t n) { return std::min<std::int64_t>(n, 3000); }
 
 }  // namespace weft::testing

@@ -12,6 +12,8 @@ namespace weft::testing {
 
 Backend& device() { return *backend_of({Device::Kind::cuda, 0}); }
 
+std::shared_ptr<Backend> small_device(std::size_t) { return nullptr; }
+
 std::int64_t many(std::int64_t n) { return n; }
 
 }  // namespace weft::testing

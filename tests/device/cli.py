@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""The command line with --device cuda:0, where that is the emulated device: train, eval, predict, verify, and what refuses it.
+
+    cli.py PATH_OF_weft_emulated_cli
+"""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "cli"))
+from weft_cli import *  # noqa: E402
+
+DEVICE_0 = ("--device", "cuda:0")
+SMALL = ("--channels", 4, "--equivariant-layers", 1, "--hidden", 16, "--epochs", 2, "--batch", 16)
+
+
+class OnDevice(Test):
+    def near(self, a, b):
+        self.assertEqual(len(a), len(b))
+        for x, y in zip(a, b):
+            self.assertAlmostEqual(x, y, delta=1e-3)
+
+    def test_a_model_from_start_to_end(self):
+        for model in ("magep", "statnn"):
+            train = ("train", "--zoo", "zoo", "--model", model, *SMALL)
+            here = self.json(*train, "--out", f"{model}-cpu")
+            there = self.json(*train, "--out", model, *DEVICE_0)
+            self.assertEqual((here["device"], there["device"]), ("cpu", "cuda"))
+            self.assertGreater(there["peak_mib"], 0)
+            for verb in (("eval", "--zoo", "zoo", "--strongest", 1, "--force"), ("predict", "--zoo", "zoo")):
+                results = [self.weft(*verb, "--model", model, "--json", *words).stdout for words in ((), DEVICE_0)]
+                if verb[0] == "eval":
+                    a, b = (json.loads(text)["predicted"][0] for text in results)
+                else:
+                    a, b = ([row["predicted_accuracy"] for row in json.loads(text)] for text in results)
+                self.near(a, b)
+        for words in ((), DEVICE_0):
+            self.weft("verify", "--model", "magep", *words, says="PASS")
+
+    def test_the_same_run_has_the_same_bytes(self):
+        words = ("train", "--zoo", "zoo", "--model", "mlp", "--hidden", 4, "--epochs", 2, "--quiet", *DEVICE_0)
+        for out in ("one", "two"):
+            self.weft(*words, "--out", out)
+        self.assert_same(self.bytes_of("one/model.safetensors"), self.bytes_of("two/model.safetensors"))
+        # Its bits are the device's: the CPU does not take it for its own.
+        self.weft(*words, "--out", "one", "--resume", says="")
+        self.weft(*words[:-2], "--out", "one", "--resume", code=USAGE, says=["another device", "cpu", "cuda"])
+
+    def test_verbs_that_run_on_the_cpu_alone(self):
+        before = self.bytes_of(".")
+        for verb in (("zoo", "make", "--out", "made"), ("act", "--network", "a", "--out", "b"), ("same", "a", "b"),
+                     ("demo", "--out", "made")):
+            name = " ".join(verb[:2]) if verb[0] == "zoo" else verb[0]
+            self.weft(*verb, *DEVICE_0, code=DEVICE, says=f"weft {name} runs on the CPU only so far; allowed: cpu")
+        self.assert_same(before, self.bytes_of("."))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+// Training on the device against the CPU, from checkpoints, and on a device that is too small.
+
+#include "weft/zoo/fit.h"
+
+#include <cmath>
+#include <filesystem>
+
+#include "weft/tests/device/device_under_test.h"
+#include "weft/tests/files.h"
+#include "weft/zoo/model_file.h"
+
+using namespace weft;
+using namespace weft::testing;
+
+namespace {
+
+constexpr std::int64_t widths[] = {2, 4, 3, 2};
+
+Space space_of(std::string_view kind) {
+  return kind == "transformer-nfn" ? transformer_network_space({4, 3, 1, 2, 2, 2}, {3, 4, 2})
+                                   : mlp_space(widths, Kind::positive_monomial);
+}
+
+std::unique_ptr<AccuracyModel> model_of(const char* kind, DType dtype, Backend* backend) {
+  return make_accuracy_model({.kind = kind, .channels = 2, .equivariant_layers = 1, .hidden = 6}, space_of(kind), dtype,
+                             Key(6, "fit"), backend);
+}
+
+/// Networks whose target is a function of their last bias.
+Examples examples(const AccuracyModel& model, DType dtype, std::int64_t n, Key key) {
+  const Space& space = model.space();
+  std::vector<Tensor> weights;
+  for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
+    weights.push_back(Tensor::zeros(space.feature_shape(t, n, 1), DType::f64));
+    fill_normal(weights.back(), key.at(static_cast<std::uint64_t>(t)), 0, 0.5);
+  }
+  const Tensor target = Tensor::zeros({n}, DType::f64), &bias = weights.back();
+  for (std::int64_t i = 0; i < n; ++i)
+    target.data<double>()[i] = 1 / (1 + std::exp(-2 * bias.data<double>()[i * bias.dim(2)]));
+  for (Tensor& w : weights) w = w.to(dtype);
+  return {model.prepare(weights), target.to(dtype)};
+}
+
+struct Data {
+  Examples train, validation;
+  Data(const AccuracyModel& model, DType dtype)
+      : train(examples(model, dtype, 11, Key(7, "train"))),
+        validation(examples(model, dtype, 9, Key(7, "validation"))) {}
+};
+
+const FitConfig config{.learning_rate = 3e-3, .batch = 8, .epochs = 3, .patience = 3, .warmup = 1, .seed = 1};
+
+}  // namespace
+
+TEST_CASE("a training on the device: the CPU's losses, the same bits again, and from a checkpoint") {
+  for (const char* kind : model_kinds) {
+    CAPTURE(kind);
+    const auto here = model_of(kind, DType::f64, nullptr);
+    const Data data(*here, DType::f64);
+    here->standardise(data.train.prepared);
+    Fit on_cpu(*here, config, data.train, data.validation);
+    while (!on_cpu.done()) on_cpu.run_epoch();
+
+    std::vector<std::pair<std::string, Tensor>> saved;
+    auto train = [&](AccuracyModel& model, bool resumes) {
+      model.standardise(data.train.prepared);
+      Fit fit(model, config, data.train, data.validation);
+      if (resumes)
+        fit.resume([&](const std::string& name) {
+          for (const auto& [n, tensor] : saved)
+            if (n == name) return tensor;
+          throw FormatError("no {}", name);
+        });
+      else
+        CHECK(fit.try_step().bytes > 4 * model.parameters().flat_values().bytes());
+      while (!fit.done()) {
+        fit.run_epoch();
+        if (!resumes && fit.log().size() == 1) {
+          saved.clear();
+          for (const auto& [name, tensor] : fit.state()) saved.emplace_back(name, tensor.clone());
+        }
+      }
+      for (std::size_t i = 0; i < fit.log().size(); ++i) {
+        CHECK(fit.log()[i].train_loss == doctest::Approx(on_cpu.log()[i].train_loss).epsilon(1e-6));
+        CHECK(fit.log()[i].validation_loss == doctest::Approx(on_cpu.log()[i].validation_loss).epsilon(1e-6));
+      }
+      CHECK(fit.best_epoch() == on_cpu.best_epoch());
+      fit.take_best();
+      return model.parameters().flat_values().on(nullptr);
+    };
+    const auto first = model_of(kind, DType::f64, &device()), second = model_of(kind, DType::f64, &device()),
+               third = model_of(kind, DType::f64, &device());
+    const Tensor values = train(*first, false);
+    CHECK(same_bits(train(*second, false), values));
+    CHECK(same_bits(train(*third, true), values));
+  }
+}
+
+TEST_CASE("a model goes from the device to a file and back, and says the same") {
+  for (const char* kind : {"transformer-nfn", "statnn"}) {
+    CAPTURE(kind);
+    const auto model = model_of(kind, DType::f32, &device());
+    const Data data(*model, DType::f32);
+    model->standardise(data.train.prepared);
+    const TemporaryFolder folder;
+    save_model(folder / "model.safetensors", *model);
+    const std::vector<double> logits = predict_logits(*model, data.validation.prepared);
+    const LoadedModel here = load_model(folder / "model.safetensors"),
+                      there = load_model(folder / "model.safetensors", DType::f32, &device()),
+                      wide = load_model(folder / "model.safetensors", DType::f64, &device());
+    CHECK(wide.model->parameters().backend() == &device());
+    CHECK(predict_logits(*there.model, data.validation.prepared) == logits);
+    const std::vector<double> on_cpu = predict_logits(*here.model, data.validation.prepared);
+    for (std::size_t i = 0; i < logits.size(); ++i) CHECK(logits[i] == doctest::Approx(on_cpu[i]).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("a training that diverges is told at the end of the epoch, with the parameter") {
+  const auto model = model_of("mlp", DType::f32, &device());
+  const Data data(*model, DType::f32);
+  Fit wild(*model, {.learning_rate = 1e30}, data.train, data.validation);
+  std::string said;
+  try {
+    for (int i = 0; i < 10; ++i) wild.run_epoch();
+  } catch (const NumericError& error) {
+    said = error.what();
+  }
+  CAPTURE(said);
+  CHECK(said.find("[adam] some step up to 2: the gradient of 'mlp.") == 0);
+}
+
+TEST_CASE("a batch that a device has no room for: the largest that fits is named, and does") {
+  const std::size_t room = std::size_t{9} << 18;
+  const std::shared_ptr<Backend> small = small_device(room);
+  if (!small) {
+    MESSAGE("needs a device whose memory can be limited: the emulated one");
+    return;
+  }
+  const auto model = model_of("magep", DType::f32, small.get());
+  auto examples_of = [&](std::int64_t n) { return examples(*model, DType::f32, n, Key(8, "many")); };
+  FitConfig large = config;
+  large.batch = 800;
+  std::string said;
+  try {
+    Fit(*model, large, examples_of(800), examples_of(1)).try_step();
+  } catch (const OutOfDeviceMemory& full) {
+    said = full.what();
+  }
+  CAPTURE(said);
+  std::int64_t fits = 0;
+  const std::size_t at = said.find("; a batch of ");
+  REQUIRE(at != std::string::npos);
+  fits = std::stoll(said.substr(at + 13));
+  CHECK((fits > 1 && fits < 800));
+  for (const std::int64_t batch : {fits, fits + 1}) {
+    large.batch = batch;
+    Fit fit(*model, large, examples_of(800), examples_of(1));
+    bool full = false;
+    try {
+      fit.try_step();
+    } catch (const OutOfDeviceMemory&) {
+      full = true;
+    }
+    CHECK(full == (batch > fits));
+  }
+}

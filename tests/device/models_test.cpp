@@ -1,0 +1,151 @@
+// Every model on the device against the CPU: values and all gradients, dropout included.
+
+#include "weft/nfn/models/accuracy_model.h"
+#include "weft/nfn/models/inr_classifier.h"
+#include "weft/nfn/models/inr_editor.h"
+#include "weft/nn/layers.h"
+#include "weft/nn/losses.h"
+#include "weft/nn/optim.h"
+#include "weft/ops/view.h"
+#include "weft/tests/device/module_checks.h"
+#include "weft/zoo/verify.h"
+
+using namespace weft;
+using namespace weft::testing;
+
+namespace {
+
+void check(const ModuleCase& c, const Made& made, const std::string& name) {
+  const std::string wrong = check_module(c, made, Key(1, name));
+  CHECK_MESSAGE(wrong.empty(), name, ", ", c.space.str(), ": ", wrong);
+}
+
+constexpr std::int64_t widths[] = {2, 5, 4, 3};
+constexpr std::array<std::int64_t, 2> taps[] = {{3, 2}, {1, 1}, {1, 1}};
+
+struct Kinds {
+  const char* kind;
+  Space space;
+};
+std::vector<Kinds> kinds() {
+  const Space dense = cnn_space(widths, taps, Kind::positive_monomial);
+  return {{"magep", dense},
+          {"magep", cnn_space(widths, taps, Kind::sign_monomial)},
+          {"transformer-nfn", transformer_network_space({4, 5, 2, 3, 2, 2}, {3, 4, 3})},
+          {"statnn", dense},
+          {"balanced-statnn", dense},
+          {"mlp", dense}};
+}
+
+std::unique_ptr<AccuracyModel> model_of(const Kinds& k, DType dtype, Backend* backend) {
+  return make_accuracy_model({.kind = k.kind, .channels = 3, .equivariant_layers = 1, .hidden = 6}, k.space, dtype,
+                             Key(5, "models"), backend);
+}
+
+}  // namespace
+
+TEST_CASE("the INR classifier and the INR editor") {
+  for (const bool sines : {false, true}) {
+    const InrClassifier::Config config{.widths = {2, 4, 3, 1},
+                                       .fourier = {.frequencies = 3, .deviation = 1, .sines = sines},
+                                       .d = 3,
+                                       .head = 5,
+                                       .classes = 3,
+                                       .layers = 1,
+                                       .dropout = 0.2};
+    Parameters unused;
+    const Space space = InrClassifier(unused, config).space();
+    check(
+        {space, 1, false},
+        [&](Parameters& p) -> Module {
+          const auto model = std::make_shared<InrClassifier>(p, config);
+          return [=](const Parameters& values, std::span<const Var> x) {
+            return Vars{(*model)(values, x, Key(2, "training"))};
+          };
+        },
+        "inr_classifier");
+  }
+  const InrEditor::Config config{
+      .widths = {2, 4, 3, 3}, .lift = 2, .mixed = 3, .d = 4, .layers = 1, .frequencies = 3, .deviation = 1};
+  Parameters unused;
+  const Space space = InrEditor(unused, config).space();
+  check(
+      {space},
+      [&](Parameters& p) -> Module {
+        const auto model = std::make_shared<InrEditor>(p, config);
+        return [=](const Parameters& values, std::span<const Var> x) {
+          Vars y(x.size());
+          (*model)(values, x, y);
+          return y;
+        };
+      },
+      "inr_editor");
+}
+
+TEST_CASE("dense layers with norm and dropout") {
+  const Space space = Space::parse("f: fixed(7) x[f]");
+  check(
+      {space, 2},
+      [](Parameters& p) -> Module {
+        const auto mlp = std::make_shared<Mlp>(p, "mlp", std::vector<std::int64_t>{14, 9, 9, 2}, true);
+        return [=](const Parameters& values, std::span<const Var> x) {
+          return Vars{(*mlp)(values, dropout(reshape(x[0], {x[0].shape()[0], 14}), 0.4, Key(3, "dropout")))};
+        };
+      },
+      "mlp");
+}
+
+TEST_CASE("a training step of every accuracy predictor: the CPU's numbers, no new memory, the same addresses") {
+  for (const Kinds& k : kinds()) {
+    CAPTURE(k.kind);
+    const auto here = model_of(k, DType::f64, nullptr), there = model_of(k, DType::f64, &device());
+    std::vector<Tensor> weights;
+    for (int t = 0; t < static_cast<int>(k.space.tensors().size()); ++t) {
+      weights.push_back(Tensor::zeros(k.space.feature_shape(t, 4, 1), DType::f64));
+      fill_normal(weights.back(), Key(6, "weights").at(static_cast<std::uint64_t>(t)), 0, 0.5);
+    }
+    const std::vector<Tensor> prepared = here->prepare(weights);
+    std::vector<Tensor> placed;
+    for (const Tensor& t : prepared) placed.push_back(t.on(&device()));
+    for (AccuracyModel* model : {here.get(), there.get()}) model->standardise(prepared);
+    Arena host, memory(device().memory());
+    Tape tape_here(host), tape_there(memory);
+    const Tensor target = Tensor::zeros({4}, DType::f64);
+    target.fill(0.25);
+    const Tensor target_there = target.on(&device());
+    Optimiser adam_here(here->parameters(), UpdateRule::adam()), adam_there(there->parameters(), UpdateRule::adam());
+    const void* address = nullptr;
+    std::size_t reserved = 0;
+    for (int step = 0; step < 3; ++step) {
+      const Var expected = mean_all(binary_cross_entropy_with_logits(here->forward(tape_here, prepared), target));
+      tape_here.backward(expected);
+      adam_here.step(1e-2);
+      adam_there.begin_step(1e-2);
+      const Var got = mean_all(binary_cross_entropy_with_logits(there->forward(tape_there, placed), target_there));
+      tape_there.backward(got);
+      adam_there.update();
+      CHECK(distance<double>(got.value().on(nullptr), expected.value()) < 1e-9);
+      if (step > 0) CHECK(got.value().raw() == address);
+      if (step > 0) CHECK(memory.reserved() == reserved);
+      address = got.value().raw();
+      reserved = memory.reserved();
+      tape_here.reset();
+      tape_there.reset();
+    }
+    adam_there.check();
+    // Adam's first steps divide gradients by their own size: those of almost 0 go anywhere.
+    CHECK(distance<double>(there->parameters().flat_values().on(nullptr), here->parameters().flat_values()) < 1e-4);
+  }
+}
+
+TEST_CASE("verify on the device") {
+  for (const Kinds& k : kinds()) {
+    if (std::string_view(k.kind) == "statnn" || std::string_view(k.kind) == "mlp") continue;
+    CAPTURE(k.kind);
+    for (const VerifyRow& row : verify_invariance(*model_of(k, DType::f64, &device()), 5)) {
+      CAPTURE(row.check);
+      CAPTURE(row.error);
+      CHECK(row.passed);
+    }
+  }
+}

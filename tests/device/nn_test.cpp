@@ -1,0 +1,109 @@
+// Parameters and optimisers on the device.
+
+#include <limits>
+
+#include "weft/nn/optim.h"
+#include "weft/tests/device/device_under_test.h"
+
+using namespace weft;
+using namespace weft::testing;
+
+namespace {
+
+/// Parameters of every form: a whole gradient, one that is kept as outer products on the CPU, none.
+struct Some {
+  Parameters parameters;
+  int frozen = parameters.add("frozen", {3}, Init::uniform(2), false);
+  int outer = parameters.add("outer", {5, 7}, Init::normal(0.5), true, GradientForm::outer);
+  int whole = parameters.add("whole", {33}, Init::normal(1));
+  int constant = parameters.add("constant", {2, 2}, Init::constant(0.25));
+
+  explicit Some(DType dtype, Backend* backend = nullptr) { parameters.allocate(dtype, Key(1, "some"), backend); }
+};
+
+/// The same gradients for all parameters, wherever they lie.
+void give_gradients(const Parameters& p, std::uint64_t step) {
+  const Tensor g = Tensor::zeros(p.flat_grads().shape(), p.flat_grads().dtype());
+  fill_normal(g, Key(2, "gradients").at(step));
+  p.flat_grads().copy_from(g);
+}
+
+}  // namespace
+
+TEST_CASE("parameters on the device start with the CPU's bits, in its layout, with whole gradients") {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const Some here(dtype), there(dtype, &device());
+    CHECK(there.parameters.backend() == &device());
+    for (int i = 0; i < here.parameters.count(); ++i) {
+      CHECK(there.parameters.value(i).backend() == &device());
+      CHECK(same_bits(there.parameters.value(i).on(nullptr), here.parameters.value(i)));
+      CHECK(there.parameters.offset(i) == here.parameters.offset(i));
+      CHECK(there.parameters.outer(i) == nullptr);
+    }
+    CHECK(same_bits(there.parameters.flat_values().on(nullptr), here.parameters.flat_values()));
+    CHECK(there.parameters.grad(there.outer).shape() == Shape{5, 7});
+    CHECK(there.parameters.flat_grads().numel() == there.parameters.flat_values().numel());
+  }
+}
+
+TEST_CASE("an optimiser on the device: the CPU's bits, also from a checkpoint") {
+  for (int kind = 0; kind < static_cast<int>(UpdateRule::Kind::count); ++kind)
+    for (const DType dtype : {DType::f32, DType::f64}) {
+      CAPTURE(kind);
+      const UpdateRule rule{.kind = static_cast<UpdateRule::Kind>(kind), .weight_decay = 0.01, .momentum = 0.9};
+      // The CPU's parameters have whole gradients too: outer ones come from a tape.
+      Parameters here, there;
+      for (Parameters* p : {&here, &there}) p->add("w", {133}, Init::normal(1));
+      here.allocate(dtype, Key(3, "w"));
+      there.allocate(dtype, Key(3, "w"), &device());
+      Optimiser on_cpu(here, rule), on_device(there, rule);
+      Tensor saved_values, saved_state;
+      for (std::uint64_t step = 0; step < 5; ++step) {
+        const double rate = 0.1 / static_cast<double>(step + 1);
+        give_gradients(here, step);
+        give_gradients(there, step);
+        on_cpu.step(rate);
+        on_device.begin_step(rate);
+        on_device.update();
+        if (step == 2) saved_values = there.flat_values().on(nullptr), saved_state = on_device.state().on(nullptr);
+      }
+      on_device.check();
+      CHECK(on_device.steps() == 5);
+      CHECK(same_bits(there.flat_values().on(nullptr), here.flat_values()));
+      CHECK(same_bits(on_device.state().on(nullptr), on_cpu.state()));
+
+      there.flat_values().copy_from(saved_values);
+      Optimiser resumed(there, rule);
+      resumed.resume(saved_state, 3);
+      for (std::uint64_t step = 3; step < 5; ++step) {
+        give_gradients(there, step);
+        resumed.step(0.1 / static_cast<double>(step + 1));
+      }
+      CHECK(same_bits(there.flat_values().on(nullptr), here.flat_values()));
+    }
+}
+
+TEST_CASE("a gradient that is not finite is told when the device is asked, until a checkpoint is taken") {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    Parameters p;
+    p.add("first", {3}, Init::zeros());
+    const int second = p.add("second", {2}, Init::zeros());
+    p.allocate(dtype, Key(4, "w"), &device());
+    const Tensor start = p.flat_values().on(nullptr);
+    Optimiser adam(p, UpdateRule::adam());
+    p.flat_grads().fill(1);
+    p.grad(second).fill(std::numeric_limits<double>::quiet_NaN());
+    adam.step(0.1);
+    p.flat_grads().fill(1);
+    adam.step(0.1);
+    for (int i = 0; i < 2; ++i)
+      CHECK_THROWS_WITH_AS(
+          adam.check(),
+          "[adam] some step up to 2: the gradient of 'second' holds a NaN or infinity; lower the learning rate",
+          NumericError);
+    p.flat_values().copy_from(start);
+    adam.resume(Tensor::zeros(adam.state().shape(), dtype), 0);
+    adam.step(0.1);
+    adam.check();
+  }
+}
