@@ -76,6 +76,9 @@ WEFT_HD float dot(const Chunk& c, const float* x, const float* y, std::int64_t s
     const Four v = load_four(y + 4 * q);
     for (int j = 0; j < 4; ++j) sum = math::fma(c.four[q].x[j], v.x[j], sum);
   }
+#if defined(__CUDA_ARCH__)
+#pragma unroll 1  // heads of more than a chunk are rare, and registers are not many
+#endif
   for (std::int64_t k = HeadRows::chunk; k < size; ++k) sum = math::fma(x[k], y[k], sum);
   return sum;
 }
@@ -111,10 +114,10 @@ WEFT_HD void loop_at(const AttendQueries& a, std::int64_t i) {
   if (p.token >= p.length) return store_chunk(output, sum, 0);
   const float* q = h.qkv + p.q + p.token * p.qkv_stride;
   const Chunk query = load_chunk(q);
-  float largest = 0, weight = 0;
-  for (std::int64_t t = 0; t < p.length; ++t) {
-    const float score = h.scale * dot(query, q, h.qkv + p.k + t * p.qkv_stride, h.keys);
-    if (t == 0) largest = score;
+  const float *k = h.qkv + p.k, *v = h.qkv + p.v + p.at;
+  float largest = h.scale * dot(query, q, k, h.keys), weight = 0;
+  for (std::int64_t left = p.length; left > 0; --left, k += p.qkv_stride, v += p.qkv_stride) {
+    const float score = h.scale * dot(query, q, k, h.keys);
     if (score > largest) {  // what was added so far is too large
       const float less = math::exp(largest - score);
       weight *= less;
@@ -123,7 +126,7 @@ WEFT_HD void loop_at(const AttendQueries& a, std::int64_t i) {
     }
     const float e = math::exp(score - largest);
     weight += e;
-    add_chunk(sum, e, h.qkv + p.v + t * p.qkv_stride + p.at);
+    add_chunk(sum, e, v);
   }
   store_chunk(output, sum, 1.f / weight);
   if (p.at == 0) store_four(h.stats + p.stats + 4 * p.token, {{largest, 1.f / weight, 0, 0}});
