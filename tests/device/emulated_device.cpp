@@ -37,10 +37,11 @@ class LockedMemory final : public MemorySource {
   void* allocate(std::size_t bytes) override {
     backend_.refuse_in_recording("new memory");
     bytes = whole_pages(bytes);
-    void* p =
-        mmap(nullptr, bytes, unlocked > 0 ? PROT_READ | PROT_WRITE : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) throw OutOfDeviceMemory(backend_.device(), bytes, {});
+    std::memset(p, 0xFF, bytes);  // NaN: a device's memory holds anything
     blocks[p] = bytes;
+    if (unlocked == 0) protect(PROT_NONE);
     return p;
   }
   void release(void* p, std::size_t bytes) noexcept override {
