@@ -2,9 +2,10 @@
 
 #include "weft/tests/cnn_reference.h"
 #include "weft/tests/device/device_under_test.h"
+#include "weft/tests/files.h"
 #include "weft/tests/transformer_reference.h"
 #include "weft/zoo/device_population.h"
-#include "weft/zoo/population_trainer.h"
+#include "weft/zoo/make_zoo.h"
 
 using namespace weft;
 using namespace weft::testing;
@@ -256,4 +257,45 @@ TEST_CASE("populations on a device: texts of another padding are refused") {
                        "[transformer_population] texts padded to the longest of 4 on a device; allowed: of 5, the "
                        "mini-batch, or of 0, all to one length",
                        UsageError);
+}
+
+TEST_CASE("populations on a device: a zoo is the CPU's up to rounding, and goes on only on a device") {
+  TransformerZooPlan plan;
+  plan.networks = 4;
+  plan.held_out = 6;
+  plan.architecture = transformers_here[1];
+  plan.training.epochs = 2;
+  plan.training.batch = 8;
+  plan.training.percents = {50, 100};
+  plan.grid.init_stds = {{{0.1}, {0.1}}};
+  const Dataset train = noise_data(plan.architecture, 26, Key(11, "population")),
+                test = noise_data(plan.architecture, 20, Key(12, "population"));
+  const TemporaryFolder folder;
+  make_transformer_zoo(folder / "cpu", train, test, plan, ZooWriter::Existing::refuse);
+  plan.backend = &device();
+  make_transformer_zoo(folder / "device", train, test, plan, ZooWriter::Existing::refuse);
+  struct Stop {};
+  CHECK_THROWS_AS(make_transformer_zoo(folder / "broken", train, test, plan, ZooWriter::Existing::refuse,
+                                       {.training = {}, .safe_point = [] { throw Stop{}; }}),
+                  Stop);
+  plan.backend = nullptr;
+  CHECK_THROWS_WITH_AS(make_transformer_zoo(folder / "broken", train, test, plan, ZooWriter::Existing::resume),
+                       doctest::Contains("has another description"), UsageError);
+  plan.backend = &device();
+  make_transformer_zoo(folder / "broken", train, test, plan, ZooWriter::Existing::resume);
+
+  const Zoo expected = Zoo::open(folder / "cpu"), zoo = Zoo::open(folder / "device"),
+            resumed = Zoo::open(folder / "broken");
+  CHECK(zoo.description().settings.at("device") == "cuda");
+  REQUIRE(zoo.rows().size() == expected.rows().size());
+  std::vector<std::int64_t> ids;
+  for (const ZooRow& row : zoo.rows()) {
+    ids.push_back(row.id);
+    CHECK(row.loss == doctest::Approx(expected.rows()[ids.size() - 1].loss).epsilon(1e-3));
+  }
+  const std::vector<Tensor> a = zoo.weights(ids), b = expected.weights(ids), c = resumed.weights(ids);
+  for (std::size_t t = 0; t < a.size(); ++t) {
+    CHECK(distance<float>(a[t], b[t]) < 1e-3);
+    CHECK(same_bits(a[t], c[t]));
+  }
 }
