@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "weft/core/parallel.h"
+#include "weft/nn/step_recorder.h"
 #include "weft/zoo/dropout_bytes.h"
 
 namespace weft {
@@ -301,12 +302,14 @@ void DevicePopulation::train_epoch(std::int64_t epoch, const State& state,
     const Group group = place(in, train_data_);
     const auto networks = static_cast<std::int64_t>(in.networks.size());
     networks_->prepare(group.pass);
-    for (std::int64_t s = 0; s < in.steps; ++s) {
+    StepRecorder recorder(&backend_);
+    const std::function<void()> step = [&] {
       networks_->forward(group.pass);
       loop(&backend_, networks * schedule_.plan().batch, 256, group.loss);
       networks_->backward(group.pass);
       team_loop(&backend_, group_, networks, 1, group.update);
-    }
+    };
+    for (std::int64_t s = 0; s < in.steps; ++s) recorder.run(step);
     if (g + 1 < all.size()) next = training_inputs(epoch, state, all[g + 1]);  // while the device works
     scatter(group.update.values, state.weights, in.networks);
     scatter(group.update.first, state.first, in.networks);
@@ -344,11 +347,13 @@ std::vector<Score> DevicePopulation::evaluate(const std::vector<Tensor>& weights
     const Group group = place(in, on_device);
     const auto networks = static_cast<std::int64_t>(some.size());
     networks_->prepare(group.pass);
-    for (std::int64_t s = 0; s < in.steps; ++s) {
+    StepRecorder recorder(&backend_);
+    const std::function<void()> step = [&] {
       networks_->forward(group.pass);
       loop(&backend_, networks * batch, 256, group.loss);
       team_loop(&backend_, group_, networks, 1, group.tally);
-    }
+    };
+    for (std::int64_t s = 0; s < in.steps; ++s) recorder.run(step);
     std::vector<double> loss(some.size()), hits(some.size());
     backend_.download(loss.data(), group.tally.loss, loss.size() * sizeof(double));
     backend_.download(hits.data(), group.tally.hit, hits.size() * sizeof(double));

@@ -2,7 +2,8 @@
 // The training of populations on a device: as many networks at once as fit into a fixed amount of memory, each step of
 // all of them a few dozen launches. A step only enqueues, at the same addresses every time: what changes from step to
 // step (items, learning rates, keys of random numbers) lies in the device's memory for a whole epoch, and every network
-// counts its own steps there.
+// counts its own steps there. So a step is recorded once for each group of networks and epoch (nn/step_recorder.h) and
+// replayed from then on.
 
 #include <functional>
 #include <memory>
