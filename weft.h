@@ -35,6 +35,7 @@
 #include "weft/nn/optim.h"
 #include "weft/nn/parameters.h"
 #include "weft/nn/schedule.h"
+#include "weft/nn/step_recorder.h"
 #include "weft/ops/act.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"

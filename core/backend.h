@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <typeindex>
 #include <unordered_map>
@@ -20,6 +21,14 @@ enum class ProductPrecision : std::uint8_t {
   full,  ///< float32 throughout
   tf32,  ///< factors rounded to 11 bits: tensor cores
   bf16,  ///< factors rounded to 8 bits
+};
+
+/// Work of a device that is enqueued again as a whole. Its backend and all memory that its kernels use outlive it.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  /// The same launches on the same addresses, whatever the memory holds now.
+  virtual void replay() = 0;
 };
 
 /// One device. All work is enqueued in one order; nothing waits but download() and synchronise().
@@ -47,6 +56,14 @@ class Backend {
     return *static_cast<const Table*>(found->second);
   }
 
+  /// Calls `work`, whose launches are recorded and do not run. Throws DeviceError when it asks for what a recording
+  /// cannot hold: bytes from or to the host, waiting, new memory, another recording. What `work` throws is passed on.
+  /// The device is then as before.
+  std::unique_ptr<Recording> record(const std::function<void()>& work);
+  bool recording() const { return recording_; }
+  /// Throws DeviceError when `what` is asked for while record() runs.
+  void refuse_in_recording(const char* what) const;
+
   ProductPrecision precision = ProductPrecision::full;
 
  protected:
@@ -58,9 +75,13 @@ class Backend {
   }
   /// Launches of the calling thread go to this device from now on.
   virtual void make_current() = 0;
+  /// What is launched between the two makes the recording.
+  virtual void begin_recording() = 0;
+  virtual std::unique_ptr<Recording> end_recording() = 0;
 
  private:
   [[noreturn]] void lacks(const char* who) const;
+  bool recording_ = false;
   std::unordered_map<std::type_index, const void*> tables_;
 };
 

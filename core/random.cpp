@@ -22,6 +22,12 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   return x ^ (x >> 31);
 }
 
+/// A replay would draw the same numbers again: the key is an argument of the launch.
+const RandomKernels& kernels(Backend& backend, const char* who) {
+  backend.refuse_in_recording("numbers drawn with a key of the host");
+  return backend.table<RandomKernels>(who);
+}
+
 template <class Draw>
 void fill(const Tensor& t, const char* who, const Draw& draw) {
   with_float(t.dtype(), who, [&](auto tag) {
@@ -51,7 +57,7 @@ Key Key::at(std::string_view name) const { return at(Hash().add(name).value()); 
 
 void fill_uniform(const Tensor& t, Key key, double low, double high) {
   if (Backend* b = t.backend())
-    return b->table<RandomKernels>("fill_uniform")
+    return kernels(*b, "fill_uniform")
         .uniform[float_column(t.dtype(), "fill_uniform")](t.raw(), t.numel(), key.seed, key.purpose, low, high - low);
   fill(t, "fill_uniform", [&]<class T>(std::uint64_t counter, T out[4]) {
     uniforms(stream(key), counter, out);
@@ -61,7 +67,7 @@ void fill_uniform(const Tensor& t, Key key, double low, double high) {
 
 void fill_normal(const Tensor& t, Key key, double mean, double deviation) {
   if (Backend* b = t.backend())
-    return b->table<RandomKernels>("fill_normal")
+    return kernels(*b, "fill_normal")
         .normal[float_column(t.dtype(), "fill_normal")](t.raw(), t.numel(), key.seed, key.purpose, mean, deviation);
   fill(t, "fill_normal", [&]<class T>(std::uint64_t counter, T out[4]) {
     normals(stream(key), counter, out);

@@ -26,6 +26,8 @@ class CudaBackend final : public DeviceBackend {
 
  private:
   void make_current() override { use_stream(stream_); }
+  void begin_recording() override;
+  std::unique_ptr<Recording> end_recording() override;
 
   Stream stream_;
   DeviceMemory memory_;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstring>
+#include <functional>
 #include <vector>
 
 #include "weft/core/error.h"
@@ -14,13 +15,8 @@
 
 namespace weft::cuda::inline WEFT_ISA {
 
-/// While it lives, the host may touch the emulated device's memory. Whoever emulates a device defines it.
-struct Unlocked {
-  Unlocked();
-  ~Unlocked();
-  Unlocked(const Unlocked&) = delete;
-  Unlocked& operator=(const Unlocked&) = delete;
-};
+/// Runs a launch, or records it while the emulated device records. Whoever emulates a device defines it.
+void enqueue(std::function<void()> launch);
 
 /// One number for each lane of a warp.
 template <class T>
@@ -95,33 +91,37 @@ inline constexpr std::int64_t emulated_units = 3;
 
 template <class Body>
 void launch_range(const char*, const Body& body, const Split& s) {
-  const Unlocked unlocked;
-  for (std::int64_t t = 0; t < emulated_units; ++t) range_loop<Body::width>(body, s, t, emulated_units);
+  enqueue([body, s] {
+    for (std::int64_t t = 0; t < emulated_units; ++t) range_loop<Body::width>(body, s, t, emulated_units);
+  });
 }
 
 template <class Op, class Work>
 void launch_rows(const Work& work, RowShape s) {
-  const Unlocked unlocked;
-  for (std::int64_t unit = 0; unit < emulated_units; ++unit) switch (row_team(s)) {
-      case RowTeam::thread:
-        rows_loop<Op, false>(work, ThreadTeam{}, s, unit, emulated_units);
-        break;
-      case RowTeam::warp:
-        rows_loop<Op, true>(work, LaneTeam<Emulated<1>>{}, s, unit, emulated_units);
-        break;
-      case RowTeam::block:
-        rows_loop<Op, true>(work, LaneTeam<Emulated<row_block_warps>>{}, s, unit, emulated_units);
-        break;
-    }
+  enqueue([work, s] {
+    for (std::int64_t unit = 0; unit < emulated_units; ++unit) switch (row_team(s)) {
+        case RowTeam::thread:
+          rows_loop<Op, false>(work, ThreadTeam{}, s, unit, emulated_units);
+          break;
+        case RowTeam::warp:
+          rows_loop<Op, true>(work, LaneTeam<Emulated<1>>{}, s, unit, emulated_units);
+          break;
+        case RowTeam::block:
+          rows_loop<Op, true>(work, LaneTeam<Emulated<row_block_warps>>{}, s, unit, emulated_units);
+          break;
+      }
+  });
 }
 
 template <class Body>
 void launch_team_loop(const Body& body, std::int64_t n) {
-  const Unlocked unlocked;
-  // Every lane order must do; a team's scratch holds what the last one left.
-  std::vector<std::max_align_t> scratch(static_cast<std::size_t>(body.scratch_bytes()) / sizeof(std::max_align_t) + 1);
-  for (std::int64_t i = 0; i < n; ++i)
-    loop_row(body, LaneTeam<Emulated<Body::lanes / warp_size>>{{i % 2 == 1}}, i, scratch.data());
+  enqueue([body, n] {
+    // Every lane order must do; a team's scratch holds what the last one left.
+    std::vector<std::max_align_t> scratch(static_cast<std::size_t>(body.scratch_bytes()) / sizeof(std::max_align_t) +
+                                          1);
+    for (std::int64_t i = 0; i < n; ++i)
+      loop_row(body, LaneTeam<Emulated<Body::lanes / warp_size>>{{i % 2 == 1}}, i, scratch.data());
+  });
 }
 
 }  // namespace weft::cuda::inline WEFT_ISA

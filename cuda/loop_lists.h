@@ -10,17 +10,25 @@
 #include "weft/ops/act_bodies.h"
 #include "weft/ops/strided_bodies.h"
 #include "weft/ops/view_bodies.h"
+#include "weft/zoo/attention_bodies.h"
+#include "weft/zoo/cnn_bodies.h"
 
 #define WEFT_LOOPS(X)       \
   WEFT_ACT_LOOPS(X)         \
+  WEFT_ATTENTION_LOOPS(X)   \
+  WEFT_CNN_LOOPS(X)         \
   WEFT_FOURIER_LOOPS(X)     \
   WEFT_LOSS_LOOPS(X)        \
   WEFT_LOSS_SUM_LOOPS(X)    \
   WEFT_OUTER_LOOPS(X)       \
+  WEFT_POPULATION_LOOPS(X)  \
   WEFT_POSITION_LOOPS(X)    \
   WEFT_STANDARDISE_LOOPS(X) \
   WEFT_STRIDED_LOOPS(X)     \
+  WEFT_TRANSFORMER_LOOPS(X) \
   WEFT_VIEW_LOOPS(X)
-#define WEFT_TEAM_LOOPS(X) \
-  WEFT_LOSS_TEAM_LOOPS(X)  \
-  WEFT_STRIDED_TEAM_LOOPS(X)
+#define WEFT_TEAM_LOOPS(X)      \
+  WEFT_LOSS_TEAM_LOOPS(X)       \
+  WEFT_POPULATION_TEAM_LOOPS(X) \
+  WEFT_STRIDED_TEAM_LOOPS(X)    \
+  WEFT_TRANSFORMER_TEAM_LOOPS(X)

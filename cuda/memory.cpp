@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "weft/core/backend.h"
 #include "weft/cuda/check.h"
 
 namespace weft::cuda {
 
 void* DeviceMemory::allocate(std::size_t bytes) {
+  backend_.refuse_in_recording("new memory");
   UseStream use(stream_);
   void* p = nullptr;
   const cudaError_t code = cudaMallocAsync(&p, bytes, stream_.handle());
@@ -21,8 +23,16 @@ void* DeviceMemory::allocate(std::size_t bytes) {
 }
 
 void DeviceMemory::release(void* p, std::size_t bytes) noexcept {
-  cudaFreeAsync(p, stream_.handle());
   used_ -= bytes;
+  if (backend_.recording())
+    late_.push_back(p);
+  else
+    cudaFreeAsync(p, stream_.handle());
+}
+
+void DeviceMemory::release_late() noexcept {
+  for (void* p : late_) cudaFreeAsync(p, stream_.handle());
+  late_.clear();
 }
 
 DeviceMemoryState DeviceMemory::state() const {

@@ -1,6 +1,8 @@
 #pragma once
 // Memory of a device, and ways into and out of it.
 
+#include <vector>
+
 #include "weft/core/memory.h"
 #include "weft/cuda/runtime.h"
 
@@ -16,7 +18,9 @@ class DeviceMemory : public MemorySource {
 
   /// Throws OutOfDeviceMemory with what was asked for, used and free.
   void* allocate(std::size_t bytes) override;
+  /// While the stream is recorded, its memory cannot be freed: release_late() does it then.
   void release(void* p, std::size_t bytes) noexcept override;
+  void release_late() noexcept;
   std::size_t alignment() const override { return 256; }
   std::size_t smallest_chunk() const override { return std::size_t{32} << 20; }
   Backend* backend() const override { return &backend_; }
@@ -27,6 +31,7 @@ class DeviceMemory : public MemorySource {
   Backend& backend_;
   const Stream& stream_;
   std::size_t used_ = 0;
+  std::vector<void*> late_;
 };
 
 /// Copies between the host's pageable memory and a device through two page-locked pieces: while one is on its way, the

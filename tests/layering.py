@@ -17,7 +17,7 @@ LIBRARY = {
     "nfn": {"core", "groups", "autograd", "ops", "nn"},
     "zoo": {"core", "groups", "autograd", "ops", "nn", "nfn", "io"},
     "io": {"core"},
-    "cuda": {"core", "autograd", "ops", "nn", "nfn"},
+    "cuda": {"core", "autograd", "ops", "nn", "nfn", "zoo"},
     "apps": {"core", "groups", "autograd", "ops", "nn", "nfn", "zoo", "io"},
 }
 MAY_USE = LIBRARY | {

@@ -69,7 +69,8 @@ CnnLayer make_layer(Common common, std::int64_t in, std::int64_t out, bool image
                  .runs = {},
                  .x_offsets = {},
                  .y_offsets = {},
-                 .classes = {}};
+                 .classes = {},
+                 .grid = {kernel, common.stride, in_rows, in_columns, rows, columns}};
   // One run per row of the kernel: on the image's planes (channels slowest), or on positions of all channels.
   const std::int64_t step = image ? 1 : layer.in_width;
   for (std::int64_t plane = 0; plane < (image ? in : 1); ++plane)

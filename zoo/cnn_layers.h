@@ -5,6 +5,7 @@
 
 #include "weft/groups/space.h"
 #include "weft/ops/pointwise_kernels.h"
+#include "weft/zoo/cnn_bodies.h"
 #include "weft/zoo/cnn_kernels.h"
 
 namespace weft {
@@ -37,6 +38,7 @@ struct CnnLayer {
   std::vector<TapRun> runs;
   std::vector<std::int32_t> x_offsets, y_offsets;  ///< of a group of images
   std::vector<CnnInputClass> classes;              ///< none for the image
+  CnnGrid grid;
 
   std::int64_t w_rows() const { return taps * (in_width ? in_width : in); }
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "weft/core/isa.h"
+#include "weft/zoo/device_cnn.h"
 #include "weft/zoo/dropout_bytes.h"
 
 namespace weft {
@@ -269,6 +270,10 @@ Score CnnPopulation::evaluate(NetworkWeights weights, const MiniBatch& batch, Ar
   }
   arena.rewind(mark);
   return {loss / static_cast<double>(items), static_cast<double>(hits) / static_cast<double>(items)};
+}
+
+std::unique_ptr<DeviceNetworks> CnnPopulation::on_device(Backend&, std::int64_t batch) const {
+  return std::make_unique<DeviceCnn>(*this, batch);
 }
 
 }  // namespace weft

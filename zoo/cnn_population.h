@@ -28,6 +28,7 @@ class CnnPopulation final : public PopulationModel {
   double loss_and_gradient(NetworkWeights weights, const MiniBatch& batch, const Dropout& dropout,
                            NetworkGradient gradient, Arena& arena) const override;
   Score evaluate(NetworkWeights weights, const MiniBatch& items, Arena& arena) const override;
+  std::unique_ptr<DeviceNetworks> on_device(Backend& backend, std::int64_t batch) const override;
 
  private:
   struct Scratch;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "weft/core/backend.h"
 #include "weft/io/csv.h"
 #include "weft/ops/pointwise.h"
 
@@ -36,7 +37,7 @@ std::vector<HyperParameter> hyper_parameters(const std::vector<TrainingRecipe>& 
 
 /// What the descriptions of all zoos have.
 ZooDescription describe(const Dataset& train, const Dataset& test, const TrainingPlan& training, const Space& space,
-                        const std::vector<TrainingRecipe>& recipes, const std::string& generator) {
+                        const std::vector<TrainingRecipe>& recipes, const std::string& generator, Backend* backend) {
   ZooDescription d;
   d.space = space;
   d.data_name = train.name;
@@ -50,6 +51,7 @@ ZooDescription describe(const Dataset& train, const Dataset& test, const Trainin
                 {"training_items", std::to_string(train.items())},
                 {"test_items", std::to_string(test.items())},
                 {"test_hash", content_hash(test)}};
+  if (backend) d.settings["device"] = "cuda";  // the CPU's numbers up to rounding
   if (train.texts())
     d.settings["words"] = std::to_string(train.word_vectors.dim(0));
   else
@@ -117,13 +119,13 @@ void make_cnn_zoo(const std::filesystem::path& folder, const Dataset& train, con
   const std::int64_t steps = plan.training.epochs * ((train.items() + plan.training.batch - 1) / plan.training.batch);
   const auto recipes =
       draw_training_recipes(plan.ranges.for_steps(steps), 0, plan.networks, Key(plan.training.seed, "recipes"));
-  ZooDescription d = describe(train, test, plan.training, model.space(), recipes, plan.generator);
+  ZooDescription d = describe(train, test, plan.training, model.space(), recipes, plan.generator, plan.backend);
   d.architecture = "cnn";
   d.activation = traits(plan.activation).name;
 
   ZooWriter writer(folder, std::move(d), existing);
   if (writer.complete()) return;
-  PopulationTrainer trainer(model, train, recipes, plan.training);
+  PopulationTrainer trainer(model, train, recipes, plan.training, nullptr, plan.backend);
   make(writer, trainer, test, {}, progress);
 }
 
@@ -147,7 +149,7 @@ void make_transformer_zoo(const std::filesystem::path& folder, const Dataset& al
   }
   const TransformerPopulation model(architecture);
   const auto recipes = draw_training_recipes(plan.grid, 0, plan.networks, Key(plan.training.seed, "recipes"));
-  ZooDescription d = describe(train, test, plan.training, model.space(), recipes, plan.generator);
+  ZooDescription d = describe(train, test, plan.training, model.space(), recipes, plan.generator, plan.backend);
   d.architecture = "transformer";
   d.activation = "relu";
   for (int percent : plan.training.percents) d.checkpoints.push_back(std::to_string(percent));
@@ -161,7 +163,7 @@ void make_transformer_zoo(const std::filesystem::path& folder, const Dataset& al
   const std::vector<std::string> checkpoints = d.checkpoints;
   ZooWriter writer(folder, std::move(d), existing);
   if (writer.complete()) return;
-  PopulationTrainer trainer(model, train, recipes, plan.training, &held_out);
+  PopulationTrainer trainer(model, train, recipes, plan.training, &held_out, plan.backend);
   make(writer, trainer, test, checkpoints, progress);
 }
 

@@ -15,7 +15,8 @@ struct CnnZooPlan {
   UnaryOp activation = UnaryOp::Relu;  ///< or Tanh
   TrainingPlan training{};             ///< its seed is the zoo's
   RecipeRanges ranges{};
-  std::string generator{};  ///< "weft 0.1.0"
+  std::string generator{};     ///< "weft 0.1.0"
+  Backend* backend = nullptr;  ///< where the networks are trained; null is the CPU
 };
 
 /// Checkpoints after 50, 75 and 100 % of the epochs, and of the best epoch.
@@ -26,7 +27,8 @@ struct TransformerZooPlan {
   TransformerArchitecture architecture{};
   TrainingPlan training{.epochs = 20, .batch = 128, .warmup_cosine = true, .percents = {50, 75, 100}};
   RecipeGrid grid{};
-  std::string generator{};  ///< "weft 0.1.0"
+  std::string generator{};     ///< "weft 0.1.0"
+  Backend* backend = nullptr;  ///< where the networks are trained; null is the CPU
 };
 
 struct ZooProgress {
@@ -37,8 +39,8 @@ struct ZooProgress {
 
 /// Trains the networks (three 3x3 convolutions with stride 2 and 16 channels, mean, dense layer) on images of any size
 /// that the convolutions leave something of, and writes checkpoints after 25, 50 and 100 % of the epochs. With
-/// Existing::resume it goes on where a killed run stopped and ends with the same bytes. Throws what ZooWriter,
-/// CnnPopulation and PopulationTrainer throw.
+/// Existing::resume it goes on where a killed run stopped and ends with the same bytes; on another kind of device it is
+/// refused, as another description. Throws what ZooWriter, CnnPopulation and PopulationTrainer throw.
 void make_cnn_zoo(const std::filesystem::path& folder, const Dataset& train, const Dataset& test,
                   const CnnZooPlan& plan, ZooWriter::Existing existing, const ZooProgress& progress = {});
 

@@ -1,7 +1,9 @@
 #pragma once
 // What the training of populations (zoo/population_trainer.h) asks of an architecture: the loss, gradient and score of
-// ONE network, computed by the calling thread. The trainer walks the networks in parallel.
+// ONE network, computed by the calling thread, of which the trainer walks many in parallel; on a device, those of many
+// networks at once.
 
+#include <memory>
 #include <span>
 
 #include "weft/core/arena.h"
@@ -10,6 +12,8 @@
 #include "weft/zoo/dataset.h"
 
 namespace weft {
+
+class DeviceNetworks;
 
 /// The tensors of one network in the order of its space, each contiguous.
 using NetworkWeights = std::span<const float* const>;
@@ -43,6 +47,9 @@ class PopulationModel {
   virtual double loss_and_gradient(NetworkWeights weights, const MiniBatch& batch, const Dropout& dropout,
                                    NetworkGradient gradient, Arena& arena) const = 0;
   virtual Score evaluate(NetworkWeights weights, const MiniBatch& items, Arena& arena) const = 0;
+  /// The same networks on a device, in mini-batches of so many items; this outlives them. Throws UsageError for what
+  /// only the CPU does.
+  virtual std::unique_ptr<DeviceNetworks> on_device(Backend& backend, std::int64_t batch) const = 0;
 };
 
 }  // namespace weft

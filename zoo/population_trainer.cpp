@@ -7,28 +7,24 @@
 
 #include "weft/core/parallel.h"
 #include "weft/core/team.h"
-#include "weft/nn/schedule.h"
+#include "weft/zoo/device_population.h"
 
 namespace weft {
 namespace {
-
-void require_valid(const TrainingRecipe& recipe) {
-  require_valid(recipe.rule);
-  auto require = [](const char* what, double value, bool fits, const char* allowed) {
-    if (!fits) throw UsageError("[population] {} {}; allowed: {}", what, value, allowed);
-  };
-  require("learning rate", recipe.learning_rate, recipe.learning_rate >= 0 && std::isfinite(recipe.learning_rate),
-          "0 or more");
-  require("init_std", recipe.init_std, recipe.init_std >= 0 && std::isfinite(recipe.init_std), "0 or more");
-  require("init_cut", recipe.init_cut, recipe.init_cut >= 2 * recipe.init_std, "twice init_std or more");
-  require("dropout", recipe.dropout, recipe.dropout >= 0 && recipe.dropout < 0.99, "0 or more, below 0.99");
-  require("share", recipe.share, recipe.share > 0 && recipe.share <= 1, "above 0, at most 1");
-}
 
 std::vector<std::int32_t> all_items(const Dataset& data) {
   std::vector<std::int32_t> all(static_cast<std::size_t>(data.items()));
   std::iota(all.begin(), all.end(), 0);
   return all;
+}
+
+/// The items of the training data.
+std::int64_t checked_items(const PopulationModel& model, const Dataset& train, const Dataset* held_out) {
+  model.check(train);
+  if (held_out) model.check(*held_out);
+  if (train.items() < 1 || (held_out && held_out->items() < 1))
+    throw UsageError("[population] '{}' has no items", train.name);
+  return train.items();
 }
 
 /// Weights decay and start at random; tensors with one axis are biases.
@@ -38,33 +34,24 @@ bool is_weight(const SpaceTensor& tensor) { return tensor.axes.size() > 1; }
 
 PopulationTrainer::PopulationTrainer(const PopulationModel& model, const Dataset& train,
                                      std::vector<TrainingRecipe> recipes, const TrainingPlan& plan,
-                                     const Dataset* held_out)
-    : model_(model), train_(train), recipes_(std::move(recipes)), plan_(plan), held_out_(held_out) {
-  model.check(train);
-  if (held_out) model.check(*held_out);
-  if (plan.epochs < 1 || plan.batch < 1 || plan.first_network < 0)
-    throw UsageError("[population] {} epochs, batch {}, first network {}; allowed: 1, 1, 0 or more", plan.epochs,
-                     plan.batch, plan.first_network);
-  for (int percent : plan.percents)
-    if (percent < 1 || percent > 100)
-      throw UsageError("[population] a checkpoint after {} % of the epochs; allowed: 1 to 100", percent);
-  if (train.items() < 1 || (held_out && held_out->items() < 1))
-    throw UsageError("[population] '{}' has no items", train.name);
+                                     const Dataset* held_out, Backend* backend)
+    : model_(model),
+      train_(train),
+      schedule_(std::move(recipes), plan, checked_items(model, train, held_out)),
+      held_out_(held_out) {
   int slots = 0;
-  for (const TrainingRecipe& recipe : recipes_) {
-    require_valid(recipe);
-    slots = std::max(slots, states(recipe.rule.kind));
-  }
+  for (const TrainingRecipe& recipe : schedule_.recipes()) slots = std::max(slots, states(recipe.rule.kind));
   epochs_done_ = Tensor::zeros({1}, DType::i32);
   diverged_at_ = Tensor::zeros({networks()}, DType::i32);
   const Space& space = model.space();
   for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
     const Shape shape = space.feature_shape(t, networks(), 1);
+    const SpaceTensor& tensor = space.tensors()[static_cast<std::size_t>(t)];
     weights_.push_back(Tensor::zeros(shape, DType::f32));
     if (slots > 0) first_.push_back(Tensor::zeros(shape, DType::f32));
     if (slots > 1) second_.push_back(Tensor::zeros(shape, DType::f32));
-    for (std::int64_t n = 0; n < networks() && is_weight(space.tensors()[static_cast<std::size_t>(t)]); ++n)
-      draw_start(n, t);
+    for (std::int64_t n = 0; n < networks() && is_weight(tensor); ++n)
+      schedule_.draw_start(n, tensor.name, weights_.back()[n]);
     if (held_out) best_.push_back(weights_.back().clone());
   }
   if (held_out) {
@@ -72,28 +59,10 @@ PopulationTrainer::PopulationTrainer(const PopulationModel& model, const Dataset
     best_accuracy_ = Tensor::zeros({networks()}, DType::f64);
     best_accuracy_.fill(-1);
   }
-  for (std::int64_t n = 0; n < networks(); ++n) {
-    shares_.push_back(permutation(train.items(), key("share", n)));
-    const double items = std::round(recipes_[static_cast<std::size_t>(n)].share * static_cast<double>(train.items()));
-    shares_.back().resize(std::max<std::size_t>(1, static_cast<std::size_t>(items)));
-    shares_.back().shrink_to_fit();
-  }
+  if (backend) device_ = std::make_unique<DevicePopulation>(*backend, model, train, schedule_);
 }
 
-void PopulationTrainer::draw_start(std::int64_t n, int tensor) {
-  const TrainingRecipe& recipe = recipes_[static_cast<std::size_t>(n)];
-  const Key of_tensor = key("init", n).at(model_.space().tensors()[static_cast<std::size_t>(tensor)].name);
-  const Tensor start = weights_[static_cast<std::size_t>(tensor)][n];
-  fill_normal(start, of_tensor, 0, recipe.init_std);
-  const std::span<float> numbers = start.span<float>();
-  for (std::size_t i = 0; i < numbers.size(); ++i)
-    for (std::uint64_t again = 0; std::abs(static_cast<double>(numbers[i])) > recipe.init_cut; ++again)
-      numbers[i] = static_cast<float>(recipe.init_std * normal(of_tensor.at("cut").at(i), again));
-}
-
-Key PopulationTrainer::key(const char* purpose, std::int64_t network) const {
-  return Key(plan_.seed, purpose).at(static_cast<std::uint64_t>(plan_.first_network + network));
-}
+PopulationTrainer::~PopulationTrainer() = default;
 
 /// body(network, arena, whether this is the calling thread). Each thread takes the next network that is left: they
 /// are independent, so it does not matter which thread gets which.
@@ -119,27 +88,8 @@ std::span<Pointer> PopulationTrainer::pointers(const std::vector<T>& tensors, st
   return all;
 }
 
-/// Passes over the network's share, each in an order of its own, until it has seen as many items as the data has.
-std::vector<std::int32_t> PopulationTrainer::order_of_epoch(std::int64_t n) const {
-  const std::vector<std::int32_t>& share = shares_[static_cast<std::size_t>(n)];
-  const auto items = static_cast<std::size_t>(train_.items());
-  const Key of_epoch = key("order", n).at(static_cast<std::uint64_t>(epochs_done()));
-  std::vector<std::int32_t> order;
-  order.reserve(items);
-  for (std::uint64_t pass = 0; order.size() < items; ++pass)
-    for (std::int32_t place : permutation(static_cast<std::int64_t>(share.size()), of_epoch.at(pass)))
-      if (order.size() < items) order.push_back(share[static_cast<std::size_t>(place)]);
-  return order;
-}
-
-double PopulationTrainer::learning_rate(const TrainingRecipe& recipe, std::int64_t step, std::int64_t steps) const {
-  const std::int64_t total = plan_.epochs * steps;
-  return plan_.warmup_cosine ? WarmupCosine{recipe.learning_rate, 1e-5, total / 10, total}(step - 1)
-                             : recipe.learning_rate;
-}
-
 void PopulationTrainer::train_network(std::int64_t n, Arena& arena) {
-  const TrainingRecipe& recipe = recipes_[static_cast<std::size_t>(n)];
+  const TrainingRecipe& recipe = schedule_.recipe(n);
   const std::span<float*> values = pointers<Tensor, float*>(weights_, n, arena),
                           first = pointers<Tensor, float*>(first_, n, arena),
                           second = pointers<Tensor, float*>(second_, n, arena);
@@ -155,21 +105,19 @@ void PopulationTrainer::train_network(std::int64_t n, Arena& arena) {
   UpdateRule rule_of_biases = recipe.rule;
   rule_of_biases.weight_decay = 0;
 
-  const std::vector<std::int32_t> order = order_of_epoch(n);
-  const auto items = static_cast<std::int64_t>(order.size()), steps = (items + plan_.batch - 1) / plan_.batch;
-  for (std::int64_t s = 0; s < steps; ++s) {
-    const std::int64_t step = epochs_done() * steps + s + 1, begin = s * plan_.batch;
-    const MiniBatch batch{train_,
-                          std::span(order).subspan(static_cast<std::size_t>(begin),
-                                                   static_cast<std::size_t>(std::min(plan_.batch, items - begin)))};
-    const Dropout dropout{recipe.dropout, key("dropout", n).at(static_cast<std::uint64_t>(step))};
-    const double loss = model_.loss_and_gradient(weights, batch, dropout, gradient, arena);
+  const std::vector<std::int32_t> order = schedule_.order(n, epochs_done());
+  const std::int64_t items = schedule_.items(), at_once = plan().batch;
+  for (std::int64_t s = 0; s < schedule_.steps(); ++s) {
+    const std::int64_t step = epochs_done() * schedule_.steps() + s + 1, begin = s * at_once;
+    const MiniBatch batch{train_, std::span(order).subspan(static_cast<std::size_t>(begin),
+                                                           static_cast<std::size_t>(std::min(at_once, items - begin)))};
+    const double loss = model_.loss_and_gradient(weights, batch, schedule_.dropout(n, step), gradient, arena);
     const float square = SerialTeam{}.sum<float>(numbers, [=](std::int64_t i) { return flat[i] * flat[i]; });
     if (!std::isfinite(loss) || !(square <= 1e30f)) {
       diverged_at_.data<std::int32_t>()[n] = static_cast<std::int32_t>(step);
       return;
     }
-    const double rate = learning_rate(recipe, step, steps);
+    const double rate = schedule_.learning_rate(n, step);
     for (std::size_t t = 0; t < values.size(); ++t)
       update_range(is_weight(model_.space().tensors()[t]) ? recipe.rule : rule_of_biases, rate, step,
                    weights_[t].numel() / networks(), values[t], gradient[t], first.empty() ? nullptr : first[t],
@@ -178,13 +126,17 @@ void PopulationTrainer::train_network(std::int64_t n, Arena& arena) {
 }
 
 void PopulationTrainer::train_epoch(const std::function<void(std::int64_t)>& progress) {
-  if (epochs_done() >= plan_.epochs) throw UsageError("[population] all {} epochs are done", plan_.epochs);
-  std::atomic<std::int64_t> done = 0;
-  each_network([&](std::int64_t n, Arena& arena, bool calling_thread) {
-    if (diverged_at(n) == 0) train_network(n, arena);
-    ++done;
-    if (calling_thread && progress) progress(done);
-  });
+  if (epochs_done() >= plan().epochs) throw UsageError("[population] all {} epochs are done", plan().epochs);
+  if (device_) {
+    device_->train_epoch(epochs_done(), {weights_, first_, second_, diverged_at_.span<std::int32_t>()}, progress);
+  } else {
+    std::atomic<std::int64_t> done = 0;
+    each_network([&](std::int64_t n, Arena& arena, bool calling_thread) {
+      if (diverged_at(n) == 0) train_network(n, arena);
+      ++done;
+      if (calling_thread && progress) progress(done);
+    });
+  }
   ++*epochs_done_.data<std::int32_t>();
   if (held_out_) keep_best();
 }
@@ -204,7 +156,8 @@ void PopulationTrainer::keep_best() {
 std::vector<Score> PopulationTrainer::evaluate(const std::vector<Tensor>& weights, const Dataset& data,
                                                const std::vector<std::vector<std::int32_t>>& items) const {
   model_.check(data);
-  std::vector<Score> scores(recipes_.size());
+  if (device_) return device_->evaluate(weights, data, items);
+  std::vector<Score> scores(static_cast<std::size_t>(networks()));
   each_network([&](std::int64_t n, Arena& arena, bool) {
     const std::span<const float*> values = pointers<Tensor, const float*>(weights, n, arena);
     const auto& own = items.size() == 1 ? items[0] : items[static_cast<std::size_t>(n)];
@@ -217,7 +170,7 @@ std::vector<Score> PopulationTrainer::evaluate(const Dataset& data) const {
   return evaluate(weights_, data, {all_items(data)});
 }
 
-std::vector<Score> PopulationTrainer::evaluate_share() const { return evaluate(weights_, train_, shares_); }
+std::vector<Score> PopulationTrainer::evaluate_share() const { return evaluate(weights_, train_, schedule_.shares()); }
 
 std::vector<Score> PopulationTrainer::evaluate_best(const Dataset& data) const {
   return evaluate(best_, data, {all_items(data)});

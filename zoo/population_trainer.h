@@ -1,35 +1,32 @@
 #pragma once
-// Training of many networks of one architecture, each by its own recipe. Networks are independent of each other: one
-// thread takes one network through a whole epoch, so that its weights, gradient and optimiser's state stay in cache.
+// Training of many networks of one architecture, each by its own recipe. Networks are independent of each other: on the
+// CPU one thread takes one network through a whole epoch, so that its weights, gradient and optimiser's state stay in
+// cache; a device takes many of them at once (zoo/device_population.h).
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "weft/io/safetensors.h"
-#include "weft/zoo/population_model.h"
-#include "weft/zoo/recipes.h"
+#include "weft/zoo/population_schedule.h"
 
 namespace weft {
 
-struct TrainingPlan {
-  std::int64_t epochs = 8, batch = 32;
-  std::uint64_t seed = 0;
-  std::int64_t first_network = 0;  ///< its number in the zoo: network i draws from the keys of first_network + i
-  /// A tenth of all steps of linear warm-up, then a cosine to 1e-5 (nn/schedule.h), instead of a constant rate.
-  bool warmup_cosine = false;
-  std::vector<int> percents{25, 50, 100};  ///< of the epochs, rounded up: when train_population has checkpoints
-};
+class DevicePopulation;
 
 /// After any epoch the state is complete: resumed from it, training gives the same bytes as without the break. Start
-/// values, shares, orders and dropout are drawn from (seed, purpose, network, epoch or step), never kept. The result
-/// depends on model, data, recipes and plan alone, not on the number of threads.
+/// values, shares, orders and dropout are drawn (zoo/population_schedule.h), never kept. The result depends on model,
+/// data, recipes, plan and device alone, not on the number of threads; a device's is the CPU's up to rounding.
 class PopulationTrainer {
  public:
   /// Draws the start values. With held-out items, the weights of every network after the epoch that had the highest
-  /// accuracy on them, of several the first, are kept too. Model and data must outlive this. Throws what model.check()
-  /// throws, and UsageError for a recipe or plan out of range.
+  /// accuracy on them, of several the first, are kept too. Model, data and backend must outlive this; a null backend is
+  /// the CPU. Throws what model.check() throws, UsageError for a recipe or plan out of range, and DeviceError.
   PopulationTrainer(const PopulationModel& model, const Dataset& train, std::vector<TrainingRecipe> recipes,
-                    const TrainingPlan& plan, const Dataset* held_out = nullptr);
+                    const TrainingPlan& plan, const Dataset* held_out = nullptr, Backend* backend = nullptr);
+  ~PopulationTrainer();
+  PopulationTrainer(const PopulationTrainer&) = delete;
+  PopulationTrainer& operator=(const PopulationTrainer&) = delete;
 
   /// One epoch of every network that has not diverged: as many items as the training data has, in mini-batches, the
   /// last one as large as what is left. All networks take the same number of steps; one with a smaller share passes
@@ -38,7 +35,7 @@ class PopulationTrainer {
   /// calling thread, now and then, and must not throw. Throws UsageError after the last epoch.
   void train_epoch(const std::function<void(std::int64_t)>& progress = {});
 
-  std::int64_t networks() const { return static_cast<std::int64_t>(recipes_.size()); }
+  std::int64_t networks() const { return schedule_.networks(); }
   std::int64_t epochs_done() const { return *epochs_done_.data<std::int32_t>(); }
   /// The step at which a network diverged, counted from 1; 0 while it has not.
   std::int64_t diverged_at(std::int64_t network) const { return diverged_at_.data<std::int32_t>()[network]; }
@@ -47,8 +44,8 @@ class PopulationTrainer {
   bool keeps_best() const { return held_out_ != nullptr; }
   const std::vector<Tensor>& best_weights() const { return best_; }
   std::int64_t best_epoch(std::int64_t network) const { return best_epoch_.data<std::int32_t>()[network]; }
-  const std::vector<TrainingRecipe>& recipes() const { return recipes_; }
-  const TrainingPlan& plan() const { return plan_; }
+  const std::vector<TrainingRecipe>& recipes() const { return schedule_.recipes(); }
+  const TrainingPlan& plan() const { return schedule_.plan(); }
 
   /// Mean loss and accuracy of every network on all items, or on its own share of the training items.
   std::vector<Score> evaluate(const Dataset& data) const;
@@ -67,24 +64,19 @@ class PopulationTrainer {
   std::span<Pointer> pointers(const std::vector<T>& tensors, std::int64_t network, Arena& arena) const;
   template <class Body>
   void each_network(const Body& body) const;
-  void draw_start(std::int64_t network, int tensor);
   std::vector<Score> evaluate(const std::vector<Tensor>& weights, const Dataset& data,
                               const std::vector<std::vector<std::int32_t>>& items) const;
-  double learning_rate(const TrainingRecipe& recipe, std::int64_t step, std::int64_t steps) const;
   void keep_best();
-  std::vector<std::int32_t> order_of_epoch(std::int64_t network) const;
-  Key key(const char* purpose, std::int64_t network) const;
   void train_network(std::int64_t network, Arena& arena);
 
   const PopulationModel& model_;
   const Dataset& train_;
-  std::vector<TrainingRecipe> recipes_;
-  TrainingPlan plan_;
+  PopulationSchedule schedule_;
   const Dataset* held_out_;
   std::vector<Tensor> weights_, first_, second_, best_;
   Tensor epochs_done_, diverged_at_, best_epoch_, best_accuracy_;
-  std::vector<std::vector<std::int32_t>> shares_;
-  mutable std::vector<Arena> arenas_;  ///< one per thread
+  mutable std::vector<Arena> arenas_;         ///< one per thread
+  std::unique_ptr<DevicePopulation> device_;  ///< null: the CPU
 };
 
 struct PopulationCheckpoint {

@@ -5,6 +5,7 @@
 
 #include "weft/core/error.h"
 #include "weft/core/isa.h"
+#include "weft/zoo/device_transformer.h"
 #include "weft/zoo/transformer_scratch.h"
 
 namespace weft {
@@ -235,6 +236,10 @@ Score TransformerPopulation::evaluate(NetworkWeights weights, const MiniBatch& a
     arena.rewind(mark);
   }
   return {loss / static_cast<double>(items), static_cast<double>(hits) / static_cast<double>(items)};
+}
+
+std::unique_ptr<DeviceNetworks> TransformerPopulation::on_device(Backend& backend, std::int64_t batch) const {
+  return std::make_unique<DeviceTransformer>(backend, *this, batch);
 }
 
 }  // namespace weft

@@ -31,13 +31,17 @@ class TransformerPopulation final : public PopulationModel {
   double loss_and_gradient(NetworkWeights weights, const MiniBatch& batch, const Dropout& dropout,
                            NetworkGradient gradient, Arena& arena) const override;
   Score evaluate(NetworkWeights weights, const MiniBatch& items, Arena& arena) const override;
+  std::unique_ptr<DeviceNetworks> on_device(Backend& backend, std::int64_t batch) const override;
+
+  /// Of a mini-batch: as many as its longest text has, or those of all items.
+  std::int64_t tokens_of(const MiniBatch& batch) const;
+  /// [tokens, D padded]
+  const std::vector<float>& positions() const { return positions_; }
 
  private:
   struct Scratch;
-  struct Sizes;
   struct Step;
 
-  std::int64_t tokens_of(const MiniBatch& batch) const;
   Scratch make_scratch(NetworkWeights weights, const MiniBatch& batch, bool training, Arena& arena) const;
   void embed(const Step& step) const;
   void attend(const Scratch& s, std::size_t block, std::int64_t count) const;
@@ -49,7 +53,7 @@ class TransformerPopulation final : public PopulationModel {
   TransformerArchitecture architecture_;
   Space space_;
   TransformerMaps maps_;
-  std::vector<float> positions_;  ///< [tokens, D padded]
+  std::vector<float> positions_;
 };
 
 }  // namespace weft

@@ -3,8 +3,11 @@
 #include "weft/tests/device/emulated_device.h"
 
 #include <cstring>
+#include <functional>
 #include <map>
 #include <new>
+#include <utility>
+#include <vector>
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -38,13 +41,15 @@ class LockedMemory final : public MemorySource {
  public:
   LockedMemory(Backend& backend, std::size_t room) : backend_(backend), room_(room) {}
   void* allocate(std::size_t bytes) override {
+    backend_.refuse_in_recording("new memory");
     bytes = whole_pages(bytes);
     if (bytes > room_ - used_) throw OutOfDeviceMemory(backend_.device(), bytes, {used_, room_ - used_, room_});
-    void* p =
-        mmap(nullptr, bytes, unlocked > 0 ? PROT_READ | PROT_WRITE : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) throw OutOfDeviceMemory(backend_.device(), bytes, {});
+    std::memset(p, 0xFF, bytes);  // NaN: a device's memory holds anything
     blocks[p] = bytes;
     used_ += bytes;
+    if (unlocked == 0) protect(PROT_NONE);
     return p;
   }
   void release(void* p, std::size_t bytes) noexcept override {
@@ -65,14 +70,31 @@ class LockedMemory final : public MemorySource {
 
 namespace cuda::inline WEFT_ISA {
 
-Unlocked::Unlocked() {
-  if (unlocked++ == 0) protect(PROT_READ | PROT_WRITE);
-}
-Unlocked::~Unlocked() {
-  if (--unlocked == 0) protect(PROT_NONE);
-}
-
 namespace {
+
+using Launches = std::vector<std::function<void()>>;
+/// Where launches go while the device records; else null.
+Launches* recorded = nullptr;
+
+/// While it lives, the host may touch the emulated device's memory.
+struct Unlocked {
+  Unlocked() {
+    if (unlocked++ == 0) protect(PROT_READ | PROT_WRITE);
+  }
+  ~Unlocked() {
+    if (--unlocked == 0) protect(PROT_NONE);
+  }
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+};
+
+class EmulatedRecording final : public Recording {
+ public:
+  void replay() override {
+    for (const auto& launch : launches) enqueue(launch);
+  }
+  Launches launches;
+};
 
 /// C = op(A) op(B) + beta C in columns: what cuBLAS promises.
 template <class T>
@@ -97,24 +119,47 @@ class EmulatedDevice final : public DeviceBackend {
   Device device() const override { return {Device::Kind::cuda, 0}; }
   MemorySource& memory() override { return memory_; }
   void upload(void* to, const void* from, std::size_t bytes) override {
-    const Unlocked open;
-    if (bytes > 0) std::memcpy(to, from, bytes);
+    refuse_in_recording("an upload");
+    copy(to, from, bytes);
   }
-  void download(void* to, const void* from, std::size_t bytes) override { upload(to, from, bytes); }
-  void synchronise() override {}
+  void download(void* to, const void* from, std::size_t bytes) override {
+    refuse_in_recording("a download");
+    copy(to, from, bytes);
+  }
+  void synchronise() override { refuse_in_recording("waiting"); }
   void blas_product(const BlasProduct& p, bool is_double) override {
     if (p.lda < (p.transpose_a ? p.k : p.m) || p.ldb < (p.transpose_b ? p.n : p.k) || p.ldc < p.m)
       throw UsageError("[emulated] a leading dimension that cuBLAS refuses");
-    const Unlocked open;
-    is_double ? product<double>(p) : product<float>(p);
+    enqueue([p, is_double] { is_double ? product<double>(p) : product<float>(p); });
   }
 
  private:
+  static void copy(void* to, const void* from, std::size_t bytes) {
+    const Unlocked open;
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
   void make_current() override {}
+  void begin_recording() override {
+    recording_ = std::make_unique<EmulatedRecording>();
+    recorded = &recording_->launches;
+  }
+  std::unique_ptr<Recording> end_recording() override {
+    recorded = nullptr;
+    return std::move(recording_);
+  }
+
+  std::unique_ptr<EmulatedRecording> recording_;
   LockedMemory memory_;
 };
 
 }  // namespace
+
+void enqueue(std::function<void()> launch) {
+  if (recorded) return recorded->push_back(std::move(launch));
+  const Unlocked open;
+  launch();
+}
+
 }  // namespace cuda::inline WEFT_ISA
 
 namespace testing {
