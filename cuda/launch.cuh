@@ -23,7 +23,12 @@ inline unsigned blocks(std::int64_t work, std::int64_t work_of_block) {
 template <class Body>
 inline constexpr int range_blocks = Body::width == pack_width<double> ? 3 : 0;
 template <class Body>
-inline constexpr int range_blocks<LoopBody<Body>> = 3;
+inline constexpr int range_blocks<LoopBody<Body>> = [] {
+  if constexpr (requires { Body::device_blocks; })
+    return Body::device_blocks;
+  else
+    return 3;
+}();
 
 template <class Body>
 __global__ void __launch_bounds__(block_threads, range_blocks<Body>)
