@@ -28,6 +28,7 @@ struct AttendQueries {
 /// The gradient of the queries, and the third of stats.
 struct AttendQueriesVjp {
   static constexpr const char* name = "attend_queries_vjp";
+  static constexpr int registers = 128;
   HeadRows h;
   const float* g;  ///< of the outputs
   float* gqkv;
@@ -36,6 +37,7 @@ struct AttendQueriesVjp {
 /// The gradients of the keys and values; after that of the queries.
 struct AttendKeysVjp {
   static constexpr const char* name = "attend_keys_vjp";
+  static constexpr int registers = 128;
   HeadRows h;
   const float* g;
   float* gqkv;
