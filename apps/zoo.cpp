@@ -105,7 +105,8 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
       add_verb(zoo, common, "make", "Train a zoo of small networks, as one population",
                "  weft zoo make --out zoo\n"
                "  weft zoo make --out zoo --kind vit --networks 30\n"
-               "  weft zoo make --out zoo --data mnist --data-dir mnist --networks 600 --images 30000 --epochs 15");
+               "  weft zoo make --out zoo --data mnist --data-dir mnist --networks 600 --images 30000 --epochs 15",
+               Runs::on_devices);
   auto o = std::make_shared<ZooMakeOptions>();
   add_output(make, o->out, "folder of the zoo", true);
   make.add_option("--kind", o->kind, "CNNs, or transformers on images or texts (spec 6)")

@@ -114,6 +114,7 @@ int make_zoo(const ZooMakeOptions& options, const Common& common) {
     plan.training.batch = *o.batch;
     plan.training.seed = common.seed;
     plan.generator = "weft " WEFT_VERSION;
+    plan.backend = common.backend;
     return plan;
   };
   using Existing = ZooWriter::Existing;

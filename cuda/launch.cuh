@@ -18,17 +18,20 @@ inline unsigned blocks(std::int64_t work, std::int64_t work_of_block) {
   return static_cast<unsigned>(n < most_blocks ? n : most_blocks);
 }
 
+template <class Body>
+constexpr int loop_blocks() {
+  if constexpr (requires { Body::registers; })
+    return 65536 / (block_threads * Body::registers);
+  else
+    return 3;
+}
+
 /// Blocks an SM that a range's kernel is compiled for; 0: as ptxas likes. Left to itself with double's exp, or with the
 /// bodies of core/loop.h, it spills.
 template <class Body>
 inline constexpr int range_blocks = Body::width == pack_width<double> ? 3 : 0;
 template <class Body>
-inline constexpr int range_blocks<LoopBody<Body>> = [] {
-  if constexpr (requires { Body::device_blocks; })
-    return Body::device_blocks;
-  else
-    return 3;
-}();
+inline constexpr int range_blocks<LoopBody<Body>> = loop_blocks<Body>();
 
 template <class Body>
 __global__ void __launch_bounds__(block_threads, range_blocks<Body>)

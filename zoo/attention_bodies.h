@@ -22,14 +22,13 @@ struct HeadRows {
 /// outputs = softmax(scale q k') v, and stats.
 struct AttendQueries {
   static constexpr const char* name = "attend_queries";
-  static constexpr int device_blocks = 1;
   HeadRows h;
 };
 
 /// The gradient of the queries, and the third of stats.
 struct AttendQueriesVjp {
   static constexpr const char* name = "attend_queries_vjp";
-  static constexpr int device_blocks = 1;
+  static constexpr int registers = 128;
   HeadRows h;
   const float* g;  ///< of the outputs
   float* gqkv;
@@ -38,7 +37,7 @@ struct AttendQueriesVjp {
 /// The gradients of the keys and values; after that of the queries.
 struct AttendKeysVjp {
   static constexpr const char* name = "attend_keys_vjp";
-  static constexpr int device_blocks = 1;
+  static constexpr int registers = 128;
   HeadRows h;
   const float* g;
   float* gqkv;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The command line with --device cuda:0, where that is the emulated device: train, eval, predict, verify, and what refuses it.
+"""The command line with --device cuda:0, where that is the emulated device: zoo make, train, eval, predict, verify, and what
+refuses it.
 
     cli.py PATH_OF_weft_emulated_cli
 """
@@ -45,9 +46,20 @@ class OnDevice(Test):
         self.weft(*words, "--out", "one", "--resume", says="")
         self.weft(*words[:-2], "--out", "one", "--resume", code=USAGE, says=["another device", "cpu", "cuda"])
 
+    def test_zoos(self):
+        for kind in (("cnn",), ("text", "--held-out", 20, "--pad", "batch", "--batch", 8)):
+            words = ("zoo", "make", "--networks", 3, "--images", 52, "--test-images", 20, "--epochs", 2, "--kind", *kind)
+            here = self.json(*words, "--out", f"{kind[0]}-cpu")
+            there = self.json(*words, "--out", kind[0], *DEVICE_0)
+            self.assertEqual(there["settings"].pop("device"), "cuda")
+            self.assertEqual(here["settings"], there["settings"])
+            self.near(here["accuracies"], there["accuracies"])
+            self.weft(*words, "--out", "again", "--force", *DEVICE_0)
+            self.assert_same(self.bytes_of(kind[0]), self.bytes_of("again"))
+
     def test_verbs_that_run_on_the_cpu_alone(self):
         before = self.bytes_of(".")
-        for verb in (("zoo", "make", "--out", "made"), ("act", "--network", "a", "--out", "b"), ("same", "a", "b"),
+        for verb in (("zoo", "show", "--zoo", "zoo"), ("act", "--network", "a", "--out", "b"), ("same", "a", "b"),
                      ("demo", "--out", "made")):
             name = " ".join(verb[:2]) if verb[0] == "zoo" else verb[0]
             self.weft(*verb, *DEVICE_0, code=DEVICE, says=f"weft {name} runs on the CPU only so far; allowed: cpu")
