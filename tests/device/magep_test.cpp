@@ -152,6 +152,7 @@ struct Step {
   Tape tape{arena};
   std::vector<Tensor> features, learned, gradients;
   Tensor y = Tensor::zeros({batch, out}, DType::f32, &device());
+  Tensor counter = Tensor::zeros({sizeof(std::uint64_t)}, DType::u8, &device());
 
   Step() {
     const LayerData of_E = layer_data(E.list(), {d, e, batch}, Key(9, "magep device")).to(DType::f32),
@@ -163,12 +164,16 @@ struct Step {
         gradients.push_back(Tensor::zeros(t.shape(), DType::f32, &device()));
       }
   }
+  Key counted() const {
+    return Key(11, "magep device dropout").counted(static_cast<const std::uint64_t*>(counter.raw()));
+  }
   void change(std::uint64_t step) {
     for (std::size_t i = 0; i < features.size(); ++i)
       features[i].copy_from(normals_of<float>(features[i].shape(), 100 * step + i));
     learned[3].copy_from(normals_of<float>(learned[3].shape(), step));
+    device().upload(counter.raw(), &step, sizeof step);
   }
-  void work() {
+  void work(const LayerInput& input) {
     tape.reset();
     const std::size_t of_E = E.list().parameters().size();
     Vars x, p, h(features.size());
@@ -176,8 +181,8 @@ struct Step {
       x.push_back(tape.constant(features[i], space.type(static_cast<int>(i))));
     for (std::size_t i = 0; i < learned.size(); ++i)
       p.push_back(tape.parameter(learned[i], gradients[i], nullptr, Type::plain(learned[i].rank()), "p"));
-    E(x, std::span(p).first(of_E), h, {UnaryOp::Relu, 0, Key(11, "none")});
-    const Var last = I(h, std::span(p).subspan(of_E), {UnaryOp::Relu, 0, Key(11, "none")});
+    E(x, std::span(p).first(of_E), h, input);
+    const Var last = I(h, std::span(p).subspan(of_E), {UnaryOp::Relu});
     y.copy_from(last.value());
     const Tensor ones = tape.empty({batch, out}, DType::f32);
     ones.fill(1);
@@ -188,41 +193,41 @@ struct Step {
 }  // namespace
 
 TEST_CASE("a recorded step of E and I is the launched one, at addresses that stay") {
-  Step launched, recorded;
-  StepRecorder recorder(&device());
-  std::size_t reserved = 0;
-  for (std::uint64_t step = 1; step <= 4; ++step) {
-    launched.change(step);
-    recorded.change(step);
-    launched.work();
-    recorder.run([&] { recorded.work(); });
-    CHECK(recorder.refusal() == "");
-    CHECK(recorder.recorded() == (step > 1));
-    CHECK(same_bits(recorded.y.on(nullptr), launched.y.on(nullptr)));
-    for (std::size_t i = 0; i < launched.gradients.size(); ++i)
-      CHECK(same_bits(recorded.gradients[i].on(nullptr), launched.gradients[i].on(nullptr)));
-    CHECK((step == 1 || launched.arena.reserved() == reserved));
-    reserved = launched.arena.reserved();
+  for (const double dropout : {0., 0.4}) {
+    CAPTURE(dropout);
+    Step launched, recorded;
+    StepRecorder recorder(&device());
+    std::size_t reserved = 0;
+    for (std::uint64_t step = 1; step <= 4; ++step) {
+      launched.change(step);
+      recorded.change(step);
+      launched.work({UnaryOp::Relu, dropout, launched.counted()});
+      recorder.run([&] { recorded.work({UnaryOp::Relu, dropout, recorded.counted()}); });
+      CHECK(recorder.refusal() == "");
+      CHECK(recorder.recorded() == (step > 1));
+      CHECK(same_bits(recorded.y.on(nullptr), launched.y.on(nullptr)));
+      for (std::size_t i = 0; i < launched.gradients.size(); ++i)
+        CHECK(same_bits(recorded.gradients[i].on(nullptr), launched.gradients[i].on(nullptr)));
+      CHECK((step == 1 || launched.arena.reserved() == reserved));
+      reserved = launched.arena.reserved();
+    }
   }
 }
 
-TEST_CASE("dropout draws anew in every step, so a step with it is not recorded") {
+TEST_CASE("a replay draws dropout anew; with a key that could not, a step is not recorded") {
   Step step;
-  const auto work = [&] {
-    step.tape.reset();
-    Vars x, p;
-    for (std::size_t i = 0; i < step.features.size(); ++i)
-      x.push_back(step.tape.constant(step.features[i], step.space.type(static_cast<int>(i))));
-    for (std::size_t i = 0; i < step.E.list().parameters().size(); ++i)
-      p.push_back(step.tape.constant(step.learned[i]));
-    Vars y(x.size());
-    step.E(x, p, y, {UnaryOp::Relu, 0.5, Key(12, "magep device")});
-  };
   StepRecorder recorder(&device());
-  recorder.run(work);
-  recorder.run(work);
+  std::vector<Tensor> drawn;
+  for (std::uint64_t number = 1; number <= 4; ++number) {
+    device().upload(step.counter.raw(), &number, sizeof number);
+    recorder.run([&] { step.work({UnaryOp::Relu, 0.4, step.counted()}); });
+    drawn.push_back(step.y.on(nullptr));
+    for (std::size_t i = 0; i + 1 < drawn.size(); ++i) CHECK(!same_bits(drawn[i], drawn.back()));
+  }
+  recorder.forget();
+  for (int i = 0; i < 2; ++i) recorder.run([&] { step.work({UnaryOp::Relu, 0.4, Key(12, "magep device")}); });
   CHECK(!recorder.recorded());
   CHECK(recorder.refusal() ==
-        "[record] numbers drawn with a key of the host in work that is recorded; allowed: launches, on memory that was "
-        "there before");
+        "[record] random numbers of a key without a counter in work that is recorded; allowed: launches, on memory "
+        "that was there before");
 }
