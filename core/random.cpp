@@ -12,19 +12,11 @@
 namespace weft {
 namespace {
 
-RandomStream stream(Key key) { return {key.seed, key.purpose}; }
+RandomStream stream(Key key) { return RandomStream{key.seed, key.purpose}.counted(key.counter); }
 
-/// b, mixed with what was there.
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
-  std::uint64_t x = a ^ (b + 0x9E3779B97F4A7C15u + (a << 6) + (a >> 2));
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-  return x ^ (x >> 31);
-}
-
-/// A replay would draw the same numbers again: the key is an argument of the launch.
-const RandomKernels& kernels(Backend& backend, const char* who) {
-  backend.refuse_in_recording("numbers drawn with a key of the host");
+/// The key is an argument of the launch: a replay draws the same numbers again, unless it is counted.
+const RandomKernels& kernels(Backend& backend, Key key, const char* who) {
+  if (!key.counter) backend.refuse_in_recording("random numbers of a key without a counter");
   return backend.table<RandomKernels>(who);
 }
 
@@ -49,16 +41,23 @@ Key::Key(std::uint64_t seed_, std::string_view purpose_) : seed(seed_), purpose(
 
 Key Key::at(std::uint64_t index) const {
   Key key = *this;
-  key.purpose = mix(purpose, index);
+  key.purpose = mix_in(purpose, index);
   return key;
 }
 
 Key Key::at(std::string_view name) const { return at(Hash().add(name).value()); }
 
+Key Key::counted(const std::uint64_t* where) const {
+  Key key = *this;
+  key.counter = where;
+  return key;
+}
+
 void fill_uniform(const Tensor& t, Key key, double low, double high) {
   if (Backend* b = t.backend())
-    return kernels(*b, "fill_uniform")
-        .uniform[float_column(t.dtype(), "fill_uniform")](t.raw(), t.numel(), key.seed, key.purpose, low, high - low);
+    return kernels(*b, key, "fill_uniform")
+        .uniform[float_column(t.dtype(), "fill_uniform")](t.raw(), t.numel(), key.seed, key.purpose, key.counter, low,
+                                                          high - low);
   fill(t, "fill_uniform", [&]<class T>(std::uint64_t counter, T out[4]) {
     uniforms(stream(key), counter, out);
     for (int i = 0; i < 4; ++i) out[i] = static_cast<T>(low) + static_cast<T>(high - low) * out[i];
@@ -67,8 +66,9 @@ void fill_uniform(const Tensor& t, Key key, double low, double high) {
 
 void fill_normal(const Tensor& t, Key key, double mean, double deviation) {
   if (Backend* b = t.backend())
-    return kernels(*b, "fill_normal")
-        .normal[float_column(t.dtype(), "fill_normal")](t.raw(), t.numel(), key.seed, key.purpose, mean, deviation);
+    return kernels(*b, key, "fill_normal")
+        .normal[float_column(t.dtype(), "fill_normal")](t.raw(), t.numel(), key.seed, key.purpose, key.counter, mean,
+                                                        deviation);
   fill(t, "fill_normal", [&]<class T>(std::uint64_t counter, T out[4]) {
     normals(stream(key), counter, out);
     for (int i = 0; i < 4; ++i) out[i] = static_cast<T>(mean) + static_cast<T>(deviation) * out[i];

@@ -14,10 +14,14 @@ namespace weft {
 struct Key {
   std::uint64_t seed = 0;
   std::uint64_t purpose = 0;
+  const std::uint64_t* counter = nullptr;  ///< see counted()
 
   Key(std::uint64_t seed, std::string_view purpose);
   Key at(std::uint64_t index) const;
   Key at(std::string_view name) const;
+  /// The sub-stream of the number that `*counter` is when numbers are drawn; in the memory of the device that draws
+  /// them. So a recorded step draws anew at each replay.
+  Key counted(const std::uint64_t* counter) const;
 };
 
 /// Fills a float32 or float64 tensor.

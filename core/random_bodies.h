@@ -9,6 +9,14 @@
 
 namespace weft::inline WEFT_ISA {
 
+/// b, mixed with what was there.
+WEFT_HD std::uint64_t mix_in(std::uint64_t a, std::uint64_t b) {
+  std::uint64_t x = a ^ (b + 0x9E3779B97F4A7C15u + (a << 6) + (a >> 2));
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+  return x ^ (x >> 31);
+}
+
 /// The seed is Philox's key; the purpose fills the upper half of the counter.
 struct RandomStream {
   std::uint64_t seed, purpose;
@@ -17,6 +25,10 @@ struct RandomStream {
     return philox({{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
                     static_cast<std::uint32_t>(purpose), static_cast<std::uint32_t>(purpose >> 32)}},
                   {{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}});
+  }
+  /// Of a counted key; null: of another one.
+  WEFT_HD RandomStream counted(const std::uint64_t* counter) const {
+    return {seed, counter ? mix_in(purpose, *counter) : purpose};
   }
 };
 

@@ -235,19 +235,21 @@ struct Random {
   static constexpr int width = 1;
   T* y;
   std::int64_t n;
-  RandomStream stream;
+  RandomStream of_key;
+  const std::uint64_t* counter;
   T low, scale;
 
   Split plan() const { return singles((n + 3) / 4); }
   template <int N>
-  WEFT_HD void at(std::int64_t counter) const {
+  WEFT_HD void at(std::int64_t group) const {
     T four[4];
+    const RandomStream stream = of_key.counted(counter);
     if constexpr (normal)
-      normals(stream, static_cast<std::uint64_t>(counter), four);
+      normals(stream, static_cast<std::uint64_t>(group), four);
     else
-      uniforms(stream, static_cast<std::uint64_t>(counter), four);
+      uniforms(stream, static_cast<std::uint64_t>(group), four);
     for (int k = 0; k < 4; ++k)
-      if (4 * counter + k < n) y[4 * counter + k] = low + scale * four[k];
+      if (4 * group + k < n) y[4 * group + k] = low + scale * four[k];
   }
 };
 

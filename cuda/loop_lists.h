@@ -2,8 +2,13 @@
 // The bodies of core/loop.h that a device has, from the lists that stand beside them.
 
 #include "weft/autograd/outer_bodies.h"
+#include "weft/core/send_bodies.h"
 #include "weft/nfn/baselines/standardise_bodies.h"
 #include "weft/nfn/linear/fourier_bodies.h"
+#include "weft/nfn/magep/device_bodies.h"
+#include "weft/nfn/magep/device_chain_vjp_bodies.h"
+#include "weft/nfn/magep/device_pieces.h"
+#include "weft/nfn/magep/device_vjp_bodies.h"
 #include "weft/nfn/models/position_bodies.h"
 #include "weft/nn/loss_bodies.h"
 #include "weft/nn/loss_sum_bodies.h"
@@ -20,15 +25,22 @@
   WEFT_FOURIER_LOOPS(X)     \
   WEFT_LOSS_LOOPS(X)        \
   WEFT_LOSS_SUM_LOOPS(X)    \
+  WEFT_MAGEP_LOOPS(X)       \
+  WEFT_MAGEP_VJP_LOOPS(X)   \
   WEFT_OUTER_LOOPS(X)       \
+  WEFT_PIECE_LOOPS(X)       \
   WEFT_POPULATION_LOOPS(X)  \
   WEFT_POSITION_LOOPS(X)    \
+  WEFT_SEND_LOOPS(X)        \
   WEFT_STANDARDISE_LOOPS(X) \
   WEFT_STRIDED_LOOPS(X)     \
   WEFT_TRANSFORMER_LOOPS(X) \
   WEFT_VIEW_LOOPS(X)
 #define WEFT_TEAM_LOOPS(X)      \
   WEFT_LOSS_TEAM_LOOPS(X)       \
+  WEFT_MAGEP_TEAM_LOOPS(X)      \
+  WEFT_MAGEP_VJP_TEAM_LOOPS(X)  \
+  WEFT_PIECE_TEAM_LOOPS(X)      \
   WEFT_POPULATION_TEAM_LOOPS(X) \
   WEFT_STRIDED_TEAM_LOOPS(X)    \
   WEFT_TRANSFORMER_TEAM_LOOPS(X)

@@ -7,8 +7,10 @@ namespace weft::cuda::inline WEFT_ISA {
 namespace {
 
 template <bool normal, class T>
-void fill_random(void* y, std::int64_t n, std::uint64_t seed, std::uint64_t purpose, double low, double scale) {
-  const Random<normal, T> body{static_cast<T*>(y), n, {seed, purpose}, static_cast<T>(low), static_cast<T>(scale)};
+void fill_random(void* y, std::int64_t n, std::uint64_t seed, std::uint64_t purpose, const std::uint64_t* counter,
+                 double low, double scale) {
+  const Random<normal, T> body{static_cast<T*>(y),   n, {seed, purpose}, counter, static_cast<T>(low),
+                               static_cast<T>(scale)};
   launch_range(normal ? "fill_normal" : "fill_uniform", body, body.plan());
 }
 

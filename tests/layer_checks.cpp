@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "weft/core/backend.h"
 #include "weft/core/parallel.h"
 #include "weft/ops/act.h"
 #include "weft/ops/terms.h"
@@ -47,16 +48,18 @@ LayerData layer_data(const TermList& list, const Channels& c, Key key) {
   return data;
 }
 
-LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, Key key) {
-  Arena arena;
+LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, Key key,
+                      Backend* backend) {
+  Arena arena(backend ? backend->memory() : host_memory());
   Tape tape(arena);
   Vars features, learned, leaves;
   for (std::size_t i = 0; i < data.features.size(); ++i)
-    features.push_back(tape.leaf(data.features[i], list.in().type(static_cast<int>(i))));
+    features.push_back(tape.leaf(data.features[i].on(backend), list.in().type(static_cast<int>(i))));
   leaves = features;
   for (std::size_t i = 0; i < data.learned.size(); ++i) {
     const bool frozen = list.parameters()[i].kind == ParameterKind::psi && !train_psi;
-    learned.push_back(frozen ? tape.constant(data.learned[i]) : tape.leaf(data.learned[i]));
+    const Tensor value = data.learned[i].on(backend);
+    learned.push_back(frozen ? tape.constant(value) : tape.leaf(value));
     if (!frozen) leaves.push_back(learned.back());
   }
   const Vars outputs = layer(features, learned);
@@ -64,10 +67,13 @@ LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData&
   std::vector<Shape> shapes;
   for (const Var& y : outputs) {
     shapes.push_back(y.shape());
-    r.values.push_back(y.value().clone());
+    r.values.push_back(y.value().on(nullptr));
   }
-  tape.backward(outputs, converted(draw(shapes, key.at("cotangents"), 1), outputs[0].dtype()));
-  for (const Var& x : leaves) r.gradients.push_back(tape.grad(x).value().clone());
+  std::vector<Tensor> cotangents;
+  for (const Tensor& t : converted(draw(shapes, key.at("cotangents"), 1), outputs[0].dtype()))
+    cotangents.push_back(t.on(backend));
+  tape.backward(outputs, cotangents);
+  for (const Var& x : leaves) r.gradients.push_back(tape.grad(x).value().on(nullptr));
   return r;
 }
 

@@ -33,8 +33,9 @@ struct LayerResult {
   std::vector<Tensor> values, gradients;
 };
 
-/// Random cotangents. Ψ is constant unless `train_psi`.
-LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, Key key);
+/// Random cotangents. Ψ is constant unless `train_psi`. On a device when one is given; the result is the host's.
+LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, Key key,
+                      Backend* backend = nullptr);
 
 /// Activation and dropout as ops of their own (dropout on tensors of two axes), then the list by its interpreter.
 Layer reference(const TermList& list, std::int64_t e, const LayerInput& input = {});

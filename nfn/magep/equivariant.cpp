@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "weft/nfn/magep/device_schedule.h"
 #include "weft/nfn/magep/schedule.h"
 #include "weft/nfn/magep/terms.h"
 #include "weft/nfn/term_layer.h"
@@ -88,8 +89,6 @@ void MagepEquivariant::operator()(std::span<const Var> inputs, std::span<const V
   check_features(who, list_, inputs, d_, outputs.size());
   check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
   check_input(who, input, list_.in());
-  if (inputs[0].tape().backend())
-    return run_terms(list_, read_features(input, list_.in(), inputs), learned, e_, outputs);
   with_float(inputs[0].dtype(), who, [&](auto t) { run<decltype(t)>(inputs, learned, outputs, input); });
 }
 
@@ -97,24 +96,29 @@ template <class T>
 void MagepEquivariant::run(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
                            const LayerInput& input) const {
   Tape& tape = inputs[0].tape();
-  Arena& arena = tape.arena();
+  Arena& host = tape.host();
   const std::size_t count = outputs.size();
-  const std::span<Output> made(numbers<Output>(arena, static_cast<std::int64_t>(count)), count);
+  const std::span<Output> made(numbers<Output>(host, static_cast<std::int64_t>(count)), count);
   for (std::size_t i = 0; i < count; ++i) {
     const int tensor = static_cast<int>(i);
     new (&made[i]) Output{tape.empty(list_.out().feature_shape(tensor, inputs[0].shape()[0], e_), dtype_of<T>),
                           list_.out().type(tensor)};
   }
-  Schedule<T>* s = lay_out<T>(tables_, d_, e_, inputs, learned, made, list_.in(), input, arena);
-  const Arena::Mark mark = arena.mark();
-  forward(*s, arena);
-  arena.rewind(mark);
-
-  const std::span<Var> all(numbers<Var>(arena, static_cast<std::int64_t>(inputs.size() + learned.size())),
+  const std::span<Var> all(numbers<Var>(host, static_cast<std::int64_t>(inputs.size() + learned.size())),
                            inputs.size() + learned.size());
   std::uninitialized_copy(inputs.begin(), inputs.end(), all.begin());
   std::uninitialized_copy(learned.begin(), learned.end(), all.begin() + static_cast<std::ptrdiff_t>(inputs.size()));
-  tape.record_many(who, made, outputs, all, [s, tables = &tables_](Backward& back) { run_vjp(*s, *tables, back); });
+  const auto record = [&](auto vjp) { tape.record_many(who, made, outputs, all, vjp); };
+  if (tape.backend()) {
+    const auto* s = device_forward<T>(tables_, true, d_, e_, inputs, learned, made, list_.in(), input, tape);
+    record([s, tables = &tables_](Backward& back) { device_vjp(*s, *tables, back); });
+  } else {
+    Schedule<T>* s = lay_out<T>(tables_, d_, e_, inputs, learned, made, list_.in(), input, host);
+    const Arena::Mark mark = host.mark();
+    forward(*s, host);
+    host.rewind(mark);
+    record([s, tables = &tables_](Backward& back) { run_vjp(*s, *tables, back); });
+  }
   std::destroy(made.begin(), made.end());
 }
 

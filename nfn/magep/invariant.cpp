@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "weft/nfn/magep/device_schedule.h"
 #include "weft/nfn/magep/schedule.h"
 #include "weft/nfn/magep/sums.h"
 #include "weft/nfn/magep/terms.h"
@@ -151,29 +152,29 @@ Var MagepInvariant::operator()(std::span<const Var> inputs, std::span<const Var>
   check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
   check_input(who, input, list_.in());
   Tape& tape = inputs[0].tape();
-  if (tape.backend()) {
-    Var y;
-    run_terms(list_, read_features(input, list_.in(), inputs), learned, e_, {&y, 1});
-    return y;
-  }
-  Arena& arena = tape.arena();
+  Arena& host = tape.host();
   return with_float(inputs[0].dtype(), who, [&](auto t) {
     using T = decltype(t);
     const Tensor y = tape.empty({inputs[0].shape()[0], e_}, dtype_of<T>);
-    auto* s = new (arena.allocate(sizeof(State<T>))) State<T>{};
-    lay_out_suffixes<T>(*s, tables_, d_, e_, inputs, learned, tables_.L(), list_.in(), input, arena);
+    const std::size_t count = inputs.size() + learned.size();
+    const std::span<Var> all(numbers<Var>(host, static_cast<std::int64_t>(count)), count);
+    std::uninitialized_copy(inputs.begin(), inputs.end(), all.begin());
+    std::uninitialized_copy(learned.begin(), learned.end(), all.begin() + static_cast<std::ptrdiff_t>(inputs.size()));
+    const auto record = [&](auto vjp) { return tape.record(who, y, Type::plain(2), all, vjp); };
+    if (tape.backend()) {
+      const Output made{y, Type::plain(2)};
+      const auto* s = device_forward<T>(tables_, false, d_, e_, inputs, learned, {&made, 1}, list_.in(), input, tape);
+      return record([s, tables = &tables_](Backward& back) { device_vjp(*s, *tables, back); });
+    }
+    auto* s = new (host.allocate(sizeof(State<T>))) State<T>{};
+    lay_out_suffixes<T>(*s, tables_, d_, e_, inputs, learned, tables_.L(), list_.in(), input, host);
     const auto L = static_cast<std::size_t>(tables_.L());
     for (int m = 1; m <= 8; ++m)
       s->phi[m] = learned[static_cast<std::size_t>(tables_.phi[L].b[m])].value().template data<T>();
-    const Arena::Mark mark = arena.mark();
-    forward(*s, y.data<T>(), arena);
-    arena.rewind(mark);
-
-    const std::size_t count = inputs.size() + learned.size();
-    const std::span<Var> all(numbers<Var>(arena, static_cast<std::int64_t>(count)), count);
-    std::uninitialized_copy(inputs.begin(), inputs.end(), all.begin());
-    std::uninitialized_copy(learned.begin(), learned.end(), all.begin() + static_cast<std::ptrdiff_t>(inputs.size()));
-    return tape.record(who, y, Type::plain(2), all, [s, tables = &tables_](Backward& back) {
+    const Arena::Mark mark = host.mark();
+    forward(*s, y.data<T>(), host);
+    host.rewind(mark);
+    return record([s, tables = &tables_](Backward& back) {
       const int L = tables->L(), features = 2 * L;
       const FeatureGradients<T> g = feature_gradients<T>(*tables, back);
       Grad<T> phi[9];

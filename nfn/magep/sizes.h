@@ -6,6 +6,7 @@
 #include <span>
 #include <type_traits>
 
+#include "weft/nfn/magep/end_vector.h"
 #include "weft/nfn/schedule.h"
 
 namespace weft::magep {
@@ -25,24 +26,6 @@ struct Sizes {
   std::int64_t weight(int i) const { return width(i) * width(i - 1); }
   /// Entries of [W]^(L,t).
   std::int64_t suffix(int t) const { return nL() * width(t); }
-};
-
-/// What b^(L) of E and I are mixed from (spec 2.2, 2.3): one vector per network, its terms one after another, each in
-/// the order of its phi's indices.
-struct EndVector {
-  std::int64_t prefix, WW, bW, Wb, trace_WW, trace_bW, b, size;
-
-  explicit EndVector(const Sizes& z) {
-    const std::int64_t matrix = z.d * z.nL() * z.n0(), vector = z.d * z.nL(), traces = z.d * (z.L() - 1);
-    prefix = 0;              // [W]^(L,0)        [d, p, q]
-    WW = prefix + matrix;    // [WW]^(L,0)(L,0)  [d, p, q]
-    bW = WW + matrix;        // [bW]^(L)(L,0)    [d, p, q]
-    Wb = bW + matrix;        // Σ_t [Wb]^(L,t)   [d, p]
-    trace_WW = Wb + vector;  // [d, s]
-    trace_bW = trace_WW + traces;
-    b = trace_bW + traces;  // b^(L)            [d, p]
-    size = b + vector;
-  }
 };
 
 /// Memory per layer 1..L (or 0..L) of a batch: features, gradients and saved intermediates.

@@ -133,11 +133,11 @@ TEST_CASE("what no recording can hold is refused, and the device goes on") {
     if (text == "waiting") twice.backend.synchronise();
     if (text == "new memory") arena.allocate(std::size_t{100} << 20);
     if (text == "another recording") twice.backend.record([] {});
-    if (text == "numbers drawn with a key of the host") fill_uniform(twice.x, Key(1, "graph"));
+    if (text == "random numbers of a key without a counter") fill_uniform(twice.x, Key(1, "graph"));
   };
   float expected = 1;
   for (const char* what : {"an upload", "a download", "waiting", "new memory", "another recording",
-                           "numbers drawn with a key of the host"}) {
+                           "random numbers of a key without a counter"}) {
     CAPTURE(what);
     const std::string message = std::string("[record] ") + what +
                                 " in work that is recorded; allowed: launches, on memory that was there before";
@@ -150,7 +150,7 @@ TEST_CASE("what no recording can hold is refused, and the device goes on") {
     CHECK(twice.value() == expected);
 
     // A step recorder launches it instead, tries once only, and tells why.
-    if (std::string(what) == "numbers drawn with a key of the host") continue;  // which would change x
+    if (std::string(what) == "random numbers of a key without a counter") continue;  // which would change x
     StepRecorder recorder(&twice.backend);
     const bool memory = std::string(what) == "new memory";  // there after the first step
     for (int step = 0; step < 3; ++step) {

@@ -49,6 +49,24 @@ TEST_CASE("uniform numbers of the device are the CPU's, normal ones up to the la
   check<double>();
 }
 
+TEST_CASE("a counted key draws the sub-stream of its counter, wherever that lies") {
+  OnDevice there;
+  const Key key(7, "device random");
+  auto* word = there.arena.allocate_array<std::uint64_t>(1);
+  for (const std::uint64_t number : {std::uint64_t{0}, std::uint64_t{3}, ~std::uint64_t{0}}) {
+    const Tensor expected = Tensor::zeros({101}, DType::f32), here = expected.clone();
+    fill_uniform(expected, key.at(number), -1, 2);
+    fill_uniform(here, key.counted(&number), -1, 2);
+    CHECK(same_bits(here, expected));
+    there.backend.upload(word, &number, sizeof number);
+    float* y = there.up<float>(Tensor::zeros({101}, DType::f32));
+    fill_uniform(there.view(y, 101), key.counted(word), -1, 2);
+    CHECK(same_bits(there.down(y, {101}), expected));
+    CHECK(uniform(key.counted(&number), 5) == uniform(key.at(number), 5));
+    CHECK(permutation(9, key.counted(&number)) == permutation(9, key.at(number)));
+  }
+}
+
 TEST_CASE("the device's words give the CPU's permutation") {
   const Key key(6, "cuda permutation");
   const std::int64_t n = 100001;
