@@ -31,6 +31,7 @@ void add_bench(CLI::App& app, Common& common, Run& run) {
   verb.callback([o, &common, &run] {
     run = [o, &common] {
       const StepTiming t = time_step(o->model, o->seconds, common.backend);
+      if (!t.launched.empty() && !common.quiet) fmt::print(stderr, "launched one by one: {}\n", t.launched);
       if (common.json)
         fmt::print(
             "{{\"name\": \"{}\", \"parameters\": {}, \"min_ms\": {:.4f}, \"median_ms\": {:.4f}, \"peak_mib\": "

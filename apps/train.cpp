@@ -143,6 +143,8 @@ int train(const TrainOptions& o, const Common& common) {
     }
     bar.finish(fmt::format("best epoch {}", fit.best_epoch()));
   }
+  if (const std::string& refusal = fit.recorder().refusal(); !refusal.empty() && !common.quiet)
+    fmt::print(stderr, "steps were launched one by one: {}\n", refusal);
   fit.take_best();
   const double seconds = seconds_since(start);
   const FitEpoch& best = fit.log()[static_cast<std::size_t>(fit.best_epoch() - 1)];

@@ -62,7 +62,9 @@ Fit::Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples
       arena_(memory_of(model.parameters().backend())),
       tape_(arena_),
       loss_sum_(Tensor::zeros({1}, DType::f64, model.parameters().backend())),
-      best_values_(model.parameters().flat_values().clone()) {
+      best_values_(model.parameters().flat_values().clone()),
+      whole_(model.parameters().backend()),
+      rest_(model.parameters().backend()) {
   if (config.batch < 1 || config.epochs < 1 || config.patience < 1 || !(config.learning_rate > 0) ||
       !std::isfinite(config.learning_rate))
     throw UsageError("[fit] batch {}, epochs {}, patience {}, learning rate {}; allowed: positive ones", config.batch,
@@ -157,12 +159,10 @@ const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64
   const auto order = permutation(train_.count(), Key(config_.seed, "order").at(static_cast<std::uint64_t>(epoch)));
   Backend* backend = arena_.backend();
   loss_sum_.fill(0);
-  for (std::int64_t step = 0; step < steps_per_epoch(); ++step) {
-    const auto begin = static_cast<std::size_t>(step * config_.batch);
-    const auto n = std::min(static_cast<std::size_t>(config_.batch), order.size() - begin);
-    place(std::span(order).subspan(begin, n));
-    adam_.begin_step(learning_rate(adam_.steps()));
-    const Var loss = backward(static_cast<std::int64_t>(n));
+  std::int64_t step = 0, n = 0;
+  const std::function<void()> work = [&] {
+    tape_.reset();
+    const Var loss = backward(n);
     with_float(loss.dtype(), "fit", [&](auto tag) {
       using T = decltype(tag);
       const T* value = loss.value().template address<T>();
@@ -172,9 +172,15 @@ const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64
       loop(backend, 1, 1, AddLoss<T>{value, loss_sum_.address<double>(), static_cast<double>(n)});
     });
     adam_.update();
-    tape_.reset();
+  };
+  for (; step < steps_per_epoch(); ++step) {
+    n = std::min(config_.batch, train_.count() - step * config_.batch);
+    place(std::span(order).subspan(static_cast<std::size_t>(step * config_.batch), static_cast<std::size_t>(n)));
+    adam_.begin_step(learning_rate(adam_.steps()));
+    (n == config_.batch ? whole_ : rest_).run(work);
     if (on_step) on_step(step + 1, steps_per_epoch());
   }
+  tape_.reset();
   adam_.check();
   const double sum = loss_sum_.placed_on(nullptr).span<double>()[0];
   if (!std::isfinite(sum))

@@ -6,6 +6,7 @@
 
 #include "weft/nfn/models/accuracy_model.h"
 #include "weft/nn/optim.h"
+#include "weft/nn/step_recorder.h"
 
 namespace weft {
 
@@ -39,7 +40,8 @@ struct FitEpoch {
 
 /// Binary cross-entropy against the target, Adam, the best epoch by Kendall's tau on the validation networks. Bits
 /// depend on the model's start and device, the examples and the config alone. A step allocates nothing after the first
-/// one. Runs where the model lies; on a device a step only enqueues work, and the device is asked once an epoch.
+/// one. Runs where the model lies; on a device a step is a recording that is replayed, and the device is asked once an
+/// epoch.
 class Fit {
  public:
   /// The examples lie on the CPU: to a device they go once, here. Throws UsageError for a config out of its range or no
@@ -59,6 +61,9 @@ class Fit {
   /// Trains on every example once; `on_step(done, all)` is called after each step and may throw to stop. Throws
   /// NumericError when the loss or a prediction is no number: at that step, on a device at the end of the epoch.
   const FitEpoch& run_epoch(const std::function<void(std::int64_t, std::int64_t)>& on_step = {});
+
+  /// Of the steps of whole batches.
+  const StepRecorder& recorder() const { return whole_; }
 
   const std::vector<FitEpoch>& log() const { return log_; }
   /// The best epoch so far, 0 before the first.
@@ -91,6 +96,7 @@ class Fit {
   Tensor best_values_;
   std::vector<FitEpoch> log_;
   std::int64_t best_epoch_ = 0;
+  StepRecorder whole_, rest_;  ///< of whole batches, and of the last one of an epoch
 };
 
 /// What the model says of networks prepared for it, as logits: they rank networks where their sigmoids would tie.

@@ -15,6 +15,7 @@
 #include "weft/nfn/models/magep_model.h"
 #include "weft/nn/losses.h"
 #include "weft/nn/optim.h"
+#include "weft/nn/step_recorder.h"
 
 namespace weft {
 namespace {
@@ -118,12 +119,16 @@ StepTiming time_step(std::string_view name, double seconds, Backend* backend) {
   Optimiser adam(*c.parameters, UpdateRule::adam());
   Arena arena(memory_of(backend));
   Tape tape(arena);
+  StepRecorder recorder(backend);
   std::uint64_t steps = 0;
-  auto step = [&] {
-    adam.begin_step(1e-4);
+  const std::function<void()> work = [&] {
+    tape.reset();
     tape.backward(c.loss(tape, steps++));
     adam.update();
-    tape.reset();
+  };
+  auto step = [&] {
+    adam.begin_step(1e-4);
+    recorder.run(work);
     if (backend) backend->synchronise();
   };
   for (int i = 0; i < 3; ++i) step();
@@ -137,6 +142,7 @@ StepTiming time_step(std::string_view name, double seconds, Backend* backend) {
   std::sort(times.begin(), times.end());
   result.min_s = times.front();
   result.median_s = times[times.size() / 2];
+  result.launched = recorder.refusal();
   if (backend) {
     adam.check();
     std::size_t bytes = c.parameters->flat_grads().bytes() + adam.state().bytes() + arena.peak();

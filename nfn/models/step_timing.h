@@ -17,11 +17,13 @@ struct StepTiming {
   /// Of the process beyond what it held before the model was built; of a device what parameters, gradients and state
   /// take there, and the largest step.
   double peak_mib = 0;
+  std::string launched;  ///< why a device did not replay a recording of the step; empty where it did
 };
 
 /// Trains on random weights, batch and sizes of the published benchmarks, for `seconds` after three steps of warming
 /// up. name: cnn (float32, batch 8), inr (batch 32), transformer1 or transformer2 (batch 16, one
-/// or two equivariant layers). Throws UsageError for another. On a device every step is waited for.
+/// or two equivariant layers). Throws UsageError for another. On a device the step is recorded,
+/// and every one is waited for.
 StepTiming time_step(std::string_view name, double seconds, Backend* backend = nullptr);
 
 /// "cnn weft parameters=… min_ms=… median_ms=… peak_mib=…"

@@ -80,6 +80,7 @@ TEST_CASE("a training on the device: the CPU's losses, the same bits again, and 
           for (const auto& [name, tensor] : fit.state()) saved.emplace_back(name, tensor.clone());
         }
       }
+      CHECK((fit.recorder().recorded() && fit.recorder().refusal().empty()));
       for (std::size_t i = 0; i < fit.log().size(); ++i) {
         CHECK(fit.log()[i].train_loss == doctest::Approx(on_cpu.log()[i].train_loss).epsilon(1e-6));
         CHECK(fit.log()[i].validation_loss == doctest::Approx(on_cpu.log()[i].validation_loss).epsilon(1e-6));
