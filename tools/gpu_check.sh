@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds weft with CUDA and checks it on this machine's GPU: device tests, then the same under compute-sanitizer. Needs no network.
+# Builds weft with CUDA and checks it on this machine's GPU: device tests, training steps beside PyTorch where it is,
+# then the tests under compute-sanitizer. Needs no network.
 #   tools/gpu_check.sh [DEPENDENCIES]    a folder that `tools/setup.sh collect DEPENDENCIES` filled, where packages are missing
 # Everything goes to gpu_check.txt, line by line: it is of use when the run is cut off. WEFT_CUDA_ARCHS: 90, or what is set.
 set -uo pipefail
@@ -38,20 +39,34 @@ fi
 generator=()
 command -v ninja >/dev/null && generator=(-G Ninja)
 step configure cmake -S . -B "$build" "${generator[@]}" "${settings[@]}" || exit 1
-step build cmake --build "$build" -j "$(nproc)" --target weft_cuda_tests weft_cuda_library_test weft_cuda_support || exit 1
+step build cmake --build "$build" -j "$(nproc)" --target weft_cuda_tests weft_cuda_library_test weft_cuda_support weft_cli || exit 1
 
 tests=$build/tests/device/weft_cuda_tests
 step library "$build/tests/device/weft_cuda_library_test"
 step support "$build/tests/device/weft_cuda_support"
-for area in memory pointwise rows update random gemm; do
-  step "$area" "$tests" --source-file="*/${area}_test.cpp"
+areas=$(cd tests/device && ls ./*_test.cpp | sed -e 's#^./##' -e 's#_test.cpp$##' | grep -v '^library$')
+for area in $areas; do
+  step "$area" timeout 120 "$tests" --source-file="*/${area}_test.cpp"
 done
+weft=$build/apps/weft
+for model in cnn inr transformer1 transformer2; do
+  step "step $model" "$weft" bench step "$model" --device cuda:0 --seconds 3
+done
+python=$(command -v python3 || true)
+rival=${WEFT_RIVAL:-../shared/oracle/bench_torch.py}
+if [ -n "$python" ] && [ -f "$rival" ] && "$python" -c "import torch" 2>/dev/null; then
+  step torch timeout 300 "$python" bench/torch_device.py "$weft" "$rival" --rounds 1
+else
+  say "PyTorch or its script (WEFT_RIVAL): not found, not compared"
+fi
 if command -v compute-sanitizer >/dev/null; then
-  # Slow: by area, the short ones first.
-  for area in memory random update gemm pointwise rows; do
+  # Slow: by area, the fused kernels first.
+  for area in magep population graph memory random update product rows pointwise; do
     step "memcheck $area" timeout 900 compute-sanitizer --tool memcheck --error-exitcode 9 "$tests" --source-file="*/${area}_test.cpp"
   done
-  step racecheck timeout 900 compute-sanitizer --tool racecheck --error-exitcode 9 "$tests" --source-file="*/rows_test.cpp"
+  for area in magep population rows; do
+    step "racecheck $area" timeout 900 compute-sanitizer --tool racecheck --error-exitcode 9 "$tests" --source-file="*/${area}_test.cpp"
+  done
   step initcheck timeout 900 compute-sanitizer --tool initcheck --error-exitcode 9 "$tests" --source-file="*/pointwise_test.cpp"
 else
   say "compute-sanitizer: not found, skipped"
