@@ -46,6 +46,10 @@ def occupancy(registers):
     return 100 * blocks * 8 // 64
 
 
+def span(a, b):
+    return str(a) if a == b else f"{a}-{b}"
+
+
 def main(build, capability="90"):
     found = collections.defaultdict(list)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -56,7 +60,7 @@ def main(build, capability="90"):
     print("| kernels | dtype | number | registers | occupancy | shared memory | stack | spills |\n|---|---|---|---|---|---|---|---|")
     for (kind, dtype), rows in sorted(found.items()):
         low, high = min(r[0] for r in rows), max(r[0] for r in rows)
-        print(f"| {kind} | {dtype} | {len(rows)} | {low}-{high} | {occupancy(low)}-{occupancy(high)} % | "
+        print(f"| {kind} | {dtype} | {len(rows)} | {span(low, high)} | {span(occupancy(low), occupancy(high))} % | "
               f"{max(r[1] for r in rows)} | {max(r[2] for r in rows)} | {max(r[3] for r in rows)} |")
     return 0 if found and not any(r[3] for rows in found.values() for r in rows) else 1
 
