@@ -2,7 +2,6 @@
 // gain plus shift: so the entries are read once, and only their norms and means are kept.
 
 #include <algorithm>
-#include <ranges>
 
 #include <fmt/format.h>
 
@@ -168,9 +167,9 @@ Var NormalisingPool::operator()(const Parameters& parameters, std::span<const Va
       throw ShapeError("[{}] tensor '{}' of shape {}; allowed: [{}, {}] and its axes", who, x.name(), x.shape().str(),
                        batch, channels < 0 ? "channels" : fmt::format("{}", channels));
     if (a.gain < 0) continue;
-    if (std::ranges::any_of(std::views::iota(0, x.type().size()),
-                            [&](int i) { return x.type()[i].kind == Kind::sign_monomial; }))
-      x = abs(x);
+    bool signs = false;
+    for (int i = 0; i < x.type().size(); ++i) signs |= x.type()[i].kind == Kind::sign_monomial;
+    if (signs) x = abs(x);
     require(Action::normalise, who, x.name(), x.type());
     all[inputs++] = parameters.on(tape, a.gain);
     all[inputs++] = parameters.on(tape, a.shift);
