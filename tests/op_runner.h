@@ -3,6 +3,8 @@
 // something is.
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "weft/autograd/op_case.h"
 #include "weft/core/random.h"
@@ -26,6 +28,16 @@ std::string check_device(const OpCase& c, Key key, Backend& backend);
 
 /// All modes that apply to the case on the CPU.
 std::string check_all(const OpCase& c, Key key);
+
+/// What `check(case, key)` finds wrong in any of the cases, each under a key of its own.
+template <class Check>
+std::vector<std::string> failures(const std::vector<OpCase>& cases, std::uint64_t seed, const Check& check) {
+  std::vector<std::string> found;
+  for (std::size_t i = 0; i < cases.size(); ++i)
+    if (std::string wrong = check(cases[i], Key(seed, cases[i].name).at(i)); !wrong.empty())
+      found.push_back(std::move(wrong));
+  return found;
+}
 
 /// Largest |a - b| over the largest |expected|.
 double relative_error(std::span<const double> got, std::span<const double> expected);

@@ -22,10 +22,7 @@ namespace {
 
 void run(const std::vector<OpCase>& cases) {
   CHECK(!cases.empty());
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    const std::string wrong = check_all(cases[i], Key(11, cases[i].name).at(i));
-    CHECK_MESSAGE(wrong.empty(), wrong);
-  }
+  for (const std::string& wrong : failures(cases, 11, check_all)) FAIL_CHECK(wrong);
 }
 
 }  // namespace
@@ -39,11 +36,7 @@ TEST_CASE("losses: value, vjp, refusals") { run(loss_cases()); }
 
 TEST_CASE("self-test: the runner catches a wrong vjp, wrong flags and a wrong type rule") {
   const OpRange range[] = {{-3, 3}};
-  auto catches = [](const std::vector<OpCase>& cases) {
-    for (std::size_t i = 0; i < cases.size(); ++i)
-      if (!check_all(cases[i], Key(12, cases[i].name).at(i)).empty()) return true;
-    return false;
-  };
+  auto catches = [](const std::vector<OpCase>& cases) { return !failures(cases, 12, check_all).empty(); };
   const auto by_tanh = [](const Var& x) { return tanh(x); };
   const auto tanh_of = [](double x) { return std::tanh(x); };
   CHECK(!catches(unary_cases("tanh", true, false, range, by_tanh, tanh_of)));

@@ -16,10 +16,8 @@ namespace {
 
 void run(const std::vector<OpCase>& cases) {
   CHECK(!cases.empty());
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    const std::string wrong = check_device(cases[i], Key(11, cases[i].name).at(i), device());
-    CHECK_MESSAGE(wrong.empty(), wrong);
-  }
+  const auto check = [](const OpCase& c, Key key) { return check_device(c, key, device()); };
+  for (const std::string& wrong : failures(cases, 11, check)) FAIL_CHECK(wrong);
 }
 
 }  // namespace
