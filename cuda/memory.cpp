@@ -64,8 +64,9 @@ Staging::Piece::~Piece() {
 void Staging::upload(void* to, const void* from, std::size_t bytes) {
   auto* device = static_cast<std::byte*>(to);
   const auto* host = static_cast<const std::byte*>(from);
-  for (std::size_t at = 0, i = 0; at < bytes; at += piece_bytes, ++i) {
-    const Piece& piece = pieces_[i % 2];
+  for (std::size_t at = 0; at < bytes; at += piece_bytes) {
+    const Piece& piece = pieces_[next_];
+    next_ = 1 - next_;
     const std::size_t n = std::min(piece_bytes, bytes - at);
     check(cudaEventSynchronize(piece.done), "upload");
     std::memcpy(piece.host, host + at, n);

@@ -61,6 +61,7 @@ class Staging {
   };
   const Stream& stream_;
   Piece pieces_[2];
+  int next_ = 0;  ///< piece of the next upload: of two small ones the second need not wait for the first
 };
 
 }  // namespace weft::cuda
