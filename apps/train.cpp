@@ -36,6 +36,7 @@ std::string settings_text(const TrainOptions& o, const Zoo& zoo, std::uint64_t s
               {"hidden", o.model.hidden},
               {"train_psi", o.model.train_psi},
               {"flat_classifier", o.model.flat_classifier},
+              {"freeze_equivariant", o.model.freeze_equivariant},
               {"learning_rate", o.fit.learning_rate},
               {"batch", o.fit.batch},
               {"epochs", o.fit.epochs},
@@ -207,6 +208,8 @@ void add_train(CLI::App& app, Common& common, Run& run) {
   verb.add_flag("--train-psi", o->model.train_psi, "train the psi of MAGEP's equivariant layers, too");
   verb.add_flag("--flat-classifier", o->model.flat_classifier,
                 "transformer-nfn: read the classifier's weights by a plain MLP");
+  verb.add_flag("--freeze-equivariant", o->model.freeze_equivariant,
+                "transformer-nfn: leave the equivariant layers' parameters as they start; for few networks");
   verb.add_option("--epochs", o->fit.epochs, "at most")->check(at_least(1));
   CLI::Option* patience =
       verb.add_option("--patience", o->fit.patience,

@@ -200,6 +200,28 @@ TEST_CASE("models: Transformer-NFN trains, takes no new memory, and has a proof"
                        TypeError);
 }
 
+TEST_CASE("models: Transformer-NFN trains around frozen equivariant layers") {
+  const auto model =
+      make_accuracy_model({.kind = "transformer-nfn", .channels = 3, .hidden = 6, .freeze_equivariant = true}, vision(),
+                          DType::f32, Key(9, "models_test"));
+  Parameters& all = model->parameters();
+  std::vector<Tensor> before;
+  for (int i = 0; i < all.count(); ++i) before.push_back(all.value(i).clone());
+  const auto x = networks(model->space(), 5, DType::f32, Key(11, "models_test"));
+  Optimiser adam(all, UpdateRule::adam());
+  Arena arena;
+  Tape tape(arena);
+  tape.backward(mean_all(square(model->forward(tape, model->prepare(x)))));
+  adam.step(3e-3);
+  for (int i = 0; i < all.count(); ++i) {
+    CAPTURE(all.name(i));
+    const bool frozen = all.name(i).find(".E") != std::string::npos;
+    CHECK(all.trainable(i) != frozen);
+    const bool same = std::ranges::equal(all.value(i).span<float>(), before[static_cast<std::size_t>(i)].span<float>());
+    if (frozen || all.name(i) == "last.weight") CHECK(same == frozen);
+  }
+}
+
 TEST_CASE("models: the baselines read transformers, heads pooled into their tensor") {
   for (const Space& space : {vision(), text()})
     for (const char* kind : {"statnn", "balanced-statnn", "mlp"}) {

@@ -15,9 +15,10 @@ struct ModelConfig {
   std::string kind = "magep";  ///< one of model_kinds
   std::int64_t channels = 20;  ///< of a functional network's layers
   std::int64_t equivariant_layers = 2;
-  std::int64_t hidden = 500;     ///< of the head's, or the baseline's, two hidden layers
-  bool train_psi = false;        ///< magep: E's; I's are always trained
-  bool flat_classifier = false;  ///< transformer-nfn: reads the classifier's weights without its symmetry
+  std::int64_t hidden = 500;        ///< of the head's, or the baseline's, two hidden layers
+  bool train_psi = false;           ///< magep: E's; I's are always trained
+  bool flat_classifier = false;     ///< transformer-nfn: reads the classifier's weights without its symmetry
+  bool freeze_equivariant = false;  ///< transformer-nfn: E's parameters stay as they start, for few networks
 };
 
 /// Sizes that are not given. 500 hidden ones, 1000 for statistics, and for transformer-nfn, whose head is small, 10 and

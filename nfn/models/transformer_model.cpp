@@ -74,7 +74,8 @@ TransformerModel::TransformerModel(const ModelConfig& config, const Space& space
     const std::string name = "block" + std::to_string(b);
     Block& block = blocks_.emplace_back();
     for (std::int64_t i = 0; i < config.equivariant_layers; ++i)
-      block.equivariant.emplace_back(parameters_, name + ".E" + std::to_string(i + 1), block_space_, i == 0 ? 1 : c, c);
+      block.equivariant.emplace_back(parameters_, name + ".E" + std::to_string(i + 1), block_space_, i == 0 ? 1 : c, c,
+                                     !config.freeze_equivariant);
     block.invariant.emplace(parameters_, name + ".I", block_space_, config.equivariant_layers > 0 ? c : 1, c);
     block.norm.emplace(parameters_, name + ".norm", c);
   }

@@ -17,7 +17,8 @@ namespace weft {
 /// it to the logit; h = config.hidden, c = config.channels:
 ///   embedding   WE, bE flattened -> linear h; absent where the space has no WE
 ///   encoder     each block: [E -> c, ReLU on the MLP's tensors] x equivariant_layers, I c -> c, LayerNorm, with
-///               parameters of its own; all blocks: LayerNorm -> Mlp h, h, h with LayerNorm
+///               parameters of its own (E's frozen if config.freeze_equivariant); all blocks: LayerNorm -> Mlp h, h, h
+///               with LayerNorm
 ///   classifier  [linear layer of spec 4.1 -> c, ReLU] x 2, NormalisingPool -> Mlp h, h, h with LayerNorm; or, if
 ///               config.flat_classifier, that Mlp on the flattened weights, which knows no symmetry of the classifier
 /// Throws TypeError for another space.

@@ -27,12 +27,12 @@ GlobalTable global_table(const TermList& list) {
 }  // namespace
 
 TransformerEquivariant::TransformerEquivariant(Parameters& parameters, const std::string& name, const Space& space,
-                                               std::int64_t d, std::int64_t e)
+                                               std::int64_t d, std::int64_t e, bool train)
     : sizes_(block_sizes(who, space, d, e)),
       list_(space, space, transformer_equivariant_terms()),
       global_(global_table(list_)),
       axis_(list_),
-      numbers_(declare(parameters, name, list_, equivariant_groups(), global_.phis(), d, e)) {}
+      numbers_(declare(parameters, name, list_, equivariant_groups(), global_.phis(), d, e, train)) {}
 
 double TransformerEquivariant::flops(std::int64_t batch) const {
   const Sizes& z = sizes_;

@@ -12,7 +12,7 @@ namespace weft {
 
 /// E : d -> e channels on the feature of one transformer block; h, D, Dk, Dv and D_A are independent. What it computes
 /// is the term list transformer_equivariant_terms(); parameters have its names and shapes ("WA.phi3") and start by
-/// spec 3.4.
+/// spec 3.4, where they stay unless `train`.
 ///   inputs   WQ WK [B, d, h, D, Dk], WV [B, d, h, D, Dv], WO [B, d, h, Dv, D], WA [B, d, D, D_A], bA [B, d, D_A],
 ///            WB [B, d, D_A, D], bB [B, d, D]; an activation is applied to the last four as they are read, the others
 ///            carry GL axes and pass unchanged
@@ -26,7 +26,7 @@ class TransformerEquivariant {
  public:
   /// Throws UsageError for a space that is not transformer_space() of one block without residual stream.
   TransformerEquivariant(Parameters& parameters, const std::string& name, const Space& space, std::int64_t d,
-                         std::int64_t e);
+                         std::int64_t e, bool train = true);
 
   const TermList& list() const { return list_; }
   /// Flops of a forward pass, as the schedule runs it.

@@ -81,13 +81,13 @@ std::vector<InitialGroup> invariant_groups() { return {{"", {5, 6, 7}, 1}, {"", 
 
 std::vector<int> declare(Parameters& parameters, const std::string& name, const TermList& list,
                          const std::vector<InitialGroup>& groups, const std::vector<int>& outer, std::int64_t d,
-                         std::int64_t e) {
+                         std::int64_t e, bool train) {
   const std::vector<double> deviations = initial_deviations(list, groups, d, e);
   std::vector<int> numbers;
   for (std::size_t i = 0; i < deviations.size(); ++i) {
     const TermParameter& p = list.parameters()[i];
     const bool factored = std::ranges::find(outer, static_cast<int>(i)) != outer.end();
-    numbers.push_back(parameters.add(name + "." + p.name, p.shape(e, d), Init::normal(deviations[i]), true,
+    numbers.push_back(parameters.add(name + "." + p.name, p.shape(e, d), Init::normal(deviations[i]), train,
                                      factored ? GradientForm::outer : GradientForm::whole));
   }
   return numbers;

@@ -31,6 +31,6 @@ std::vector<InitialGroup> invariant_groups();
 /// products.
 std::vector<int> declare(Parameters& parameters, const std::string& name, const TermList& list,
                          const std::vector<InitialGroup>& groups, const std::vector<int>& outer, std::int64_t d,
-                         std::int64_t e);
+                         std::int64_t e, bool train = true);
 
 }  // namespace weft::transformer
