@@ -7,6 +7,7 @@
 
 #include "weft/core/random.h"
 #include "weft/groups/space.h"
+#include "weft/nfn/reading_bodies.h"
 #include "weft/nfn/schedule.h"
 #include "weft/ops/pointwise.h"
 
@@ -46,6 +47,16 @@ struct Reading {
   /// to = beta to + mask gy activation'(x). gy is used up; scratch: n numbers.
   void vjp(const T* x, T* gy, std::int64_t rows, std::int64_t n, const T* mask, const Grad<T>& to, T* scratch) const;
 };
+
+/// The same for kernels of devices.
+template <class T>
+ReadRule<T> rule_of(const LayerInput& input) {
+  ReadRule<T> rule;
+  if (input.activation) rule.activation = *input.activation;
+  rule.rate = static_cast<T>(input.dropout);
+  rule.scale = static_cast<T>(1 / (1 - input.dropout));
+  return rule;
+}
 
 /// The masks of `tensor`: [batch, channels], 0 or 1 / (1 - rate); null where nothing is dropped.
 template <class T>

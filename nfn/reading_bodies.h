@@ -44,6 +44,13 @@ WEFT_HD T activation_slope(const ReadRule<T>& rule, T x) {
   return T(1);
 }
 
+/// The gradient of an input from the cotangent of what was read of it: to = beta to + slope cotangent.
+template <class T>
+WEFT_HD void take_gradient(T cotangent, T slope, T* to, T beta) {
+  const T contribution = cotangent * slope;
+  *to = beta == T(0) ? contribution : *to + contribution;
+}
+
 /// The factor of a channel whose number of [0, 1) is `uniform`.
 template <class T>
 WEFT_HD T mask(const ReadRule<T>& rule, T uniform) {

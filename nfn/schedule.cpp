@@ -20,24 +20,31 @@ void product(GemmShape s, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, std:
 }
 
 template <class T>
-Grad<T> gradient_of(Backward& back, int input) {
-  const Tensor& saved = back.input(input);
-  if (!back.wants(input)) return {numbers<T>(back.arena(), saved.numel()), 0};
+Grad<T> gradient_address(Backward& back, int input) {
+  back.input(input);  // throws when it was changed
+  if (!back.wants(input)) return {};
   const GradSlot to = back.grad(input);
-  return {to.tensor.data<T>(), static_cast<T>(to.beta)};
+  return {to.tensor.address<T>(), static_cast<T>(to.beta)};
+}
+
+template <class T>
+Grad<T> gradient_of(Backward& back, int input) {
+  if (back.wants(input)) return gradient_address<T>(back, input);
+  return {numbers<T>(back.arena(), back.input(input).numel()), 0};
 }
 
 template <class T>
 const T* cotangent_of(Backward& back, int output) {
   const Tensor& gy = back.cotangent(output);
-  if (gy.defined()) return gy.data<T>();
+  if (gy.defined()) return gy.address<T>();
   const Tensor zeros = Tensor::empty(back.arena(), back.output(output).shape(), dtype_of<T>);
   zeros.fill(0);
-  return zeros.data<T>();
+  return zeros.address<T>();
 }
 
 #define WEFT_INSTANTIATE(T)                                                                            \
   template void product(GemmShape, GemmOperand<T>, GemmOperand<T>, T, T*, std::int64_t, std::int64_t); \
+  template Grad<T> gradient_address(Backward&, int);                                                   \
   template Grad<T> gradient_of(Backward&, int);                                                        \
   template const T* cotangent_of(Backward&, int);
 WEFT_INSTANTIATE(float)

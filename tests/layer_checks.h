@@ -17,6 +17,20 @@ using Vars = std::vector<Var>;
 /// A layer as a function of features and learned tensors.
 using Layer = std::function<Vars(std::span<const Var> features, std::span<const Var> learned)>;
 
+/// A layer, from features to features or to one variable, that reads its input as `input` says.
+template <class Made>
+Layer scheduled(const Made& layer, const LayerInput& input = {}) {
+  return [&layer, input](std::span<const Var> x, std::span<const Var> learned) {
+    if constexpr (requires { layer(x, learned, input); }) {
+      return Vars{layer(x, learned, input)};
+    } else {
+      Vars y(x.size());
+      layer(x, learned, y, input);
+      return y;
+    }
+  };
+}
+
 struct Channels {
   std::int64_t d, e, batch;
 };

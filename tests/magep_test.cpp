@@ -1,54 +1,17 @@
 // MAGEP's fast schedules against their term lists, and against the group.
 
 #include <doctest/doctest.h>
-#include <fmt/format.h>
 
-#include "weft/nfn/magep/equivariant.h"
-#include "weft/nfn/magep/invariant.h"
 #include "weft/ops/terms.h"
-#include "weft/tests/layer_checks.h"
+#include "weft/tests/magep_cases.h"
 
 using namespace weft;
 using namespace weft::testing;
 
 namespace {
 
-using Widths = std::vector<std::int64_t>;
-using Vars = std::vector<Var>;
-
-struct Case {
-  Widths widths;
-  std::int64_t d, e, batch;
-};
-
-// L = 2..6; odd widths, widths of 1, n_L = 1 (factored) and above (formed), tiles that do not divide.
-const std::vector<Case> cases = {
-    {{3, 5, 2}, 2, 3, 5},          {{1, 1, 1}, 1, 1, 1},
-    {{2, 6, 7, 4}, 3, 2, 2},       {{1, 4, 5, 6, 3}, 2, 2, 1},
-    {{2, 7, 9, 1}, 5, 4, 3},       {{1, 16, 16, 16, 10}, 20, 20, 3},
-    {{2, 3, 4, 5, 6, 1}, 2, 3, 2}, {{3, 2, 1, 4, 2, 5, 2}, 2, 2, 2},
-    {{2, 17, 33, 1}, 17, 18, 2},   {{4, 1, 3, 9}, 3, 5, 2},
-    {{1, 40, 70, 3}, 26, 7, 17},
-};
-
-Layer scheduled(const MagepEquivariant& layer, const LayerInput& input = {}) {
-  return [&layer, input](std::span<const Var> x, std::span<const Var> learned) {
-    Vars y(x.size());
-    layer(x, learned, y, input);
-    return y;
-  };
-}
-
-Layer scheduled(const MagepInvariant& layer, const LayerInput& input = {}) {
-  return
-      [&layer, input](std::span<const Var> x, std::span<const Var> learned) { return Vars{layer(x, learned, input)}; };
-}
-
-template <class Made>
-Made made(const Space& space, const Case& c) {
-  Parameters parameters;
-  return Made(parameters, "layer", space, c.d, c.e);
-}
+using Case = MagepCase;
+const std::vector<Case>& cases = magep_cases;
 
 LayerData data_of(const TermList& list, const Case& c, Key key) { return layer_data(list, {c.d, c.e, c.batch}, key); }
 
@@ -62,10 +25,6 @@ void check_invariant(const Case& c, bool train_psi, const LayerInput& input, Kin
   const auto layer = made<MagepInvariant>(mlp_space(c.widths, kind), c);
   CHECK(check_layer(scheduled(layer, input), reference(layer.list(), c.e, input), layer.list(),
                     data_of(layer.list(), c, key), train_psi, key) == "");
-}
-
-std::string text(const Case& c) {
-  return fmt::format("{} d {} e {} batch {}", fmt::join(c.widths, "-"), c.d, c.e, c.batch);
 }
 
 }  // namespace

@@ -10,15 +10,6 @@
 namespace weft::magep {
 namespace {
 
-template <class T>
-schedule::ReadRule<T> rule_of(const LayerInput& input) {
-  schedule::ReadRule<T> rule;
-  if (input.activation) rule.activation = *input.activation;
-  rule.rate = static_cast<T>(input.dropout);
-  rule.scale = static_cast<T>(1 / (1 - input.dropout));
-  return rule;
-}
-
 /// The inputs of layer i, and memory for how they are read.
 template <class T>
 void lay_out_inputs(DeviceState<T>& s, const Tables& t, int i, std::span<const Var> inputs, const Space& space,
@@ -179,7 +170,7 @@ DeviceState<T>* device_forward(const Tables& t, bool equivariant, std::int64_t d
           static_cast<int>(e),
           equivariant,
           inputs[0].shape()[0]};
-  s->rule = rule_of<T>(input);
+  s->rule = schedule::rule_of<T>(input);
   s->layer = table_of<DeviceLayer<T>>(host, L + 1);
   for (int i = 0; i <= L; ++i) s->layer[i].n = static_cast<int>(t.widths[static_cast<std::size_t>(i)]);
   for (int i = 1; i <= L; ++i) {

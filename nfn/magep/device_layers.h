@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "weft/core/math.h"
+#include "weft/core/quotient.h"
 #include "weft/nfn/magep/end_vector.h"
 
 namespace weft::magep {
@@ -128,12 +129,6 @@ struct Place {
     i = static_cast<int>(layer) + 1;
   }
 };
-
-/// Divides faster where 32 bits suffice.
-WEFT_HD std::int64_t quotient(std::int64_t a, std::int64_t b) {
-  if ((a | b) <= 0xffffffff) return static_cast<std::uint32_t>(a) / static_cast<std::uint32_t>(b);
-  return a / b;
-}
 
 inline constexpr int tile = 32;
 template <class T>

@@ -22,24 +22,6 @@ struct DeviceVjp {
   T* gx;
 };
 
-template <class T>
-const T* cotangent_address(Backward& back, int output) {
-  const Tensor& gy = back.cotangent(output);
-  if (gy.defined()) return gy.address<T>();
-  const Tensor zeros = Tensor::empty(back.arena(), back.output(output).shape(), dtype_of<T>);
-  zeros.fill(0);
-  return zeros.address<T>();
-}
-
-/// {null, 0} where it is not wanted.
-template <class T>
-Grad<T> gradient_address(Backward& back, int input) {
-  back.input(input);  // throws when it was changed
-  if (!back.wants(input)) return {};
-  const GradSlot to = back.grad(input);
-  return {to.tensor.address<T>(), static_cast<T>(to.beta)};
-}
-
 /// Cotangents of layer i, but for U, V and R.
 template <class T>
 void lay_out_layer(const DeviceVjp<T>& v, const Tables& t, int i, Backward& back) {
@@ -61,8 +43,8 @@ void lay_out_layer(const DeviceVjp<T>& v, const Tables& t, int i, Backward& back
     g.m = numbers<T>(v.arena, channels * n0);
   }
   if (!z.equivariant) return;
-  g.W_out = cotangent_address<T>(back, t.W[at]);
-  g.b_out = cotangent_address<T>(back, t.b[at]);
+  g.W_out = cotangent_of<T>(back, t.W[at]);
+  g.b_out = cotangent_of<T>(back, t.b[at]);
   if (i < L) {
     g.X = numbers<T>(v.arena, z.stack_rows(i) * z.batch * s.width(i));
     g.chain = numbers<T>(v.arena, channels * (n0 + 1) * s.width(i));
@@ -206,7 +188,7 @@ void device_vjp(const DeviceState<T>& s, const Tables& t, Backward& back) {
     hidden_vjp(v);
     weights_vjp(v);
   }
-  end_vjp(v, z.equivariant ? v.g[L].b_out : cotangent_address<T>(back, 0));
+  end_vjp(v, z.equivariant ? v.g[L].b_out : cotangent_of<T>(back, 0));
   run_teams<LayerTermsVjp, T>(arena, L * channels, z, s.on_device, v.there, static_cast<const T*>(v.gx), part);
   run_teams<SweepVjp, T>(arena, channels, z, s.on_device, v.there, static_cast<const T*>(v.gx));
   loop(arena.backend(), s.features(), 1024, InputGradients<T>{z, s.on_device, v.there, s.rule});

@@ -138,13 +138,6 @@ WEFT_HD void loop_at(const LeftVjp<T>& s, std::int64_t at) {
   }
 }
 
-/// The gradient of an input from the cotangent of what was read of it.
-template <class T>
-WEFT_HD void take_gradient(T cotangent, T slope, T* to, T beta) {
-  const T contribution = cotangent * slope;
-  *to = beta == T(0) ? contribution : *to + contribution;
-}
-
 /// The cotangent of number (j, k) of W^(i) as read.
 template <class T>
 WEFT_HD T weight_cotangent(const InputGradients<T>& s, int i, std::int64_t net, int c, int j, int k) {
@@ -183,11 +176,11 @@ WEFT_HD void loop_at(const InputGradients<T>& s, std::int64_t at) {
       const T slope = activation_slope(s.rule, l.W_input[at]), scale = l.uniform ? mask(s.rule, l.uniform[row]) : T(1);
       const T cotangent = weight_cotangent(s, i, net, static_cast<int>(row - net * z.d), static_cast<int>(j),
                                            static_cast<int>(rest - j * width));
-      return take_gradient(scale * cotangent, slope, g.W_to + at, g.W_beta);
+      return schedule::take_gradient(scale * cotangent, slope, g.W_to + at, g.W_beta);
     }
     at -= weights;
     if (at < features * l.n) {
-      if (g.b_to) take_gradient(g.b[at], activation_slope(s.rule, l.b_input[at]), g.b_to + at, g.b_beta);
+      if (g.b_to) schedule::take_gradient(g.b[at], activation_slope(s.rule, l.b_input[at]), g.b_to + at, g.b_beta);
       return;
     }
     at -= features * l.n;
