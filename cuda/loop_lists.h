@@ -10,6 +10,9 @@
 #include "weft/nfn/magep/device_pieces.h"
 #include "weft/nfn/magep/device_vjp_bodies.h"
 #include "weft/nfn/models/position_bodies.h"
+#include "weft/nfn/transformer/device_bodies.h"
+#include "weft/nfn/transformer/device_global_bodies.h"
+#include "weft/nfn/transformer/device_vjp_bodies.h"
 #include "weft/nn/loss_bodies.h"
 #include "weft/nn/loss_sum_bodies.h"
 #include "weft/ops/act_bodies.h"
@@ -18,29 +21,35 @@
 #include "weft/zoo/attention_bodies.h"
 #include "weft/zoo/cnn_bodies.h"
 
-#define WEFT_LOOPS(X)       \
-  WEFT_ACT_LOOPS(X)         \
-  WEFT_ATTENTION_LOOPS(X)   \
-  WEFT_CNN_LOOPS(X)         \
-  WEFT_FOURIER_LOOPS(X)     \
-  WEFT_LOSS_LOOPS(X)        \
-  WEFT_LOSS_SUM_LOOPS(X)    \
-  WEFT_MAGEP_LOOPS(X)       \
-  WEFT_MAGEP_VJP_LOOPS(X)   \
-  WEFT_OUTER_LOOPS(X)       \
-  WEFT_PIECE_LOOPS(X)       \
-  WEFT_POPULATION_LOOPS(X)  \
-  WEFT_POSITION_LOOPS(X)    \
-  WEFT_SEND_LOOPS(X)        \
-  WEFT_STANDARDISE_LOOPS(X) \
-  WEFT_STRIDED_LOOPS(X)     \
-  WEFT_TRANSFORMER_LOOPS(X) \
+#define WEFT_LOOPS(X)              \
+  WEFT_ACT_LOOPS(X)                \
+  WEFT_ATTENTION_LOOPS(X)          \
+  WEFT_CNN_LOOPS(X)                \
+  WEFT_FOURIER_LOOPS(X)            \
+  WEFT_LOSS_LOOPS(X)               \
+  WEFT_LOSS_SUM_LOOPS(X)           \
+  WEFT_MAGEP_LOOPS(X)              \
+  WEFT_MAGEP_VJP_LOOPS(X)          \
+  WEFT_OUTER_LOOPS(X)              \
+  WEFT_PIECE_LOOPS(X)              \
+  WEFT_POPULATION_LOOPS(X)         \
+  WEFT_POSITION_LOOPS(X)           \
+  WEFT_SEND_LOOPS(X)               \
+  WEFT_STANDARDISE_LOOPS(X)        \
+  WEFT_STRIDED_LOOPS(X)            \
+  WEFT_TRANSFORMER_LOOPS(X)        \
+  WEFT_TRANSFORMER_BLOCK_LOOPS(X)  \
+  WEFT_TRANSFORMER_GLOBAL_LOOPS(X) \
+  WEFT_TRANSFORMER_VJP_LOOPS(X)    \
   WEFT_VIEW_LOOPS(X)
-#define WEFT_TEAM_LOOPS(X)      \
-  WEFT_LOSS_TEAM_LOOPS(X)       \
-  WEFT_MAGEP_TEAM_LOOPS(X)      \
-  WEFT_MAGEP_VJP_TEAM_LOOPS(X)  \
-  WEFT_PIECE_TEAM_LOOPS(X)      \
-  WEFT_POPULATION_TEAM_LOOPS(X) \
-  WEFT_STRIDED_TEAM_LOOPS(X)    \
-  WEFT_TRANSFORMER_TEAM_LOOPS(X)
+#define WEFT_TEAM_LOOPS(X)              \
+  WEFT_LOSS_TEAM_LOOPS(X)               \
+  WEFT_MAGEP_TEAM_LOOPS(X)              \
+  WEFT_MAGEP_VJP_TEAM_LOOPS(X)          \
+  WEFT_PIECE_TEAM_LOOPS(X)              \
+  WEFT_POPULATION_TEAM_LOOPS(X)         \
+  WEFT_STRIDED_TEAM_LOOPS(X)            \
+  WEFT_TRANSFORMER_TEAM_LOOPS(X)        \
+  WEFT_TRANSFORMER_BLOCK_TEAM_LOOPS(X)  \
+  WEFT_TRANSFORMER_GLOBAL_TEAM_LOOPS(X) \
+  WEFT_TRANSFORMER_VJP_TEAM_LOOPS(X)

@@ -1,59 +1,17 @@
 // Transformer-NFN's fast schedules against their term lists, and against the group.
 
 #include <doctest/doctest.h>
-#include <fmt/format.h>
 
 #include "weft/autograd/gradcheck.h"
-#include "weft/nfn/transformer/equivariant.h"
-#include "weft/nfn/transformer/invariant.h"
-#include "weft/tests/layer_checks.h"
+#include "weft/tests/transformer_cases.h"
 
 using namespace weft;
 using namespace weft::testing;
 
 namespace {
 
-struct Case {
-  TransformerShape block;  ///< D, D_A, h, Dk, Dv
-  std::int64_t d, e, batch;
-};
-
-// Sizes that nothing ties together, ones among them; batches around the width of a vector.
-const std::vector<Case> cases = {
-    {{4, 6, 2, 2, 2}, 2, 3, 5},       {{6, 5, 3, 4, 2}, 3, 2, 1},   {{1, 1, 1, 1, 1}, 1, 1, 1},
-    {{5, 1, 2, 3, 1}, 2, 1, 17},      {{1, 7, 1, 1, 5}, 1, 4, 3},   {{9, 4, 1, 5, 7}, 4, 5, 16},
-    {{32, 64, 2, 16, 16}, 1, 10, 16}, {{3, 17, 4, 1, 6}, 5, 2, 33}, {{16, 24, 2, 8, 8}, 10, 10, 4},
-};
-
-Layer scheduled(const TransformerEquivariant& layer, const LayerInput& input = {}) {
-  return [&layer, input](std::span<const Var> x, std::span<const Var> learned) {
-    Vars y(x.size());
-    layer(x, learned, y, input);
-    return y;
-  };
-}
-
-Layer scheduled(const TransformerInvariant& layer, const LayerInput& input = {}) {
-  return
-      [&layer, input](std::span<const Var> x, std::span<const Var> learned) { return Vars{layer(x, learned, input)}; };
-}
-
-/// The list by its interpreter, with the activation as an op of its own on the tensors without GL axes.
-Layer listed(const TermList& list, std::int64_t e, const LayerInput& input) {
-  return [&list, e, input](std::span<const Var> x, std::span<const Var> learned) {
-    Vars read(x.begin(), x.end());
-    if (input.activation)
-      for (std::size_t t = 4; t < read.size(); ++t)
-        read[t] = unary(*input.activation, read[t], traits(*input.activation).default_parameter);
-    return reference(list, e)(read, learned);
-  };
-}
-
-template <class Made>
-Made made(const Case& c) {
-  Parameters parameters;
-  return Made(parameters, "layer", transformer_space(c.block, false), c.d, c.e);
-}
+using Case = BlockCase;
+const std::vector<Case>& cases = block_cases;
 
 LayerData data_of(const TermList& list, const Case& c, Key key) { return layer_data(list, {c.d, c.e, c.batch}, key); }
 
@@ -62,12 +20,6 @@ void check(const Case& c, const LayerInput& input, Key key) {
   const auto layer = made<Made>(c);
   CHECK(check_layer(scheduled(layer, input), listed(layer.list(), c.e, input), layer.list(),
                     data_of(layer.list(), c, key), true, key) == "");
-}
-
-std::string text(const Case& c) {
-  const TransformerShape& b = c.block;
-  return fmt::format("D {} D_A {} h {} Dk {} Dv {}, d {} e {} batch {}", b.D, b.D_A, b.h, b.Dk, b.Dv, c.d, c.e,
-                     c.batch);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "weft/nfn/term_layer.h"
+#include "weft/nfn/transformer/device_schedule.h"
 #include "weft/nfn/transformer/initial.h"
 #include "weft/nfn/transformer/schedule.h"
 #include "weft/nfn/transformer/terms.h"
@@ -53,7 +54,6 @@ void TransformerEquivariant::operator()(std::span<const Var> inputs, std::span<c
   check_features(who, list_, inputs, sizes_.d, outputs.size());
   check_parameters(who, list_, learned, sizes_.d, sizes_.e, inputs[0].dtype());
   check_block_input(who, input, list_.in());
-  if (inputs[0].tape().backend()) return run_terms(list_, read_block(input, inputs), learned, sizes_.e, outputs);
   with_float(inputs[0].dtype(), who, [&](auto t) { run<decltype(t)>(inputs, learned, outputs, input); });
 }
 
@@ -61,29 +61,33 @@ template <class T>
 void TransformerEquivariant::run(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
                                  const LayerInput& input) const {
   Tape& tape = inputs[0].tape();
-  Arena& arena = tape.arena();
+  Arena& host = tape.host();
   Sizes z = sizes_;
   z.batch = inputs[0].shape()[0];
-  auto* s = new (arena.allocate(sizeof(Schedule<T>))) Schedule<T>{AxisTable(list_),
-                                                                  GlobalCall<T>(global_, z, learned, arena),
-                                                                  Block<T>(z, inputs, input, true, arena),
-                                                                  {},
-                                                                  static_cast<std::int64_t>(learned.size())};
-  const std::span<Output> made(numbers<Output>(arena, tensors), tensors);
-  for (int t = 0; t < tensors; ++t) {
-    const auto at = static_cast<std::size_t>(t);
-    new (&made[at]) Output{tape.empty(list_.out().feature_shape(t, z.batch, z.e), dtype_of<T>), list_.out().type(t)};
-    s->out[t] = made[at].value.template data<T>();
-  }
-  const Arena::Mark mark = arena.mark();
-  forward(*s, arena);
-  arena.rewind(mark);
-
+  const std::span<Output> made(numbers<Output>(host, tensors), tensors);
+  for (int t = 0; t < tensors; ++t)
+    new (&made[static_cast<std::size_t>(t)])
+        Output{tape.empty(list_.out().feature_shape(t, z.batch, z.e), dtype_of<T>), list_.out().type(t)};
   const std::size_t count = inputs.size() + learned.size();
-  const std::span<Var> all(numbers<Var>(arena, static_cast<std::int64_t>(count)), count);
+  const std::span<Var> all(numbers<Var>(host, static_cast<std::int64_t>(count)), count);
   std::uninitialized_copy(inputs.begin(), inputs.end(), all.begin());
   std::uninitialized_copy(learned.begin(), learned.end(), all.begin() + tensors);
-  tape.record_many(who, made, outputs, all, [s](Backward& back) { vjp(*s, back); });
+  const auto record = [&](auto vjp) { tape.record_many(who, made, outputs, all, vjp); };
+  if (tape.backend()) {
+    const auto* s = device_forward<T>(global_, &axis_, z, inputs, learned, made, input, tape);
+    record([s, this](Backward& back) { device_vjp(*s, global_, &axis_, back); });
+  } else {
+    auto* s = new (host.allocate(sizeof(Schedule<T>))) Schedule<T>{axis_,
+                                                                   GlobalCall<T>(global_, z, learned, host),
+                                                                   Block<T>(z, inputs, input, true, host),
+                                                                   {},
+                                                                   static_cast<std::int64_t>(learned.size())};
+    for (int t = 0; t < tensors; ++t) s->out[t] = made[static_cast<std::size_t>(t)].value.template data<T>();
+    const Arena::Mark mark = host.mark();
+    forward(*s, host);
+    host.rewind(mark);
+    record([s](Backward& back) { vjp(*s, back); });
+  }
   std::destroy(made.begin(), made.end());
 }
 

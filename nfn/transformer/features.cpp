@@ -29,17 +29,6 @@ void check_block_input(const char* who, const LayerInput& input, const Space& sp
             space.tensors()[static_cast<std::size_t>(t)].name, space.type(t));
 }
 
-std::span<const Var> read_block(const LayerInput& input, std::span<const Var> features) {
-  if (!input.activation) return features;
-  const std::span<Var> read = features[0].tape().variables(features.size());
-  std::ranges::copy(features, read.begin());
-  for (int t : {WA, bA, WB, bB}) {
-    Var& x = read[static_cast<std::size_t>(t)];
-    x = unary(*input.activation, x, traits(*input.activation).default_parameter);
-  }
-  return read;
-}
-
 template <class T>
 Block<T>::Block(const Sizes& sizes, std::span<const Var> inputs, const LayerInput& input, bool axis_wise, Arena& arena)
     : z(sizes), reading(input) {

@@ -46,9 +46,6 @@ template <class T>
 void features_vjp(const Block<T>& block, std::int64_t net, const T* gx, const T* g_row, const T* g_column,
                   const T* g_WA, const BlockGradients<T>& g, T* scratch);
 
-/// The features as E and I read them, each by operations of its own: for those that run on their lists.
-std::span<const Var> read_block(const LayerInput& input, std::span<const Var> features);
-
 /// Throws for an activation that the block does not allow: abs, or one that is no pointwise operation of its tensors
 /// without GL axes; and for dropout.
 void check_block_input(const char* who, const LayerInput& input, const Space& space);

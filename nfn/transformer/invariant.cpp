@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "weft/nfn/term_layer.h"
+#include "weft/nfn/transformer/device_schedule.h"
 #include "weft/nfn/transformer/features.h"
 #include "weft/nfn/transformer/initial.h"
 #include "weft/nfn/transformer/terms.h"
@@ -82,28 +83,29 @@ Var TransformerInvariant::operator()(std::span<const Var> inputs, std::span<cons
   check_parameters(who, list_, learned, sizes_.d, sizes_.e, inputs[0].dtype());
   check_block_input(who, input, list_.in());
   Tape& tape = inputs[0].tape();
-  if (tape.backend()) {
-    Var y;
-    run_terms(list_, read_block(input, inputs), learned, sizes_.e, {&y, 1});
-    return y;
-  }
-  Arena& arena = tape.arena();
+  Arena& host = tape.host();
   Sizes z = sizes_;
   z.batch = inputs[0].shape()[0];
   return with_float(inputs[0].dtype(), who, [&](auto tag) {
     using T = decltype(tag);
-    auto* s = new (arena.allocate(sizeof(State<T>)))
-        State<T>{GlobalCall<T>(global_, z, learned, arena), Block<T>(z, inputs, input, false, arena)};
     const Tensor y = tape.empty({z.batch, z.e}, dtype_of<T>);
-    s->global.y = y.data<T>();
-    const Arena::Mark mark = arena.mark();
-    forward(*s, arena);
-    arena.rewind(mark);
     const std::size_t count = inputs.size() + learned.size();
-    const std::span<Var> all(numbers<Var>(arena, static_cast<std::int64_t>(count)), count);
+    const std::span<Var> all(numbers<Var>(host, static_cast<std::int64_t>(count)), count);
     std::uninitialized_copy(inputs.begin(), inputs.end(), all.begin());
     std::uninitialized_copy(learned.begin(), learned.end(), all.begin() + tensors);
-    return tape.record(who, y, Type::plain(2), all, [s](Backward& back) { vjp(*s, back); });
+    const auto record = [&](auto vjp) { return tape.record(who, y, Type::plain(2), all, vjp); };
+    if (tape.backend()) {
+      const Output made{y, Type::plain(2)};
+      const auto* s = device_forward<T>(global_, nullptr, z, inputs, learned, {&made, 1}, input, tape);
+      return record([s, table = &global_](Backward& back) { device_vjp(*s, *table, nullptr, back); });
+    }
+    auto* s = new (host.allocate(sizeof(State<T>)))
+        State<T>{GlobalCall<T>(global_, z, learned, host), Block<T>(z, inputs, input, false, host)};
+    s->global.y = y.data<T>();
+    const Arena::Mark mark = host.mark();
+    forward(*s, host);
+    host.rewind(mark);
+    return record([s](Backward& back) { vjp(*s, back); });
   });
 }
 
