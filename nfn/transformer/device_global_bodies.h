@@ -60,27 +60,26 @@ struct GlobalSums {
   std::int64_t count;
 };
 
-/// A team for each (channel, 128 numbers of its vector, tile of rows): the gradients of the phis, whole.
+/// A team for each (channel, block of a piece of its vector or the constant, tile of rows): the gradients of the phis,
+/// whole.
 template <class T>
 struct GlobalPhiGradients {
   static constexpr const char* name = "transformer global gradients";
-  static constexpr int lanes = 32, held = 4;
+  static constexpr int lanes = 32, held = 16 / sizeof(T);
   std::int64_t scratch_bytes() const { return 0; }
-  WEFT_HD std::int64_t blocks() const { return (rows.vector() + 1 + lanes * held - 1) / (lanes * held); }
   GlobalRows rows;
   GlobalPhis<T> to;    ///< null where not wanted
   std::uint32_t beta;  ///< bit 8 group + phi: to is added to
   const T *x, *gy;
 };
 
-/// A team for each (stretch of e, channel, 512 bytes of its vector, 32 bytes of networks): its part of the cotangent of
-/// x.
+/// A team for each (stretch of e, channel, block of a piece of its vector, 32 bytes of networks): its part of the
+/// cotangent of x.
 template <class T>
 struct GlobalVectorVjp {
   static constexpr const char* name = "transformer global vectors";
   static constexpr int lanes = 32, held = 16 / sizeof(T), nets = 32 / sizeof(T);
   std::int64_t scratch_bytes() const { return 0; }
-  WEFT_HD std::int64_t blocks() const { return (rows.vector() + lanes * held - 1) / (lanes * held); }
   GlobalRows rows;
   GlobalPhis<const T> phi;
   const T* gy;
@@ -114,25 +113,40 @@ struct GlobalCotangents {
 
 inline namespace WEFT_ISA {
 
-/// Number `at` of a piece of `size` numbers, of one channel.
-struct InPiece {
-  int piece;
-  std::int64_t at, size;
-};
-WEFT_HD InPiece in_vector(std::int64_t D, std::int64_t i) {
+WEFT_HD std::int64_t piece_size(std::int64_t D, int piece) {
   using V = GlobalVector;
-  if (i < D * D) return {V::QK, i, D * D};
-  i -= D * D;
-  if (i < D) return {V::VO, i, D};
-  i -= D;
-  if (i < 1) return {V::WA, 0, 1};
-  i -= 1;
-  if (i < D) return {V::WB, i, D};
-  i -= D;
-  if (i < 1) return {V::bA, 0, 1};
-  i -= 1;
-  if (i < D) return {V::bB, i, D};
-  return {V::pieces, 0, 1};  // the constant, which reads 1
+  return piece == V::QK ? D * D : piece == V::VO || piece == V::WB || piece == V::bB ? D : 1;
+}
+
+/// Number i of a channel's vector: number `at` of a piece of `size` numbers.
+struct InPiece {
+  int piece = 0;
+  std::int64_t at, size;
+  WEFT_HD InPiece(std::int64_t D, std::int64_t i) : at(i), size(D * D) {
+    while (at >= size) {
+      at -= size;
+      size = piece_size(D, ++piece);
+    }
+  }
+};
+
+/// Numbers [begin, begin + width) of a piece, block after block of a channel's vector and the constant, which reads 1;
+/// the piece is its vector's numbers from `first`.
+struct PieceBlock {
+  int piece = 0;
+  std::int64_t begin, size, first = 0;
+  WEFT_HD PieceBlock(std::int64_t D, std::int64_t width, std::int64_t block) : begin(block * width), size(D * D) {
+    while (begin >= size) {
+      begin -= (size + width - 1) / width * width;
+      first += size;
+      size = piece_size(D, ++piece);
+    }
+  }
+};
+WEFT_HD std::int64_t piece_blocks(std::int64_t D, std::int64_t width, int pieces) {
+  std::int64_t n = 0;
+  for (int piece = 0; piece < pieces; ++piece) n += (piece_size(D, piece) + width - 1) / width;
+  return n;
 }
 
 /// Tile `at` of the rows: rows [row, row + tile) of its group.
@@ -169,7 +183,7 @@ WEFT_HD void loop_row(const GlobalParts<T>& s, const Team& team, std::int64_t at
     for (int j = 0; j < nets; ++j) x[j] = ((net + j < batch ? net + j : batch - 1) * d + c) * size;
     T sum[tile][nets] = {};
     for (std::int64_t i = begin + lane; i < end; i += lanes) {
-      const InPiece in = in_vector(g.z.D, i);
+      const InPiece in(g.z.D, i);
       const T* w = s.phi.at[own.group][in.piece] + in.at;
       T right[nets];
       for (int j = 0; j < nets; ++j) right[j] = s.x[x[j] + i];
@@ -203,37 +217,33 @@ WEFT_HD void loop_at(const GlobalSums<T>& s, std::int64_t at) {
 
 template <class T, class Team>
 WEFT_HD void loop_row(const GlobalPhiGradients<T>& s, const Team& team, std::int64_t at, void*) {
-  constexpr int tile = GlobalRows::tile, held = GlobalPhiGradients<T>::held, lanes = GlobalPhiGradients<T>::lanes;
+  using Self = GlobalPhiGradients<T>;
+  constexpr int tile = GlobalRows::tile, held = Self::held, lanes = Self::lanes;
   const GlobalRows& g = s.rows;
   const std::int64_t d = g.z.d, size = g.vector(), all = g.rows(), place = quotient(at, g.tiles()),
-                     c = quotient(place, s.blocks()), begin = (place - c * s.blocks()) * lanes * held;
+                     blocks = piece_blocks(g.z.D, lanes * held, g.phis), c = quotient(place, blocks);
+  const PieceBlock block(g.z.D, lanes * held, place - c * blocks);
   const RowTile own(g, at - place * g.tiles());
+  const bool constant = block.piece == GlobalVector::pieces;
+  T* to = s.to.at[own.group][block.piece];
+  if (!to || (constant && c > 0)) return;
+  const bool add = (s.beta >> (8 * own.group + block.piece) & 1u) != 0;
   team.each(lanes, [&](std::int64_t lane) {
+    const std::int64_t first = block.begin + lane;
     T sum[tile][held] = {};
     for (std::int64_t b = 0; b < g.z.batch; ++b) {
       T left[tile], right[held];
-      for (int j = 0; j < held; ++j) {
-        const std::int64_t i = begin + lane + j * lanes;
-        right[j] = i < size ? s.x[(b * d + c) * size + i] : T(1);
-      }
-      const T* gy = s.gy + b * all + g.first(own.group);
+      const T *gy = s.gy + b * all + g.first(own.group), *x = s.x + (b * d + c) * size + block.first + first;
+      for (int j = 0; j < held; ++j) right[j] = constant ? T(1) : first + j * lanes < block.size ? x[j * lanes] : T(0);
       for (int r = 0; r < tile; ++r) left[r] = gy[own.row + r < own.end ? own.row + r : own.end - 1];
       for (int r = 0; r < tile; ++r)
         for (int j = 0; j < held; ++j) sum[r][j] = math::fma(left[r], right[j], sum[r][j]);
     }
-    for (int j = 0; j < held; ++j) {
-      const std::int64_t i = begin + lane + j * lanes;
-      if (i > size || (i == size && c > 0)) continue;
-      const InPiece in = in_vector(g.z.D, i);
-      T* to = s.to.at[own.group][in.piece];
-      if (!to) continue;
-      const bool add = (s.beta >> (8 * own.group + in.piece) & 1u) != 0;
-      for (int r = 0; r < tile; ++r) {
-        if (own.row + r >= own.end) break;
-        const std::int64_t row = i < size ? phi_row(g, own.group, own.row + r, c) : own.row + r;
-        T& y = to[row * in.size + in.at];
-        y = add ? y + sum[r][j] : sum[r][j];
-      }
+    for (int r = 0; r < tile && own.row + r < own.end; ++r) {
+      const std::int64_t row = constant ? own.row + r : phi_row(g, own.group, own.row + r, c);
+      T* y = to + row * block.size + first;
+      for (int j = 0; j < held; ++j)
+        if (first + j * lanes < block.size) y[j * lanes] = add ? y[j * lanes] + sum[r][j] : sum[r][j];
     }
   });
 }
@@ -244,38 +254,35 @@ WEFT_HD void loop_row(const GlobalVectorVjp<T>& s, const Team& team, std::int64_
   constexpr int held = Self::held, nets = Self::nets, lanes = Self::lanes;
   const GlobalRows& g = s.rows;
   const std::int64_t batch = g.z.batch, d = g.z.d, size = g.vector(), all = g.rows(),
-                     groups = (batch + nets - 1) / nets;
-  const std::int64_t rest = quotient(at, groups), net = (at - rest * groups) * nets, place = quotient(rest, s.blocks()),
-                     begin = (rest - place * s.blocks()) * lanes * held, part = quotient(place, d),
-                     c = place - part * d, e0 = part * s.stretch, e1 = g.z.e < e0 + s.stretch ? g.z.e : e0 + s.stretch;
+                     groups = (batch + nets - 1) / nets,
+                     blocks = piece_blocks(g.z.D, lanes * held, GlobalVector::pieces);
+  const std::int64_t rest = quotient(at, groups), net = (at - rest * groups) * nets, place = quotient(rest, blocks),
+                     part = quotient(place, d), c = place - part * d, e0 = part * s.stretch,
+                     e1 = g.z.e < e0 + s.stretch ? g.z.e : e0 + s.stretch;
+  const PieceBlock block(g.z.D, lanes * held, rest - place * blocks);
   team.each(lanes, [&](std::int64_t lane) {
+    const std::int64_t first = block.begin + lane;
     T sum[nets][held] = {};
     for (int group = 0; group < g.groups(); ++group) {
-      const T* w[held];
-      std::int64_t step[held];
-      for (int j = 0; j < held; ++j) {
-        const std::int64_t i = begin + lane + j * lanes;
-        const InPiece in = in_vector(g.z.D, i < size ? i : size - 1);
-        w[j] = s.phi.at[group][in.piece] + in.at;
-        step[j] = in.size;
-      }
       const std::int64_t K = g.rows_of(group);
-      for (std::int64_t e = e0; e < e1; ++e)
-        for (std::int64_t k = 0; k < K; ++k) {
-          const std::int64_t phi = (e * d + c) * K + k;
-          const T* gy = s.gy + g.first(group) + e * K + k;
+      const T* gy = s.gy + net * all + g.first(group) + e0 * K;
+      for (std::int64_t e = e0; e < e1; ++e) {
+        const T* phi = s.phi.at[group][block.piece] + (e * d + c) * K * block.size + first;
+        for (std::int64_t k = 0; k < K; ++k, ++gy, phi += block.size) {
           T left[nets];
-          for (int b = 0; b < nets; ++b) left[b] = gy[(net + b < batch ? net + b : batch - 1) * all];
+          for (int b = 0; b < nets; ++b) left[b] = net + b < batch ? gy[b * all] : T(0);
           for (int j = 0; j < held; ++j) {
-            const T right = w[j][phi * step[j]];
+            const T right = first + j * lanes < block.size ? phi[j * lanes] : T(0);
             for (int b = 0; b < nets; ++b) sum[b][j] = math::fma(left[b], right, sum[b][j]);
           }
         }
+      }
     }
-    for (int b = 0; b < nets && net + b < batch; ++b)
+    for (int b = 0; b < nets && net + b < batch; ++b) {
+      T* to = s.parts + ((part * batch + net + b) * d + c) * size + block.first + first;
       for (int j = 0; j < held; ++j)
-        if (const std::int64_t i = begin + lane + j * lanes; i < size)
-          s.parts[((part * batch + net + b) * d + c) * size + i] = sum[b][j];
+        if (first + j * lanes < block.size) to[j * lanes] = sum[b][j];
+    }
   });
 }
 

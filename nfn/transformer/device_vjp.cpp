@@ -38,7 +38,10 @@ void global_phis(const DeviceState<T>& s, const GlobalTable& table, const T* gy,
       if (to.beta != T(0)) body.beta |= 1u << (8 * group + i);
       wanted |= to.data != nullptr;
     }
-  if (wanted) team_loop(arena.backend(), arena, s.rows.z.d * body.blocks() * s.rows.tiles(), 1, body);
+  if (wanted)
+    team_loop(arena.backend(), arena,
+              s.rows.z.d * piece_blocks(s.rows.z.D, body.lanes * body.held, GlobalRows::phis) * s.rows.tiles(), 1,
+              body);
 }
 
 /// Gradients of E's smaller phis.
@@ -150,7 +153,8 @@ void inputs_vjp(const DeviceState<T>& s, const DeviceCotangents<T>& g, Backward&
   std::int64_t parts = 0;
   const auto teams = [&] {
     parts = (z.e + of_x.stretch - 1) / of_x.stretch;
-    return parts * z.d * of_x.blocks() * ((z.batch + of_x.nets - 1) / of_x.nets);
+    return parts * z.d * piece_blocks(z.D, of_x.lanes * of_x.held, GlobalVector::pieces) *
+           ((z.batch + of_x.nets - 1) / of_x.nets);
   };
   while (teams() > many_teams && of_x.stretch < z.e) of_x.stretch *= 2;
   of_x.parts = numbers<T>(arena, parts * size);

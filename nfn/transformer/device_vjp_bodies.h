@@ -32,6 +32,7 @@ struct GatherCotangents {
 template <class T>
 struct UnpackPhis {
   static constexpr const char* name = "transformer unpack";
+  static constexpr int registers = 128;
   Sizes z;
   const T *packed, *parts;  ///< parts [batch, AxisSizes::summed()]
   T* to[axis_phis];         ///< null where not wanted

@@ -18,8 +18,7 @@ namespace weft {
 ///            carry GL axes and pass unchanged
 ///   outputs  the same with e channels
 /// vjp   one hand-written node; saves the inputs, the global vectors, [VO], and WA and WB as read. The gradients of the
-///       global terms' phis, almost all numbers, are handed on as outer products of rank B. On a device the list runs
-///       by its interpreter.
+///       global terms' phis, almost all numbers, are handed on as outer products of rank B, on a device whole.
 /// cost  flops per network: 2 e d (D² (2D + 2) + 2 D² h Dk + D² h Dv + D² D_A) and smaller terms, twice that backward
 /// Results do not depend on the number of threads. The layer must outlive the step.
 class TransformerEquivariant {

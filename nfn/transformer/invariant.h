@@ -13,8 +13,8 @@ namespace weft {
 /// I : d channels -> e numbers per network, before the LayerNorm. What it computes is the term list
 /// transformer_invariant_terms(); parameters have its names and shapes ("phi1") and start by spec 3.4.
 ///   inputs  as TransformerEquivariant's; an activation applies to WA bA WB bB as they are read      y  [B, e], plain
-/// vjp   one hand-written node; saves the inputs and the global vectors; gradients of the phis as outer products. On a
-///       device the list runs by its interpreter.
+/// vjp   one hand-written node; saves the inputs and the global vectors; gradients of the phis as outer products, on
+///       a device whole.
 /// cost  flops per network: 2 d D² h (Dk + Dv), then one linear map of d (D² + 3 D + 2) numbers
 /// Results do not depend on the number of threads. The layer must outlive the step.
 class TransformerInvariant {

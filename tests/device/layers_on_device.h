@@ -11,7 +11,7 @@ namespace weft::testing {
 /// Values and all gradients on the device as on the CPU and as the list by its interpreter, twice with the same bits.
 inline void check_on_device(const Layer& fast, const Layer& slow, const TermList& list, const LayerData& data,
                             bool train_psi, Key key) {
-  for (const auto& [dtype, tolerance] : {std::pair{DType::f64, 1e-10}, std::pair{DType::f32, 1e-4}}) {
+  for (const auto& [dtype, tolerance] : {std::pair{DType::f64, 1e-12}, std::pair{DType::f32, 2e-5}}) {
     const LayerData typed = data.to(dtype);
     const auto run = [&](const Layer& f, Backend* backend) {
       return run_layer(f, list, typed, train_psi, key, backend);
