@@ -5,7 +5,8 @@
 
 #include "weft/core/hd.h"
 
-namespace weft::inline WEFT_ISA {
+namespace weft {
+inline namespace WEFT_ISA {
 
 /// a / b, neither negative; faster where 32 bits suffice, for a device has no division of 64.
 WEFT_HD std::int64_t quotient(std::int64_t a, std::int64_t b) {
@@ -13,4 +14,5 @@ WEFT_HD std::int64_t quotient(std::int64_t a, std::int64_t b) {
   return a / b;
 }
 
-}  // namespace weft::inline WEFT_ISA
+}  // namespace WEFT_ISA
+}  // namespace weft

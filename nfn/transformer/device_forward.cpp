@@ -1,7 +1,5 @@
 // The forward pass of E and I on a device: memory and launches.
 
-#include <array>
-
 #include "weft/core/loop.h"
 #include "weft/nfn/transformer/device_bodies.h"
 #include "weft/nfn/transformer/device_schedule.h"

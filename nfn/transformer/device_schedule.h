@@ -15,6 +15,8 @@
 // heads *, of WQ WK WV WO by [QK] and [VO], and BlockGradient, every number of all inputs. [VO] of I is only summed
 // over its columns: V Σ_j WO_j.
 
+#include <array>
+
 #include "weft/nfn/transformer/device_block.h"
 #include "weft/nfn/transformer/device_global_bodies.h"
 #include "weft/nfn/transformer/features.h"

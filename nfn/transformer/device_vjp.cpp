@@ -1,7 +1,5 @@
 // The backward pass of E and I on a device.
 
-#include <array>
-
 #include "weft/core/loop.h"
 #include "weft/nfn/transformer/device_schedule.h"
 #include "weft/nfn/transformer/device_vjp_bodies.h"
