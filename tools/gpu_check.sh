@@ -61,10 +61,10 @@ else
 fi
 if command -v compute-sanitizer >/dev/null; then
   # Slow: by area, the fused kernels first.
-  for area in magep population graph memory random update product rows pointwise; do
+  for area in magep transformer population graph memory random update product rows pointwise; do
     step "memcheck $area" timeout 900 compute-sanitizer --tool memcheck --error-exitcode 9 "$tests" --source-file="*/${area}_test.cpp"
   done
-  for area in magep population rows; do
+  for area in magep transformer population rows; do
     step "racecheck $area" timeout 900 compute-sanitizer --tool racecheck --error-exitcode 9 "$tests" --source-file="*/${area}_test.cpp"
   done
   step initcheck timeout 900 compute-sanitizer --tool initcheck --error-exitcode 9 "$tests" --source-file="*/pointwise_test.cpp"
