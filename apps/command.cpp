@@ -34,9 +34,15 @@ CLI::App& add_verb(CLI::App& app, Common& common, const std::string& name, const
   verb.add_option("--seed", common.seed, "all randomness follows from it")->check(at_least(0))->group(group);
   verb.add_option("--threads", common.threads, "number of threads; 0: all")->check(at_least(0))->group(group);
   const std::string devices = runs == Runs::on_devices ? "cpu, cuda or cuda:N" : "cpu, so far";
-  if (runs == Runs::on_devices) common.on_devices.insert(&verb);
   verb.add_option("--device", common.device, "where it runs: " + devices + "; the default is WEFT_DEVICE")
       ->group(group);
+  if (runs == Runs::on_devices) {
+    common.on_devices.insert(&verb);
+    verb.add_option("--products", common.products,
+                    "factors of float32 products on a device: full, or rounded to 11 bits (tf32) or 8 (bf16)")
+        ->check(CLI::IsMember(std::vector<std::string>(std::begin(precision_names), std::end(precision_names))))
+        ->group(group);
+  }
   verb.add_flag("--json", common.json, "print the result as JSON")->group(group);
   verb.add_flag("--quiet", common.quiet, "no progress, no remarks")->group(group);
   verb.add_option_function<std::string>(

@@ -30,9 +30,9 @@ enum Exit : int {
 /// Options of every verb.
 struct Common {
   std::uint64_t seed = 0;
-  int threads = 0;  ///< 0: WEFT_THREADS or all
-  std::string device = "cpu";
-  Backend* backend = nullptr;  ///< of `device`
+  int threads = 0;                                ///< 0: WEFT_THREADS or all
+  std::string device = "cpu", products = "full";  ///< products: one of precision_names
+  Backend* backend = nullptr;                     ///< of `device`
   bool json = false, quiet = false;
   std::set<const CLI::App*> on_devices;  ///< the verbs that run on devices other than the CPU
 

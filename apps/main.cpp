@@ -39,7 +39,13 @@ Backend* backend_for(const CLI::App& verb, const Common& common) {
   const Device device = parse_device(common.device);
   if (device.kind != Device::Kind::cpu && !common.on_devices.contains(&verb))
     throw DeviceError("[device] '{}': weft {} runs on the CPU only so far; allowed: cpu", device.str(), name_of(verb));
-  return backend_of(device);
+  Backend* backend = backend_of(device);
+  if (!backend && common.products != name(ProductPrecision::full))
+    throw UsageError("[products] {} on cpu, whose products are float32 throughout; allowed: full, or --device cuda",
+                     common.products);
+  const auto* chosen = std::find(std::begin(precision_names), std::end(precision_names), common.products);
+  if (backend) backend->precision = static_cast<ProductPrecision>(chosen - std::begin(precision_names));
+  return backend;
 }
 
 int run(int argc, char** argv) {

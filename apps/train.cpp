@@ -29,7 +29,7 @@ Examples examples(const AccuracyModel& model, const Zoo& zoo, const std::vector<
 }
 
 /// Everything that decides the bits of a run: a state of other settings is not continued.
-std::string settings_text(const TrainOptions& o, const Zoo& zoo, std::uint64_t seed, const std::string& device) {
+std::string settings_text(const TrainOptions& o, const Zoo& zoo, const Common& common, const std::string& device) {
   return Json{{"model", o.model.kind},
               {"channels", o.model.channels},
               {"equivariant_layers", o.model.equivariant_layers},
@@ -44,8 +44,9 @@ std::string settings_text(const TrainOptions& o, const Zoo& zoo, std::uint64_t s
               {"warmup", o.fit.warmup},
               {"split", o.split},
               {"checkpoint", chosen_checkpoint(zoo, o.checkpoint)},
-              {"seed", seed},
+              {"seed", common.seed},
               {"device", device},
+              {"products", common.products},
               {"zoo_seed", zoo.description().seed},
               {"zoo_data", zoo.description().data_hash},
               {"zoo_rows", zoo.rows().size()},
@@ -89,7 +90,7 @@ int train(const TrainOptions& o, const Common& common) {
   for (const char* file : {model_file, log_file, run_file}) check_output(o.out, folder / file);
   const Zoo zoo = open_zoo(o.zoo);
   const std::string device = device_of(common.backend).kind == Device::Kind::cpu ? "cpu" : "cuda";
-  const std::string settings = settings_text(o, zoo, common.seed, device);
+  const std::string settings = settings_text(o, zoo, common, device);
   // A state beside a model is of a run with --force that was to replace it.
   if (o.out.resume && fs::exists(folder / model_file) && !fs::exists(folder / state_file)) {
     check_same_settings(SafeTensors::open(folder / model_file), folder / model_file, settings);
@@ -154,6 +155,7 @@ int train(const TrainOptions& o, const Common& common) {
                         {"split", o.split},
                         {"checkpoint", chosen},
                         {"device", device},
+                        {"products", common.products},
                         {"parameters", model->parameters().trained_numbers()},
                         {"checkpoints", trained_on},
                         {"epochs", fit.log().size()},

@@ -9,13 +9,21 @@ namespace weft::apps {
 
 int verify(const VerifyOptions& o, const Common& common) {
   if (!o.out.empty()) check_output({o.out, o.force, false}, o.out);
-  const LoadedModel loaded = load_model(model_path(o.model), DType::f64, common.backend);
+  const DType dtype = o.dtype == name(DType::f64) ? DType::f64 : DType::f32;
+  if (dtype == DType::f64 && common.products != name(ProductPrecision::full))
+    throw UsageError("[verify] --products {} with --dtype float64, whose products are full; give --dtype float32",
+                     common.products);
+  const LoadedModel loaded = load_model(model_path(o.model), dtype, common.backend);
   const AccuracyModel& model = *loaded.model;
   const std::vector<VerifyRow> rows = verify_invariance(model, common.seed);
   bool passed = true;
   for (const VerifyRow& row : rows) passed &= row.passed;
-  const Json json = {
-      {"model", model.config().kind}, {"space", model.space().str()}, {"passed", passed}, {"checks", to_json(rows)}};
+  const Json json = {{"model", model.config().kind},
+                     {"space", model.space().str()},
+                     {"dtype", o.dtype},
+                     {"products", common.products},
+                     {"passed", passed},
+                     {"checks", to_json(rows)}};
   if (!o.out.empty()) write_json(o.out, json);
   if (common.json) {
     fmt::print("{}\n", json.dump(1));
@@ -25,7 +33,7 @@ int verify(const VerifyOptions& o, const Common& common) {
     fmt::print("{} on networks of\n  {}\n", model.config().kind, model.space().str());
     const std::string proof = model.proof();
     if (o.proof) fmt::print("\n{}\n", proof.empty() ? "a baseline has no terms to prove" : proof);
-    fmt::print("{:<36} {:<20} {:>10}  {:>8}\n", "random elements, float64", "group", "error", "bound");
+    fmt::print("{:<36} {:<20} {:>10}  {:>8}\n", "random elements, " + o.dtype, "group", "error", "bound");
     for (const VerifyRow& row : rows)
       fmt::print("{:<36} {:<20} {:>10.1e}  {} {:.0e}  {}\n", row.check, row.group, row.error, row.control ? ">" : "<",
                  row.bound, row.passed ? "pass" : "FAIL");
@@ -44,6 +52,8 @@ void add_verify(CLI::App& app, Common& common, Run& run) {
   auto o = std::make_shared<VerifyOptions>();
   verb.add_option("--model", o->model, "a model, or the folder that weft train wrote")->required()->type_name("PATH");
   verb.add_flag("--proof", o->proof, "print the proof term by term");
+  verb.add_option("--dtype", o->dtype, "what the model computes in; errors stay below 1e-9 in float64, 1e-4 in float32")
+      ->check(CLI::IsMember({name(DType::f64), name(DType::f32)}));
   verb.add_option("--out", o->out, "JSON file for the table")->type_name("FILE");
   verb.add_flag("--force", o->force, "replace what is there");
   verb.callback([o, &common, &run] { run = [o, &common] { return verify(*o, common); }; });

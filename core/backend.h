@@ -22,6 +22,8 @@ enum class ProductPrecision : std::uint8_t {
   tf32,  ///< factors rounded to 11 bits: tensor cores
   bf16,  ///< factors rounded to 8 bits
 };
+inline constexpr const char* precision_names[] = {"full", "tf32", "bf16"};
+inline const char* name(ProductPrecision precision) { return precision_names[static_cast<int>(precision)]; }
 
 /// Work of a device that is enqueued again as a whole. Its backend and all memory that its kernels use outlive it.
 class Recording {
@@ -64,6 +66,7 @@ class Backend {
   /// Throws DeviceError when `what` is asked for while record() runs.
   void refuse_in_recording(const char* what) const;
 
+  /// Of all products of float32 from now on; a step that was recorded keeps the one of then.
   ProductPrecision precision = ProductPrecision::full;
 
  protected:

@@ -51,7 +51,10 @@ ZooDescription describe(const Dataset& train, const Dataset& test, const Trainin
                 {"training_items", std::to_string(train.items())},
                 {"test_items", std::to_string(test.items())},
                 {"test_hash", content_hash(test)}};
-  if (backend) d.settings["device"] = "cuda";  // the CPU's numbers up to rounding
+  if (backend) {
+    d.settings["device"] = "cuda";  // the CPU's numbers up to rounding
+    d.settings["products"] = name(backend->precision);
+  }
   if (train.texts())
     d.settings["words"] = std::to_string(train.word_vectors.dim(0));
   else

@@ -1,5 +1,5 @@
 #pragma once
-// Does a trained model respect the group of its networks? Random elements in float64, with a control that must fail.
+// Does a trained model respect the group of its networks? Random elements, with a control that must fail.
 
 #include <string>
 #include <vector>
@@ -19,8 +19,9 @@ struct VerifyRow {
 
 /// Moves random networks of the model's space by random elements of its group, in float64, and compares the logits:
 /// permutations alone, then with scales U[1, 10] and U[1, 100] (or signs, or GL elements of that condition number),
-/// each to 1e-9; then negative controls, elements of groups that are not the model's, which must change the logits by
-/// more than 1e-4. `model` is float64.
+/// each to 1e-9 for a model of float64, to 1e-4 for one of float32; then negative controls, elements of groups that are
+/// not the model's, which must change the logits by more than 1e-4. Networks are moved in float64, and rounded to
+/// float32 for a model of it.
 std::vector<VerifyRow> verify_invariance(const AccuracyModel& model, std::uint64_t seed);
 
 }  // namespace weft

@@ -34,7 +34,7 @@ class OnDevice(Test):
                 else:
                     a, b = ([row["predicted_accuracy"] for row in json.loads(text)] for text in results)
                 self.near(a, b)
-        for words in ((), DEVICE_0):
+        for words in ((), DEVICE_0, ("--dtype", "float32"), ("--dtype", "float32", *DEVICE_0)):
             self.weft("verify", "--model", "magep", *words, says="PASS")
 
     def test_the_same_run_has_the_same_bytes(self):
@@ -46,12 +46,37 @@ class OnDevice(Test):
         self.weft(*words, "--out", "one", "--resume", says="")
         self.weft(*words[:-2], "--out", "one", "--resume", code=USAGE, says=["another device", "cpu", "cuda"])
 
+    def test_products_of_lower_precision(self):
+        words = ("train", "--zoo", "zoo", "--model", "magep", *SMALL)
+        runs = {}
+        for products in ("full", "tf32", "bf16"):
+            run = self.json(*words, "--out", f"p-{products}", *DEVICE_0, "--products", products)
+            self.assertEqual(run["products"], products)
+            runs[products] = self.bytes_of(f"p-{products}/log.csv")
+        self.assertEqual(len(set(runs.values())), 3)
+        self.weft(*words, "--out", "p-tf32", "--resume", *DEVICE_0, "--products", "tf32")
+        self.weft(*words, "--out", "p-tf32", "--resume", *DEVICE_0, code=USAGE, says=["another products", "tf32", "full"])
+
+        def largest(*more, code=OK):
+            checks = self.json("verify", "--model", "p-full", *DEVICE_0, "--dtype", "float32", *more, code=code)["checks"]
+            return max(row["error"] for row in checks if not row["control"])
+
+        errors = [largest(), *(largest("--products", p, code=FAIL) for p in ("tf32", "bf16"))]
+        self.assertEqual(errors, sorted(errors))
+        self.assertGreater(errors[2], 100 * errors[0])
+        self.weft("verify", "--model", "p-full", *DEVICE_0, "--products", "tf32", code=USAGE, says=["float64", "--dtype float32"])
+        made = ("zoo", "make", "--networks", 2, "--images", 40, "--test-images", 20, "--epochs", 1, "--out", "z", *DEVICE_0)
+        self.assertEqual(self.json(*made, "--products", "bf16")["settings"]["products"], "bf16")
+        self.weft(*words, "--out", "x", "--products", "tf32", code=USAGE, says=["[products] tf32 on cpu", "allowed: full"])
+        self.weft(*words, "--out", "x", *DEVICE_0, "--products", "fp8", code=USAGE, says=["--products", "fp8", "tf32"])
+        self.weft("demo", "--out", "x", "--products", "full", code=USAGE, says="--products")
+
     def test_zoos(self):
         for kind in (("cnn",), ("text", "--held-out", 20, "--pad", "batch", "--batch", 8)):
             words = ("zoo", "make", "--networks", 3, "--images", 52, "--test-images", 20, "--epochs", 2, "--kind", *kind)
             here = self.json(*words, "--out", f"{kind[0]}-cpu")
             there = self.json(*words, "--out", kind[0], *DEVICE_0)
-            self.assertEqual(there["settings"].pop("device"), "cuda")
+            self.assertEqual([there["settings"].pop(key) for key in ("device", "products")], ["cuda", "full"])
             self.assertEqual(here["settings"], there["settings"])
             self.near(here["accuracies"], there["accuracies"])
             self.weft(*words, "--out", "again", "--force", *DEVICE_0)

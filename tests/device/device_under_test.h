@@ -21,6 +21,8 @@ namespace weft::testing {
 Backend& device();
 /// Another one of its kind with memory for so many bytes; null where that cannot be had.
 std::shared_ptr<Backend> small_device(std::size_t bytes);
+/// Whether it is the emulated one, whose rounding is known to the last bit.
+bool emulated();
 /// n on a GPU; few enough numbers for an emulation, which is slow.
 std::int64_t many(std::int64_t n);
 

@@ -2,6 +2,8 @@
 
 #include "weft/tests/device/emulated_device.h"
 
+#include <bit>
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -96,20 +98,39 @@ class EmulatedRecording final : public Recording {
   Launches launches;
 };
 
-/// C = op(A) op(B) + beta C in columns: what cuBLAS promises.
+/// x with so many bits of its significand, to nearest, ties to even.
+float rounded(float x, int bits) {
+  if (!std::isfinite(x)) return x;
+  const auto word = std::bit_cast<std::uint32_t>(x);
+  const int dropped = 24 - bits;
+  const std::uint32_t half_below = (1u << dropped >> 1) - 1 + ((word >> dropped) & 1);
+  return std::bit_cast<float>((word + half_below) >> dropped << dropped);
+}
+
+/// How a factor of a float32 product is read.
+struct Factor {
+  ProductPrecision precision = ProductPrecision::full;
+  double operator()(double x) const { return x; }
+  float operator()(float x) const {
+    if (precision == ProductPrecision::full) return x;
+    return rounded(x, precision == ProductPrecision::tf32 ? 11 : 8);
+  }
+};
+
+/// C = op(A) op(B) + beta C in columns: what cuBLAS promises. Sums are of the factors' type.
 template <class T>
-void product(const BlasProduct& p) {
+void product(const BlasProduct& p, Factor factor) {
   const auto *a = static_cast<const T*>(p.a), *b = static_cast<const T*>(p.b);
   auto* c = static_cast<T*>(p.c);
   for (std::int64_t item = 0; item < p.batch; ++item, a += p.stride_a, b += p.stride_b, c += p.stride_c)
     for (std::int64_t j = 0; j < p.n; ++j)
       for (std::int64_t i = 0; i < p.m; ++i) {
-        double sum = 0;
+        T sum = 0;
         for (std::int64_t l = 0; l < p.k; ++l)
-          sum += static_cast<double>(p.transpose_a ? a[l + i * p.lda] : a[i + l * p.lda]) *
-                 static_cast<double>(p.transpose_b ? b[j + l * p.ldb] : b[l + j * p.ldb]);
+          sum += factor(p.transpose_a ? a[l + i * p.lda] : a[i + l * p.lda]) *
+                 factor(p.transpose_b ? b[j + l * p.ldb] : b[l + j * p.ldb]);
         T& to = c[i + j * p.ldc];
-        to = static_cast<T>(sum) + (p.accumulate ? to : T(0));
+        to = sum + (p.accumulate ? to : T(0));
       }
 }
 
@@ -130,7 +151,9 @@ class EmulatedDevice final : public DeviceBackend {
   void blas_product(const BlasProduct& p, bool is_double) override {
     if (p.lda < (p.transpose_a ? p.k : p.m) || p.ldb < (p.transpose_b ? p.n : p.k) || p.ldc < p.m)
       throw UsageError("[emulated] a leading dimension that cuBLAS refuses");
-    enqueue([p, is_double] { is_double ? product<double>(p) : product<float>(p); });
+    enqueue([p, is_double, factor = Factor{precision}] {
+      is_double ? product<double>(p, factor) : product<float>(p, factor);
+    });
   }
 
  private:

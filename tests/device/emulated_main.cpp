@@ -15,6 +15,8 @@ Backend& device() {
 
 std::shared_ptr<Backend> small_device(std::size_t bytes) { return make_emulated_device(bytes); }
 
+bool emulated() { return true; }
+
 std::int64_t many(std::int64_t n) { return std::min<std::int64_t>(n, 3000); }
 
 }  // namespace weft::testing

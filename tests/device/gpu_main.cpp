@@ -14,6 +14,8 @@ Backend& device() { return *backend_of({Device::Kind::cuda, 0}); }
 
 std::shared_ptr<Backend> small_device(std::size_t) { return nullptr; }
 
+bool emulated() { return false; }
+
 std::int64_t many(std::int64_t n) { return n; }
 
 }  // namespace weft::testing

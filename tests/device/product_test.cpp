@@ -80,9 +80,39 @@ TEST_CASE("lower precision is asked for, never taken") {
   const double tf32 = distance<float>(with(ProductPrecision::tf32), c);
   const double bf16 = distance<float>(with(ProductPrecision::bf16), c);
   CHECK((tf32 < 2e-3 && bf16 < 2e-2));
+  if (emulated()) CHECK((tf32 > 1e-4 && bf16 > 4 * tf32));
   double* nothing = nullptr;
   CHECK_THROWS_AS(product<double>(there.arena, {1, -1, 1, 1}, {nothing, 0, 1, 1}, {nothing, 0, 1, 1}, 0, nothing, 0, 1),
                   ShapeError);
   CHECK_THROWS_AS(product<double>(there.arena, {1, 1, 1, 1}, {nothing, 0, 1, 1}, {nothing, 0, 1, 1}, 2, nothing, 0, 1),
                   UsageError);
+}
+
+TEST_CASE("the emulated device rounds the factors of lower precision to nearest, ties to even, and nothing of double") {
+  if (!emulated()) return;
+  OnDevice there;
+  for (const auto& [precision, bits] : {std::pair(ProductPrecision::tf32, 11), std::pair(ProductPrecision::bf16, 8)}) {
+    const float half = std::ldexp(1.f, -bits), ulp = 2 * half, more = std::ldexp(1.f, -23);
+    const std::vector<float> given{1 + half,         1 + half + more, 1 + 3 * half, 1 + ulp,
+                                   -1 - half - more, 2 - more,        INFINITY},
+        expected{1, 1 + ulp, 1 + 2 * ulp, 1 + ulp, -1 - ulp, 2, INFINITY};
+    const auto n = static_cast<std::int64_t>(given.size());
+    const std::vector<double> doubles(given.begin(), given.end());
+    const auto times_one = [&]<class T>(const std::vector<T>& numbers, bool left) {
+      const std::vector<T> one{1};
+      T* x = there.up<T>(Tensor::view_of(const_cast<T*>(numbers.data()), {n}, dtype_of<T>));
+      T* y = there.up<T>(Tensor::view_of(const_cast<T*>(one.data()), {1}, dtype_of<T>));
+      T* z = there.arena.allocate_array<T>(static_cast<std::size_t>(n));
+      there.backend.precision = precision;
+      left ? product<T>(there.arena, {1, n, 1, 1}, {x, 0, 1, 1}, {y, 0, 1, 1}, 0, z, 0, 1)
+           : product<T>(there.arena, {1, 1, n, 1}, {y, 0, 1, 1}, {x, 0, n, 1}, 0, z, 0, n);
+      there.backend.precision = ProductPrecision::full;
+      const Tensor result = there.down(z, {n});
+      return std::vector<T>(result.data<T>(), result.data<T>() + n);
+    };
+    for (const bool left : {true, false}) {
+      CHECK(times_one(given, left) == expected);
+      CHECK(times_one(doubles, left) == doubles);
+    }
+  }
 }
