@@ -25,7 +25,8 @@ class InrClassifier {
 
   const Space& space() const { return space_; }
   /// x: one feature per tensor of space(), [B, 1, …]      logits [B, classes]
-  /// In training give a key that differs from step to step; without one nothing is dropped.
+  /// In training give a key that differs from step to step, or, for steps that are recorded, one that is counted
+  /// (Key::counted); without one nothing is dropped.
   Var operator()(const Parameters& parameters, std::span<const Var> x, const std::optional<Key>& training) const;
 
  private:

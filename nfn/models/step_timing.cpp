@@ -39,11 +39,14 @@ double peak_mib() {
   return kib / 1024;
 }
 
-/// A model with its batch: records one step and returns the loss.
+/// A model with its batch.
 struct Case {
   std::shared_ptr<Parameters> parameters;  ///< allocated
-  std::function<Var(Tape&, std::uint64_t step)> loss;
+  std::function<Var(Tape&)> loss;
+  Tensor step;  ///< the 8 bytes of the step's number, which dropout draws with: where the model lies
 };
+
+Tensor step_number(Backend* backend) { return Tensor::zeros({sizeof(std::uint64_t)}, DType::u8, backend); }
 
 /// On the CPU.
 std::vector<Tensor> network_batch(const Space& space, std::int64_t batch, double deviation, Key key) {
@@ -63,9 +66,10 @@ Case accuracy(const ModelConfig& config, const Space& space, std::int64_t batch,
   for (Tensor& t : networks) t = t.placed_on(backend);
   const Tensor target = Tensor::zeros({batch}, DType::f32, backend);
   fill_uniform(target, key.at("targets"));
-  return {{model, &model->parameters()}, [model, networks, target](Tape& tape, std::uint64_t) {
-            return mean_all(binary_cross_entropy_with_logits(model->forward(tape, networks), target));
-          }};
+  const auto loss = [model, networks, target](Tape& tape) {
+    return mean_all(binary_cross_entropy_with_logits(model->forward(tape, networks), target));
+  };
+  return {{model, &model->parameters()}, loss, step_number(backend)};
 }
 
 Case cnn(Key key, Backend* backend) {
@@ -93,13 +97,15 @@ Case inr(Key key, Backend* backend) {
   for (std::int64_t i = 0; i < batch; ++i)
     label.data<std::int32_t>()[i] =
         static_cast<std::int32_t>(uniform_index(key.at("labels"), static_cast<std::uint64_t>(i), 10));
-  return {parameters,
-          [parameters, model, networks, label = label.placed_on(backend), key](Tape& tape, std::uint64_t step) {
-            std::array<Var, 6> inputs;
-            for (std::size_t i = 0; i < networks.size(); ++i)
-              inputs[i] = tape.constant(networks[i], model->space().type(static_cast<int>(i)));
-            return mean_all(cross_entropy((*model)(*parameters, inputs, key.at("dropout").at(step)), label));
-          }};
+  const Tensor step = step_number(backend);
+  const Key dropout = key.at("dropout").counted(static_cast<const std::uint64_t*>(step.raw()));
+  const auto loss = [parameters, model, networks, label = label.placed_on(backend), dropout](Tape& tape) {
+    std::array<Var, 6> inputs;
+    for (std::size_t i = 0; i < networks.size(); ++i)
+      inputs[i] = tape.constant(networks[i], model->space().type(static_cast<int>(i)));
+    return mean_all(cross_entropy((*model)(*parameters, inputs, dropout), label));
+  };
+  return {parameters, loss, step};
 }
 
 }  // namespace
@@ -123,11 +129,13 @@ StepTiming time_step(std::string_view name, double seconds, Backend* backend) {
   std::uint64_t steps = 0;
   const std::function<void()> work = [&] {
     tape.reset();
-    tape.backward(c.loss(tape, steps++));
+    tape.backward(c.loss(tape));
     adam.update();
   };
   auto step = [&] {
     adam.begin_step(1e-4);
+    c.step.copy_from(Tensor::view_of(&steps, c.step.shape(), DType::u8));
+    ++steps;
     recorder.run(work);
     if (backend) backend->synchronise();
   };

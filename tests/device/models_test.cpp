@@ -6,6 +6,7 @@
 #include "weft/nn/layers.h"
 #include "weft/nn/losses.h"
 #include "weft/nn/optim.h"
+#include "weft/nn/step_recorder.h"
 #include "weft/ops/view.h"
 #include "weft/tests/device/module_checks.h"
 #include "weft/zoo/verify.h"
@@ -42,7 +43,53 @@ std::unique_ptr<AccuracyModel> model_of(const Kinds& k, DType dtype, Backend* ba
                              Key(5, "models"), backend);
 }
 
+/// Loss and gradients of a small INR classifier with dropout, on the same networks at each step.
+struct InrStep {
+  Arena arena{device().memory()};
+  Tape tape{arena};
+  Parameters parameters;
+  InrClassifier model{parameters, {.widths = {2, 4, 3, 1}, .d = 3, .head = 5, .layers = 1, .dropout = 0.4}};
+  std::vector<Tensor> networks;
+  Tensor loss = Tensor::zeros({1}, DType::f32, &device()), labels = Tensor::zeros({6}, DType::i32, &device()),
+         number = Tensor::zeros({sizeof(std::uint64_t)}, DType::u8, &device());
+
+  InrStep() {
+    parameters.allocate(DType::f32, Key(8, "inr step"), &device());
+    for (int t = 0; t < static_cast<int>(model.space().tensors().size()); ++t)
+      networks.push_back(
+          normals_of<float>(model.space().feature_shape(t, 6, 1), static_cast<std::uint64_t>(t)).on(&device()));
+  }
+  void work() {
+    tape.reset();
+    parameters.flat_grads().fill(0);
+    Vars x;
+    for (std::size_t t = 0; t < networks.size(); ++t)
+      x.push_back(tape.constant(networks[t], model.space().type(static_cast<int>(t))));
+    const Key key = Key(9, "inr step").counted(static_cast<const std::uint64_t*>(number.raw()));
+    const Var mean = mean_all(cross_entropy(model(parameters, x, key), labels));
+    loss.copy_from(reshape(mean, {1}).value());
+    tape.backward(mean);
+  }
+};
+
 }  // namespace
+
+TEST_CASE("a recorded step of the INR classifier is the launched one, and draws its dropout anew") {
+  InrStep launched, recorded;
+  StepRecorder recorder(&device());
+  std::vector<Tensor> losses;
+  for (std::uint64_t step = 0; step < 5; ++step) {
+    for (const InrStep* s : {&launched, &recorded}) device().upload(s->number.raw(), &step, sizeof step);
+    launched.work();
+    recorder.run([&] { recorded.work(); });
+    CHECK(recorder.refusal() == "");
+    CHECK(recorder.recorded() == (step > 0));
+    CHECK(same_bits(recorded.loss.on(nullptr), launched.loss.on(nullptr)));
+    CHECK(same_bits(recorded.parameters.flat_grads().on(nullptr), launched.parameters.flat_grads().on(nullptr)));
+    for (const Tensor& before : losses) CHECK(!same_bits(recorded.loss.on(nullptr), before));
+    losses.push_back(recorded.loss.on(nullptr));
+  }
+}
 
 TEST_CASE("the INR classifier and the INR editor") {
   for (const bool sines : {false, true}) {
