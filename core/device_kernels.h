@@ -26,13 +26,11 @@ struct MoveKernels {
   void (*copy_strided[4])(void* y, const void* x, const CopyShape& shape);
 };
 
-/// float32, float64: y = low + scale u, u uniform or normal, of a counted key where `counter` is not null; and the
-/// words whose stable order is permutation(n, key).
+/// float32, float64: y = low + scale u, u uniform or normal, of a counted key where `counter` is not null.
 struct RandomKernels {
   using Fill = void (*)(void* y, std::int64_t n, std::uint64_t seed, std::uint64_t purpose,
                         const std::uint64_t* counter, double low, double scale);
   Fill uniform[2], normal[2];
-  void (*permutation_words)(std::uint64_t* y, std::int64_t n, std::uint64_t seed, std::uint64_t purpose);
 };
 
 /// The launch of one body of core/loop.h's loop() or team_loop().

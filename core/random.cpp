@@ -6,7 +6,8 @@
 #include "weft/core/backend.h"
 #include "weft/core/device_kernels.h"
 #include "weft/core/hash.h"
-#include "weft/core/parallel.h"
+#include "weft/core/loop.h"
+#include "weft/core/permutation_bodies.h"
 #include "weft/core/random_bodies.h"
 
 namespace weft {
@@ -15,8 +16,12 @@ namespace {
 RandomStream stream(Key key) { return RandomStream{key.seed, key.purpose}.counted(key.counter); }
 
 /// The key is an argument of the launch: a replay draws the same numbers again, unless it is counted.
-const RandomKernels& kernels(Backend& backend, Key key, const char* who) {
+void require_recordable(const Backend& backend, Key key) {
   if (!key.counter) backend.refuse_in_recording("random numbers of a key without a counter");
+}
+
+const RandomKernels& kernels(Backend& backend, Key key, const char* who) {
+  require_recordable(backend, key);
   return backend.table<RandomKernels>(who);
 }
 
@@ -100,6 +105,29 @@ std::vector<std::int32_t> permutation(std::int64_t n, Key key) {
     return words[static_cast<std::size_t>(a)] < words[static_cast<std::size_t>(b)];
   });
   return order;
+}
+
+void fill_permutation(const Tensor& order, Key key, Arena& scratch) {
+  const std::int64_t n = order.numel();
+  auto* numbers = order.address<std::int32_t>();
+  Backend* backend = order.backend();
+  if (!backend) {
+    const std::vector<std::int32_t> drawn = permutation(n, key);
+    std::copy(drawn.begin(), drawn.end(), numbers);
+    return;
+  }
+  require_recordable(*backend, key);
+  const Arena::Mark mark = scratch.mark();
+  auto* words = scratch.allocate_array<std::uint64_t>(static_cast<std::size_t>(n));
+  auto* other = scratch.allocate_array<std::int32_t>(static_cast<std::size_t>(n));
+  const auto launch = [&](const auto& body) { loop(backend, n, n, body); };
+  bool into_other = false;  // where the first launch writes, so that the last one writes the result
+  for (std::int64_t run = SortTiles::tile; run < n; run *= 2) into_other = !into_other;
+  launch(PermutationWords{words, key.seed, key.purpose, key.counter});
+  launch(SortTiles{words, into_other ? other : numbers, n});
+  for (std::int64_t run = SortTiles::tile; run < n; run *= 2, into_other = !into_other)
+    launch(MergeRuns{words, into_other ? other : numbers, into_other ? numbers : other, n, run});
+  scratch.rewind(mark);
 }
 
 }  // namespace weft

@@ -36,5 +36,7 @@ std::int64_t uniform_index(Key key, std::uint64_t i, std::int64_t n);
 
 /// A uniform permutation of 0..n-1: the order of n 64-bit words of the stream, ties by index. The same on every device.
 std::vector<std::int32_t> permutation(std::int64_t n, Key key);
+/// The same as the numbers of an int32 tensor [n], drawn where it lies; a device's memory for it comes from `scratch`.
+void fill_permutation(const Tensor& order, Key key, Arena& scratch);
 
 }  // namespace weft

@@ -253,16 +253,4 @@ struct Random {
   }
 };
 
-/// The words whose order is permutation(n, key).
-struct PermutationWords {
-  static constexpr int width = 1;
-  std::uint64_t* y;
-  RandomStream stream;
-
-  template <int N>
-  WEFT_HD void at(std::int64_t i) const {
-    y[i] = permutation_word(stream, static_cast<std::uint64_t>(i));
-  }
-};
-
 }  // namespace weft::cuda::inline WEFT_ISA

@@ -2,6 +2,7 @@
 // The bodies of core/loop.h that a device has, from the lists that stand beside them.
 
 #include "weft/autograd/outer_bodies.h"
+#include "weft/core/permutation_bodies.h"
 #include "weft/core/send_bodies.h"
 #include "weft/nfn/baselines/standardise_bodies.h"
 #include "weft/nfn/linear/fourier_bodies.h"
@@ -31,6 +32,7 @@
   WEFT_MAGEP_LOOPS(X)              \
   WEFT_MAGEP_VJP_LOOPS(X)          \
   WEFT_OUTER_LOOPS(X)              \
+  WEFT_PERMUTATION_LOOPS(X)        \
   WEFT_PIECE_LOOPS(X)              \
   WEFT_POPULATION_LOOPS(X)         \
   WEFT_POSITION_LOOPS(X)           \

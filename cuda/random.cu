@@ -14,14 +14,9 @@ void fill_random(void* y, std::int64_t n, std::uint64_t seed, std::uint64_t purp
   launch_range(normal ? "fill_normal" : "fill_uniform", body, body.plan());
 }
 
-void permutation_words(std::uint64_t* y, std::int64_t n, std::uint64_t seed, std::uint64_t purpose) {
-  launch_range("permutation", PermutationWords{y, {seed, purpose}}, singles(n));
-}
-
 }  // namespace
 
 const RandomKernels random_kernels = {{fill_random<false, float>, fill_random<false, double>},
-                                      {fill_random<true, float>, fill_random<true, double>},
-                                      permutation_words};
+                                      {fill_random<true, float>, fill_random<true, double>}};
 
 }  // namespace weft::cuda::inline WEFT_ISA

@@ -205,16 +205,6 @@ TEST_CASE("random bodies: the numbers of core/random.h") {
   };
   check(float{});
   check(double{});
-
-  std::vector<std::uint64_t> words(301);
-  const PermutationWords body{words.data(), stream};
-  run(body, singles(301));
-  std::vector<std::int32_t> order(301);
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int32_t>(i);
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
-    return words[static_cast<std::size_t>(a)] < words[static_cast<std::size_t>(b)];
-  });
-  CHECK(order == permutation(301, key));
 }
 
 TEST_CASE("fills and conversions are the tensor's") {

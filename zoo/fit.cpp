@@ -76,6 +76,7 @@ Fit::Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples
                      validation_.count());
   Backend* backend = model.parameters().backend();
   networks_ = Tensor::zeros({std::min(config.batch, train_.count())}, DType::i32, backend);
+  order_ = Tensor::zeros({train_.count()}, DType::i32, backend);
   for (Examples* examples : {&train_, &validation_})
     for (Tensor& t : examples->prepared) t = t.placed_on(backend);
   train_.target = train_.target.placed_on(backend);
@@ -88,10 +89,7 @@ double Fit::learning_rate(std::int64_t step) const {
                       config_.epochs * steps}(step);
 }
 
-void Fit::place(std::span<const std::int32_t> networks) {
-  const auto n = static_cast<std::int64_t>(networks.size());
-  networks_.slice(0, n).copy_from(Tensor::view_of(const_cast<std::int32_t*>(networks.data()), {n}, DType::i32));
-}
+void Fit::place(const Tensor& networks) { networks_.slice(0, networks.numel()).copy_from(networks); }
 
 Var Fit::backward(std::int64_t count) {
   const Tensor networks = networks_.slice(0, count);
@@ -105,8 +103,8 @@ Var Fit::backward(std::int64_t count) {
 }
 
 double Fit::seconds_of_step(std::int64_t count) {
-  std::vector<std::int32_t> first(static_cast<std::size_t>(count));
-  std::iota(first.begin(), first.end(), 0);
+  const Tensor first = Tensor::zeros({count}, DType::i32);
+  std::iota(first.span<std::int32_t>().begin(), first.span<std::int32_t>().end(), 0);
   const auto start = std::chrono::steady_clock::now();
   place(first);
   backward(count);
@@ -156,8 +154,11 @@ bool Fit::done() const {
 
 const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64_t)>& on_step) {
   const auto epoch = static_cast<std::int64_t>(log_.size()) + 1;
-  const auto order = permutation(train_.count(), Key(config_.seed, "order").at(static_cast<std::uint64_t>(epoch)));
   Backend* backend = arena_.backend();
+  {
+    Arena scratch(memory_of(backend));
+    fill_permutation(order_, Key(config_.seed, "order").at(static_cast<std::uint64_t>(epoch)), scratch);
+  }
   loss_sum_.fill(0);
   std::int64_t step = 0, n = 0;
   const std::function<void()> work = [&] {
@@ -175,7 +176,7 @@ const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64
   };
   for (; step < steps_per_epoch(); ++step) {
     n = std::min(config_.batch, train_.count() - step * config_.batch);
-    place(std::span(order).subspan(static_cast<std::size_t>(step * config_.batch), static_cast<std::size_t>(n)));
+    place(order_.slice(step * config_.batch, step * config_.batch + n));
     adam_.begin_step(learning_rate(adam_.steps()));
     (n == config_.batch ? whole_ : rest_).run(work);
     if (on_step) on_step(step + 1, steps_per_epoch());

@@ -80,7 +80,7 @@ class Fit {
   std::int64_t steps_per_epoch() const { return (train_.count() + config_.batch - 1) / config_.batch; }
   double learning_rate(std::int64_t step) const;
   /// The networks of the next step: what a device has to be told before it.
-  void place(std::span<const std::int32_t> networks);
+  void place(const Tensor& networks);
   /// Loss of the first `count` networks of place(), with gradients.
   Var backward(std::int64_t count);
   double seconds_of_step(std::int64_t count);
@@ -92,7 +92,7 @@ class Fit {
   Optimiser adam_;
   Arena arena_;
   Tape tape_;
-  Tensor networks_, loss_sum_;  ///< int32 [batch], float64 [1]: where the model lies
+  Tensor networks_, order_, loss_sum_;  ///< int32 [batch], [examples], float64 [1]: where the model lies
   Tensor best_values_;
   std::vector<FitEpoch> log_;
   std::int64_t best_epoch_ = 0;

@@ -2,6 +2,8 @@
 #include <bit>
 #include <numeric>
 
+#include "weft/core/loop.h"
+#include "weft/core/permutation_bodies.h"
 #include "weft/tests/device/device_under_test.h"
 
 using namespace weft;
@@ -67,18 +69,46 @@ TEST_CASE("a counted key draws the sub-stream of its counter, wherever that lies
   }
 }
 
-TEST_CASE("the device's words give the CPU's permutation") {
-  const Key key(6, "cuda permutation");
-  const std::int64_t n = 100001;
+TEST_CASE("a permutation drawn on a device is the CPU's") {
   OnDevice there;
-  auto* words = there.arena.allocate_array<std::uint64_t>(n);
-  there.backend.table<RandomKernels>("permutation").permutation_words(words, n, key.seed, key.purpose);
-  std::vector<std::uint64_t> host(n);
-  there.backend.download(host.data(), words, n * sizeof(std::uint64_t));
-  std::vector<std::int32_t> order(n);
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
-    return host[static_cast<std::size_t>(a)] < host[static_cast<std::size_t>(b)];
+  const Key key(6, "device permutation");
+  auto* word = there.arena.allocate_array<std::uint64_t>(1);
+  const std::uint64_t number = 5;
+  there.backend.upload(word, &number, sizeof number);
+  for (const std::int64_t n : {0, 1, 2, 31, 255, 256, 257, 512, 513, 1000, 60000, 70000}) {
+    CAPTURE(n);
+    const Tensor order = Tensor::zeros({n}, DType::i32, &there.backend), here = Tensor::zeros({n}, DType::i32);
+    for (const auto& [drawn, expected] : {std::pair(key, key), std::pair(key.counted(word), key.at(number))}) {
+      const std::size_t used = there.arena.used();
+      fill_permutation(order, drawn, there.arena);
+      CHECK(there.arena.used() == used);
+      fill_permutation(here, expected, there.arena);
+      CHECK(same_bits(order.on(nullptr), here));
+      const std::span<std::int32_t> numbers = here.span<std::int32_t>();
+      CHECK(std::vector(numbers.begin(), numbers.end()) == permutation(n, expected));
+    }
+  }
+  const Tensor floats = Tensor::zeros({3}, DType::f32, &there.backend);
+  CHECK_THROWS_AS(fill_permutation(floats, key, there.arena), DtypeError);
+}
+
+TEST_CASE("equal words are ordered by their index, in tiles and between them") {
+  OnDevice there;
+  const std::int64_t n = 3 * SortTiles::tile + 7;
+  std::vector<std::uint64_t> words(n);
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = i * 0x9E3779B97F4A7C15u >> 61;  // of eight kinds
+  std::vector<std::int32_t> expected(n);
+  std::iota(expected.begin(), expected.end(), 0);
+  std::stable_sort(expected.begin(), expected.end(), [&](auto a, auto b) {
+    return words[static_cast<std::size_t>(a)] < words[static_cast<std::size_t>(b)];
   });
-  CHECK(order == permutation(n, key));
+  auto* device_words = there.arena.allocate_array<std::uint64_t>(n);
+  there.backend.upload(device_words, words.data(), n * sizeof(std::uint64_t));
+  auto* a = there.arena.allocate_array<std::int32_t>(n);
+  auto* b = there.arena.allocate_array<std::int32_t>(n);
+  loop(&there.backend, n, n, SortTiles{device_words, a, n});
+  for (std::int64_t run = SortTiles::tile; run < n; run *= 2, std::swap(a, b))
+    loop(&there.backend, n, n, MergeRuns{device_words, a, b, n, run});
+  const Tensor got = there.down(a, {n});
+  CHECK(std::equal(expected.begin(), expected.end(), got.data<std::int32_t>()));
 }
