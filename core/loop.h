@@ -5,8 +5,8 @@
 //     template <class Team> WEFT_HD void loop_row(const Body& body, const Team& team, std::int64_t i, void* scratch)
 //                                                                                                  for team_loop()
 // A body has a `name`, which messages show; one for teams also `lanes`, 32 or 256, of its teams on a device, and
-// scratch_bytes(), what a team needs of memory that it shares; one for loop() has `registers` where a thread of a
-// device needs more of them than 80. A device has the bodies that cuda/loop_lists.h names.
+// scratch_bytes(), what a team needs of memory that it shares. It has `registers` where a thread of a device should not
+// have as many as is usual: 80 for loop(), 128 for team_loop(). A device has the bodies that cuda/loop_lists.h names.
 
 #include <cstdint>
 

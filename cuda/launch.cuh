@@ -18,12 +18,13 @@ inline unsigned blocks(std::int64_t work, std::int64_t work_of_block) {
   return static_cast<unsigned>(n < most_blocks ? n : most_blocks);
 }
 
+/// Blocks an SM that a body of core/loop.h is compiled for: what its `registers` allow, else the usual number.
 template <class Body>
-constexpr int loop_blocks() {
+constexpr int loop_blocks(int usual) {
   if constexpr (requires { Body::registers; })
     return 65536 / (block_threads * Body::registers);
   else
-    return 3;
+    return usual;
 }
 
 /// Blocks an SM that a range's kernel is compiled for; 0: as ptxas likes. Left to itself with double's exp, or with the
@@ -31,7 +32,7 @@ constexpr int loop_blocks() {
 template <class Body>
 inline constexpr int range_blocks = Body::width == pack_width<double> ? 3 : 0;
 template <class Body>
-inline constexpr int range_blocks<LoopBody<Body>> = loop_blocks<Body>();
+inline constexpr int range_blocks<LoopBody<Body>> = loop_blocks<Body>(3);
 
 template <class Body>
 __global__ void __launch_bounds__(block_threads, range_blocks<Body>)
@@ -93,13 +94,13 @@ void launch_rows(const Work& work, RowShape s) {
   launched(Op::name);
 }
 
-/// Blocks an SM that kernels of teams are compiled for, which leaves a thread 128 registers; left to itself, ptxas
-/// spills some to fit more.
+/// Blocks an SM that kernels of teams are compiled for as a rule, which leaves a thread 128 registers; left to itself,
+/// ptxas spills some to fit more.
 inline constexpr int team_blocks = 2;
 
 /// Teams of one warp, eight to a block, or of one block.
 template <class Body>
-__global__ void __launch_bounds__(block_threads, team_blocks)
+__global__ void __launch_bounds__(block_threads, loop_blocks<Body>(team_blocks))
     team_loop_kernel(const __grid_constant__ Body body, const std::int64_t n, const std::int64_t scratch_bytes) {
   extern __shared__ uint4 scratch[];
   constexpr int warps = Body::lanes / warp_size, teams = row_block_warps / warps;

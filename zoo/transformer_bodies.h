@@ -42,7 +42,7 @@ struct GatherWords {
 /// v = drop(z + positions) + stream; sum = v; y = its layer norm, scales what it was multiplied with.
 struct NormRowsOf {
   static constexpr const char* name = "transformer_norm";
-  static constexpr int lanes = 32;
+  static constexpr int lanes = 32, registers = 64;
   std::int64_t scratch_bytes() const { return 4 * rows.width; }
 
   TokenRows rows;
@@ -54,7 +54,7 @@ struct NormRowsOf {
 /// g = [g +] the gradient gy led back through the layer norm; branch = drop(g).
 struct NormVjpRows {
   static constexpr const char* name = "transformer_norm_vjp";
-  static constexpr int lanes = 32;
+  static constexpr int lanes = 32, registers = 64;
   std::int64_t scratch_bytes() const { return 0; }
 
   TokenRows rows;
