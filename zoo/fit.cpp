@@ -24,11 +24,11 @@ std::vector<double> targets(const Tensor& t) {
   return {wide.span<double>().begin(), wide.span<double>().end()};
 }
 
-std::vector<double> logits_of(const AccuracyModel& model, std::span<const Tensor> prepared) {
-  const std::int64_t n = prepared.empty() ? 0 : prepared[0].dim(0);
+/// Of the first n networks. What is on the tape goes.
+std::vector<double> logits_of(const AccuracyModel& model, std::span<const Tensor> prepared, std::int64_t n,
+                              Tape& tape) {
   Backend* backend = model.parameters().backend();
-  Arena arena(memory_of(backend));
-  Tape tape(arena);
+  tape.reset();
   const NoGrad no_grad(tape);
   std::vector<double> logits;
   for (std::int64_t begin = 0; begin < n; begin += judged_at_once) {
@@ -103,6 +103,7 @@ Var Fit::backward(std::int64_t count) {
 }
 
 double Fit::seconds_of_step(std::int64_t count) {
+  logits_of(model_, validation_.prepared, std::min(judged_at_once, validation_.count()), tape_);  // for its memory
   const Tensor first = Tensor::zeros({count}, DType::i32);
   std::iota(first.span<std::int32_t>().begin(), first.span<std::int32_t>().end(), 0);
   const auto start = std::chrono::steady_clock::now();
@@ -155,10 +156,8 @@ bool Fit::done() const {
 const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64_t)>& on_step) {
   const auto epoch = static_cast<std::int64_t>(log_.size()) + 1;
   Backend* backend = arena_.backend();
-  {
-    Arena scratch(memory_of(backend));
-    fill_permutation(order_, Key(config_.seed, "order").at(static_cast<std::uint64_t>(epoch)), scratch);
-  }
+  tape_.reset();
+  fill_permutation(order_, Key(config_.seed, "order").at(static_cast<std::uint64_t>(epoch)), arena_);
   loss_sum_.fill(0);
   std::int64_t step = 0, n = 0;
   const std::function<void()> work = [&] {
@@ -187,7 +186,7 @@ const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64
   if (!std::isfinite(sum))
     throw NumericError("[fit] the mean loss of epoch {} is {}; lower the learning rate ({})", epoch, sum,
                        config_.learning_rate);
-  const std::vector<double> logits = logits_of(model_, validation_.prepared);
+  const std::vector<double> logits = logits_of(model_, validation_.prepared, validation_.count(), tape_);
   if (!std::all_of(logits.begin(), logits.end(), [](double z) { return std::isfinite(z); }))
     throw NumericError("[fit] after epoch {} the predictions are not finite; lower the learning rate ({})", epoch,
                        config_.learning_rate);
@@ -208,7 +207,9 @@ void Fit::take_best() {
 
 std::vector<double> predict_logits(const AccuracyModel& model, std::span<const Tensor> prepared,
                                    std::span<const std::int64_t> ids) {
-  std::vector<double> logits = logits_of(model, prepared);
+  Arena arena(memory_of(model.parameters().backend()));
+  Tape tape(arena);
+  std::vector<double> logits = logits_of(model, prepared, prepared.empty() ? 0 : prepared[0].dim(0), tape);
   for (std::size_t i = 0; i < logits.size(); ++i)
     if (!std::isfinite(logits[i]))
       throw NumericError(

@@ -51,8 +51,8 @@ class Fit {
   /// What a step costs, found by one that changes nothing.
   struct Cost {
     double seconds;     ///< of the step
-    std::size_t bytes;  ///< parameters, gradients, optimiser state and the largest use of the step's arena; on a
-                        ///< device the examples, too
+    std::size_t bytes;  ///< parameters, gradients, optimiser state and the most that a step, or judging the validation
+                        ///< networks, takes beside; on a device the examples, too
   };
   /// Throws OutOfDeviceMemory, with the largest batch that fits.
   Cost try_step();
@@ -83,6 +83,7 @@ class Fit {
   void place(const Tensor& networks);
   /// Loss of the first `count` networks of place(), with gradients.
   Var backward(std::int64_t count);
+  /// Judges as many validation networks as are judged at once before it: their memory is the step's.
   double seconds_of_step(std::int64_t count);
   std::int64_t batch_that_fits();
 

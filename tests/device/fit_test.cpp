@@ -165,3 +165,26 @@ TEST_CASE("a batch that a device has no room for: the largest that fits is named
     CHECK(full == (batch > fits));
   }
 }
+
+TEST_CASE("where a step could be tried an epoch runs: judging takes more than a step of two networks") {
+  int tried = 0, refused = 0;
+  for (std::size_t room = 12; room < 40; room += 2) {
+    const std::shared_ptr<Backend> small = small_device(room << 17);
+    if (!small) return;
+    const auto model = make_accuracy_model({.kind = "magep", .channels = 16, .equivariant_layers = 2, .hidden = 6},
+                                           space_of("magep"), DType::f32, Key(6, "fit"), small.get());
+    FitConfig narrow = config;
+    narrow.batch = 2;
+    Fit fit(*model, narrow, examples(*model, DType::f32, 5, Key(9, "few")),
+            examples(*model, DType::f32, 64, Key(9, "many")));
+    try {
+      fit.try_step();
+      ++tried;
+    } catch (const OutOfDeviceMemory&) {
+      ++refused;
+      continue;
+    }
+    CHECK_NOTHROW(fit.run_epoch());
+  }
+  CHECK((tried > 1 && refused > 1));
+}
