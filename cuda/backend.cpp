@@ -68,12 +68,20 @@ std::unique_ptr<Recording> CudaBackend::end_recording() {
   return std::make_unique<Graph>(stream_, graph);
 }
 
-void CudaBackend::blas_product(const BlasProduct& product, bool is_double) {
+Blas& CudaBackend::blas() {
   if (!blas_) {
     refuse_in_recording("the first product, which opens cuBLAS,");
     blas_ = std::make_unique<Blas>(stream_);
   }
-  blas_->product(product, is_double, is_double ? ProductPrecision::full : precision);
+  return *blas_;
+}
+
+void CudaBackend::blas_product(const BlasProduct& product, bool is_double) {
+  blas().product(product, is_double, is_double ? ProductPrecision::full : precision);
+}
+
+bool CudaBackend::fused_product(const BlasProduct& product, const FusedEpilogue& epilogue) {
+  return blas().fused_product(product, epilogue, precision);
 }
 
 }  // namespace cuda

@@ -21,11 +21,13 @@ class CudaBackend final : public DeviceBackend {
 
   /// Opens cuBLAS at the first call. Throws DeviceError when it is missing.
   void blas_product(const BlasProduct& product, bool is_double) override;
+  bool fused_product(const BlasProduct& product, const FusedEpilogue& epilogue) override;
 
   const Stream& stream() const { return stream_; }
 
  private:
   void make_current() override { use_stream(stream_); }
+  Blas& blas();
   void begin_recording() override;
   std::unique_ptr<Recording> end_recording() override;
 

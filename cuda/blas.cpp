@@ -1,9 +1,9 @@
 #include "weft/cuda/blas.h"
 
 #include <cublas_v2.h>
-#include <dlfcn.h>
 
 #include "weft/cuda/check.h"
+#include "weft/cuda/library.h"
 
 namespace weft::cuda {
 namespace {
@@ -19,24 +19,9 @@ struct Functions {
   decltype(&cublasGetStatusString) status_words;
 };
 
-std::string last_error() {
-  const char* words = dlerror();
-  return words ? words : "no reason given";
-}
-
-template <class F>
-void find(void* library, const std::string& name, const char* symbol, F& function) {
-  function = reinterpret_cast<F>(dlsym(library, symbol));
-  if (!function) throw library_missing(name, last_error());
-}
-
 Functions open(const std::string& name) {
-  // First where the machine's loader looks, then where the build found the toolkit.
-  void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-  const std::string reason = library ? "" : last_error();
-  if (!library) library = dlopen((WEFT_CUDA_LIBRARY_DIR "/" + name).c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library) throw library_missing(name, reason);
-  Functions f;  // the library stays open: its handles may outlive any object of ours
+  void* library = open_library(name);
+  Functions f;
   find(library, name, "cublasCreate_v2", f.create);
   find(library, name, "cublasDestroy_v2", f.destroy);
   find(library, name, "cublasSetStream_v2", f.set_stream);
@@ -60,7 +45,12 @@ void check(cublasStatus_t status) {
 cublasComputeType_t compute_type(bool is_double, ProductPrecision precision) {
   if (is_double && precision != ProductPrecision::full)
     throw UsageError("[gemm] tf32 or bf16 for float64; allowed: full precision, or float32");
-  if (is_double) return CUBLAS_COMPUTE_64F;
+  return is_double ? CUBLAS_COMPUTE_64F : static_cast<cublasComputeType_t>(float_compute_type(precision));
+}
+
+}  // namespace
+
+int float_compute_type(ProductPrecision precision) {
   switch (precision) {
     case ProductPrecision::tf32:
       return CUBLAS_COMPUTE_32F_FAST_TF32;
@@ -71,8 +61,6 @@ cublasComputeType_t compute_type(bool is_double, ProductPrecision precision) {
   }
   return CUBLAS_COMPUTE_32F_PEDANTIC;  // whatever NVIDIA_TF32_OVERRIDE says
 }
-
-}  // namespace
 
 std::string blas_library() { return fmt::format("libcublas.so.{}", CUBLAS_VER_MAJOR); }
 
@@ -94,6 +82,7 @@ Blas::Blas(const Stream& stream) : stream_(stream) {
     check(code, "gemm");
     check(blas().set_stream(handle, stream_.handle()));
     check(blas().set_workspace(handle, workspace_, workspace_bytes));  // after the stream, which takes it away
+    fused_ = std::make_unique<FusedBlas>(stream_, workspace_, workspace_bytes);
   } catch (...) {
     cudaFree(workspace_);
     blas().destroy(handle);
@@ -103,6 +92,7 @@ Blas::Blas(const Stream& stream) : stream_(stream) {
 
 Blas::~Blas() {
   cudaStreamSynchronize(stream_.handle());
+  fused_.reset();
   blas().destroy(static_cast<cublasHandle_t>(handle_));
   cudaFree(workspace_);
 }
@@ -117,6 +107,10 @@ void Blas::product(const BlasProduct& p, bool is_double, ProductPrecision precis
                     p.k, is_double ? static_cast<const void*>(&one_double) : &one, p.a, type, p.lda, p.stride_a, p.b,
                     type, p.ldb, p.stride_b, is_double ? static_cast<const void*>(&beta_double) : &beta, p.c, type,
                     p.ldc, p.stride_c, p.batch, compute, CUBLAS_GEMM_DEFAULT));
+}
+
+bool Blas::fused_product(const BlasProduct& p, const FusedEpilogue& epilogue, ProductPrecision precision) {
+  return fused_->product(p, epilogue, precision);
 }
 
 }  // namespace weft::cuda

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
-#include "weft/cuda/device_backend.h"
-#include "weft/cuda/runtime.h"
+#include "weft/cuda/fused_blas.h"
 
 namespace weft::cuda {
 
@@ -22,11 +22,14 @@ class Blas {
 
   /// Throws UsageError for double in another precision than full, DeviceError when cuBLAS fails.
   void product(const BlasProduct& product, bool is_double, ProductPrecision precision);
+  /// See FusedBlas.
+  bool fused_product(const BlasProduct& product, const FusedEpilogue& epilogue, ProductPrecision precision);
 
  private:
   const Stream& stream_;
   void* handle_ = nullptr;
   void* workspace_ = nullptr;
+  std::unique_ptr<FusedBlas> fused_;  ///< on the same workspace: the stream runs one product after the other
 };
 
 /// Opens a library that has cuBLAS's functions. Throws DeviceError that names it when it is missing or lacks one.

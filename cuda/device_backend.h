@@ -1,6 +1,7 @@
 #pragma once
 
 #include "weft/core/backend.h"
+#include "weft/cuda/gemm_plan.h"
 
 namespace weft::cuda::inline WEFT_ISA {
 
@@ -17,10 +18,20 @@ struct BlasProduct {
   bool accumulate;  ///< beta is 1, else 0
 };
 
+/// What follows it: the bias runs along the rows of C, m numbers for each item of the batch.
+struct FusedEpilogue {
+  FusedEnd end;
+  const float* bias;
+  std::int64_t bias_stride;
+};
+
 /// A backend with the kernels of this folder: a GPU, or its emulation in the tests.
 class DeviceBackend : public Backend {
  public:
   virtual void blas_product(const BlasProduct& product, bool is_double) = 0;
+  /// A product of float32 with what follows it, in one launch. False, and nothing is done, where the library has no
+  /// kernel for it: the same answer every time.
+  virtual bool fused_product(const BlasProduct& product, const FusedEpilogue& epilogue) = 0;
 
  protected:
   DeviceBackend();

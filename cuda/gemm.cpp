@@ -1,4 +1,4 @@
-// Products as ops/product.h has them: a BLAS, and what follows as one more kernel.
+// Products as ops/product.h has them: a BLAS, and what follows as one more kernel, where the BLAS cannot do it as well.
 
 #include <algorithm>
 
@@ -32,6 +32,13 @@ BlasOperand prepare(Arena& scratch, std::int64_t batch, std::int64_t rows, std::
   return plan;
 }
 
+/// The product with what follows it in one launch, where the library has one.
+bool fused(DeviceBackend& backend, const BlasProduct& product, const ProductEpilogue<float>& epilogue) {
+  const FusedEnd end = plan_end(epilogue);
+  return end != FusedEnd::none && backend.fused_product(product, {end, epilogue.bias, epilogue.bias_batch_stride});
+}
+bool fused(DeviceBackend&, const BlasProduct&, const ProductEpilogue<double>&) { return false; }
+
 template <class T>
 void launch(Arena& scratch, GemmShape s, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, std::int64_t c_batch_stride,
             std::int64_t c_row_stride, const ProductEpilogue<T>& epilogue) {
@@ -41,20 +48,26 @@ void launch(Arena& scratch, GemmShape s, GemmOperand<T> a, GemmOperand<T> b, T b
   if (s.batch == 0 || s.m == 0 || s.n == 0) return;
   auto& backend = static_cast<DeviceBackend&>(*scratch.backend());
   const Arena::Mark mark = scratch.mark();
+  bool ended = false;
   if (s.k > 0) {
     const BlasOperand pa = prepare(scratch, s.batch, s.m, s.k, a), pb = prepare(scratch, s.batch, s.k, s.n, b);
     // C' = B' A'
-    backend.blas_product(
-        {s.n, s.m, s.k, s.batch, pb.transposed, pa.transposed, b.data, pb.leading, pb.batch_stride, a.data, pa.leading,
-         pa.batch_stride, c, std::max(c_row_stride, s.n), c_batch_stride, beta != T(0)},
-        sizeof(T) == 8);
+    const std::int64_t leading_c = std::max(c_row_stride, s.n);
+    const BlasProduct columns{s.n,         s.m,           s.k,
+                              s.batch,     pb.transposed, pa.transposed,
+                              b.data,      pb.leading,    pb.batch_stride,
+                              a.data,      pa.leading,    pa.batch_stride,
+                              c,           leading_c,     c_batch_stride,
+                              beta != T(0)};
+    ended = fused(backend, columns, epilogue);
+    if (!ended) backend.blas_product(columns, sizeof(T) == 8);
   } else if (beta == T(0)) {  // an empty sum
     T* zero = scratch.allocate_array<T>(1);
     constexpr int dtype = static_cast<int>(dtype_of<T>);
     move_kernels.fill[dtype](zero, 1, 0);
     move_kernels.copy_strided[dtype](c, zero, {3, {s.batch, s.m, s.n}, {c_batch_stride, c_row_stride, 1}, {0, 0, 0}});
   }
-  if (epilogue.bias || epilogue.activation) {
+  if (!ended && (epilogue.bias || epilogue.activation)) {
     const int entry = static_cast<int>(epilogue.activation.value_or(UnaryOp::count));
     finish_table(T{})[entry]({c, s.batch, s.m, s.n, c_batch_stride, c_row_stride, epilogue.bias, epilogue.bias_per_row,
                               epilogue.bias_batch_stride});

@@ -15,4 +15,15 @@ BlasOperand plan_operand(std::int64_t rows, std::int64_t columns, std::int64_t b
   return {false, columns, batch_stride == 0 ? 0 : rows * columns, true};
 }
 
+FusedEnd plan_end(const ProductEpilogue<float>& e) {
+  constexpr std::uintptr_t aligned = 16;
+  const auto stride_bytes = static_cast<std::uintptr_t>(e.bias_batch_stride) * sizeof(float);
+  const bool bias = e.bias != nullptr, relu = e.activation == UnaryOp::Relu;
+  if (e.activation && !relu) return FusedEnd::none;
+  if (bias && (e.bias_per_row || (reinterpret_cast<std::uintptr_t>(e.bias) | stride_bytes) % aligned != 0))
+    return FusedEnd::none;
+  if (bias) return relu ? FusedEnd::relu_bias : FusedEnd::bias;
+  return relu ? FusedEnd::relu : FusedEnd::none;
+}
+
 }  // namespace weft::cuda

@@ -183,6 +183,29 @@ TEST_CASE("plain, transposed and padded operands are not copied") {
   CHECK(cuda::plan_operand(4, 6, 24, 5, 1).packed);                             // rows that overlap
 }
 
+TEST_CASE("what a library may do as it writes a product is all that follows it, or nothing") {
+  using cuda::FusedEnd;
+  alignas(16) static const float numbers[8] = {};
+  int fused = 0;
+  for (int op = -1; op < static_cast<int>(UnaryOp::count); ++op)
+    for (const bool bias : {false, true})
+      for (const bool per_row : {false, true})
+        for (const std::int64_t stride : {0, 4, 6, 7})
+          for (const int shift : {0, 1, 2}) {
+            const auto activation = op < 0 ? std::optional<UnaryOp>() : static_cast<UnaryOp>(op);
+            const FusedEnd end = cuda::plan_end({bias ? numbers + shift : nullptr, per_row, stride, activation});
+            const bool relu = activation == UnaryOp::Relu,
+                       readable = !bias || (!per_row && stride % 4 == 0 && shift == 0);
+            CHECK((end != FusedEnd::none) == ((relu || !activation) && readable && (bias || relu)));
+            if (end == FusedEnd::none) continue;
+            ++fused;
+            CHECK((end == FusedEnd::bias || end == FusedEnd::relu_bias) == bias);
+            CHECK((end == FusedEnd::relu || end == FusedEnd::relu_bias) == relu);
+          }
+  CHECK(fused ==
+        2 * 2 + 2 * 4 * 3);  // two strides, with ReLU and without; ReLU alone, where bias and strides say nothing
+}
+
 TEST_CASE("what failed on the device, word for word") {
   CHECK(std::string(
             cuda::launch_failed("tanh", "cudaErrorInvalidConfiguration", "invalid configuration argument").what()) ==

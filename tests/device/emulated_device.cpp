@@ -134,6 +134,18 @@ void product(const BlasProduct& p, Factor factor) {
       }
 }
 
+/// What cuBLASLt promises of its epilogues.
+void finish(const BlasProduct& p, const FusedEpilogue& epilogue) {
+  const bool relu = epilogue.end == FusedEnd::relu || epilogue.end == FusedEnd::relu_bias;
+  for (std::int64_t item = 0; item < p.batch; ++item)
+    for (std::int64_t j = 0; j < p.n; ++j)
+      for (std::int64_t i = 0; i < p.m; ++i) {
+        float& c = static_cast<float*>(p.c)[item * p.stride_c + j * p.ldc + i];
+        if (epilogue.bias) c += epilogue.bias[item * epilogue.bias_stride + i];
+        if (relu && c < 0) c = 0;
+      }
+}
+
 class EmulatedDevice final : public DeviceBackend {
  public:
   explicit EmulatedDevice(std::size_t room) : memory_(*this, room) {}
@@ -148,15 +160,27 @@ class EmulatedDevice final : public DeviceBackend {
     copy(to, from, bytes);
   }
   void synchronise() override { refuse_in_recording("waiting"); }
+  bool fused_product(const BlasProduct& p, const FusedEpilogue& epilogue) override {
+    if (p.m % 2 == 1) return false;  // so that the tests see what happens then
+    require(p);
+    enqueue([p, epilogue, factor = Factor{precision}] {
+      product<float>(p, factor);
+      finish(p, epilogue);
+    });
+    return true;
+  }
   void blas_product(const BlasProduct& p, bool is_double) override {
-    if (p.lda < (p.transpose_a ? p.k : p.m) || p.ldb < (p.transpose_b ? p.n : p.k) || p.ldc < p.m)
-      throw UsageError("[emulated] a leading dimension that cuBLAS refuses");
+    require(p);
     enqueue([p, is_double, factor = Factor{precision}] {
       is_double ? product<double>(p, factor) : product<float>(p, factor);
     });
   }
 
  private:
+  static void require(const BlasProduct& p) {
+    if (p.lda < (p.transpose_a ? p.k : p.m) || p.ldb < (p.transpose_b ? p.n : p.k) || p.ldc < p.m)
+      throw UsageError("[emulated] a leading dimension that cuBLAS refuses");
+  }
   static void copy(void* to, const void* from, std::size_t bytes) {
     const Unlocked open;
     if (bytes > 0) std::memcpy(to, from, bytes);

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "weft/cuda/blas.h"
+#include "weft/cuda/fused_blas.h"
 #include "weft/cuda/memory.h"
 
 using namespace weft;
@@ -10,20 +11,24 @@ using namespace weft;
 TEST_CASE("cuBLAS is opened at run time and has every function that weft calls") {
   CHECK(cuda::blas_library().starts_with("libcublas.so."));
   CHECK_NOTHROW(cuda::require_blas(cuda::blas_library()));
+  CHECK(cuda::fused_blas_library().starts_with("libcublasLt.so."));
+  CHECK_NOTHROW(cuda::require_fused_blas(cuda::fused_blas_library()));
 }
 
 TEST_CASE("a cuBLAS that is missing, or that is something else, is named") {
-  const auto refused = [](const std::string& library, const char* part) {
+  const auto refused = [](const std::string& library, const char* part, const auto& require) {
     try {
-      cuda::require_blas(library);
+      require(library);
     } catch (const DeviceError& error) {
       const std::string words = error.what();
       return words.starts_with("[gemm] " + library + " cannot be opened: ") && words.find(part) != std::string::npos;
     }
     return false;
   };
-  CHECK(refused("libcublas.so.0", "LD_LIBRARY_PATH"));
-  CHECK(refused("libm.so.6", "cublasCreate_v2"));
+  CHECK(refused("libcublas.so.0", "LD_LIBRARY_PATH", cuda::require_blas));
+  CHECK(refused("libm.so.6", "cublasCreate_v2", cuda::require_blas));
+  CHECK(refused("libcublasLt.so.0", "LD_LIBRARY_PATH", cuda::require_fused_blas));
+  CHECK(refused("libm.so.6", "cublasLtCreate", cuda::require_fused_blas));
 }
 
 TEST_CASE("streams are made on devices that are there, and used before anything is launched") {

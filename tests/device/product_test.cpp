@@ -13,25 +13,29 @@ struct Strides {
   std::int64_t batch, row, column;
 };
 
+/// What follows a product.
+struct End {
+  std::int64_t bias_stride;  ///< 0: no bias
+  std::optional<UnaryOp> activation;
+};
+
 template <class T>
-void check(GemmShape s, Strides sa, Strides sb, std::int64_t c_row, T beta, bool bias, bool per_row,
-           std::optional<UnaryOp> activation_op) {
+void check(GemmShape s, Strides sa, Strides sb, std::int64_t c_row, T beta, End end, bool per_row) {
   CAPTURE(s.m);
   CAPTURE(s.n);
   CAPTURE(s.k);
   OnDevice there;
   const std::int64_t c_batch = s.m * c_row + 3;
-  const Tensor a = normals_of<T>({200000}, 1), b = normals_of<T>({200000}, 2),
-               c = normals_of<T>({s.batch * c_batch}, 3);
-  const Tensor biases = normals_of<T>({1000}, 4);
+  static const Tensor a = normals_of<T>({200000}, 1), b = normals_of<T>({200000}, 2), biases = normals_of<T>({1000}, 4);
+  const Tensor c = normals_of<T>({s.batch * c_batch}, 3);
   T *da = there.up<T>(a), *db = there.up<T>(b), *dc = there.up<T>(c), *dbias = there.up<T>(biases);
 
   GemmEpilogue<T> host;
   ProductEpilogue<T> device;
   device.bias_per_row = host.bias_per_row = per_row;
-  device.bias_batch_stride = host.bias_batch_stride = 7;
-  if (bias) host.bias = biases.data<T>(), device.bias = dbias;
-  if (activation_op) host.activation = activation<T>(*activation_op), device.activation = activation_op;
+  device.bias_batch_stride = host.bias_batch_stride = end.bias_stride;
+  if (end.bias_stride > 0) host.bias = biases.data<T>(), device.bias = dbias;
+  if (end.activation) host.activation = activation<T>(*end.activation), device.activation = end.activation;
   gemm<T>(s, {a.data<T>(), sa.batch, sa.row, sa.column}, {b.data<T>(), sb.batch, sb.row, sb.column}, beta, c.data<T>(),
           c_batch, c_row, host);
   const std::size_t used = there.arena.used();
@@ -45,12 +49,13 @@ template <class T>
 void check_all() {
   for (const GemmShape s : {GemmShape{1, 1, 1, 1}, {3, 16, 9, 20}, {2, 33, 64, 17}, {5, 8, 12, 0}, {1, 128, 100, 300}})
     for (T beta : {T(0), T(1)})
-      for (bool bias : {false, true}) {
-        const std::optional<UnaryOp> op = bias ? std::optional(UnaryOp::Tanh) : std::nullopt;
+      // A library's own epilogues are some of those that end in ReLU or in nothing, with a bias of stride 8.
+      for (const End& end :
+           {End{0, {}}, {0, UnaryOp::Relu}, {8, {}}, {8, UnaryOp::Relu}, {7, UnaryOp::Relu}, {7, UnaryOp::Tanh}}) {
         const std::int64_t a = s.m * s.k, b = s.k * s.n;
-        check<T>(s, {a, s.k, 1}, {b, s.n, 1}, s.n, beta, bias, false, op);
-        check<T>(s, {a, 1, s.m}, {0, 1, s.k}, s.n + 5, beta, bias, true, op);           // transposed, shared, padded
-        check<T>(s, {2 * a, 2 * s.k, 2}, {0, 3 * s.n, 3}, s.n, beta, bias, false, {});  // packed
+        check<T>(s, {a, s.k, 1}, {b, s.n, 1}, s.n, beta, end, false);
+        check<T>(s, {a, 1, s.m}, {0, 1, s.k}, s.n + 5, beta, end, true);           // transposed, shared, padded
+        check<T>(s, {2 * a, 2 * s.k, 2}, {0, 3 * s.n, 3}, s.n, beta, end, false);  // packed
       }
 }
 
@@ -59,6 +64,23 @@ void check_all() {
 TEST_CASE("products on the device are the CPU's for all strides and epilogues") {
   check_all<float>();
   check_all<double>();
+}
+
+TEST_CASE("a NaN stays one behind ReLU, in a launch of its own or fused into the product") {
+  OnDevice there;
+  for (const std::int64_t n : {3, 4}) {
+    const Tensor a = Tensor::zeros({2, 1}, DType::f32), b = Tensor::zeros({1, n}, DType::f32);
+    a.fill(NAN);
+    a.data<float>()[1] = -1;
+    b.fill(1);
+    auto* c = there.arena.allocate_array<float>(static_cast<std::size_t>(2 * n));
+    ProductEpilogue<float> relu;
+    relu.activation = UnaryOp::Relu;
+    product<float>(there.arena, {1, 2, n, 1}, {there.up<float>(a), 0, 1, 1}, {there.up<float>(b), 0, n, 1}, 0, c, 0, n,
+                   relu);
+    const Tensor got = there.down(c, {2, n});
+    for (std::int64_t j = 0; j < n; ++j) CHECK((std::isnan(got.data<float>()[j]) && got.data<float>()[n + j] == 0));
+  }
 }
 
 TEST_CASE("lower precision is asked for, never taken") {
