@@ -39,9 +39,20 @@ struct GlobalVector {
   enum Piece { QK, VO, WA, WB, bA, bB, pieces };  ///< [QK]_pq, Σ_q [VO]_pq, Σ_pq WA_pq, Σ_p WB_pq, Σ_q bA_q, bB_q
   std::int64_t sizes[pieces], at[pieces], size;
 
-  explicit GlobalVector(const Sizes& z) : sizes{z.D * z.D, z.D, 1, z.D, 1, z.D} {
+  explicit GlobalVector(const Sizes& z) {
     size = 0;
-    for (int i = 0; i < pieces; ++i) at[i] = size, size += z.d * sizes[i];
+    for (int i = 0; i < pieces; ++i) sizes[i] = size_of(i, z.D), at[i] = size, size += z.d * sizes[i];
+  }
+
+  /// Numbers of one channel of a piece; of the constant, which would come next, one.
+  WEFT_HD static std::int64_t size_of(int piece, std::int64_t D) {
+    return piece == QK ? D * D : piece == VO || piece == WB || piece == bB ? D : 1;
+  }
+  /// Where a piece stands among all pieces of one channel, and so, of `pieces`, how many numbers these have.
+  WEFT_HD static std::int64_t before(int piece, std::int64_t D) {
+    std::int64_t n = 0;
+    for (int i = 0; i < piece; ++i) n += size_of(i, D);
+    return n;
   }
 };
 

@@ -79,15 +79,18 @@ WEFT_HD void loop_row(const GatherBlock<T>& s, const Team& team, std::int64_t at
     lines[r] = sum;
   });
 
-  T* x = b.x + at * (D * D + 3 * D + 2) + D * D;  // [QK] is a product's
+  using Piece = GlobalVector;
+  T* x = b.x + at * Piece::before(Piece::pieces, D);  // [QK] is a product's
+  const std::int64_t at_VO = Piece::before(Piece::VO, D), at_WB = Piece::before(Piece::WB, D),
+                     at_bB = Piece::before(Piece::bB, D);
   team.each(D, [&](std::int64_t p) {
-    T vo = 0, of_WB = 0;
+    T vo = 0, columns = 0;
     for (std::int64_t i = 0; i < z.h; ++i)
       for (std::int64_t k = 0; k < z.Dv; ++k) vo = math::fma(V[(i * D + p) * z.Dv + k], lines[i * z.Dv + k], vo);
-    for (std::int64_t j = 0; j < A; ++j) of_WB += wb[j * D + p];
-    x[p] = vo;
-    x[D + 1 + p] = of_WB;
-    x[2 * D + 2 + p] = bb[p];
+    for (std::int64_t j = 0; j < A; ++j) columns += wb[j * D + p];
+    x[at_VO + p] = vo;
+    x[at_WB + p] = columns;
+    x[at_bB + p] = bb[p];
     if (!b.by_row) return;
     T sum = 0;
     for (std::int64_t k = 0; k < A; ++k) sum += wa[p * A + k];
@@ -96,8 +99,8 @@ WEFT_HD void loop_row(const GatherBlock<T>& s, const Team& team, std::int64_t at
   const T all = team.template sum<T>(D * A, [&](std::int64_t i) { return wa[i]; }),
           biases = team.template sum<T>(A, [&](std::int64_t i) { return ba[i]; });
   team.each(1, [&](std::int64_t) {
-    x[D] = all;
-    x[2 * D + 1] = biases;
+    x[Piece::before(Piece::WA, D)] = all;
+    x[Piece::before(Piece::bA, D)] = biases;
   });
   if (!b.by_column) return;
   T* to = b.by_column + (net * A * z.d + c) * (D + 2);

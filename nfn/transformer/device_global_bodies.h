@@ -18,7 +18,7 @@ struct GlobalRows {
   Sizes z;
   int flat, columns;
 
-  WEFT_HD std::int64_t vector() const { return z.D * z.D + 3 * z.D + 2; }
+  WEFT_HD std::int64_t vector() const { return GlobalVector::before(GlobalVector::pieces, z.D); }
   WEFT_HD int groups() const { return flat + columns; }
   /// Rows of one e.
   WEFT_HD std::int64_t rows_of(int group) const { return group < flat ? 1 : z.D; }
@@ -113,11 +113,6 @@ struct GlobalCotangents {
 
 inline namespace WEFT_ISA {
 
-WEFT_HD std::int64_t piece_size(std::int64_t D, int piece) {
-  using V = GlobalVector;
-  return piece == V::QK ? D * D : piece == V::VO || piece == V::WB || piece == V::bB ? D : 1;
-}
-
 /// Number i of a channel's vector: number `at` of a piece of `size` numbers.
 struct InPiece {
   int piece = 0;
@@ -125,7 +120,7 @@ struct InPiece {
   WEFT_HD InPiece(std::int64_t D, std::int64_t i) : at(i), size(D * D) {
     while (at >= size) {
       at -= size;
-      size = piece_size(D, ++piece);
+      size = GlobalVector::size_of(++piece, D);
     }
   }
 };
@@ -139,13 +134,13 @@ struct PieceBlock {
     while (begin >= size) {
       begin -= (size + width - 1) / width * width;
       first += size;
-      size = piece_size(D, ++piece);
+      size = GlobalVector::size_of(++piece, D);
     }
   }
 };
 WEFT_HD std::int64_t piece_blocks(std::int64_t D, std::int64_t width, int pieces) {
   std::int64_t n = 0;
-  for (int piece = 0; piece < pieces; ++piece) n += (piece_size(D, piece) + width - 1) / width;
+  for (int piece = 0; piece < pieces; ++piece) n += (GlobalVector::size_of(piece, D) + width - 1) / width;
   return n;
 }
 

@@ -51,34 +51,34 @@ void axis_phis_vjp(const DeviceState<T>& s, const AxisTable& axis, const DeviceC
   const AxisSizes n(z);
   UnpackPhis<T> body{z, nullptr, nullptr, {}, 0};
   const std::array<int, axis_phis> all = axis_numbers(axis);
-  const auto wants = [&](std::initializer_list<int> phis) {
-    return std::ranges::any_of(phis, [&](int phi) { return body.to[phi] != nullptr; });
+  const auto wants = [&](int first, int count) {
+    return std::any_of(body.to + first, body.to + first + count, [](const T* to) { return to != nullptr; });
   };
   for (int i = 0; i < axis_phis; ++i) {
     const Grad<T> to = gradient_address<T>(back, tensors + all[static_cast<std::size_t>(i)]);
     body.to[i] = to.data;
     if (to.beta != T(0)) body.beta |= 1u << i;
   }
-  if (std::ranges::all_of(body.to, [](const T* to) { return to == nullptr; })) return;
+  if (!wants(0, axis_phis)) return;
 
   const std::int64_t D = z.D, lines = z.h * z.Dv, rows = z.d * (D + 1), part = n.summed();
   T *packed = numbers<T>(arena, n.summed_at()), *parts = numbers<T>(arena, z.batch * part);
   body.packed = packed, body.parts = parts;
-  if (wants({0, 1, 2, 3, 4, 5, 6, 7, 8}))
+  if (wants(of_WB, of_heads - of_WB))
     weft::product<T>(arena, {1, n.mixed, n.columns, z.batch * z.A}, {g.columns, 0, 1, n.mixed},
                      {b.by_column, 0, n.columns, 1}, 0, packed, 0, n.columns);
   each_head_product(z, [&](int first, int count, std::int64_t width) {
-    if (!wants({of_heads + first, of_heads + first + count - 1})) return;
+    if (!wants(of_heads + first, count)) return;
     const std::int64_t columns = z.batch * width, left = z.e * D, right = z.d * D;
     weft::product<T>(arena, {count, left, right, columns}, {g.heads[first], left * columns, columns, 1},
                      {b.heads[first], right * columns, 1, columns}, 0, packed + n.matrix + first * n.head, n.head,
                      right);
   });
-  if (wants({row_VO, row_WA}))
+  if (wants(row_VO, 2))
     weft::product<T>(arena, {z.batch, z.e, rows, D}, {g.rows, z.e * D, D, 1}, {b.by_row, rows * D, 1, D}, 0, parts,
                      part, rows);
   const auto mix = [&](int which, const T* left, const T* right, std::int64_t size, std::int64_t stride) {
-    if (wants({which}))
+    if (wants(which, 1))
       weft::product<T>(arena, {z.batch, z.e, z.d, size}, {left, z.e * size, size, 1}, {right, z.d * stride, 1, stride},
                        0, parts + n.rows + (which - mix_WA) * n.mix, part, z.d);
   };

@@ -137,7 +137,8 @@ WEFT_HD void loop_at(const BlockGradient<T>& s, std::int64_t number) {
   T* to = s.to[o.tensor];
   if (!to) return;
   const std::int64_t D = z.D, A = z.A, d = z.d, e = z.e, c = o.channel, at = o.net * d + c, columns = d * (D + 2);
-  const T *x = s.x + at * (D * D + 3 * D + 2) + D * D,
+  using Piece = GlobalVector;
+  const T *x = s.x + at * Piece::before(Piece::pieces, D),
           *by_column = s.equivariant ? s.by_column + (o.net * A * d + c) * (D + 2) : nullptr;
   T sum = 0;
   switch (o.tensor) {
@@ -159,7 +160,7 @@ WEFT_HD void loop_at(const BlockGradient<T>& s, std::int64_t number) {
       break;
     }
     case WA: {
-      sum = x[D];
+      sum = x[Piece::before(Piece::WA, D)];
       if (!s.equivariant) break;
       const std::int64_t j = quotient(o.rest, A), k = o.rest - j * A, size = z.size(WA);
       sum += s.by_row[(at * (D + 1) + D) * D + j] + by_column[k * columns + D];
@@ -168,17 +169,17 @@ WEFT_HD void loop_at(const BlockGradient<T>& s, std::int64_t number) {
       break;
     }
     case bA:
-      sum = x[2 * D + 1];
+      sum = x[Piece::before(Piece::bA, D)];
       if (s.equivariant) sum += by_column[o.rest * columns + D + 1];
       break;
     case WB: {
       const std::int64_t j = quotient(o.rest, D), q = o.rest - j * D;
-      sum = x[D + 1 + q];
+      sum = x[Piece::before(Piece::WB, D) + q];
       if (s.equivariant) sum += by_column[j * columns + q];
       break;
     }
     default:
-      sum = x[2 * D + 2 + o.rest];
+      sum = x[Piece::before(Piece::bB, D) + o.rest];
   }
   const T slope = o.tensor >= WA ? activation_slope(b.rule, b.in[o.tensor][o.at]) : T(1);
   schedule::take_gradient(sum, slope, to + o.at, s.beta[o.tensor]);
