@@ -21,11 +21,14 @@ constexpr double share_of_saving = 0.05;  ///< of the time, at most
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-Examples examples(const AccuracyModel& model, const Zoo& zoo, const std::vector<std::int64_t>& ids) {
+/// Those to train on come first: the model is standardised by them.
+Examples examples(AccuracyModel& model, const Zoo& zoo, const std::vector<std::int64_t>& ids, bool to_train) {
+  const std::vector<Tensor> weights = zoo.weights(ids);
+  if (to_train) model.standardise(weights);
   const Tensor target = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);
   for (std::size_t i = 0; i < ids.size(); ++i)
     target.data<float>()[i] = static_cast<float>(zoo.rows()[static_cast<std::size_t>(ids[i])].accuracy);
-  return {model.prepare(zoo.weights(ids)), target};
+  return {model.prepare(weights), target};
 }
 
 /// Everything that decides the bits of a run: a state of other settings is not continued.
@@ -36,12 +39,12 @@ std::string settings_text(const TrainOptions& o, const Zoo& zoo, const Common& c
               {"hidden", o.model.hidden},
               {"train_psi", o.model.train_psi},
               {"flat_classifier", o.model.flat_classifier},
-              {"freeze_equivariant", o.model.freeze_equivariant},
               {"learning_rate", o.fit.learning_rate},
               {"batch", o.fit.batch},
               {"epochs", o.fit.epochs},
               {"patience", o.fit.patience},
               {"warmup", o.fit.warmup},
+              {"permute_fixed", o.fit.permute_fixed},
               {"split", o.split},
               {"checkpoint", chosen_checkpoint(zoo, o.checkpoint)},
               {"seed", common.seed},
@@ -102,13 +105,12 @@ int train(const TrainOptions& o, const Common& common) {
   }
   auto model = make_accuracy_model(o.model, zoo.space(), DType::f32, Key(common.seed, "model"), common.backend);
   const std::string chosen = chosen_checkpoint(zoo, o.checkpoint);
-  const Examples training = examples(*model, zoo, checkpoints(zoo, o.split, Split::train, chosen, false));
-  Examples validation = examples(*model, zoo, checkpoints(zoo, o.split, Split::val, chosen, true));
+  Examples training = examples(*model, zoo, checkpoints(zoo, o.split, Split::train, chosen, false), true);
+  Examples validation = examples(*model, zoo, checkpoints(zoo, o.split, Split::val, chosen, true), false);
   const std::int64_t trained_on = training.count(), validated_on = validation.count();
-  model->standardise(training.prepared);
   FitConfig config = o.fit;
   config.seed = common.seed;
-  Fit fit(*model, config, training, std::move(validation));
+  Fit fit(*model, config, std::move(training), std::move(validation));
   const Fit::Cost cost = fit.try_step();
   const double mib = static_cast<double>(cost.bytes) / (1 << 20);
   const auto steps = (trained_on + config.batch - 1) / config.batch;
@@ -210,8 +212,6 @@ void add_train(CLI::App& app, Common& common, Run& run) {
   verb.add_flag("--train-psi", o->model.train_psi, "train the psi of MAGEP's equivariant layers, too");
   verb.add_flag("--flat-classifier", o->model.flat_classifier,
                 "transformer-nfn: read the classifier's weights by a plain MLP");
-  verb.add_flag("--freeze-equivariant", o->model.freeze_equivariant,
-                "transformer-nfn: leave the equivariant layers' parameters as they start; for few networks");
   verb.add_option("--epochs", o->fit.epochs, "at most")->check(at_least(1));
   CLI::Option* patience =
       verb.add_option("--patience", o->fit.patience,
@@ -227,6 +227,12 @@ void add_train(CLI::App& app, Common& common, Run& run) {
                       "else 0, for transformer-nfn 10")
           ->default_str("")
           ->check(at_least(0));
+  CLI::Option* permute =
+      verb.add_option("--permute-fixed", o->fit.permute_fixed,
+                      "true or false: every step reads its networks under random permutations of the axes that the "
+                      "layers take as fixed (input pixels, features between blocks, classes); else false, for "
+                      "transformer-nfn true")
+          ->default_str("");
   verb.add_option("--learning-rate", o->fit.learning_rate, "of Adam")->check(positive());
   verb.callback([=, &common, &run] {
     run = [=, &common] {
@@ -237,6 +243,7 @@ void add_train(CLI::App& app, Common& common, Run& run) {
       if (hidden->empty()) o->model.hidden = usual.hidden;
       if (patience->empty()) o->fit.patience = usual_fit.patience;
       if (batch->empty()) o->fit.batch = usual_fit.batch;
+      if (permute->empty()) o->fit.permute_fixed = usual_fit.permute_fixed;
       if (warmup->empty()) o->fit.warmup = std::min(usual_fit.warmup, o->fit.epochs);
       return train(*o, common);
     };

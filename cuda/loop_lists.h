@@ -4,7 +4,6 @@
 #include "weft/autograd/outer_bodies.h"
 #include "weft/core/permutation_bodies.h"
 #include "weft/core/send_bodies.h"
-#include "weft/nfn/baselines/standardise_bodies.h"
 #include "weft/nfn/linear/fourier_bodies.h"
 #include "weft/nfn/magep/device_bodies.h"
 #include "weft/nfn/magep/device_chain_vjp_bodies.h"
@@ -37,7 +36,6 @@
   WEFT_POPULATION_LOOPS(X)         \
   WEFT_POSITION_LOOPS(X)           \
   WEFT_SEND_LOOPS(X)               \
-  WEFT_STANDARDISE_LOOPS(X)        \
   WEFT_STRIDED_LOOPS(X)            \
   WEFT_TRANSFORMER_LOOPS(X)        \
   WEFT_TRANSFORMER_BLOCK_LOOPS(X)  \

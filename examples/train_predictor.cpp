@@ -24,6 +24,7 @@ int main() {
 
     const auto model =
         make_accuracy_model({.kind = "magep", .channels = 8, .hidden = 64}, zoo.space(), DType::f32, Key(1, "model"));
+    model->standardise(zoo.weights(zoo.ids(0, Split::train)));
     auto examples = [&](Split part) {
       const auto ids = zoo.ids(0, part);
       Tensor accuracy = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);

@@ -7,6 +7,7 @@
 
 #include "weft/nfn/baselines/statistics.h"
 #include "weft/nn/metrics.h"
+#include "weft/ops/view.h"
 #include "weft/zoo/fit.h"
 #include "weft/zoo/verify.h"
 
@@ -39,9 +40,10 @@ double largest_difference(const Tensor& a, const Tensor& b) {
   return worst;
 }
 
-/// Networks whose target is a function of the weights that the group leaves alone.
-Examples examples(const AccuracyModel& model, std::int64_t n, Key key) {
+/// Networks whose target is a function of the weights that the group leaves alone; the model is standardised by them.
+Examples examples(AccuracyModel& model, std::int64_t n, Key key) {
   const auto weights = random_networks(model.space(), n, key, DType::f32);
+  model.standardise(weights);
   const Tensor target = Tensor::zeros({n}, DType::f32);
   const Tensor& last_bias = weights.back();
   for (std::int64_t i = 0; i < n; ++i)
@@ -146,9 +148,8 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
       return make_accuracy_model({.kind = kind, .channels = 4, .hidden = 32}, space, DType::f32, Key(6, "fit"));
     };
     auto model = make();
-    const Examples train = examples(*model, 160, Key(7, "train")),
-                   validation = examples(*model, 40, Key(7, "validation"));
-    model->standardise(train.prepared);
+    const Examples validation = examples(*model, 40, Key(7, "validation")),
+                   train = examples(*model, 160, Key(7, "train"));
     Fit fit(*model, config, train, validation);
     const Fit::Cost cost = fit.try_step();
     CHECK(cost.bytes > 4 * model->parameters().flat_values().bytes() - 1);
@@ -163,7 +164,6 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
       CHECK(fit.log()[static_cast<std::size_t>(fit.best_epoch() - 1)].validation_tau > 0.5);
 
     auto again = make();
-    again->standardise(train.prepared);
     Fit resumed(*again, config, train, validation);
     resumed.resume([&](const std::string& name) {
       for (const auto& [n, tensor] : saved)
@@ -185,6 +185,87 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
   CHECK_THROWS_WITH_AS(make_accuracy_model({.kind = "tree"}, space, DType::f32, Key(1, "x")),
                        "[model] kind 'tree'; allowed: magep, transformer-nfn, statnn, balanced-statnn, mlp",
                        UsageError);
+}
+
+/// Keeps the networks that it is shown.
+struct Watcher final : AccuracyModel {
+  mutable std::vector<std::vector<Tensor>> shown;
+  const Tensor first_ = Tensor::zeros({64}, DType::i32);
+
+  explicit Watcher(const Space& space) : AccuracyModel({.kind = "watcher"}, space) {
+    parameters_.add("bias", {1}, Init::zeros());
+    parameters_.allocate(DType::f64, Key(1, "watcher"));
+  }
+  std::vector<Tensor> prepare(std::span<const Tensor> weights) const override {
+    return {weights.begin(), weights.end()};
+  }
+  std::vector<FixedAxis> fixed_axes() const override {
+    return fixed_axes_of(space_, [](const SpaceTensor&, const std::string& factor) { return factor; });
+  }
+  Var forward(Tape& tape, std::span<const Tensor> prepared) const override {
+    auto& now = shown.emplace_back();
+    for (const Tensor& t : prepared) now.push_back(t.clone());
+    return gather(parameters_.on(tape, 0), 0, first_.slice(0, prepared[0].dim(0)));
+  }
+  double step_flops(std::int64_t) const override { return 0; }
+};
+
+TEST_CASE("fit: permuted axes move together, anew at each step, and nothing else moves") {
+  const Space space = Space::parse("a: fixed(5); b: fixed(4); h: permutation(3) X[a, h] Y[h, b, a] Z[b]");
+  const std::int64_t n = 6;
+  // Every number says where it stands.
+  std::vector<Tensor> weights;
+  for (int t = 0; t < 3; ++t) {
+    weights.push_back(Tensor::zeros(space.feature_shape(t, n, 1), DType::f64));
+    for (std::int64_t i = 0; i < weights.back().numel(); ++i)
+      weights.back().data<double>()[i] = static_cast<double>(i % (weights.back().numel() / n));
+  }
+  const Tensor target = Tensor::zeros({n}, DType::f64);
+  target.fill(0.5);
+  auto train = [&](bool permute, std::uint64_t seed) {
+    Watcher model(space);
+    const Examples all{model.prepare(weights), target};
+    Fit fit(model, {.batch = 4, .epochs = 3, .permute_fixed = permute, .seed = seed}, all, all);
+    model.shown.clear();
+    while (!fit.done()) fit.run_epoch();
+    // Two steps an epoch; then the validation networks, which never move.
+    std::vector<std::vector<Tensor>> steps;
+    for (std::size_t i = 0; i < model.shown.size(); ++i)
+      if (i % 3 < 2)
+        steps.push_back(model.shown[i]);
+      else
+        for (std::size_t t = 0; t < 3; ++t) CHECK(largest_difference(model.shown[i][t], weights[t]) == 0);
+    return steps;
+  };
+  for (const auto& step : train(false, 1))
+    for (std::size_t t = 0; t < 3; ++t) CHECK(largest_difference(step[t], weights[t].slice(0, step[t].dim(0))) == 0);
+  const auto steps = train(true, 1), again = train(true, 1), other = train(true, 2);
+  REQUIRE(steps.size() == 6);
+  int changed = 0, differs = 0;
+  for (std::size_t s = 0; s < steps.size(); ++s) {
+    const Tensor &X = steps[s][0], &Y = steps[s][1], &Z = steps[s][2];
+    for (std::int64_t i = 0; i < X.dim(0); ++i)
+      for (std::int64_t a = 0; a < 5; ++a)
+        for (std::int64_t h = 0; h < 3; ++h) {
+          const double from_a = std::floor(X[i].data<double>()[a * 3 + h] / 3);
+          CHECK(X[i].data<double>()[a * 3 + h] == from_a * 3 + static_cast<double>(h));
+          for (std::int64_t b = 0; b < 4; ++b)
+            CHECK(Y[i].data<double>()[(h * 4 + b) * 5 + a] ==
+                  (static_cast<double>(h) * 4 + Z[i].data<double>()[b]) * 5 + from_a);
+        }
+    for (std::size_t t = 0; t < 3; ++t) CHECK(largest_difference(steps[s][t], again[s][t]) == 0);
+    changed += s > 0 && largest_difference(steps[s][1].slice(0, 2), steps[s - 1][1].slice(0, 2)) > 0;
+    differs += largest_difference(steps[s][1], other[s][1]) > 0;
+  }
+  CHECK(changed == 5);
+  CHECK(differs == 6);
+  auto mlp = make_accuracy_model({.kind = "mlp", .hidden = 8}, mlp_space(widths, Kind::positive_monomial), DType::f32,
+                                 Key(6, "fit"));
+  const Examples some = examples(*mlp, 4, Key(8, "some"));
+  CHECK_THROWS_WITH_AS(
+      Fit(*mlp, {.permute_fixed = true}, some, some),
+      "[fit] permuted axes: a 'mlp' model of this space has none that its layers take as fixed; train without",
+      UsageError);
 }
 
 TEST_CASE("fit: the learning rate rises over the warm-up and falls to the end") {

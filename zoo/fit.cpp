@@ -50,6 +50,7 @@ FitConfig default_fit(const std::string& kind) {
   config.batch = 16;
   config.patience = config.epochs;
   config.warmup = 10;
+  config.permute_fixed = true;
   return config;
 }
 
@@ -80,6 +81,14 @@ Fit::Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples
   for (Examples* examples : {&train_, &validation_})
     for (Tensor& t : examples->prepared) t = t.placed_on(backend);
   train_.target = train_.target.placed_on(backend);
+  if (!config.permute_fixed) return;
+  for (const FixedAxis& axis : model.fixed_axes())
+    permuted_.push_back({axis, Tensor::zeros({steps_per_epoch(), axis.size}, DType::i32, backend),
+                         Tensor::zeros({axis.size}, DType::i32, backend)});
+  if (permuted_.empty())
+    throw UsageError(
+        "[fit] permuted axes: a '{}' model of this space has none that its layers take as fixed; train without",
+        model.config().kind);
 }
 
 double Fit::learning_rate(std::int64_t step) const {
@@ -91,11 +100,28 @@ double Fit::learning_rate(std::int64_t step) const {
 
 void Fit::place(const Tensor& networks) { networks_.slice(0, networks.numel()).copy_from(networks); }
 
+void Fit::draw_epoch(std::int64_t epoch) {
+  const auto number = static_cast<std::uint64_t>(epoch);
+  fill_permutation(order_, Key(config_.seed, "order").at(number), arena_);
+  for (std::size_t i = 0; i < permuted_.size(); ++i) {
+    const Tensor all = Tensor::zeros(permuted_[i].drawn.shape(), DType::i32);
+    const Key key = Key(config_.seed, "fixed axes").at(i).at(number);
+    for (std::int64_t step = 0; step < all.dim(0); ++step)
+      fill_permutation(all[step], key.at(static_cast<std::uint64_t>(step)), arena_);
+    permuted_[i].drawn.copy_from(all);
+  }
+}
+
 Var Fit::backward(std::int64_t count) {
   const Tensor networks = networks_.slice(0, count);
   const auto picked = [&](const Tensor& t) { return gather(tape_.constant(t), 0, networks).value(); };
   const std::span<Tensor> batch(tape_.host().allocate_array<Tensor>(train_.prepared.size()), train_.prepared.size());
   for (std::size_t i = 0; i < batch.size(); ++i) new (&batch[i]) Tensor(picked(train_.prepared[i]));
+  for (const Permuted& p : permuted_)
+    for (const auto& [tensor, axis] : p.axis.places) {
+      Tensor& t = batch[static_cast<std::size_t>(tensor)];
+      t = gather(tape_.constant(t), axis + 2, p.now).value();  // behind the batch and the channels
+    }
   const Var logits = model_.forward(tape_, batch);
   const Var loss = mean_all(binary_cross_entropy_with_logits(logits, picked(train_.target)));
   tape_.backward(loss);
@@ -157,7 +183,7 @@ const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64
   const auto epoch = static_cast<std::int64_t>(log_.size()) + 1;
   Backend* backend = arena_.backend();
   tape_.reset();
-  fill_permutation(order_, Key(config_.seed, "order").at(static_cast<std::uint64_t>(epoch)), arena_);
+  draw_epoch(epoch);
   loss_sum_.fill(0);
   std::int64_t step = 0, n = 0;
   const std::function<void()> work = [&] {
@@ -176,6 +202,7 @@ const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64
   for (; step < steps_per_epoch(); ++step) {
     n = std::min(config_.batch, train_.count() - step * config_.batch);
     place(order_.slice(step * config_.batch, step * config_.batch + n));
+    for (const Permuted& p : permuted_) p.now.copy_from(p.drawn[step]);
     adam_.begin_step(learning_rate(adam_.steps()));
     (n == config_.batch ? whole_ : rest_).run(work);
     if (on_step) on_step(step + 1, steps_per_epoch());

@@ -18,10 +18,14 @@ struct FitConfig {
   /// Epochs over which the learning rate rises, step by step; then it falls along a cosine to 1e-5 at the last epoch
   /// (spec 3.5). 0: it stays as it is.
   std::int64_t warmup = 0;
-  std::uint64_t seed = 0;  ///< of the order of the networks
+  /// Every step reads its networks under random permutations of the model's fixed_axes(), one per axis and step: layers
+  /// that take such an axis as fixed cannot learn few networks by heart from its single entries.
+  bool permute_fixed = false;
+  std::uint64_t seed = 0;  ///< of the order of the networks, and the permutations
 };
 
-/// What is usual for a kind of model: for transformer-nfn batch 16, 10 epochs of warm-up and no stop (spec 3.5).
+/// What is usual for a kind of model: for transformer-nfn batch 16, 10 epochs of warm-up and no stop (spec 3.5), and
+/// permuted axes.
 FitConfig default_fit(const std::string& kind);
 
 /// Networks as a model reads them, with what it should say of each.
@@ -45,7 +49,7 @@ struct FitEpoch {
 class Fit {
  public:
   /// The examples lie on the CPU: to a device they go once, here. Throws UsageError for a config out of its range or no
-  /// examples, OutOfDeviceMemory.
+  /// examples, or axes to permute that the model lacks; OutOfDeviceMemory.
   Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples validation);
 
   /// What a step costs, found by one that changes nothing.
@@ -79,6 +83,7 @@ class Fit {
  private:
   std::int64_t steps_per_epoch() const { return (train_.count() + config_.batch - 1) / config_.batch; }
   double learning_rate(std::int64_t step) const;
+  void draw_epoch(std::int64_t epoch);
   /// The networks of the next step: what a device has to be told before it.
   void place(const Tensor& networks);
   /// Loss of the first `count` networks of place(), with gradients.
@@ -94,6 +99,12 @@ class Fit {
   Arena arena_;
   Tape tape_;
   Tensor networks_, order_, loss_sum_;  ///< int32 [batch], [examples], float64 [1]: where the model lies
+  /// int32, of a permuted axis: [steps, size] of the epoch, [size] of the step; where the model lies.
+  struct Permuted {
+    FixedAxis axis;
+    Tensor drawn, now;
+  };
+  std::vector<Permuted> permuted_;
   Tensor best_values_;
   std::vector<FitEpoch> log_;
   std::int64_t best_epoch_ = 0;

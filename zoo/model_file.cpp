@@ -20,13 +20,9 @@ std::vector<NamedTensor> tensors_of(const Parameters& parameters) {
 
 void save_model(const std::filesystem::path& path, const AccuracyModel& model, Metadata metadata) {
   const ModelConfig& c = model.config();
-  const Json config = {{"space", model.space().str()},
-                       {"channels", c.channels},
-                       {"equivariant_layers", c.equivariant_layers},
-                       {"hidden", c.hidden},
-                       {"train_psi", c.train_psi},
-                       {"flat_classifier", c.flat_classifier},
-                       {"freeze_equivariant", c.freeze_equivariant}};
+  const Json config = {
+      {"space", model.space().str()}, {"channels", c.channels},   {"equivariant_layers", c.equivariant_layers},
+      {"hidden", c.hidden},           {"train_psi", c.train_psi}, {"flat_classifier", c.flat_classifier}};
   Checkpoint::save(path, c.kind, config.dump(), tensors_of(model.parameters()), std::move(metadata));
 }
 
@@ -42,9 +38,7 @@ LoadedModel load_model(const std::filesystem::path& path, DType dtype, Backend* 
     json.at("equivariant_layers").get_to(config.equivariant_layers);
     json.at("hidden").get_to(config.hidden);
     json.at("train_psi").get_to(config.train_psi);
-    // Older files know no such models.
-    config.flat_classifier = json.value("flat_classifier", false);
-    config.freeze_equivariant = json.value("freeze_equivariant", false);
+    config.flat_classifier = json.value("flat_classifier", false);  // older files know no such models
   } catch (const Json::exception& error) {
     throw FormatError("[model] '{}': the config lacks something: {}; was it written by weft train?", path.string(),
                       error.what());

@@ -3,8 +3,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "weft/core/loop.h"
-#include "weft/nfn/baselines/standardise_bodies.h"
 #include "weft/nfn/baselines/statistics.h"
 #include "weft/ops/view.h"
 
@@ -21,12 +19,10 @@ std::int64_t BaselineModel::inputs() const {
                                : statistics_per_tensor * static_cast<std::int64_t>(space_.tensors().size());
 }
 
-std::vector<Tensor> BaselineModel::prepare(std::span<const Tensor> weights) const {
-  if (config_.kind == "balanced-statnn") {
-    const Tensor statistics = weight_statistics(space_, balanced(space_, weights));
-    return {weights[0].dtype() == statistics.dtype() ? statistics : statistics.to(weights[0].dtype())};
-  }
-  if (config_.kind == "statnn") return {weight_statistics(space_, weights)};
+Tensor BaselineModel::read(std::span<const Tensor> weights) const {
+  if (config_.kind == "balanced-statnn")
+    return weight_statistics(space_, balanced(space_, weights)).to(weights[0].dtype());
+  if (config_.kind == "statnn") return weight_statistics(space_, weights);
   const std::int64_t n = weights[0].dim(0);
   const Tensor flat = Tensor::zeros({n, inputs()}, weights[0].dtype());
   auto* to = static_cast<std::byte*>(flat.raw());
@@ -36,11 +32,11 @@ std::vector<Tensor> BaselineModel::prepare(std::span<const Tensor> weights) cons
       std::memcpy(to, w[i].raw(), bytes);
       to += bytes;
     }
-  return {flat};
+  return flat;
 }
 
-void BaselineModel::standardise(std::span<const Tensor> prepared) {
-  const Tensor x = prepared[0].to(DType::f64);
+void BaselineModel::standardise(std::span<const Tensor> weights) {
+  const Tensor x = read(weights).to(DType::f64);
   const std::int64_t n = x.dim(0), m = x.dim(1);
   const Tensor mean = Tensor::zeros({m}, DType::f64), inverse = Tensor::zeros({m}, DType::f64);
   for (std::int64_t j = 0; j < m; ++j) {
@@ -58,16 +54,22 @@ void BaselineModel::standardise(std::span<const Tensor> prepared) {
   }
 }
 
-Var BaselineModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
-  const Tensor& x = tape.constant(prepared[0]).value();
-  const Tensor y = tape.empty(x.shape(), x.dtype());
-  const Tensor mean = parameters_.value(mean_), inverse = parameters_.value(inverse_deviation_);
+std::vector<Tensor> BaselineModel::prepare(std::span<const Tensor> weights) const {
+  const Tensor x = read(weights);
   with_float(x.dtype(), "baseline", [&](auto tag) {
     using T = decltype(tag);
-    loop(tape.backend(), x.numel(), 16384,
-         Standardise<T>{x.address<T>(), mean.address<T>(), inverse.address<T>(), y.address<T>(), x.dim(1)});
+    const Tensor mean = parameters_.value(mean_).placed_on(nullptr).to(x.dtype()),
+                 inverse = parameters_.value(inverse_deviation_).placed_on(nullptr).to(x.dtype());
+    for (std::int64_t i = 0; i < x.numel(); ++i) {
+      const std::int64_t j = i % mean.numel();
+      x.data<T>()[i] = (x.data<T>()[i] - mean.data<T>()[j]) * inverse.data<T>()[j];
+    }
   });
-  return reshape(mlp_(parameters_, tape.constant(y)), {x.dim(0)});
+  return {x};
+}
+
+Var BaselineModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
+  return reshape(mlp_(parameters_, tape.constant(prepared[0])), {prepared[0].dim(0)});
 }
 
 double BaselineModel::step_flops(std::int64_t batch) const {

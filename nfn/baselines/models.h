@@ -12,13 +12,15 @@ class BaselineModel final : public AccuracyModel {
  public:
   BaselineModel(const ModelConfig& config, const Space& space);
 
+  void standardise(std::span<const Tensor> weights) override;
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
-  void standardise(std::span<const Tensor> prepared) override;
   Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
   double step_flops(std::int64_t batch) const override;
 
  private:
   std::int64_t inputs() const;
+  /// [n, inputs]
+  Tensor read(std::span<const Tensor> weights) const;
 
   int mean_, inverse_deviation_;  ///< frozen parameters: they travel with the model
   Mlp mlp_;

@@ -16,6 +16,27 @@ ModelConfig default_config(const std::string& kind) {
   return {.kind = kind, .hidden = kind.ends_with("statnn") ? 1000 : 500};
 }
 
+std::vector<FixedAxis> fixed_axes_of(const Space& space,
+                                     const std::function<std::string(const SpaceTensor&, const std::string&)>& name) {
+  std::vector<std::string> names;
+  std::vector<FixedAxis> axes;
+  for (std::size_t t = 0; t < space.tensors().size(); ++t) {
+    const SpaceTensor& tensor = space.tensors()[t];
+    for (std::size_t a = 0; a < tensor.axes.size(); ++a) {
+      const Factor& factor = space.factors()[static_cast<std::size_t>(tensor.axes[a].factor)];
+      if (factor.kind != Kind::fixed || factor.size < 2) continue;
+      const std::string key = name(tensor, factor.name);
+      const auto at = std::find(names.begin(), names.end(), key) - names.begin();
+      if (static_cast<std::size_t>(at) == names.size()) {
+        names.push_back(key);
+        axes.push_back({factor.size, {}});
+      }
+      axes[static_cast<std::size_t>(at)].places.emplace_back(static_cast<int>(t), static_cast<int>(a));
+    }
+  }
+  return axes;
+}
+
 std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype, Key key,
                                                    Backend* backend) {
   if (std::find(std::begin(model_kinds), std::end(model_kinds), config.kind) == std::end(model_kinds))

@@ -1,9 +1,12 @@
 #pragma once
 // Models that read the weights of a network and predict one number in (0, 1) about it, as its test accuracy.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "weft/groups/space.h"
 #include "weft/nn/parameters.h"
@@ -15,10 +18,9 @@ struct ModelConfig {
   std::string kind = "magep";  ///< one of model_kinds
   std::int64_t channels = 20;  ///< of a functional network's layers
   std::int64_t equivariant_layers = 2;
-  std::int64_t hidden = 500;        ///< of the head's, or the baseline's, two hidden layers
-  bool train_psi = false;           ///< magep: E's; I's are always trained
-  bool flat_classifier = false;     ///< transformer-nfn: reads the classifier's weights without its symmetry
-  bool freeze_equivariant = false;  ///< transformer-nfn: E's parameters stay as they start, for few networks
+  std::int64_t hidden = 500;     ///< of the head's, or the baseline's, two hidden layers
+  bool train_psi = false;        ///< magep: E's; I's are always trained
+  bool flat_classifier = false;  ///< transformer-nfn: reads the classifier's weights without its symmetry
 };
 
 /// Sizes that are not given. 500 hidden ones, 1000 for statistics, and for transformer-nfn, whose head is small, 10 and
@@ -26,6 +28,18 @@ struct ModelConfig {
 ModelConfig default_config(const std::string& kind);
 
 inline constexpr const char* model_kinds[] = {"magep", "transformer-nfn", "statnn", "balanced-statnn", "mlp"};
+
+/// An axis that a model's layers take as fixed although its numbers have no order: input pixels, features between
+/// blocks, classes. Where it stands in the tensors of the space, as (tensor, axis).
+struct FixedAxis {
+  std::int64_t size = 0;
+  std::vector<std::pair<int, int>> places;
+};
+
+/// Every axis over a fixed factor of more than one number; name(tensor, factor) says which are the same, asked in the
+/// order of the tensors and their axes.
+std::vector<FixedAxis> fixed_axes_of(const Space& space,
+                                     const std::function<std::string(const SpaceTensor&, const std::string&)>& name);
 
 /// One model on networks of one space.
 class AccuracyModel {
@@ -39,12 +53,16 @@ class AccuracyModel {
   Parameters& parameters() { return parameters_; }
   const Parameters& parameters() const { return parameters_; }
 
+  /// Takes from the training networks what prepare() brings its inputs to a common size with, so it comes before any
+  /// prepare(): mean and deviation of every input of a baseline, one factor per tensor for a functional network, whose
+  /// inputs are never centred, for that would break its scaling (spec 4.4). It is saved with the parameters.
+  /// weights: as prepare()'s
+  virtual void standardise(std::span<const Tensor> weights) { static_cast<void>(weights); }
   /// What forward() reads of n networks; made once, before training, on the CPU.
   /// weights: one feature per tensor of the space, [n, taps, axes…]  ->  tensors [n, …]
   virtual std::vector<Tensor> prepare(std::span<const Tensor> weights) const = 0;
-  /// Takes mean and deviation of the training networks, which lie on the CPU (baselines). A functional network's inputs
-  /// are never centred, for that would break its scaling (spec 4.4).
-  virtual void standardise(std::span<const Tensor> prepared) { static_cast<void>(prepared); }
+  /// Where prepare() keeps the tensors of the space: their axes that the layers take as fixed. Empty for a baseline.
+  virtual std::vector<FixedAxis> fixed_axes() const { return {}; }
   /// prepared tensors of B networks, which lie where the model does -> logits [B]; the prediction is their sigmoid.
   virtual Var forward(Tape& tape, std::span<const Tensor> prepared) const = 0;
   /// Multiplications and additions of forward and backward pass for a batch.

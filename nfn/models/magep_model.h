@@ -20,6 +20,7 @@ class MagepModel final : public AccuracyModel {
   MagepModel(const ModelConfig& config, const Space& space);
 
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
+  std::vector<FixedAxis> fixed_axes() const override;
   Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
   double step_flops(std::int64_t batch) const override;
   std::string proof() const override;

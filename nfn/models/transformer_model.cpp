@@ -1,5 +1,9 @@
 #include "weft/nfn/models/transformer_model.h"
 
+#include <cmath>
+
+#include <fmt/format.h>
+
 #include "weft/groups/derive.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/terms.h"
@@ -63,7 +67,8 @@ double head_flops(std::int64_t inputs, std::int64_t hidden) {
 
 }  // namespace
 
-TransformerModel::TransformerModel(const ModelConfig& config, const Space& space) : AccuracyModel(config, space) {
+TransformerModel::TransformerModel(const ModelConfig& config, const Space& space)
+    : AccuracyModel(config, space), scale_(parameters_, space) {
   const Network network = network_of(space);
   const std::int64_t c = config.channels, h = config.hidden;
   TransformerShape one = network.shape;
@@ -74,8 +79,7 @@ TransformerModel::TransformerModel(const ModelConfig& config, const Space& space
     const std::string name = "block" + std::to_string(b);
     Block& block = blocks_.emplace_back();
     for (std::int64_t i = 0; i < config.equivariant_layers; ++i)
-      block.equivariant.emplace_back(parameters_, name + ".E" + std::to_string(i + 1), block_space_, i == 0 ? 1 : c, c,
-                                     !config.freeze_equivariant);
+      block.equivariant.emplace_back(parameters_, name + ".E" + std::to_string(i + 1), block_space_, i == 0 ? 1 : c, c);
     block.invariant.emplace(parameters_, name + ".I", block_space_, config.equivariant_layers > 0 ? c : 1, c);
     block.norm.emplace(parameters_, name + ".norm", c);
   }
@@ -98,8 +102,25 @@ TransformerModel::TransformerModel(const ModelConfig& config, const Space& space
   last_.emplace(parameters_, "last", (embeds ? 3 : 2) * h, 1);
 }
 
+void TransformerModel::standardise(std::span<const Tensor> weights) {
+  std::vector<double> sizes;
+  for (const SpaceTensor& tensor : space_.tensors())
+    sizes.push_back(tensor.axes.size() == 1 ? 1 : 1 / std::sqrt(static_cast<double>(network_of(space_).shape.D)));
+  scale_.fit(parameters_, weights, sizes);
+}
+
 std::vector<Tensor> TransformerModel::prepare(std::span<const Tensor> weights) const {
-  return {weights.begin(), weights.end()};
+  return scale_(parameters_, weights);
+}
+
+std::vector<FixedAxis> TransformerModel::fixed_axes() const {
+  // A block calls the features that it writes by the name of those that it reads (spec 1.2); the next one reads them.
+  int written = 0;
+  return fixed_axes_of(space_, [&](const SpaceTensor& tensor, const std::string& factor) {
+    if (!factor.starts_with("m.")) return factor;
+    const bool writes = tensor.name == "WE" || tensor.name.starts_with("WB.");
+    return fmt::format("features {}", written += writes);
+  });
 }
 
 Var TransformerModel::encode(Tape& tape, std::span<const Tensor> weights) const {

@@ -6,6 +6,7 @@
 
 #include "weft/nfn/linear/linear.h"
 #include "weft/nfn/models/accuracy_model.h"
+#include "weft/nfn/models/input_scale.h"
 #include "weft/nfn/pooling.h"
 #include "weft/nfn/transformer/equivariant.h"
 #include "weft/nfn/transformer/invariant.h"
@@ -17,16 +18,18 @@ namespace weft {
 /// it to the logit; h = config.hidden, c = config.channels:
 ///   embedding   WE, bE flattened -> linear h; absent where the space has no WE
 ///   encoder     each block: [E -> c, ReLU on the MLP's tensors] x equivariant_layers, I c -> c, LayerNorm, with
-///               parameters of its own (E's frozen if config.freeze_equivariant); all blocks: LayerNorm -> Mlp h, h, h
-///               with LayerNorm
+///               parameters of its own; all blocks: LayerNorm -> Mlp h, h, h with LayerNorm
 ///   classifier  [linear layer of spec 4.1 -> c, ReLU] x 2, NormalisingPool -> Mlp h, h, h with LayerNorm; or, if
 ///               config.flat_classifier, that Mlp on the flattened weights, which knows no symmetry of the classifier
-/// Throws TypeError for another space.
+/// standardise() brings biases to a root mean square of 1 and all else to 1 / sqrt(D), so that a neuron's bias weighs
+/// as much as the weights that it reads with. Throws TypeError for another space.
 class TransformerModel final : public AccuracyModel {
  public:
   TransformerModel(const ModelConfig& config, const Space& space);
 
+  void standardise(std::span<const Tensor> weights) override;
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
+  std::vector<FixedAxis> fixed_axes() const override;
   Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
   double step_flops(std::int64_t batch) const override;
   std::string proof() const override;
@@ -48,6 +51,7 @@ class TransformerModel final : public AccuracyModel {
   Var encode(Tape& tape, std::span<const Tensor> weights) const;
   Var classify(Tape& tape, std::span<const Tensor> weights) const;
 
+  InputScale scale_;
   Space block_space_;
   int first_block_ = 0;  ///< tensor of the space
   std::vector<Block> blocks_;

@@ -26,8 +26,8 @@ std::unique_ptr<AccuracyModel> model_of(const char* kind, DType dtype, Backend* 
                              Key(6, "fit"), backend);
 }
 
-/// Networks whose target is a function of their last bias.
-Examples examples(const AccuracyModel& model, DType dtype, std::int64_t n, Key key) {
+/// Networks whose target is a function of their last bias; the model is standardised by them.
+Examples examples(AccuracyModel& model, DType dtype, std::int64_t n, Key key) {
   const Space& space = model.space();
   std::vector<Tensor> weights;
   for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
@@ -38,14 +38,15 @@ Examples examples(const AccuracyModel& model, DType dtype, std::int64_t n, Key k
   for (std::int64_t i = 0; i < n; ++i)
     target.data<double>()[i] = 1 / (1 + std::exp(-2 * bias.data<double>()[i * bias.dim(2)]));
   for (Tensor& w : weights) w = w.to(dtype);
+  model.standardise(weights);
   return {model.prepare(weights), target.to(dtype)};
 }
 
 struct Data {
-  Examples train, validation;
-  Data(const AccuracyModel& model, DType dtype)
-      : train(examples(model, dtype, 11, Key(7, "train"))),
-        validation(examples(model, dtype, 9, Key(7, "validation"))) {}
+  Examples validation, train;  // in this order: standardised by the latter
+  Data(AccuracyModel& model, DType dtype)
+      : validation(examples(model, dtype, 9, Key(7, "validation"))),
+        train(examples(model, dtype, 11, Key(7, "train"))) {}
 };
 
 const FitConfig config{.learning_rate = 3e-3, .batch = 8, .epochs = 3, .patience = 3, .warmup = 1, .seed = 1};
@@ -57,13 +58,12 @@ TEST_CASE("a training on the device: the CPU's losses, the same bits again, and 
     CAPTURE(kind);
     const auto here = model_of(kind, DType::f64, nullptr);
     const Data data(*here, DType::f64);
-    here->standardise(data.train.prepared);
     Fit on_cpu(*here, config, data.train, data.validation);
     while (!on_cpu.done()) on_cpu.run_epoch();
 
     std::vector<std::pair<std::string, Tensor>> saved;
     auto train = [&](AccuracyModel& model, bool resumes) {
-      model.standardise(data.train.prepared);
+      const Data data(model, DType::f64);
       Fit fit(model, config, data.train, data.validation);
       if (resumes)
         fit.resume([&](const std::string& name) {
@@ -102,7 +102,6 @@ TEST_CASE("a model goes from the device to a file and back, and says the same") 
     CAPTURE(kind);
     const auto model = model_of(kind, DType::f32, &device());
     const Data data(*model, DType::f32);
-    model->standardise(data.train.prepared);
     const TemporaryFolder folder;
     save_model(folder / "model.safetensors", *model);
     const std::vector<double> logits = predict_logits(*model, data.validation.prepared);

@@ -151,10 +151,10 @@ TEST_CASE("a training step of every accuracy predictor: the CPU's numbers, no ne
       weights.push_back(Tensor::zeros(k.space.feature_shape(t, 4, 1), DType::f64));
       fill_normal(weights.back(), Key(6, "weights").at(static_cast<std::uint64_t>(t)), 0, 0.5);
     }
+    for (AccuracyModel* model : {here.get(), there.get()}) model->standardise(weights);
     const std::vector<Tensor> prepared = here->prepare(weights);
     std::vector<Tensor> placed;
     for (const Tensor& t : prepared) placed.push_back(t.on(&device()));
-    for (AccuracyModel* model : {here.get(), there.get()}) model->standardise(prepared);
     Arena host, memory(device().memory());
     Tape tape_here(host), tape_there(memory);
     const Tensor target = Tensor::zeros({4}, DType::f64);
