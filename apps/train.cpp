@@ -38,7 +38,7 @@ std::string settings_text(const TrainOptions& o, const Zoo& zoo, const Common& c
               {"equivariant_layers", o.model.equivariant_layers},
               {"hidden", o.model.hidden},
               {"train_psi", o.model.train_psi},
-              {"flat_classifier", o.model.flat_classifier},
+              {"classifier", o.model.classifier},
               {"learning_rate", o.fit.learning_rate},
               {"batch", o.fit.batch},
               {"epochs", o.fit.epochs},
@@ -210,8 +210,10 @@ void add_train(CLI::App& app, Common& common, Run& run) {
           ->default_str("")
           ->check(at_least(1));
   verb.add_flag("--train-psi", o->model.train_psi, "train the psi of MAGEP's equivariant layers, too");
-  verb.add_flag("--flat-classifier", o->model.flat_classifier,
-                "transformer-nfn: read the classifier's weights by a plain MLP");
+  verb.add_option("--classifier", o->model.classifier,
+                  "transformer-nfn: how the classifier's weights are read: by linear layers and a normalising pool, by "
+                  "MAGEP's invariant layer, or flattened, without their symmetry")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(classifier_kinds), std::end(classifier_kinds))));
   verb.add_option("--epochs", o->fit.epochs, "at most")->check(at_least(1));
   CLI::Option* patience =
       verb.add_option("--patience", o->fit.patience,

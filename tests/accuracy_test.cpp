@@ -182,9 +182,6 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
                        UsageError);
   Fit wild(*model, {.learning_rate = 1e30}, some, some);
   CHECK_THROWS_AS(for (int i = 0; i < 10; ++i) wild.run_epoch(), NumericError);
-  CHECK_THROWS_WITH_AS(make_accuracy_model({.kind = "tree"}, space, DType::f32, Key(1, "x")),
-                       "[model] kind 'tree'; allowed: magep, transformer-nfn, statnn, balanced-statnn, mlp",
-                       UsageError);
 }
 
 /// Keeps the networks that it is shown.
@@ -209,6 +206,15 @@ struct Watcher final : AccuracyModel {
   }
   double step_flops(std::int64_t) const override { return 0; }
 };
+
+TEST_CASE("models: unknown kinds are refused") {
+  const Space space = mlp_space(widths, Kind::positive_monomial);
+  CHECK_THROWS_WITH_AS(make_accuracy_model({.kind = "tree"}, space, DType::f32, Key(1, "x")),
+                       "[model] kind 'tree'; allowed: magep, transformer-nfn, statnn, balanced-statnn, mlp",
+                       UsageError);
+  CHECK_THROWS_WITH_AS(make_accuracy_model({.classifier = "tree"}, space, DType::f32, Key(1, "x")),
+                       "[model] classifier 'tree'; allowed: linear, magep, flat", UsageError);
+}
 
 TEST_CASE("fit: permuted axes move together, anew at each step, and nothing else moves") {
   const Space space = Space::parse("a: fixed(5); b: fixed(4); h: permutation(3) X[a, h] Y[h, b, a] Z[b]");

@@ -132,9 +132,10 @@ const TransformerShape small{6, 5, 3, 4, 2, 2};
 Space vision() { return transformer_network_space(small, {7, 8, 4}); }
 Space text() { return transformer_network_space(small, {0, 8, 4}); }
 
-std::unique_ptr<AccuracyModel> transformer_model(const Space& space, std::int64_t layers, bool flat, DType dtype) {
+std::unique_ptr<AccuracyModel> transformer_model(const Space& space, std::int64_t layers, const std::string& classifier,
+                                                 DType dtype) {
   return make_accuracy_model(
-      {.kind = "transformer-nfn", .channels = 3, .equivariant_layers = layers, .hidden = 6, .flat_classifier = flat},
+      {.kind = "transformer-nfn", .channels = 3, .equivariant_layers = layers, .hidden = 6, .classifier = classifier},
       space, dtype, Key(9, "models_test"));
 }
 
@@ -143,11 +144,11 @@ std::unique_ptr<AccuracyModel> transformer_model(const Space& space, std::int64_
 TEST_CASE("models: Transformer-NFN is invariant under the group of the whole network") {
   for (const Space& space : {vision(), text()})
     for (const std::int64_t layers : {0, 1, 2})
-      for (const bool flat : {false, true}) {
+      for (const char* classifier : classifier_kinds) {
         CAPTURE(space.str());
         CAPTURE(layers);
-        CAPTURE(flat);
-        const auto model = transformer_model(space, layers, flat, DType::f64);
+        CAPTURE(classifier);
+        const auto model = transformer_model(space, layers, classifier, DType::f64);
         const Key key(10, "models_test");
         const auto x = networks(space, 3, DType::f64, key);
         const Model run = [&](std::span<const Var> in) {
@@ -158,7 +159,7 @@ TEST_CASE("models: Transformer-NFN is invariant under the group of the whole net
         // A plain MLP on the classifier knows the blocks' symmetry only.
         const Space blocks = space.with_kind(Kind::positive_monomial, Kind::fixed);
         CHECK(group_error(run, space, blocks, x, key) < 1e-9);
-        if (flat)
+        if (std::string_view(classifier) == "flat")
           CHECK(group_error(run, space, space, x, key) > 1e-6);
         else
           CHECK(group_error(run, space, space, x, key) < 1e-9);
@@ -171,28 +172,33 @@ TEST_CASE("models: Transformer-NFN is invariant under the group of the whole net
 }
 
 TEST_CASE("models: Transformer-NFN trains, takes no new memory, and has a proof") {
-  const auto model = transformer_model(vision(), 2, false, DType::f32);
-  const auto x = networks(model->space(), 5, DType::f32, Key(11, "models_test"));
-  const Tensor target = Tensor::zeros({5}, DType::f32);
-  fill_uniform(target, Key(12, "models_test"));
-  Optimiser adam(model->parameters(), UpdateRule::adam());
-  Arena arena;
-  Tape tape(arena);
-  std::size_t reserved = 0;
-  double first = 0, last = 0;
-  for (int step = 0; step < 60; ++step) {
-    const Var loss = mean_all(binary_cross_entropy_with_logits(model->forward(tape, model->prepare(x)), target));
-    last = loss.value().data<float>()[0];
-    if (step == 0) first = last;
-    tape.backward(loss);
-    adam.step(3e-3);
-    if (step == 0) reserved = arena.reserved();
-    CHECK(arena.reserved() == reserved);
-    tape.reset();
+  for (const char* classifier : classifier_kinds) {
+    CAPTURE(classifier);
+    const auto model = transformer_model(vision(), 2, classifier, DType::f32);
+    const auto x = networks(model->space(), 5, DType::f32, Key(11, "models_test"));
+    const std::vector<Tensor> prepared = model->prepare(x);
+    const Tensor target = Tensor::zeros({5}, DType::f32);
+    fill_uniform(target, Key(12, "models_test"));
+    Optimiser adam(model->parameters(), UpdateRule::adam());
+    Arena arena;
+    Tape tape(arena);
+    std::size_t reserved = 0;
+    double first = 0, last = 0;
+    for (int step = 0; step < 60; ++step) {
+      const Var loss = mean_all(binary_cross_entropy_with_logits(model->forward(tape, prepared), target));
+      last = loss.value().data<float>()[0];
+      if (step == 0) first = last;
+      tape.backward(loss);
+      adam.step(3e-3);
+      if (step == 0) reserved = arena.reserved();
+      CHECK(arena.reserved() == reserved);
+      tape.reset();
+    }
+    CHECK(last < first - 0.05);
+    CHECK(model->proof().find("WA[j,k] += phi3[p] VO[p,j]") != std::string::npos);
+    CHECK((model->proof().find("classifier I") != std::string::npos) == (std::string_view(classifier) == "magep"));
+    CHECK(model->step_flops(10) == doctest::Approx(2 * model->step_flops(5)).epsilon(1e-3));
   }
-  CHECK(last < first - 0.05);
-  CHECK(model->proof().find("WA[j,k] += phi3[p] VO[p,j]") != std::string::npos);
-  CHECK(model->step_flops(10) == doctest::Approx(2 * model->step_flops(5)).epsilon(1e-3));
   CHECK_THROWS_WITH_AS(make_accuracy_model({.kind = "transformer-nfn"}, transformer_space(small, false), DType::f32,
                                            Key(0, "models_test")),
                        ("[transformer_model] space '" + transformer_space(small, false).str() +

@@ -22,7 +22,7 @@ void save_model(const std::filesystem::path& path, const AccuracyModel& model, M
   const ModelConfig& c = model.config();
   const Json config = {
       {"space", model.space().str()}, {"channels", c.channels},   {"equivariant_layers", c.equivariant_layers},
-      {"hidden", c.hidden},           {"train_psi", c.train_psi}, {"flat_classifier", c.flat_classifier}};
+      {"hidden", c.hidden},           {"train_psi", c.train_psi}, {"classifier", c.classifier}};
   Checkpoint::save(path, c.kind, config.dump(), tensors_of(model.parameters()), std::move(metadata));
 }
 
@@ -38,7 +38,7 @@ LoadedModel load_model(const std::filesystem::path& path, DType dtype, Backend* 
     json.at("equivariant_layers").get_to(config.equivariant_layers);
     json.at("hidden").get_to(config.hidden);
     json.at("train_psi").get_to(config.train_psi);
-    config.flat_classifier = json.value("flat_classifier", false);  // older files know no such models
+    json.at("classifier").get_to(config.classifier);
   } catch (const Json::exception& error) {
     throw FormatError("[model] '{}': the config lacks something: {}; was it written by weft train?", path.string(),
                       error.what());

@@ -39,8 +39,12 @@ std::vector<FixedAxis> fixed_axes_of(const Space& space,
 
 std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype, Key key,
                                                    Backend* backend) {
-  if (std::find(std::begin(model_kinds), std::end(model_kinds), config.kind) == std::end(model_kinds))
-    throw UsageError("[model] kind '{}'; allowed: {}", config.kind, fmt::join(model_kinds, ", "));
+  auto require_one_of = [](const char* what, const std::string& given, std::span<const char* const> kinds) {
+    if (std::ranges::find(kinds, given) == kinds.end())
+      throw UsageError("[model] {} '{}'; allowed: {}", what, given, fmt::join(kinds, ", "));
+  };
+  require_one_of("kind", config.kind, model_kinds);
+  require_one_of("classifier", config.classifier, classifier_kinds);
   if (config.channels < 1 || config.equivariant_layers < 0 || config.hidden < 1)
     throw UsageError("[model] channels {}, equivariant layers {}, hidden {}; allowed: positive ones", config.channels,
                      config.equivariant_layers, config.hidden);

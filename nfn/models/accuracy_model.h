@@ -18,14 +18,18 @@ struct ModelConfig {
   std::string kind = "magep";  ///< one of model_kinds
   std::int64_t channels = 20;  ///< of a functional network's layers
   std::int64_t equivariant_layers = 2;
-  std::int64_t hidden = 500;     ///< of the head's, or the baseline's, two hidden layers
-  bool train_psi = false;        ///< magep: E's; I's are always trained
-  bool flat_classifier = false;  ///< transformer-nfn: reads the classifier's weights without its symmetry
+  std::int64_t hidden = 500;          ///< of the head's, or the baseline's, two hidden layers
+  bool train_psi = false;             ///< magep: E's; I's are always trained
+  std::string classifier = "linear";  ///< transformer-nfn: one of classifier_kinds
 };
 
 /// Sizes that are not given. 500 hidden ones, 1000 for statistics, and for transformer-nfn, whose head is small, 10 and
 /// 10 channels with one equivariant layer.
 ModelConfig default_config(const std::string& kind);
+
+/// How Transformer-NFN reads a transformer's classifier: by linear layers and the normalising pool, by MAGEP's
+/// invariant layer, or flattened, without its symmetry.
+inline constexpr const char* classifier_kinds[] = {"linear", "magep", "flat"};
 
 inline constexpr const char* model_kinds[] = {"magep", "transformer-nfn", "statnn", "balanced-statnn", "mlp"};
 
@@ -78,8 +82,8 @@ class AccuracyModel {
   Parameters parameters_;
 };
 
-/// Builds a model, on the CPU or a device, and draws its start values. Throws UsageError for an unknown kind (naming
-/// those there are) or a size below 1, TypeError when the space does not suit the kind.
+/// Builds a model, on the CPU or a device, and draws its start values. Throws UsageError for an unknown kind of model
+/// or classifier (naming those there are) or a size below 1, TypeError when the space does not suit the kind.
 std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype, Key key,
                                                    Backend* backend = nullptr);
 

@@ -88,14 +88,16 @@ TransformerModel::TransformerModel(const ModelConfig& config, const Space& space
 
   const std::int64_t widths[] = {network.shape.D, network.ends.hidden, network.ends.classes};
   classifier_.space = mlp_space(widths, Kind::positive_monomial);
-  classifier_.inputs = config.flat_classifier ? classifier_.space.parameters() : pooled_size(classifier_.space, c);
-  if (!config.flat_classifier) {
-    const std::string terms = derive_linear(classifier_.space, classifier_.space);
-    for (int i = 0; i < 2; ++i)
-      classifier_.linear.emplace_back(parameters_, "classifier.linear" + std::to_string(i + 1), classifier_.space,
-                                      classifier_.space, terms, i == 0 ? 1 : c, c);
+  const bool pools = config.classifier == "linear", flat = config.classifier == "flat";
+  const std::string terms = derive_linear(classifier_.space, classifier_.space);
+  for (int i = 0; i < (flat ? 0 : pools ? 2 : 1); ++i)
+    classifier_.linear.emplace_back(parameters_, "classifier.linear" + std::to_string(i + 1), classifier_.space,
+                                    classifier_.space, terms, i == 0 ? 1 : c, c);
+  if (pools)
     classifier_.pool.emplace(parameters_, "classifier.pool", classifier_.space, c);
-  }
+  else if (!flat)
+    classifier_.invariant.emplace(parameters_, "classifier.I", classifier_.space, c, c);
+  classifier_.inputs = flat ? classifier_.space.parameters() : pools ? pooled_size(classifier_.space, c) : c;
   classifier_.head.emplace(parameters_, "classifier.head", head_sizes(classifier_.inputs, h), true);
   const bool embeds = network.ends.patch > 0;
   if (embeds) embedding_.emplace(parameters_, "embedding", (network.ends.patch + 1) * network.shape.D, h);
@@ -141,12 +143,15 @@ Var TransformerModel::encode(Tape& tape, std::span<const Tensor> weights) const 
 }
 
 Var TransformerModel::classify(Tape& tape, std::span<const Tensor> weights) const {
-  if (config_.flat_classifier) return (*classifier_.head)(parameters_, flattened(tape, weights));
+  const Mlp& head = *classifier_.head;
+  if (classifier_.linear.empty()) return head(parameters_, flattened(tape, weights));
+  const LayerInput activated{.activation = UnaryOp::Relu};
   Chain chain(tape, classifier_.space, weights);
   classifier_.linear[0](parameters_, chain.x, chain.y);
-  classifier_.linear[1](parameters_, chain.y, chain.x, {.activation = UnaryOp::Relu});
+  if (classifier_.invariant) return head(parameters_, (*classifier_.invariant)(parameters_, chain.y, activated));
+  classifier_.linear[1](parameters_, chain.y, chain.x, activated);
   for (Var& x : chain.x) x = relu(x);
-  return (*classifier_.head)(parameters_, (*classifier_.pool)(parameters_, chain.x));
+  return head(parameters_, (*classifier_.pool)(parameters_, chain.x));
 }
 
 Var TransformerModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
@@ -170,6 +175,7 @@ double TransformerModel::step_flops(std::int64_t batch) const {
   double passes = 2;
   for (const LinearLayer& layer : classifier_.linear)
     all += passes * term_flops(layer.list(), batch, passes == 2 ? 1 : c, c), passes = 3;
+  if (classifier_.invariant) all += 3 * classifier_.invariant->flops(batch);
   all += 3 * static_cast<double>(batch) * (head_flops(c * blocks, h) + head_flops(classifier_.inputs, h));
   if (embedding_)
     for (int t = 0; t < first_block_; ++t) all += 4 * static_cast<double>(batch * space_.axes_shape(t).numel() * h);
@@ -188,6 +194,7 @@ std::string TransformerModel::proof() const {
   add("block I", blocks_[0].invariant->list());
   for (std::size_t i = 0; i < classifier_.linear.size(); ++i)
     add("classifier linear" + std::to_string(i + 1), classifier_.linear[i].list());
+  if (classifier_.invariant) add("classifier I", classifier_.invariant->list());
   return text;
 }
 

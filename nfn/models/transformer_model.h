@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "weft/nfn/linear/linear.h"
+#include "weft/nfn/magep/invariant.h"
 #include "weft/nfn/models/accuracy_model.h"
 #include "weft/nfn/models/input_scale.h"
 #include "weft/nfn/pooling.h"
@@ -19,8 +20,10 @@ namespace weft {
 ///   embedding   WE, bE flattened -> linear h; absent where the space has no WE
 ///   encoder     each block: [E -> c, ReLU on the MLP's tensors] x equivariant_layers, I c -> c, LayerNorm, with
 ///               parameters of its own; all blocks: LayerNorm -> Mlp h, h, h with LayerNorm
-///   classifier  [linear layer of spec 4.1 -> c, ReLU] x 2, NormalisingPool -> Mlp h, h, h with LayerNorm; or, if
-///               config.flat_classifier, that Mlp on the flattened weights, which knows no symmetry of the classifier
+///   classifier  [linear layer of spec 4.1 -> c, ReLU] x 2, NormalisingPool -> Mlp h, h, h with LayerNorm; by
+///               config.classifier also one such layer, ReLU, MAGEP's I c -> c instead ("magep"), whose products of
+///               biases and outgoing weights scales leave alone, while the pool must norm both; or the flattened
+///               weights ("flat"), which knows no symmetry of the classifier
 /// standardise() brings biases to a root mean square of 1 and all else to 1 / sqrt(D), so that a neuron's bias weighs
 /// as much as the weights that it reads with. Throws TypeError for another space.
 class TransformerModel final : public AccuracyModel {
@@ -44,6 +47,7 @@ class TransformerModel final : public AccuracyModel {
     Space space;
     std::vector<LinearLayer> linear;  ///< empty for flattened weights
     std::optional<NormalisingPool> pool;
+    std::optional<MagepInvariant> invariant;  ///< instead of a pool
     std::optional<Mlp> head;
     std::int64_t inputs = 0;  ///< of the head
   };

@@ -27,20 +27,23 @@ constexpr std::array<std::int64_t, 2> taps[] = {{3, 2}, {1, 1}, {1, 1}};
 struct Kinds {
   const char* kind;
   Space space;
+  const char* classifier = "linear";
 };
 std::vector<Kinds> kinds() {
   const Space dense = cnn_space(widths, taps, Kind::positive_monomial);
   return {{"magep", dense},
           {"magep", cnn_space(widths, taps, Kind::sign_monomial)},
           {"transformer-nfn", transformer_network_space({4, 5, 2, 3, 2, 2}, {3, 4, 3})},
+          {"transformer-nfn", transformer_network_space({4, 5, 2, 3, 2, 2}, {3, 4, 3}), "magep"},
           {"statnn", dense},
           {"balanced-statnn", dense},
           {"mlp", dense}};
 }
 
 std::unique_ptr<AccuracyModel> model_of(const Kinds& k, DType dtype, Backend* backend) {
-  return make_accuracy_model({.kind = k.kind, .channels = 3, .equivariant_layers = 1, .hidden = 6}, k.space, dtype,
-                             Key(5, "models"), backend);
+  return make_accuracy_model(
+      {.kind = k.kind, .channels = 3, .equivariant_layers = 1, .hidden = 6, .classifier = k.classifier}, k.space, dtype,
+      Key(5, "models"), backend);
 }
 
 /// Loss and gradients of a small INR classifier with dropout, on the same networks at each step.
