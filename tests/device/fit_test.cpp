@@ -56,15 +56,17 @@ const FitConfig config{.learning_rate = 3e-3, .batch = 8, .epochs = 3, .patience
 TEST_CASE("a training on the device: the CPU's losses, the same bits again, and from a checkpoint") {
   for (const char* kind : model_kinds) {
     CAPTURE(kind);
+    FitConfig of_kind = config;
+    of_kind.permute_fixed = default_fit(kind).permute_fixed;
     const auto here = model_of(kind, DType::f64, nullptr);
     const Data data(*here, DType::f64);
-    Fit on_cpu(*here, config, data.train, data.validation);
+    Fit on_cpu(*here, of_kind, data.train, data.validation);
     while (!on_cpu.done()) on_cpu.run_epoch();
 
     std::vector<std::pair<std::string, Tensor>> saved;
     auto train = [&](AccuracyModel& model, bool resumes) {
       const Data data(model, DType::f64);
-      Fit fit(model, config, data.train, data.validation);
+      Fit fit(model, of_kind, data.train, data.validation);
       if (resumes)
         fit.resume([&](const std::string& name) {
           for (const auto& [n, tensor] : saved)
