@@ -24,11 +24,10 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 /// Those to train on come first: the model is standardised by them.
 Examples examples(AccuracyModel& model, const Zoo& zoo, const std::vector<std::int64_t>& ids, bool to_train) {
   const std::vector<Tensor> weights = zoo.weights(ids);
-  if (to_train) model.standardise(weights);
   const Tensor target = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);
   for (std::size_t i = 0; i < ids.size(); ++i)
     target.data<float>()[i] = static_cast<float>(zoo.rows()[static_cast<std::size_t>(ids[i])].accuracy);
-  return {model.prepare(weights), target};
+  return {to_train ? model.standardise(weights) : model.prepare(weights), target};
 }
 
 /// Everything that decides the bits of a run: a state of other settings is not continued.

@@ -24,15 +24,16 @@ int main() {
 
     const auto model =
         make_accuracy_model({.kind = "magep", .channels = 8, .hidden = 64}, zoo.space(), DType::f32, Key(1, "model"));
-    model->standardise(zoo.weights(zoo.ids(0, Split::train)));
     auto examples = [&](Split part) {
       const auto ids = zoo.ids(0, part);
       Tensor accuracy = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);
       for (std::size_t i = 0; i < ids.size(); ++i)
         accuracy.data<float>()[i] = static_cast<float>(zoo.rows()[static_cast<std::size_t>(ids[i])].accuracy);
-      return Examples{model->prepare(zoo.weights(ids)), accuracy};
+      const auto weights = zoo.weights(ids);
+      return Examples{part == Split::train ? model->standardise(weights) : model->prepare(weights), accuracy};
     };
-    Fit fit(*model, {.epochs = 15, .patience = 15, .seed = 1}, examples(Split::train), examples(Split::val));
+    const Examples training = examples(Split::train);  // first: the model is standardised by them
+    Fit fit(*model, {.epochs = 15, .patience = 15, .seed = 1}, training, examples(Split::val));
     while (!fit.done()) fit.run_epoch();
     fit.take_best();
 

@@ -196,9 +196,7 @@ struct Watcher final : AccuracyModel {
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override {
     return {weights.begin(), weights.end()};
   }
-  std::vector<FixedAxis> fixed_axes() const override {
-    return fixed_axes_of(space_, [](const SpaceTensor&, const std::string& factor) { return factor; });
-  }
+  std::vector<FixedAxis> fixed_axes() const override { return fixed_axes_of(space_); }
   Var forward(Tape& tape, std::span<const Tensor> prepared) const override {
     auto& now = shown.emplace_back();
     for (const Tensor& t : prepared) now.push_back(t.clone());

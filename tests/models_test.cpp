@@ -224,8 +224,9 @@ TEST_CASE("models: Transformer-NFN brings biases to 1 and all else to 1 / sqrt(D
     return all;
   };
   CHECK(sizes(model->prepare(x)) == sizes(x));
-  model->standardise(x);
+  const std::vector<Tensor> standardised = model->standardise(x);
   const std::vector<double> after = sizes(model->prepare(x));
+  CHECK(sizes(standardised) == after);
   for (std::size_t t = 0; t < after.size(); ++t) {
     const SpaceTensor& tensor = space.tensors()[t];
     const double expected = t == bB ? 0 : tensor.axes.size() == 1 ? 1 : 1 / std::sqrt(static_cast<double>(small.D));
@@ -281,8 +282,9 @@ TEST_CASE("models: the baselines read transformers, heads pooled into their tens
         CHECK(row[0] == doctest::Approx(sum / static_cast<double>(values.size())));
         CHECK(row[6] == *std::ranges::max_element(values));
       }
-      model->standardise(x);
+      const auto standardised = model->standardise(x);
       prepared = model->prepare(x);
+      CHECK(std::ranges::equal(standardised[0].span<double>(), prepared[0].span<double>()));
       for (std::int64_t j = 0; j < prepared[0].dim(1); ++j) {
         double sum = 0, square = 0;
         for (std::int64_t i = 0; i < 6; ++i) sum += prepared[0][i].data<double>()[j];

@@ -104,11 +104,9 @@ void Fit::draw_epoch(std::int64_t epoch) {
   const auto number = static_cast<std::uint64_t>(epoch);
   fill_permutation(order_, Key(config_.seed, "order").at(number), arena_);
   for (std::size_t i = 0; i < permuted_.size(); ++i) {
-    const Tensor all = Tensor::zeros(permuted_[i].drawn.shape(), DType::i32);
     const Key key = Key(config_.seed, "fixed axes").at(i).at(number);
-    for (std::int64_t step = 0; step < all.dim(0); ++step)
-      fill_permutation(all[step], key.at(static_cast<std::uint64_t>(step)), arena_);
-    permuted_[i].drawn.copy_from(all);
+    for (std::int64_t step = 0; step < steps_per_epoch(); ++step)
+      fill_permutation(permuted_[i].drawn[step], key.at(static_cast<std::uint64_t>(step)), arena_);
   }
 }
 

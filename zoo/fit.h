@@ -83,6 +83,7 @@ class Fit {
  private:
   std::int64_t steps_per_epoch() const { return (train_.count() + config_.batch - 1) / config_.batch; }
   double learning_rate(std::int64_t step) const;
+  /// The order of the networks, and every step's permutations: a step draws nothing, for drawing allocates.
   void draw_epoch(std::int64_t epoch);
   /// The networks of the next step: what a device has to be told before it.
   void place(const Tensor& networks);

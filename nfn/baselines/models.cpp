@@ -35,8 +35,8 @@ Tensor BaselineModel::read(std::span<const Tensor> weights) const {
   return flat;
 }
 
-void BaselineModel::standardise(std::span<const Tensor> weights) {
-  const Tensor x = read(weights).to(DType::f64);
+std::vector<Tensor> BaselineModel::standardise(std::span<const Tensor> weights) {
+  const Tensor raw = read(weights), x = raw.to(DType::f64);
   const std::int64_t n = x.dim(0), m = x.dim(1);
   const Tensor mean = Tensor::zeros({m}, DType::f64), inverse = Tensor::zeros({m}, DType::f64);
   for (std::int64_t j = 0; j < m; ++j) {
@@ -52,20 +52,24 @@ void BaselineModel::standardise(std::span<const Tensor> weights) {
     const Tensor to = parameters_.value(parameter);
     to.copy_from(values.to(to.dtype()));
   }
+  return standardised(raw);
+}
+
+std::vector<Tensor> BaselineModel::standardised(const Tensor& raw) const {
+  with_float(raw.dtype(), "baseline", [&](auto tag) {
+    using T = decltype(tag);
+    const Tensor mean = parameters_.value(mean_).placed_on(nullptr).to(raw.dtype()),
+                 inverse = parameters_.value(inverse_deviation_).placed_on(nullptr).to(raw.dtype());
+    for (std::int64_t i = 0; i < raw.dim(0); ++i) {
+      const std::span<T> row = raw[i].span<T>();
+      for (std::size_t j = 0; j < row.size(); ++j) row[j] = (row[j] - mean.data<T>()[j]) * inverse.data<T>()[j];
+    }
+  });
+  return {raw};
 }
 
 std::vector<Tensor> BaselineModel::prepare(std::span<const Tensor> weights) const {
-  const Tensor x = read(weights);
-  with_float(x.dtype(), "baseline", [&](auto tag) {
-    using T = decltype(tag);
-    const Tensor mean = parameters_.value(mean_).placed_on(nullptr).to(x.dtype()),
-                 inverse = parameters_.value(inverse_deviation_).placed_on(nullptr).to(x.dtype());
-    for (std::int64_t i = 0; i < x.numel(); ++i) {
-      const std::int64_t j = i % mean.numel();
-      x.data<T>()[i] = (x.data<T>()[i] - mean.data<T>()[j]) * inverse.data<T>()[j];
-    }
-  });
-  return {x};
+  return standardised(read(weights));
 }
 
 Var BaselineModel::forward(Tape& tape, std::span<const Tensor> prepared) const {

@@ -12,15 +12,17 @@ class BaselineModel final : public AccuracyModel {
  public:
   BaselineModel(const ModelConfig& config, const Space& space);
 
-  void standardise(std::span<const Tensor> weights) override;
+  std::vector<Tensor> standardise(std::span<const Tensor> weights) override;
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
   Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
   double step_flops(std::int64_t batch) const override;
 
  private:
   std::int64_t inputs() const;
-  /// [n, inputs]
+  /// Raw inputs [n, inputs].
   Tensor read(std::span<const Tensor> weights) const;
+  /// In place.
+  std::vector<Tensor> standardised(const Tensor& raw) const;
 
   int mean_, inverse_deviation_;  ///< frozen parameters: they travel with the model
   Mlp mlp_;

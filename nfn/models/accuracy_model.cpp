@@ -16,6 +16,10 @@ ModelConfig default_config(const std::string& kind) {
   return {.kind = kind, .hidden = kind.ends_with("statnn") ? 1000 : 500};
 }
 
+std::vector<FixedAxis> fixed_axes_of(const Space& space) {
+  return fixed_axes_of(space, [](const SpaceTensor&, const std::string& factor) { return factor; });
+}
+
 std::vector<FixedAxis> fixed_axes_of(const Space& space,
                                      const std::function<std::string(const SpaceTensor&, const std::string&)>& name) {
   std::vector<std::string> names;

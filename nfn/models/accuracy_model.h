@@ -40,8 +40,9 @@ struct FixedAxis {
   std::vector<std::pair<int, int>> places;
 };
 
-/// Every axis over a fixed factor of more than one number; name(tensor, factor) says which are the same, asked in the
-/// order of the tensors and their axes.
+/// Every axis over a fixed factor of more than one number: one per factor, or per name(tensor, factor), which is asked
+/// in the order of the tensors and their axes.
+std::vector<FixedAxis> fixed_axes_of(const Space& space);
 std::vector<FixedAxis> fixed_axes_of(const Space& space,
                                      const std::function<std::string(const SpaceTensor&, const std::string&)>& name);
 
@@ -59,9 +60,9 @@ class AccuracyModel {
 
   /// Takes from the training networks what prepare() brings its inputs to a common size with, so it comes before any
   /// prepare(): mean and deviation of every input of a baseline, one factor per tensor for a functional network, whose
-  /// inputs are never centred, for that would break its scaling (spec 4.4). It is saved with the parameters.
-  /// weights: as prepare()'s
-  virtual void standardise(std::span<const Tensor> weights) { static_cast<void>(weights); }
+  /// inputs are never centred, for that would break its scaling (spec 4.4). It is saved with the parameters. Returns
+  /// these networks as prepare() does from then on.
+  virtual std::vector<Tensor> standardise(std::span<const Tensor> weights) { return prepare(weights); }
   /// What forward() reads of n networks; made once, before training, on the CPU.
   /// weights: one feature per tensor of the space, [n, taps, axes…]  ->  tensors [n, …]
   virtual std::vector<Tensor> prepare(std::span<const Tensor> weights) const = 0;

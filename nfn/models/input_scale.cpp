@@ -29,13 +29,13 @@ void InputScale::fit(const Parameters& parameters, std::span<const Tensor> weigh
 }
 
 std::vector<Tensor> InputScale::operator()(const Parameters& parameters, std::span<const Tensor> weights) const {
-  const Tensor scale = parameters.value(scale_).placed_on(nullptr);
+  const Tensor scale = parameters.value(scale_).placed_on(nullptr).to(DType::f64);
   std::vector<Tensor> scaled;
   for (std::size_t t = 0; t < weights.size(); ++t) {
     scaled.push_back(weights[t].clone());
     with_float(weights[t].dtype(), "input_scale", [&](auto tag) {
       using T = decltype(tag);
-      const T s = scale.to(weights[t].dtype()).data<T>()[t];
+      const T s = static_cast<T>(scale.data<double>()[t]);
       for (T& x : scaled[t].span<T>()) x *= s;
     });
   }

@@ -35,9 +35,7 @@ std::vector<Tensor> MagepModel::prepare(std::span<const Tensor> weights) const {
   return {weights.begin(), weights.end()};
 }
 
-std::vector<FixedAxis> MagepModel::fixed_axes() const {
-  return fixed_axes_of(space_, [](const SpaceTensor&, const std::string& factor) { return factor; });
-}
+std::vector<FixedAxis> MagepModel::fixed_axes() const { return fixed_axes_of(space_); }
 
 Var MagepModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
   const std::size_t n = prepared.size();

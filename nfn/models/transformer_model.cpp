@@ -89,26 +89,31 @@ TransformerModel::TransformerModel(const ModelConfig& config, const Space& space
   const std::int64_t widths[] = {network.shape.D, network.ends.hidden, network.ends.classes};
   classifier_.space = mlp_space(widths, Kind::positive_monomial);
   const bool pools = config.classifier == "linear", flat = config.classifier == "flat";
-  const std::string terms = derive_linear(classifier_.space, classifier_.space);
-  for (int i = 0; i < (flat ? 0 : pools ? 2 : 1); ++i)
-    classifier_.linear.emplace_back(parameters_, "classifier.linear" + std::to_string(i + 1), classifier_.space,
-                                    classifier_.space, terms, i == 0 ? 1 : c, c);
-  if (pools)
-    classifier_.pool.emplace(parameters_, "classifier.pool", classifier_.space, c);
-  else if (!flat)
-    classifier_.invariant.emplace(parameters_, "classifier.I", classifier_.space, c, c);
-  classifier_.inputs = flat ? classifier_.space.parameters() : pools ? pooled_size(classifier_.space, c) : c;
+  if (flat) {
+    classifier_.inputs = classifier_.space.parameters();
+  } else {
+    const std::string terms = derive_linear(classifier_.space, classifier_.space);
+    for (int i = 0; i < (pools ? 2 : 1); ++i)
+      classifier_.linear.emplace_back(parameters_, "classifier.linear" + std::to_string(i + 1), classifier_.space,
+                                      classifier_.space, terms, i == 0 ? 1 : c, c);
+    if (pools)
+      classifier_.pool.emplace(parameters_, "classifier.pool", classifier_.space, c);
+    else
+      classifier_.invariant.emplace(parameters_, "classifier.I", classifier_.space, c, c);
+    classifier_.inputs = pools ? pooled_size(classifier_.space, c) : c;
+  }
   classifier_.head.emplace(parameters_, "classifier.head", head_sizes(classifier_.inputs, h), true);
   const bool embeds = network.ends.patch > 0;
   if (embeds) embedding_.emplace(parameters_, "embedding", (network.ends.patch + 1) * network.shape.D, h);
   last_.emplace(parameters_, "last", (embeds ? 3 : 2) * h, 1);
 }
 
-void TransformerModel::standardise(std::span<const Tensor> weights) {
+std::vector<Tensor> TransformerModel::standardise(std::span<const Tensor> weights) {
+  const double other = 1 / std::sqrt(static_cast<double>(network_of(space_).shape.D));
   std::vector<double> sizes;
-  for (const SpaceTensor& tensor : space_.tensors())
-    sizes.push_back(tensor.axes.size() == 1 ? 1 : 1 / std::sqrt(static_cast<double>(network_of(space_).shape.D)));
+  for (const SpaceTensor& tensor : space_.tensors()) sizes.push_back(tensor.axes.size() == 1 ? 1 : other);
   scale_.fit(parameters_, weights, sizes);
+  return prepare(weights);
 }
 
 std::vector<Tensor> TransformerModel::prepare(std::span<const Tensor> weights) const {

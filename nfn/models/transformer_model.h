@@ -30,7 +30,7 @@ class TransformerModel final : public AccuracyModel {
  public:
   TransformerModel(const ModelConfig& config, const Space& space);
 
-  void standardise(std::span<const Tensor> weights) override;
+  std::vector<Tensor> standardise(std::span<const Tensor> weights) override;
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
   std::vector<FixedAxis> fixed_axes() const override;
   Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
