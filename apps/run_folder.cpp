@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "weft/io/atomic_file.h"
+#include "weft/io/folder.h"
 #include "weft/io/csv.h"
 
 namespace weft::apps {
@@ -37,11 +38,8 @@ void open_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw DiskError("[weft] '{}': cannot create it: {}", folder.string(), error.message());
-  std::vector<fs::path> left;
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (const std::string name = entry.path().filename(); name.starts_with(".weft-") && name.ends_with(".tmp"))
-      left.push_back(entry.path());
-  for (const fs::path& path : left) fs::remove(path);
+  for (const std::string& name : names_in(folder))
+    if (name.starts_with(".weft-") && name.ends_with(".tmp")) fs::remove(folder / name);
 }
 
 fs::path model_path(const std::string& given) {

@@ -1,17 +1,16 @@
 find_package(fmt REQUIRED)
-find_package(OpenMP REQUIRED)
+find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(Eigen3 REQUIRED NO_MODULE)
 
-# A CBLAS without threads of its own beside ours: built for OpenMP (it then sees our parallel regions), or serial for the thread
-# sanitizer. WEFT_CBLAS_DIR names the folder of libopenblas.so.
-set(WEFT_CBLAS_DIR "/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp" CACHE PATH "Folder of an OpenMP or serial libopenblas")
+# A CBLAS without threads of its own beside ours. WEFT_CBLAS_DIR names the folder of libopenblas.so.
+set(WEFT_CBLAS_DIR "/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-serial" CACHE PATH "Folder of a serial libopenblas")
 find_library(WEFT_CBLAS_LIBRARY NAMES openblas PATHS ${WEFT_CBLAS_DIR} NO_DEFAULT_PATH)
 find_path(WEFT_CBLAS_INCLUDE NAMES cblas.h HINTS /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
-  PATH_SUFFIXES openblas-openmp openblas-serial openblas)
+  PATH_SUFFIXES openblas-serial openblas)
 if(NOT WEFT_CBLAS_LIBRARY OR NOT WEFT_CBLAS_INCLUDE)
-  message(FATAL_ERROR "no CBLAS in ${WEFT_CBLAS_DIR}: install libopenblas-openmp-dev (tools/setup.sh does) or set WEFT_CBLAS_DIR")
+  message(FATAL_ERROR "no CBLAS in ${WEFT_CBLAS_DIR}: install libopenblas-serial-dev (tools/setup.sh does) or set WEFT_CBLAS_DIR")
 endif()
 add_library(weft_cblas INTERFACE)
 target_link_libraries(weft_cblas INTERFACE ${WEFT_CBLAS_LIBRARY})

@@ -6,6 +6,8 @@ target_compile_options(weft_flags INTERFACE
   # One setting everywhere: a product and a sum are fused where the source says fma and nowhere else, so that scalar tails,
   # every instruction set and CUDA round alike.
   $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>
+  # Loops marked as simd; of OpenMP nothing else is used.
+  $<$<COMPILE_LANGUAGE:CXX>:-fopenmp-simd>
   # errno and floating-point traps are never read; without this sqrt and rint do not vectorise.
   $<$<COMPILE_LANGUAGE:CXX>:-fno-math-errno -fno-trapping-math>
   # A simd loop over calls of libm (double) stays scalar; clang calls that a failure. And -Wconversion as g++ means it.
@@ -49,7 +51,7 @@ function(weft_kernels_of target)
       target_compile_definitions(${object} PRIVATE WEFT_ISA=${level})
       target_compile_options(${object} PRIVATE ${WEFT_ISA_FLAGS_${level}} $<$<CONFIG:Release>:-O3>)
       target_include_directories(${object} PRIVATE ${PROJECT_BINARY_DIR}/include)
-      target_link_libraries(${object} PRIVATE weft_flags OpenMP::OpenMP_CXX)
+      target_link_libraries(${object} PRIVATE weft_flags)
       target_sources(${target} PRIVATE $<TARGET_OBJECTS:${object}>)
       set_property(GLOBAL APPEND PROPERTY WEFT_KERNEL_OBJECTS ${object})
     endforeach()

@@ -4,7 +4,6 @@
 #include <type_traits>
 
 #include <cblas.h>
-#include <omp.h>
 
 #include "weft/core/error.h"
 #include "weft/core/gemm_kernels.h"
@@ -41,19 +40,6 @@ struct Cut {
   }
 };
 
-/// The CBLAS beside us must not start threads of its own: alone in a task it would, and its sums would then depend on
-/// them.
-class SerialBlas {
- public:
-  SerialBlas() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~SerialBlas() { omp_set_num_threads(before_); }
-  SerialBlas(const SerialBlas&) = delete;
-  SerialBlas& operator=(const SerialBlas&) = delete;
-
- private:
-  int before_;
-};
-
 /// Where the CBLAS is the faster one: large blocks, factors that lie row by row or column by column, and no vector
 /// kernel of ours. The AVX-512 kernel measured ahead of OpenBLAS at every size, the AVX2 one even with it block by
 /// block.
@@ -66,7 +52,6 @@ bool suits_blas(const GemmBlock<T>& g) {
 
 template <class T>
 void blas_block(GemmBlock<T> g) {
-  const SerialBlas serial;
   auto order = [](std::int64_t column_stride) { return column_stride == 1 ? CblasNoTrans : CblasTrans; };
   auto leading = [](std::int64_t row_stride, std::int64_t column_stride) {
     return static_cast<blasint>(column_stride == 1 ? row_stride : column_stride);

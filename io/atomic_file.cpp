@@ -35,25 +35,25 @@ int create(const std::filesystem::path& path) {
 }  // namespace
 
 struct AtomicFile::State {
-  std::filesystem::path path;
-  std::filesystem::path temporary;
+  std::filesystem::path path, temporary;
   Descriptor file;
 };
 
-AtomicFile::AtomicFile(std::filesystem::path path) {
-  std::filesystem::path temporary;
-  int fd = -1;
+AtomicFile::AtomicFile(std::filesystem::path path_) : state_(new State{std::move(path_), {}, Descriptor(-1)}) {
+  State& s = *state_;
+  const std::filesystem::path folder = folder_of(s.path);
   do {
-    temporary = temporary_name(folder_of(path));
-    fd = create(temporary);
-  } while (fd < 0 && errno == EEXIST);
+    s.temporary = temporary_name(folder);
+    s.file = Descriptor(create(s.temporary));
+  } while (!s.file && errno == EEXIST);
+  if (s.file) return;
   const int error = errno;
-  state_.reset(new State{std::move(path), std::move(temporary), Descriptor(fd)});
-  if (fd < 0) fail(state_->path, "cannot create a file in its folder", error);
+  s.temporary.clear();
+  fail(s.path, "cannot create a file in its folder", error);
 }
 
 AtomicFile::~AtomicFile() {
-  if (state_ && !state_->temporary.empty()) ::unlink(state_->temporary.c_str());
+  if (!state_->temporary.empty()) ::unlink(state_->temporary.c_str());
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {

@@ -33,8 +33,8 @@ settings=(-DCMAKE_BUILD_TYPE=Release -DWEFT_CUDA=ON -DWEFT_CUDA_ARCHS="${WEFT_CU
 if [ $# -gt 0 ]; then
   prefix=$(cd "$1" && pwd)/usr
   libraries=$prefix/lib/$(uname -m)-linux-gnu
-  settings+=(-DCMAKE_PREFIX_PATH="$prefix" -DWEFT_CBLAS_DIR="$libraries/openblas-openmp")
-  export LD_LIBRARY_PATH=$libraries:$libraries/openblas-openmp${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  settings+=(-DCMAKE_PREFIX_PATH="$prefix" -DWEFT_CBLAS_DIR="$libraries/openblas-serial")
+  export LD_LIBRARY_PATH=$libraries:$libraries/openblas-serial${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 fi
 generator=()
 command -v ninja >/dev/null && generator=(-G Ninja)

@@ -4,8 +4,6 @@
 set -uo pipefail
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
-# Threads that wait for work while others hold the cores make a test several times slower.
-export OMP_WAIT_POLICY=passive
 ctest --test-dir "$1" -j2 --no-tests=error --output-on-failure --output-junit "$report"
 status=$?
 count() { grep -cE "$1" "$report"; }

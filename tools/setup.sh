@@ -3,15 +3,15 @@
 #   tools/setup.sh             what every build needs
 #   tools/setup.sh tests       also what tests of the sources run (test.sh)
 #   tools/setup.sh collect DIR unpacks what a build needs, compilers apart, into DIR, for a machine without a network (tools/gpu_check.sh)
-#   tools/setup.sh sanitizers  also clang, its OpenMP runtime and the serial BLAS (tools/sanitize.sh, tools/fuzz.sh)
+#   tools/setup.sh sanitizers  also clang and its sanitizers (tools/sanitize.sh, tools/fuzz.sh)
 set -euo pipefail
 
-packages=(g++ cmake ninja-build libfmt-dev doctest-dev nlohmann-json3-dev libcli11-dev zlib1g-dev libopenblas-openmp-dev libeigen3-dev)
+packages=(g++ cmake ninja-build libfmt-dev doctest-dev nlohmann-json3-dev libcli11-dev zlib1g-dev libopenblas-serial-dev libeigen3-dev)
 if [ "${1:-}" = tests ]; then
   packages+=(python3 clang-format-14)
 fi
 if [ "${1:-}" = sanitizers ]; then
-  packages+=(clang-14 libomp-14-dev libclang-rt-14-dev llvm-14 libopenblas-serial-dev)
+  packages+=(clang-14 libclang-rt-14-dev llvm-14)
 fi
 
 if [ "${1:-}" = collect ]; then
@@ -21,8 +21,8 @@ if [ "${1:-}" = collect ]; then
   trap 'rm -rf "$download"' EXIT
   # The packages themselves, and the libraries that they link.
   cd "$download"
-  apt-get download -qq libfmt-dev libfmt9 doctest-dev nlohmann-json3-dev libcli11-dev zlib1g-dev zlib1g libopenblas-openmp-dev \
-    libopenblas0-openmp libgfortran5 libquadmath0 libeigen3-dev
+  apt-get download -qq libfmt-dev libfmt9 doctest-dev nlohmann-json3-dev libcli11-dev zlib1g-dev zlib1g libopenblas-serial-dev \
+    libopenblas0-serial libgfortran5 libquadmath0 libeigen3-dev
   cd - >/dev/null
   for package in "$download"/*.deb; do dpkg-deb -x "$package" "$folder"; done
   exit 0

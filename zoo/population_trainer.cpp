@@ -69,13 +69,10 @@ PopulationTrainer::~PopulationTrainer() = default;
 template <class Body>
 void PopulationTrainer::each_network(const Body& body) const {
   if (arenas_.size() < static_cast<std::size_t>(threads())) arenas_.resize(static_cast<std::size_t>(threads()));
-  std::atomic<std::int64_t> next = 0;
-  parallel_blocks(threads(), 1, [&](std::int64_t worker, std::int64_t) {
+  parallel_workers(networks(), 1, [&](std::int64_t n, std::int64_t, int worker) {
     Arena& arena = arenas_[static_cast<std::size_t>(worker)];
-    for (std::int64_t n = next++; n < networks(); n = next++) {
-      arena.reset();
-      body(n, arena, worker == 0);
-    }
+    arena.reset();
+    body(n, arena, worker == 0);
   });
 }
 

@@ -8,6 +8,7 @@
 
 #include "weft/io/atomic_file.h"
 #include "weft/io/descriptor.h"
+#include "weft/io/folder.h"
 #include "weft/io/gzip.h"
 #include "weft/zoo/store_format.h"
 
@@ -34,10 +35,10 @@ void check_only_zoo(const fs::path& folder) {
   if (!fs::exists(fs::symlink_status(folder))) return;
   if (!fs::is_directory(folder))
     throw UsageError("[zoo] {} is not a folder; choose another name", in_quotes(folder.native()));
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (!belongs_to_zoo(entry.path().filename()))
+  for (const std::string& name : names_in(folder))
+    if (!belongs_to_zoo(name))
       throw UsageError("[zoo] {} holds {}, which is no part of a zoo; choose another folder",
-                       in_quotes(folder.native()), in_quotes(entry.path().filename().native()));
+                       in_quotes(folder.native()), in_quotes(name));
 }
 
 void remove_file(const fs::path& path) {
@@ -48,10 +49,8 @@ void remove_file(const fs::path& path) {
 
 template <class Keep>
 void remove_files(const fs::path& folder, Keep&& keep) {
-  std::vector<fs::path> found;
-  for (const auto& entry : fs::directory_iterator(folder)) found.push_back(entry.path());
-  for (const fs::path& path : found)
-    if (!keep(path.filename().native())) remove_file(path);
+  for (const std::string& name : names_in(folder))
+    if (!keep(name)) remove_file(folder / name);
 }
 
 void write_file(const fs::path& path, const std::string& text) {
@@ -65,7 +64,7 @@ std::string read_text(const fs::path& path) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-bool has_files(const fs::path& folder) { return fs::exists(folder) && !fs::is_empty(folder); }
+bool has_files(const fs::path& folder) { return fs::exists(folder) && !names_in(folder).empty(); }
 
 /// Where a name ends in a slash or a dot or is a link, the folder that it means: names beside it are made from that.
 fs::path meant(fs::path folder) {

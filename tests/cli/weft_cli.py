@@ -88,5 +88,4 @@ class SafeTensors:
 
 
 def main():
-    os.environ["OMP_WAIT_POLICY"] = "passive"
     unittest.main(verbosity=1)

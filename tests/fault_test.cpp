@@ -1,0 +1,189 @@
+// Every allocation fails once, and every callback throws: the process lives, files that were complete are complete, and
+// what is tried again succeeds. An executable of its own, since it replaces operator new, on which weft's own memory
+// stands too.
+
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <new>
+#include <optional>
+#include <stdexcept>
+
+#include <doctest/doctest.h>
+
+#include "weft/core/parallel.h"
+#include "weft/core/random.h"
+#include "weft/tests/files.h"
+#include "weft/zoo/equivalence/network.h"
+#include "weft/zoo/fit.h"
+#include "weft/zoo/glyphs.h"
+#include "weft/zoo/make_zoo.h"
+#include "weft/zoo/model_file.h"
+
+namespace {
+
+/// Allocations until one fails; below 1 none does.
+std::atomic<std::int64_t> until_failure{0};
+std::atomic<std::int64_t> allocations{0};
+
+void* memory(std::size_t bytes, std::size_t alignment) {
+  ++allocations;
+  if (until_failure > 0 && --until_failure == 0) throw std::bad_alloc();
+  const std::size_t whole = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  if (void* p = std::aligned_alloc(alignment, whole)) return p;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+// The other forms (arrays, nothrow) call these. Inlined, g++ would take free() for the wrong partner of operator new.
+void* operator new(std::size_t bytes) { return memory(bytes, alignof(std::max_align_t)); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return memory(bytes, static_cast<std::size_t>(alignment));
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+using namespace weft;
+
+namespace {
+
+const Space& mlp() {
+  static const Space space = mlp_space(std::vector<std::int64_t>{2, 4, 3, 2}, Kind::positive_monomial);
+  return space;
+}
+
+std::vector<Tensor> networks(std::int64_t n, Key key) {
+  std::vector<Tensor> all;
+  for (int t = 0; t < static_cast<int>(mlp().tensors().size()); ++t) {
+    all.push_back(Tensor::zeros(mlp().feature_shape(t, n, 1), DType::f32));
+    fill_normal(all.back(), key.at(static_cast<std::uint64_t>(t)));
+  }
+  return all;
+}
+
+/// What is tried, over and over: its work, and what must hold whether it ended well or not.
+struct Scenario {
+  const char* name;
+  std::function<void()> work;
+  std::function<void()> holds;
+};
+
+/// Trains a model on eight networks for two epochs and saves it over the one that was there.
+void train(const std::filesystem::path& model_file, const std::function<void(std::int64_t, std::int64_t)>& on_step = {}) {
+  ModelConfig config = default_config("magep");
+  config.channels = 2;
+  config.hidden = 3;
+  const auto model = make_accuracy_model(config, mlp(), DType::f32, Key(1, "model"));
+  const std::vector<Tensor> weights = networks(8, Key(2, "weights"));
+  model->standardise(weights);
+  const Tensor target = Tensor::zeros({8}, DType::f32);
+  for (std::int64_t n = 0; n < 8; ++n) target.data<float>()[n] = static_cast<float>(n) / 8;
+  FitConfig fit_config;
+  fit_config.batch = 3;
+  fit_config.epochs = 2;
+  Fit fit(*model, fit_config, {model->prepare(weights), target}, {model->prepare(weights), target});
+  while (!fit.done()) fit.run_epoch(on_step);
+  fit.take_best();
+  save_model(model_file, *model);
+}
+
+void make(const std::filesystem::path& folder, const ZooProgress& progress = {}) {
+  CnnZooPlan plan;
+  plan.networks = 3;
+  plan.training.epochs = 2;
+  plan.training.batch = 4;
+  make_cnn_zoo(folder, draw_glyphs(8, Key(1, "train")), draw_glyphs(4, Key(1, "test")), plan,
+               ZooWriter::Existing::replace, progress);
+}
+
+/// Whether the work throws what is expected of it, and nothing else.
+enum class End { well, out_of_memory };
+End try_it(const Scenario& scenario, std::int64_t failure) {
+  until_failure = failure;
+  End end = End::well;
+  try {
+    scenario.work();
+  } catch (const std::bad_alloc&) {
+    end = End::out_of_memory;
+  } catch (const std::exception& error) {
+    // The standard library's streams and folders turn a failed allocation into an error of their own.
+    until_failure = 0;
+    MESSAGE(scenario.name, ", allocation ", failure, ": ", error.what());
+    end = End::out_of_memory;
+  }
+  until_failure = 0;
+  return end;
+}
+
+}  // namespace
+
+TEST_CASE("an allocation fails, whichever it is") {
+  const TemporaryFolder folder;
+  const auto model = folder / "model.safetensors", zoo = folder / "zoo";
+  const int before = threads();
+  set_threads(2);
+  train(model);
+  make(zoo);
+  const auto model_holds = [&] { CHECK(load_model(model).model->space() == mlp()); };
+  const auto zoo_holds = [&] { CHECK(Zoo::open(zoo).rows().size() == 6); };
+  const std::vector<Tensor> a = networks(1, Key(3, "a")), b = networks(1, Key(3, "b"));
+  const Scenario scenarios[] = {
+      {"training", [&] { train(model); }, model_holds},
+      {"zoo making", [&] { make(zoo); }, zoo_holds},
+      {"loading", [&] { model_holds(), zoo_holds(); }, [] {}},
+      {"same", [&] { CHECK(compare_networks(mlp(), a, b).decision == Decision::different); }, [] {}},
+  };
+  for (const Scenario& scenario : scenarios) {
+    CAPTURE(scenario.name);
+    allocations = 0;
+    REQUIRE(try_it(scenario, 0) == End::well);
+    const std::int64_t all = allocations;
+    std::int64_t failed = 0;
+    for (std::int64_t n = 1; n <= 400; ++n) {
+      const Key key = Key(4, "failures").at(static_cast<std::uint64_t>(n));
+      const auto which = n <= 200 ? n : 1 + static_cast<std::int64_t>(uniform_index(key, 0, static_cast<std::uint32_t>(all)));
+      failed += try_it(scenario, which) == End::out_of_memory;
+      if (n % 20 == 0) scenario.holds();
+    }
+    // Some are made good: a larger chunk of an arena, say, is only asked for first.
+    CHECK(failed > 200);
+    CHECK(try_it(scenario, 0) == End::well);
+    scenario.holds();
+  }
+  set_threads(before);
+}
+
+TEST_CASE("a callback throws, whichever call it is") {
+  const TemporaryFolder folder;
+  const auto model = folder / "model.safetensors", zoo = folder / "zoo";
+  const int before = threads();
+  set_threads(2);
+  train(model);
+  make(zoo);
+  struct Thrown : std::runtime_error {
+    using std::runtime_error::runtime_error;
+  };
+  // Throws at its n-th call, whichever of its calls it is.
+  const auto throwing = [](int n) {
+    return [left = std::make_shared<int>(n)](auto...) {
+      if (--*left == 0) throw Thrown("callback");
+    };
+  };
+  const std::pair<const char*, std::function<void(int)>> callbacks[] = {
+      {"Fit's on_step", [&](int n) { train(model, throwing(n)); }},
+      {"ZooProgress::training", [&](int n) { make(zoo, {.training = throwing(n), .safe_point = {}}); }},
+      {"ZooProgress::safe_point", [&](int n) { make(zoo, {.training = {}, .safe_point = throwing(n)}); }},
+  };
+  for (const auto& [name, run] : callbacks) {
+    CAPTURE(name);
+    CHECK_THROWS_AS(run(1), Thrown);
+    CHECK_THROWS_AS(run(2), Thrown);
+    run(1000);  // it is not called as often, and nothing is left over
+    CHECK(Zoo::open(zoo).rows().size() == 6);
+    CHECK(load_model(model).model->space() == mlp());
+  }
+  set_threads(before);
+}
