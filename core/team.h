@@ -128,7 +128,9 @@ struct SerialTeam {
   static Lanes<T> of_whole_runs(const F& f) {
     Lanes<T> part[chains] = {};
     for (std::int64_t i = 0; i < run; i += lanes)
+#if !defined(__CUDACC__)
 #pragma GCC unroll 4
+#endif
       for (int c = 0; c < chains; ++c)
 #pragma omp simd
         for (int k = 0; k < lanes; ++k) part[c].x[k] += f(c * run + i + k);
