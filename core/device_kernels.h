@@ -26,10 +26,11 @@ struct MoveKernels {
   void (*copy_strided[4])(void* y, const void* x, const CopyShape& shape);
 };
 
-/// float32, float64: y = low + scale u, u uniform or normal, of a counted key where `counter` is not null.
+/// float32, float64: what fill_uniform() draws from a = low to b = high, and fill_normal() with mean a and deviation b,
+/// of a counted key where `counter` is not null.
 struct RandomKernels {
   using Fill = void (*)(void* y, std::int64_t n, std::uint64_t seed, std::uint64_t purpose,
-                        const std::uint64_t* counter, double low, double scale);
+                        const std::uint64_t* counter, double a, double b);
   Fill uniform[2], normal[2];
 };
 

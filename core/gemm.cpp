@@ -5,6 +5,7 @@
 
 #include <cblas.h>
 
+#include "weft/core/array_tree.h"
 #include "weft/core/error.h"
 #include "weft/core/gemm_kernels.h"
 #include "weft/core/isa.h"
@@ -78,6 +79,12 @@ void blas_block(GemmBlock<T> g) {
   }
 }
 
+/// Beyond so many terms the kernels' sums, panel after panel, would err too much.
+struct LongSums {
+  static constexpr std::int64_t terms = 4096, rows = 48, columns = 64;
+  static constexpr int levels = 32;
+};
+
 template <class T>
 void check(const GemmShape& s, T beta) {
   if (s.batch < 0 || s.m < 0 || s.n < 0 || s.k < 0)
@@ -119,12 +126,55 @@ struct Product {
                          bias && !epilogue.bias_per_row ? bias + n0 : nullptr,
                          bias && epilogue.bias_per_row ? bias + m0 : nullptr,
                          epilogue.activation};
+    if (s.k > LongSums::terms)
+      for (GemmBlock<T> one = g; one.items > 0; one.next_item()) long_block(one);
+    else
+      run(g);
+  }
+
+  void run(const GemmBlock<T>& g) const {
     if (suits_blas(g))
       blas_block(g);
     else if constexpr (std::is_same_v<T, float>)
       kernels.block_float(g);
     else
       kernels.block_double(g);
+  }
+
+  /// A long summed index in stretches that add pairwise, tile by tile of C.
+  void long_block(const GemmBlock<T>& whole) const {
+    alignas(64) T memory[LongSums::levels * LongSums::rows * LongSums::columns];
+    for (std::int64_t m0 = 0; m0 < whole.m; m0 += LongSums::rows)
+      for (std::int64_t n0 = 0; n0 < whole.n; n0 += LongSums::columns) {
+        GemmBlock<T> g = whole;
+        g.items = 1;
+        g.m = std::min(LongSums::rows, whole.m - m0);
+        g.n = std::min(LongSums::columns, whole.n - n0);
+        const T *a0 = whole.a + m0 * whole.a_row_stride, *b0 = whole.b + n0 * whole.b_column_stride;
+        g.c_row_stride = g.n;
+        g.accumulate = false;
+        g.bias_of_columns = g.bias_of_rows = nullptr;
+        g.activation = nullptr;
+        ArrayTree<T>{memory, g.m * g.n, g.m * g.n}.sum((whole.k + LongSums::terms - 1) / LongSums::terms,
+                                                       [&](std::int64_t stretch, T* to) {
+                                                         const std::int64_t k0 = stretch * LongSums::terms;
+                                                         g.k = std::min(LongSums::terms, whole.k - k0);
+                                                         g.a = a0 + k0 * whole.a_column_stride;
+                                                         g.b = b0 + k0 * whole.b_row_stride;
+                                                         g.c = to;
+                                                         run(g);
+                                                       });
+        for (std::int64_t i = 0; i < g.m; ++i) {
+          T* row = whole.c + (m0 + i) * whole.c_row_stride + n0;
+          for (std::int64_t j = 0; j < g.n; ++j) {
+            T sum = memory[i * g.n + j];
+            if (whole.bias_of_columns) sum += whole.bias_of_columns[n0 + j];
+            if (whole.bias_of_rows) sum += whole.bias_of_rows[m0 + i];
+            row[j] = whole.accumulate ? row[j] + sum : sum;
+          }
+          if (whole.activation) whole.activation(row, g.n);
+        }
+      }
   }
 };
 

@@ -29,12 +29,14 @@ WEFT_HD PhiloxBlock philox(PhiloxBlock counter, PhiloxKey key) {
   return counter;
 }
 
-/// (0, 1): never 0 or 1, so that its logarithm is finite. 24 bits.
-WEFT_HD float uniform_float(std::uint32_t word) { return (static_cast<float>(word >> 8) + 0.5f) * 0x1p-24f; }
-/// (0, 1), 53 bits of two words.
+/// The odd multiples of 2^-24 in (0, 1), all equally likely, by the word's upper 23 bits: never 0 or 1, so that its
+/// logarithm is finite. A 24th bit would leave no room for the half in a float's 24.
+WEFT_HD float uniform_float(std::uint32_t word) { return (static_cast<float>(word >> 9) + 0.5f) * 0x1p-23f; }
+/// The odd multiples of 2^-53 in (0, 1), all equally likely, by 52 bits: the lower 31 of `high` and the upper 21 of
+/// `low`.
 WEFT_HD double uniform_double(std::uint32_t high, std::uint32_t low) {
-  const std::uint64_t bits = (std::uint64_t{high} << 21) ^ (low >> 11);
-  return (static_cast<double>(bits & ((std::uint64_t{1} << 52) - 1)) + 0.5) * 0x1p-52;
+  const std::uint64_t bits = (std::uint64_t{high & 0x7FFFFFFFu} << 21) | (low >> 11);
+  return (static_cast<double>(bits) + 0.5) * 0x1p-52;
 }
 
 }  // namespace weft::inline WEFT_ISA

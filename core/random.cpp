@@ -1,6 +1,8 @@
 #include "weft/core/random.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "weft/core/backend.h"
@@ -25,19 +27,25 @@ const RandomKernels& kernels(Backend& backend, Key key, const char* who) {
   return backend.table<RandomKernels>(who);
 }
 
-template <class Draw>
-void fill(const Tensor& t, const char* who, const Draw& draw) {
+template <template <class> class Distribution>
+void fill(const Tensor& t, const char* who, Key key, double a, double b) {
   with_float(t.dtype(), who, [&](auto tag) {
     using T = decltype(tag);
+    const Distribution<T> distribution(a, b);
     T* data = t.data<T>();
     parallel_blocks(t.numel(), 4096, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; i += 4) {
         T four[4];
-        draw(static_cast<std::uint64_t>(i / 4), four);
+        distribution.draw(stream(key), static_cast<std::uint64_t>(i / 4), four);
         for (std::int64_t j = i; j < std::min(i + 4, end); ++j) data[j] = four[j - i];
       }
     });
   });
+}
+
+void check_range(const char* who, double low, double high) {
+  if (!(low <= high) || !std::isfinite(high - low))
+    throw UsageError("[{}] numbers from {} to {}; allowed: finite ends, the lower one first", who, low, high);
 }
 
 }  // namespace
@@ -59,31 +67,27 @@ Key Key::counted(const std::uint64_t* where) const {
 }
 
 void fill_uniform(const Tensor& t, Key key, double low, double high) {
+  constexpr const char* who = "fill_uniform";
+  check_range(who, low, high);
   if (Backend* b = t.backend())
-    return kernels(*b, key, "fill_uniform")
-        .uniform[float_column(t.dtype(), "fill_uniform")](t.raw(), t.numel(), key.seed, key.purpose, key.counter, low,
-                                                          high - low);
-  fill(t, "fill_uniform", [&]<class T>(std::uint64_t counter, T out[4]) {
-    uniforms(stream(key), counter, out);
-    for (int i = 0; i < 4; ++i) out[i] = static_cast<T>(low) + static_cast<T>(high - low) * out[i];
-  });
+    return kernels(*b, key, who)
+        .uniform[float_column(t.dtype(), who)](t.raw(), t.numel(), key.seed, key.purpose, key.counter, low, high);
+  fill<Uniform>(t, who, key, low, high);
 }
 
 void fill_normal(const Tensor& t, Key key, double mean, double deviation) {
+  constexpr const char* who = "fill_normal";
   if (Backend* b = t.backend())
-    return kernels(*b, key, "fill_normal")
-        .normal[float_column(t.dtype(), "fill_normal")](t.raw(), t.numel(), key.seed, key.purpose, key.counter, mean,
-                                                        deviation);
-  fill(t, "fill_normal", [&]<class T>(std::uint64_t counter, T out[4]) {
-    normals(stream(key), counter, out);
-    for (int i = 0; i < 4; ++i) out[i] = static_cast<T>(mean) + static_cast<T>(deviation) * out[i];
-  });
+    return kernels(*b, key, who)
+        .normal[float_column(t.dtype(), who)](t.raw(), t.numel(), key.seed, key.purpose, key.counter, mean, deviation);
+  fill<Normal>(t, who, key, mean, deviation);
 }
 
 double uniform(Key key, std::uint64_t i, double low, double high) {
+  check_range("uniform", low, high);
   double four[4];
-  uniforms(stream(key), i / 4, four);
-  return low + (high - low) * four[i % 4];
+  Uniform<double>(low, high).draw(stream(key), i / 4, four);
+  return four[i % 4];
 }
 
 double normal(Key key, std::uint64_t i) {
@@ -93,10 +97,13 @@ double normal(Key key, std::uint64_t i) {
 }
 
 std::int64_t uniform_index(Key key, std::uint64_t i, std::int64_t n) {
+  if (n < 1 || n > std::int64_t{1} << 52) throw UsageError("[uniform_index] one of {} numbers; allowed: 1 to 2^52", n);
   return std::min(n - 1, static_cast<std::int64_t>(uniform(key, i) * static_cast<double>(n)));
 }
 
 std::vector<std::int32_t> permutation(std::int64_t n, Key key) {
+  if (n < 0 || n > std::numeric_limits<std::int32_t>::max())
+    throw UsageError("[permutation] of {} numbers; allowed: 0 to 2^31 - 1", n);
   std::vector<std::uint64_t> words(static_cast<std::size_t>(n));
   for (std::size_t i = 0; i < words.size(); ++i) words[i] = permutation_word(stream(key), i);
   std::vector<std::int32_t> order(words.size());

@@ -24,17 +24,21 @@ struct Key {
   Key counted(const std::uint64_t* counter) const;
 };
 
-/// Fills a float32 or float64 tensor.
+/// Fills a float32 or float64 tensor with numbers of [low, high); of (0, 1) for these ends: low + (high - low) u,
+/// u one of 2^23 equally spaced numbers of (0, 1), of 2^52 in float64 (core/philox.h). Throws UsageError unless
+/// low <= high, both finite.
 void fill_uniform(const Tensor& t, Key key, double low = 0, double high = 1);
+/// The same with mean + deviation z, z normal.
 void fill_normal(const Tensor& t, Key key, double mean = 0, double deviation = 1);
 
-/// Number i of the stream.
+/// Number i of the stream, as the functions above draw it for float64.
 double uniform(Key key, std::uint64_t i = 0, double low = 0, double high = 1);
 double normal(Key key, std::uint64_t i = 0);
-/// An integer in [0, n).
+/// An integer in [0, n). Throws UsageError unless 1 <= n <= 2^52.
 std::int64_t uniform_index(Key key, std::uint64_t i, std::int64_t n);
 
 /// A uniform permutation of 0..n-1: the order of n 64-bit words of the stream, ties by index. The same on every device.
+/// Throws UsageError unless 0 <= n < 2^31.
 std::vector<std::int32_t> permutation(std::int64_t n, Key key);
 /// The same as the numbers of an int32 tensor [n], drawn where it lies; a device's memory for it comes from `scratch`.
 void fill_permutation(const Tensor& order, Key key, Arena& scratch);

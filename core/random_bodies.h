@@ -1,6 +1,7 @@
 #pragma once
 // The numbers of a stream, for CPU and CUDA alike: what depends on (seed, purpose, counter) alone. See core/random.h.
 
+#include <cmath>
 #include <cstdint>
 
 #include <math.h>
@@ -56,6 +57,37 @@ WEFT_HD void normals(RandomStream stream, std::uint64_t counter, T out[4]) {
     out[i + 1] = static_cast<T>(radius * ::sin(angle));
   }
 }
+
+/// What fill_uniform() draws: [low, high), four numbers a counter. Where low + (high - low) u rounds to `high`, the
+/// number before it is taken.
+template <class T>
+struct Uniform {
+  T low, width, last;
+
+  Uniform(double from, double to) : low(static_cast<T>(from)), width(static_cast<T>(to) - low), last(before(to)) {}
+  WEFT_HD void draw(RandomStream stream, std::uint64_t counter, T out[4]) const {
+    uniforms(stream, counter, out);
+    for (int i = 0; i < 4; ++i) {
+      const T x = low + width * out[i];
+      out[i] = x < last ? x : last;
+    }
+  }
+
+ private:
+  T before(double high) const { return std::nextafter(static_cast<T>(high), low); }
+};
+
+/// What fill_normal() draws.
+template <class T>
+struct Normal {
+  T mean, deviation;
+
+  Normal(double mean_, double deviation_) : mean(static_cast<T>(mean_)), deviation(static_cast<T>(deviation_)) {}
+  WEFT_HD void draw(RandomStream stream, std::uint64_t counter, T out[4]) const {
+    normals(stream, counter, out);
+    for (int i = 0; i < 4; ++i) out[i] = mean + deviation * out[i];
+  }
+};
 
 /// Word i of those whose order is a permutation.
 WEFT_HD std::uint64_t permutation_word(RandomStream stream, std::uint64_t i) {

@@ -229,27 +229,23 @@ struct GemmFinish {
   }
 };
 
-/// y_i = low + scale u_i, u uniform or normal. One round makes the four numbers of a counter.
-template <bool normal, class T>
+/// y_i is number i of a distribution (core/random_bodies.h). One round makes the four numbers of a counter.
+template <class Distribution, class T>
 struct Random {
   static constexpr int width = 1;
   T* y;
   std::int64_t n;
   RandomStream of_key;
   const std::uint64_t* counter;
-  T low, scale;
+  Distribution distribution;
 
   Split plan() const { return singles((n + 3) / 4); }
   template <int N>
   WEFT_HD void at(std::int64_t group) const {
     T four[4];
-    const RandomStream stream = of_key.counted(counter);
-    if constexpr (normal)
-      normals(stream, static_cast<std::uint64_t>(group), four);
-    else
-      uniforms(stream, static_cast<std::uint64_t>(group), four);
+    distribution.draw(of_key.counted(counter), static_cast<std::uint64_t>(group), four);
     for (int k = 0; k < 4; ++k)
-      if (4 * group + k < n) y[4 * group + k] = low + scale * four[k];
+      if (4 * group + k < n) y[4 * group + k] = four[k];
   }
 };
 

@@ -65,13 +65,12 @@ struct Emulated {
     for (int l = 0; l < lanes; ++l)
       for (std::int64_t i = backwards ? lanes - 1 - l : l; i < n; i += lanes) f(i);
   }
-  template <class T, class F, class Fold>
-  T fold(std::int64_t n, T start, const F& f, const Fold& fold) const {
+  template <class T, class Part, class Fold>
+  T fold(const Part& part, const Fold& fold) const {
     OfLanes<T> of_warp;
     for (int w = 0; w < Warps; ++w) {
       OfLanes<T> parts;
-      for (int l = 0; l < warp_size; ++l)
-        parts.x[static_cast<std::size_t>(l)] = lane_part<lanes>(w * warp_size + l, n, start, f, fold);
+      for (int l = 0; l < warp_size; ++l) parts.x[static_cast<std::size_t>(l)] = part(w * warp_size + l);
       const OfLanes<T> all = agreed(butterfly<warp_size>(parts, LockstepShuffle{}, InEveryLane<Fold>{fold}));
       for (std::size_t l = static_cast<std::size_t>(w); l < warp_size; l += Warps) of_warp.x[l] = all.x[0];
     }

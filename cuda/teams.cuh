@@ -14,6 +14,8 @@ struct Shuffle {
 };
 
 struct Warp {
+  static constexpr int lanes = warp_size;
+
   __device__ static int lane() { return static_cast<int>(threadIdx.x % warp_size); }
 
   template <class F>
@@ -21,9 +23,9 @@ struct Warp {
     for (std::int64_t i = lane(); i < n; i += warp_size) f(i);
     __syncwarp();
   }
-  template <class T, class F, class Fold>
-  __device__ T fold(std::int64_t n, T start, const F& f, const Fold& fold) const {
-    return butterfly<warp_size>(lane_part<warp_size>(lane(), n, start, f, fold), Shuffle{}, fold);
+  template <class T, class Part, class Fold>
+  __device__ T fold(const Part& part, const Fold& fold) const {
+    return butterfly<warp_size>(part(lane()), Shuffle{}, fold);
   }
 };
 
@@ -37,11 +39,10 @@ struct Block {
     for (std::int64_t i = threadIdx.x; i < n; i += lanes) f(i);
     __syncthreads();
   }
-  template <class T, class F, class Fold>
-  __device__ T fold(std::int64_t n, T start, const F& f, const Fold& fold) const {
+  template <class T, class Part, class Fold>
+  __device__ T fold(const Part& part, const Fold& fold) const {
     __shared__ T of_warp[Warps];
-    const T mine =
-        butterfly<warp_size>(lane_part<lanes>(static_cast<int>(threadIdx.x), n, start, f, fold), Shuffle{}, fold);
+    const T mine = butterfly<warp_size>(part(static_cast<int>(threadIdx.x)), Shuffle{}, fold);
     if (threadIdx.x % warp_size == 0) of_warp[threadIdx.x / warp_size] = mine;
     __syncthreads();
     const T all = butterfly<Warps>(of_warp[threadIdx.x % Warps], Shuffle{}, fold);

@@ -5,6 +5,7 @@
 #include "weft/core/gemm_vector.h"
 #include "weft/core/hd.h"
 #include "weft/core/math.h"
+#include "weft/core/team.h"
 
 namespace weft::inline WEFT_ISA {
 
@@ -90,10 +91,10 @@ inline void row_sums(const T* x, std::int64_t rows, std::int64_t columns, T* y, 
   const std::int64_t whole = columns / lanes<T> * lanes<T>;
   const Head<T> rest(columns - whole), written(rows < lanes<T> ? rows : lanes<T>);
   auto row = [&](std::int64_t r) {
-    Vector<T> sum{};
-    if (r >= rows) return sum;
+    if (r >= rows) return Vector<T>{};
     const T* from = x + r * columns;
-    for (std::int64_t j = 0; j < whole; j += lanes<T>) sum += load(from + j);
+    const auto sum =
+        pairwise_sum<Vector<T>>(whole / lanes<T>, [=](std::int64_t j) { return load(from + j * lanes<T>); });
     return whole < columns ? sum + rest.load(from + whole) : sum;
   };
   Vector<T> part[] = {row(static_cast<std::int64_t>(i))...};
@@ -101,22 +102,36 @@ inline void row_sums(const T* x, std::int64_t rows, std::int64_t columns, T* y, 
   written.store(y, (part[i] + ...));
 }
 
+template <class T, int count>
+struct Vectors {
+  Vector<T> x[count];
+
+  Vectors operator+(const Vectors& other) const {
+    Vectors sum;
+#pragma GCC unroll 4
+    for (int v = 0; v < count; ++v) sum.x[v] = x[v] + other.x[v];
+    return sum;
+  }
+};
+
 /// Column sums of `vectors` vectors of columns, of the last one its first `count`.
 template <int vectors, class T>
 inline void column_sums(const T* x, std::int64_t rows, std::int64_t columns, std::int64_t count, T* y) {
   const Head<T> last(count);
-  Vector<T> sum[vectors];
+  const auto sum = pairwise_sum<Vectors<T, vectors>>(rows, [=](std::int64_t i) {
+    const T* from = x + i * columns;
+    Vectors<T, vectors> row;
 #pragma GCC unroll 4
-  for (int v = 0; v < vectors; ++v) sum[v] = Vector<T>{};
-  for (std::int64_t i = 0; i < rows; ++i, x += columns)
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) sum[v] += v == vectors - 1 ? last.load(x + v * lanes<T>) : load(x + v * lanes<T>);
+    for (int v = 0; v < vectors; ++v)
+      row.x[v] = v == vectors - 1 ? last.load(from + v * lanes<T>) : load(from + v * lanes<T>);
+    return row;
+  });
 #pragma GCC unroll 4
   for (int v = 0; v < vectors; ++v)
     if (v == vectors - 1)
-      last.store(y + v * lanes<T>, sum[v]);
+      last.store(y + v * lanes<T>, sum.x[v]);
     else
-      store(y + v * lanes<T>, sum[v]);
+      store(y + v * lanes<T>, sum.x[v]);
 }
 
 template <class T>
@@ -160,69 +175,84 @@ void outer_sum(const T* u, std::int64_t rows, const T* v, std::int64_t columns, 
   }
 }
 
+/// f(first, count) for runs of up to `entries` of n numbers, which are treated side by side.
+inline constexpr std::int64_t entries = 16;
+template <class F>
+inline void each_run(std::int64_t n, const F& f) {
+  for (std::int64_t i = 0; i < n; i += entries) f(i, n - i < entries ? n - i : entries);
+}
+
+/// Σ_k term(k, i) for i in [0, count), the sums side by side.
+template <class T, class F>
+inline SideBySide<T, entries> sums_of(std::int64_t terms, std::int64_t count, const F& term) {
+  return pairwise_sum<SideBySide<T, entries>>(terms, [&](std::int64_t k) {
+    SideBySide<T, entries> at{};
+    if (count == entries) {
+#pragma omp simd
+      for (std::int64_t i = 0; i < entries; ++i) at.x[i] = term(k, i);
+    } else {
+      for (std::int64_t i = 0; i < count; ++i) at.x[i] = term(k, i);
+    }
+    return at;
+  });
+}
+
 template <class T>
 void inverse_norms(const T* x, std::int64_t channels, std::int64_t n, T* inverse) {
-  for (std::int64_t i = 0; i < n; ++i) inverse[i] = 0;
-  for (std::int64_t c = 0; c < channels; ++c, x += n)
-#pragma omp simd
-    for (std::int64_t i = 0; i < n; ++i) inverse[i] = math::fma(x[i], x[i], inverse[i]);
-#pragma omp simd
-  for (std::int64_t i = 0; i < n; ++i) {
-    const T norm = math::sqrt(inverse[i]);
-    inverse[i] = T(1) / (norm > T(1e-12) ? norm : T(1e-12));
-  }
+  each_run(n, [=](std::int64_t first, std::int64_t count) {
+    const T* from = x + first;
+    const auto squares =
+        sums_of<T>(channels, count, [=](std::int64_t c, std::int64_t i) { return from[c * n + i] * from[c * n + i]; });
+    for (std::int64_t i = 0; i < count; ++i) {
+      const T norm = math::sqrt(squares.x[i]);
+      inverse[first + i] = T(1) / (norm > T(1e-12) ? norm : T(1e-12));
+    }
+  });
 }
 
 template <class T>
 void scaled_sums(const schedule::EntrySums& s, const T* x, const T* inverse, T* y) {
-  for (std::int64_t i = 0; i < s.channels * s.kept; ++i) y[i] = 0;
-  for (std::int64_t c = 0; c < s.channels; ++c, y += s.kept)
-    for (std::int64_t r = 0; r < s.rows; ++r, x += s.run) {
-      const T* scale = inverse + r * s.run;
-      T* to = y + s.to[r];
+  const std::int64_t n = s.rows * s.run, targets = s.rows / s.rows_of_target;
+  for (std::int64_t c = 0; c < s.channels; ++c, x += n, y += s.kept)
+    for (std::int64_t t = 0; t < targets; ++t) {
+      const std::int64_t* rows = s.by_target + t * s.rows_of_target;
+      T* to = y + s.to[rows[0]];
       if (s.keeps_run) {
-#pragma omp simd
-        for (std::int64_t i = 0; i < s.run; ++i) to[i] = math::fma(x[i], scale[i], to[i]);
+        each_run(s.run, [=](std::int64_t first, std::int64_t count) {
+          const auto sums = sums_of<T>(s.rows_of_target, count, [=](std::int64_t k, std::int64_t i) {
+            const std::int64_t at = rows[k] * s.run + first + i;
+            return x[at] * inverse[at];
+          });
+          for (std::int64_t i = 0; i < count; ++i) to[first + i] = sums.x[i];
+        });
       } else {
-        T sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (std::int64_t i = 0; i < s.run; ++i) sum += x[i] * scale[i];
-        *to += sum;
-      }
-    }
-}
-
-/// f(entry of [rows, run], number of [channels, rows, run], its cotangent).
-template <class T, class F>
-inline void each_cotangent(const schedule::EntrySums& s, const T* gy, const F& f) {
-  for (std::int64_t c = 0; c < s.channels; ++c)
-    for (std::int64_t r = 0; r < s.rows; ++r) {
-      const T* g = gy + c * s.kept + s.to[r];
-      const std::int64_t entry = r * s.run, number = (c * s.rows + r) * s.run;
-      if (s.keeps_run) {
-#pragma omp simd
-        for (std::int64_t i = 0; i < s.run; ++i) f(entry + i, number + i, g[i]);
-      } else {
-        const T one = *g;
-#pragma omp simd
-        for (std::int64_t i = 0; i < s.run; ++i) f(entry + i, number + i, one);
+        *to = pairwise_sum<T>(s.rows_of_target, [=](std::int64_t k) {
+          const T *row = x + rows[k] * s.run, *scale = inverse + rows[k] * s.run;
+          return SerialTeam{}.sum<T>(s.run, [=](std::int64_t i) { return row[i] * scale[i]; });
+        });
       }
     }
 }
 
 template <class T>
-void scaled_sums_vjp(const schedule::EntrySums& s, const T* x, const T* inverse, const T* gy, T* dots, T* gx,
-                     bool accumulate) {
-  const std::int64_t n = s.rows * s.run;
-  for (std::int64_t i = 0; i < n; ++i) dots[i] = 0;
-  each_cotangent(s, gy, [=](std::int64_t i, std::int64_t k, T g) { dots[i] = math::fma(g, x[k], dots[i]); });
+void scaled_sums_vjp(const schedule::EntrySums& s, const T* x, const T* inverse, const T* gy, T* gx, bool accumulate) {
+  const std::int64_t n = s.rows * s.run, step = s.keeps_run ? 1 : 0;
+  for (std::int64_t r = 0; r < s.rows; ++r)
+    each_run(s.run, [=](std::int64_t first, std::int64_t count) {
+      const std::int64_t at = r * s.run + first;
+      const T *from = x + at, *scale = inverse + at, *g = gy + s.to[r] + step * first;
+      T* to = gx + at;
+      auto along = sums_of<T>(s.channels, count, [=](std::int64_t c, std::int64_t i) {
+        return g[c * s.kept + step * i] * from[c * n + i];
+      });
+      for (std::int64_t i = 0; i < count; ++i) along.x[i] *= scale[i] * scale[i];
+      for (std::int64_t c = 0; c < s.channels; ++c)
 #pragma omp simd
-  for (std::int64_t i = 0; i < n; ++i) dots[i] *= inverse[i] * inverse[i];
-  auto gradient = [=](std::int64_t i, std::int64_t k, T g) { return inverse[i] * (g - x[k] * dots[i]); };
-  if (accumulate)
-    each_cotangent(s, gy, [=](std::int64_t i, std::int64_t k, T g) { gx[k] += gradient(i, k, g); });
-  else
-    each_cotangent(s, gy, [=](std::int64_t i, std::int64_t k, T g) { gx[k] = gradient(i, k, g); });
+        for (std::int64_t i = 0; i < count; ++i) {
+          const T gradient = scale[i] * (g[c * s.kept + step * i] - from[c * n + i] * along.x[i]);
+          to[c * n + i] = accumulate ? to[c * n + i] + gradient : gradient;
+        }
+    });
 }
 
 template <class T>

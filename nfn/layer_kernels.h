@@ -11,6 +11,9 @@ struct EntrySums {
   std::int64_t channels, rows, run, kept;
   bool keeps_run;
   const std::int64_t* to;
+  std::int64_t rows_of_target;  ///< that have the same `to`
+  const std::int64_t*
+      by_target;  ///< [rows / rows_of_target, rows_of_target]: rows with the same `to` beside each other
 };
 
 template <class T>
@@ -38,9 +41,8 @@ struct KernelsOf {
   void (*inverse_norms)(const T* x, std::int64_t channels, std::int64_t n, T* inverse);
   /// y = Σ inverse x, inverse: [rows, run], one for all channels.
   void (*scaled_sums)(const EntrySums& s, const T* x, const T* inverse, T* y);
-  /// gx of that, or added to it, with `inverse` as inverse_norms' of x. dots: [rows, run], scratch.
-  void (*scaled_sums_vjp)(const EntrySums& s, const T* x, const T* inverse, const T* gy, T* dots, T* gx,
-                          bool accumulate);
+  /// gx of that, or added to it, with `inverse` as inverse_norms' of x.
+  void (*scaled_sums_vjp)(const EntrySums& s, const T* x, const T* inverse, const T* gy, T* gx, bool accumulate);
 };
 
 struct Kernels {

@@ -2,6 +2,8 @@
 // gain plus shift: so the entries are read once, and only their norms and means are kept.
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -30,11 +32,13 @@ struct Pooled {
   int gain_input = -1;  ///< of the node; the shift's is the next one
   std::int64_t channels, entries, rows = 1, run = 1, kept = 1, at_y = 0;
   bool keeps_run = false;
-  std::int64_t* to = nullptr;  ///< [rows]: kept entry of a run's first, or only, number
-  T* inverse = nullptr;        ///< 1 / norm [batch, entries]
-  T* means = nullptr;          ///< [batch, channels, kept]
+  std::int64_t *to = nullptr, *by_target = nullptr;  ///< [rows]: see EntrySums
+  T* inverse = nullptr;                              ///< 1 / norm [batch, entries]
+  T* means = nullptr;                                ///< [batch, channels, kept]
 
-  EntrySums sums() const { return {channels, rows, run, kept, keeps_run, to}; }
+  EntrySums sums() const {
+    return {channels, rows, run, kept, keeps_run, to, rows * (keeps_run ? run : 1) / kept, by_target};
+  }
 };
 
 /// Where the runs of a feature with moved axes go.
@@ -58,6 +62,10 @@ void lay_out(Pooled<T>& p, const Var& x, Arena& arena) {
     }
     inner *= n;
   }
+  p.by_target = numbers<std::int64_t>(arena, p.rows);
+  std::iota(p.by_target, p.by_target + p.rows, std::int64_t{0});
+  std::sort(p.by_target, p.by_target + p.rows,
+            [&](std::int64_t a, std::int64_t b) { return std::pair(p.to[a], a) < std::pair(p.to[b], b); });
 }
 
 template <class T>
@@ -100,18 +108,17 @@ void vjp(const State<T>& s, Backward& back) {
     const Pooled<T>& p = s.features[f];
     const int input = static_cast<int>(f);
     gx[f] = back.wants(input) ? gradient_of<T>(back, input) : Grad<T>{};
-    scratch = std::max(scratch, p.entries + p.channels * p.kept);
+    scratch = std::max(scratch, p.channels * p.kept);
     if (!p.gain) continue;
     const Grad<T> gain = gradient_of<T>(back, p.gain_input), shift = gradient_of<T>(back, p.gain_input + 1);
     for (std::int64_t c = 0; c < p.channels; ++c) {
-      T products = gain.beta == T(0) ? T(0) : gain.data[c], sum = shift.beta == T(0) ? T(0) : shift.data[c];
-      for (std::int64_t net = 0; net < s.batch; ++net)
-        for (std::int64_t i = c * p.kept; i < (c + 1) * p.kept; ++i) {
-          const T g = gy[net * s.columns + p.at_y + i];
-          products += g * p.means[net * p.channels * p.kept + i];
-          sum += g;
-        }
-      gain.data[c] = products, shift.data[c] = sum;
+      using Two = SideBySide<T, 2>;  // gradients of gain and shift
+      const Two sum = pairwise_sum<Two>(s.batch, [&](std::int64_t net) {
+        const T *g = gy + net * s.columns + p.at_y + c * p.kept, *mean = p.means + (net * p.channels + c) * p.kept;
+        return pairwise_sum<Two>(p.kept, [=](std::int64_t i) { return Two{{g[i] * mean[i], g[i]}}; });
+      });
+      gain.data[c] = gain.beta == T(0) ? sum.x[0] : gain.data[c] + sum.x[0];
+      shift.data[c] = shift.beta == T(0) ? sum.x[1] : shift.data[c] + sum.x[1];
     }
   }
   T* memory = numbers<T>(arena, padded(scratch) * threads());
@@ -126,11 +133,11 @@ void vjp(const State<T>& s, Backward& back) {
         add_to<T>({to, gx[f].beta}, g, size);
         continue;
       }
-      T *g_sums = memory + worker * padded(scratch), *dots = g_sums + p.channels * p.kept;
+      T* g_sums = memory + worker * padded(scratch);
       const T scale = static_cast<T>(p.kept) / static_cast<T>(p.entries);
       for (std::int64_t c = 0; c < p.channels; ++c)
         for (std::int64_t i = c * p.kept; i < (c + 1) * p.kept; ++i) g_sums[i] = g[i] * (p.gain[c] * scale);
-      kernels<T>().scaled_sums_vjp(p.sums(), p.x + net * size, p.inverse + net * p.entries, g_sums, dots, to,
+      kernels<T>().scaled_sums_vjp(p.sums(), p.x + net * size, p.inverse + net * p.entries, g_sums, to,
                                    gx[f].beta != T(0));
     }
   });

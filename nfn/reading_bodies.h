@@ -51,7 +51,7 @@ WEFT_HD void take_gradient(T cotangent, T slope, T* to, T beta) {
   *to = beta == T(0) ? contribution : *to + contribution;
 }
 
-/// The factor of a channel whose number of [0, 1) is `uniform`.
+/// The factor of a channel whose number of (0, 1) is `uniform`.
 template <class T>
 WEFT_HD T mask(const ReadRule<T>& rule, T uniform) {
   return uniform < rule.rate ? T(0) : rule.scale;

@@ -7,8 +7,10 @@
 #include <span>
 
 #include "weft/autograd/tape.h"
+#include "weft/core/array_tree.h"
 #include "weft/core/gemm.h"
 #include "weft/core/parallel.h"
+#include "weft/core/team.h"
 
 namespace weft::schedule {
 
@@ -87,7 +89,8 @@ Grad<T> gradient_of(Backward& back, int input);
 template <class T>
 const T* cotangent_of(Backward& back, int output);
 
-/// Gradients that every network adds to: summed over fixed blocks of networks, then block after block.
+/// Gradients that every network adds to: leaves of a few networks in a tree, and these in trees by block of networks,
+/// which threads take.
 template <class T>
 class PartialSums {
  public:
@@ -98,40 +101,31 @@ class PartialSums {
           const std::int64_t most = std::clamp<std::int64_t>((1 << 22) / numbers_expected, 1, 16);
           return std::max<std::int64_t>(1, (batch + most - 1) / most);
         }()),
+        batch_(batch),
         blocks_((batch + grain_ - 1) / grain_),
+        levels_(ArrayTree<T>::levels(leaves(grain_))),
         items_(numbers<Item>(arena, most_items)) {}
 
-  /// Networks of one block.
-  std::int64_t grain() const { return grain_; }
-
-  /// Declares a gradient of `size` numbers; returns its offset in a block.
+  /// Declares a gradient of `size` numbers; returns its offset in a leaf.
   std::int64_t add(const Grad<T>& to, std::int64_t size) {
     items_[count_++] = {to, size_, size};
     const std::int64_t offset = size_;
     size_ += (size + 15) / 16 * 16;
     return offset;
   }
-  void allocate() { memory_ = numbers<T>(arena_, blocks_ * size_); }
+  void allocate() { memory_ = numbers<T>(arena_, blocks_ * levels_ * size_); }
 
-  /// The sums of the block that begins with network `net`, zeroed.
-  T* open(std::int64_t net) const {
-    T* block = memory_ + net / grain_ * size_;
-    std::fill_n(block, size_, T(0));
-    return block;
-  }
-  /// Adds the blocks into the gradients.
-  void close() const {
-    for (int k = 0; k < count_; ++k) {
-      const Item& item = items_[k];
-      parallel_blocks(item.size, 4096, [&](std::int64_t begin, std::int64_t end) {
-        T* to = item.to.data;
-        if (item.to.beta == T(0)) std::fill(to + begin, to + end, T(0));
-        for (std::int64_t block = 0; block < blocks_; ++block) {
-          const T* from = memory_ + block * size_ + item.offset;
-          for (std::int64_t i = begin; i < end; ++i) to[i] += from[i];
-        }
+  /// f(first network, end, worker, zeroed leaf) for the networks of every leaf; then the sums go into the gradients.
+  template <class F>
+  void run(const F& f) const {
+    parallel_workers(batch_, grain_, [&](std::int64_t begin, std::int64_t end, int worker) {
+      const ArrayTree<T> tree{memory_ + begin / grain_ * levels_ * size_, size_, size_};
+      tree.sum(leaves(end - begin), [&](std::int64_t leaf, T* own) {
+        const std::int64_t first = begin + leaf * serial_terms;
+        f(first, std::min(first + serial_terms, end), worker, own);
       });
-    }
+    });
+    for (int k = 0; k < count_; ++k) add_blocks(items_[k]);
   }
 
  private:
@@ -139,8 +133,27 @@ class PartialSums {
     Grad<T> to;
     std::int64_t offset, size;
   };
+
+  static std::int64_t leaves(std::int64_t networks) { return (networks + serial_terms - 1) / serial_terms; }
+
+  void add_blocks(const Item& item) const {
+    constexpr int lanes = SerialTeam::lanes;
+    parallel_blocks(item.size, 4096, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; i += lanes) {
+        const std::int64_t count = std::min<std::int64_t>(lanes, end - i);
+        const auto sum = tree_sum<SideBySide<T, lanes>>(blocks_, [&](std::int64_t block) {
+          SideBySide<T, lanes> at{};
+          std::copy_n(memory_ + block * levels_ * size_ + item.offset + i, count, at.x);
+          return at;
+        });
+        add_to<T>({item.to.data + i, item.to.beta}, sum.x, count);
+      }
+    });
+  }
+
   Arena& arena_;
-  std::int64_t grain_, blocks_, size_ = 0;
+  std::int64_t grain_, batch_, blocks_, size_ = 0;
+  int levels_;
   Item* items_;
   int count_ = 0;
   T* memory_ = nullptr;

@@ -171,7 +171,8 @@ bool matrix_product(Arena& scratch, const Labelled& a, const Labelled& b, const 
   if (unmerged) return false;
   const std::int64_t calls = extent(outer, sizes);
   const double work = static_cast<double>(g.size * m.size * n.size) * static_cast<double>(k.size);
-  if (n.size * m.size < 4 && k.size < 64) return false;
+  // A few dot products: the CPU's are pairwise sums, which a long one needs.
+  if (n.size * m.size < 4 && (!scratch.backend() || k.size < 64)) return false;
   // Labels that do not merge are looped over; not for crumbs, and not with a bias, whose place would move along.
   if (calls > 1 && (work < thresholds(scratch).calls || epilogue.bias)) return false;
 

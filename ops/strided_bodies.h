@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "weft/core/hd.h"
+#include "weft/core/team.h"
 
 namespace weft {
 
@@ -103,24 +104,42 @@ WEFT_HD void loop_at(const ScaledCopy<T>& copy, std::int64_t i) {
   to = copy.accumulate ? to + value : value;
 }
 
+/// Σ f(i) for i in [0, n) by one thread; one of a device has no registers for lanes.
+template <class T, class F>
+WEFT_HD T sum_alone(std::int64_t n, const F& f) {
+#if !defined(__CUDA_ARCH__)
+  if (n > serial_terms) return SerialTeam{}.sum<T>(n, f);
+#endif
+  return pairwise_sum<T>(n, f);
+}
+
+/// Σ p q along the innermost loop; q may be the constant 1. What is dense is said so, that it vectorises.
+template <class T>
+WEFT_HD T inner_dot(std::int64_t n, const T* p, std::int64_t p_step, const T* q, std::int64_t q_step) {
+  if (!q && p_step == 1) return sum_alone<T>(n, [=](std::int64_t i) { return p[i]; });
+  if (!q) return sum_alone<T>(n, [=](std::int64_t i) { return p[i * p_step]; });
+  if (p_step == 1 && q_step == 1) return sum_alone<T>(n, [=](std::int64_t i) { return p[i] * q[i]; });
+  return sum_alone<T>(n, [=](std::int64_t i) { return p[i * p_step] * q[i * q_step]; });
+}
+
 template <class T>
 WEFT_HD void loop_at(const StridedDot<T>& dot, std::int64_t o) {
-  std::int64_t at[3], in[2];
+  std::int64_t at[3];
   offsets(dot.kept, o, dot.kept.depth, at);
   const int outer = dot.summed.depth > 0 ? dot.summed.depth - 1 : 0;
-  const std::int64_t sa = dot.summed.stride[outer][0], sb = dot.summed.stride[outer][1];
-  T sum = 0;
-  for (std::int64_t r = 0; r < dot.rows; ++r) {
-    offsets(dot.summed, r, outer, in);
-    const T* p = dot.a + at[0] + in[0];
-    if (dot.b) {
-      const T* q = dot.b + at[1] + in[1];
-      for (std::int64_t i = 0; i < dot.inner; ++i) sum += p[i * sa] * q[i * sb];
-    } else {
-      for (std::int64_t i = 0; i < dot.inner; ++i) sum += p[i * sa];
+  // Short inner loops share a run of serial terms.
+  const std::int64_t rows = dot.inner > 0 && dot.inner < serial_terms ? serial_terms / dot.inner : 1;
+  dot.out[at[2]] = tree_sum<T>((dot.rows + rows - 1) / rows, [&](std::int64_t block) {
+    T sum = 0;
+    const std::int64_t first = block * rows, end = dot.rows - first < rows ? dot.rows : first + rows;
+    for (std::int64_t r = first; r < end; ++r) {
+      std::int64_t in[2];
+      offsets(dot.summed, r, outer, in);
+      sum += inner_dot(dot.inner, dot.a + at[0] + in[0], dot.summed.stride[outer][0],
+                       dot.b ? dot.b + at[1] + in[1] : nullptr, dot.summed.stride[outer][1]);
     }
-  }
-  dot.out[at[2]] = sum;
+    return sum;
+  });
 }
 
 template <class T, int Lanes, class Team>

@@ -1,6 +1,8 @@
 #include "weft/ops/view.h"
 
+#include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "weft/groups/rules.h"
 #include "weft/ops/add_rows.h"
@@ -133,6 +135,41 @@ Var concat(std::span<const Var> parts, int axis) {
                                 });
 }
 
+namespace {
+
+/// GatherVjp on the CPU, where the places of every index are listed first.
+template <class T>
+void add_gathered(Arena& scratch, std::span<const std::int32_t> index, const Around& s, const T* gy, T* gx,
+                  bool accumulate) {
+  const auto m = static_cast<std::int64_t>(index.size());
+  const Arena::Mark mark = scratch.mark();
+  auto* end = scratch.allocate_array<std::int64_t>(static_cast<std::size_t>(s.n + 1));
+  auto* places = scratch.allocate_array<std::int64_t>(index.size());
+  std::fill_n(end, s.n + 1, 0);
+  for (const std::int32_t j : index) ++end[j + 1];
+  std::partial_sum(end, end + s.n + 1, end);  // where the places of j begin; once they are listed, where they end
+  for (std::int64_t i = 0; i < m; ++i) places[end[index[static_cast<std::size_t>(i)]]++] = i;
+  constexpr int lanes = SerialTeam::lanes;
+  parallel_blocks(s.outer * s.n, 1 + 4096 / (s.inner + 1), [=](std::int64_t first, std::int64_t last) {
+    for (std::int64_t row = first; row < last; ++row) {
+      const std::int64_t o = row / s.n, j = row % s.n, begin = j > 0 ? end[j - 1] : 0;
+      for (std::int64_t k = 0; k < s.inner; k += lanes) {
+        const std::int64_t count = std::min<std::int64_t>(lanes, s.inner - k);
+        const auto sum = pairwise_sum<SideBySide<T, lanes>>(end[j] - begin, [=](std::int64_t i) {
+          SideBySide<T, lanes> at{};
+          std::copy_n(gy + (o * m + places[begin + i]) * s.inner + k, count, at.x);
+          return at;
+        });
+        T* to = gx + row * s.inner + k;
+        for (std::int64_t i = 0; i < count; ++i) to[i] = accumulate ? to[i] + sum.x[i] : sum.x[i];
+      }
+    }
+  });
+  scratch.rewind(mark);
+}
+
+}  // namespace
+
 Var gather(const Var& x, int axis, const Tensor& index) {
   const int a = checked_axis("gather", x, axis);
   const Around s = around(x.shape(), a);
@@ -156,14 +193,8 @@ Var gather(const Var& x, int axis, const Tensor& index) {
         return loop(device, g.tensor.numel(), 1,
                     GatherVjp<T>{b.cotangent().address<T>(), index.address<std::int32_t>(), g.tensor.address<T>(), s.n,
                                  m, s.inner, g.beta != 0});
-      if (g.beta == 0) g.tensor.fill(0);
-      const T* gy = b.cotangent().data<T>();
-      const std::int32_t* from = index.data<std::int32_t>();
-      // An index may repeat: rows are added one after another.
-      for (std::int64_t r = 0; r < s.outer * m; ++r) {
-        T* out = g.tensor.data<T>() + (r / m * s.n + from[r % m]) * s.inner;
-        for (std::int64_t k = 0; k < s.inner; ++k) out[k] += gy[r * s.inner + k];
-      }
+      add_gathered<T>(b.arena(), index.span<std::int32_t>(), s, b.cotangent().data<T>(), g.tensor.data<T>(),
+                      g.beta != 0);
     });
   });
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "weft/core/math.h"
+#include "weft/core/pairwise.h"
 
 namespace weft {
 
@@ -27,7 +28,7 @@ struct Gather {
   T* y;
   std::int64_t n, m, inner;
 };
-/// gx[o, j, k] (+)= gy[o, i, k] for all i with index[i] = j, in order.
+/// gx[o, j, k] (+)= Σ gy[o, i, k] over all i with index[i] = j.
 template <class T>
 struct GatherVjp {
   static constexpr const char* name = "gather";
@@ -106,10 +107,9 @@ WEFT_HD void loop_at(const Gather<T>& body, std::int64_t number) {
 template <class T>
 WEFT_HD void loop_at(const GatherVjp<T>& body, std::int64_t number) {
   const std::int64_t row = number / body.inner, k = number - row * body.inner, o = row / body.n, j = row - o * body.n;
-  T sum = body.accumulate ? body.gx[number] : T(0);
-  for (std::int64_t i = 0; i < body.m; ++i)
-    if (body.index[i] == j) sum += body.gy[(o * body.m + i) * body.inner + k];
-  body.gx[number] = sum;
+  const T sum = pairwise_sum<T>(
+      body.m, [=](std::int64_t i) { return body.index[i] == j ? body.gy[(o * body.m + i) * body.inner + k] : T(0); });
+  body.gx[number] = body.accumulate ? body.gx[number] + sum : sum;
 }
 
 template <class T>

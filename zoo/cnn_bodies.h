@@ -144,16 +144,15 @@ WEFT_HD void loop_at(const ActivateMean& a, std::int64_t i) {
   const std::int64_t item = rest, place = take(rest, a.batch), n = rest;
   Four mean{{1, 0, 0, 0}};
   if (4 * chunk < a.width) {
-    mean.x[0] = 0;
     const Drop drop = drop_of(a.activation.dropped, n);
-    const float share = 1.f / static_cast<float>(a.positions);
-    for (std::int64_t p = 0; p < a.positions; ++p) {
+    mean = pairwise_sum<Four>(a.positions, [=](std::int64_t p) {
       float* y = a.y + (item * a.positions + p) * a.width + 4 * chunk;
       const std::int64_t at = (place * a.positions + p) * a.width + 4 * chunk;
       const Four v = activate_four(a.activation.is_tanh, drop, at, load_four(y));
       store_four(y, v);
-      for (int j = 0; j < 4; ++j) mean.x[j] += share * v.x[j];
-    }
+      return v;
+    });
+    for (int j = 0; j < 4; ++j) mean.x[j] /= static_cast<float>(a.positions);
   }
   store_four(a.mean + 4 * i, mean);
 }

@@ -164,15 +164,10 @@ void gradient_columns(const TapGradient& g, std::int64_t column) {
     }
 }
 
-/// In four sums: one alone would wait for every addition.
 void add_rows(const TapGradient& g, std::int64_t column) {
-  Vector<float> sum[4] = {};
   const float* gy = g.gy + column;
-  std::int64_t r = 0;
-  for (; r + 4 <= g.rows; r += 4)
-    for (int i = 0; i < 4; ++i) sum[i] += load(gy + (r + i) * g.width);
-  for (; r < g.rows; ++r) sum[0] += load(gy + r * g.width);
-  store(g.gb + column, load(g.gb + column) + ((sum[0] + sum[1]) + (sum[2] + sum[3])));
+  const Vector<float> sum = pairwise_sum<Vector<float>>(g.rows, [=](std::int64_t r) { return load(gy + r * g.width); });
+  store(g.gb + column, load(g.gb + column) + sum);
 }
 
 void gradient(const TapGradient& g) {

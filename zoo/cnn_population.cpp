@@ -120,13 +120,18 @@ void CnnPopulation::forward(const Scratch& s, const MiniBatch& batch, std::int64
     const bool hidden = i + 1 < layers_.size();
     if (!hidden) {  // mean over the image
       const std::int64_t positions = layers_[i - 1].positions, width = l.in_width;
-      const float scale = 1.f / static_cast<float>(positions);
       const float* y = s.layers[i - 1].y;
-      std::fill_n(s.pooled, count * width, 0.f);
+      using Lanes = SideBySide<float, cnn_lanes>;
       for (std::int64_t n = 0; n < count; ++n)
-        for (std::int64_t p = 0; p < positions; ++p)
-          for (std::int64_t c = 0; c < width; ++c)
-            s.pooled[n * width + c] += scale * y[(n * positions + p) * width + c];
+        for (std::int64_t c = 0; c < width; c += cnn_lanes) {
+          const auto sum = pairwise_sum<Lanes>(positions, [=](std::int64_t p) {
+            Lanes at;
+            std::copy_n(y + (n * positions + p) * width + c, cnn_lanes, at.x);
+            return at;
+          });
+          for (std::int64_t k = 0; k < cnn_lanes; ++k)
+            s.pooled[n * width + c + k] = sum.x[k] / static_cast<float>(positions);
+        }
     }
     each_input(s, i, batch, first, count, [&](const float* x, std::int64_t n, std::int64_t images) {
       s.kernels.product({.rows = images * l.positions,

@@ -8,6 +8,7 @@
 #include "weft/core/hd.h"
 #include "weft/core/math.h"
 #include "weft/core/random_bodies.h"
+#include "weft/core/team.h"
 #include "weft/nn/optim_rules.h"
 
 namespace weft {
@@ -43,9 +44,7 @@ WEFT_HD std::int64_t take(std::uint32_t& rest, std::int64_t size) {
 }
 
 /// Four neighbours, aligned, that move as one.
-struct Four {
-  float x[4];
-};
+using Four = SideBySide<float, 4>;
 
 WEFT_HD Four load_four(const float* p) {
 #if defined(__CUDA_ARCH__)
@@ -199,10 +198,9 @@ WEFT_HD void loop_at(const CrossEntropyRows& c, std::int64_t i) {
   float largest = z[0];  // a NaN wins
   for (std::int64_t k = 1; k < c.classes; ++k) {
     best = z[best] < z[k] ? k : best;
-    largest = largest > z[k] ? largest : z[k];
+    largest = Larger{}(largest, z[k]);
   }
-  float sum = 0;
-  for (std::int64_t k = 0; k < c.classes; ++k) sum += math::exp(z[k] - largest);
+  const float sum = pairwise_sum<float>(c.classes, [=](std::int64_t k) { return math::exp(z[k] - largest); });
   c.losses[i] = math::log(sum) - (z[label] - largest);
   c.hits[i] = best == label ? 1 : 0;
   if (!c.batches.shares) return;
@@ -252,9 +250,7 @@ WEFT_HD void loop_row(const UpdateNetworks& u, const Team& team, std::int64_t n,
   const std::int64_t parts = u.parts, numbers = u.numbers;
   const bool diverged = u.diverged_at[n] != 0;
   team.each(numbers, [=](std::int64_t k) {
-    float sum = 0;
-    for (std::int64_t p = 0; p < parts; ++p) sum += partial[p * numbers + k];
-    gradient[k] = sum;
+    gradient[k] = pairwise_sum<float>(parts, [=](std::int64_t p) { return partial[p * numbers + k]; });
   });
   const double loss =
       team.template sum<double>(u.batch, [=](std::int64_t i) { return static_cast<double>(losses[i]); });

@@ -3,6 +3,7 @@
 // Rows are tokens: [networks, batch, tokens, channels]. Where a product with a bias reads them, four numbers follow the
 // channels, the first of them 1. Tokens beyond an item's length hold zeros, and so do their gradients. nvcc reads it.
 
+#include "weft/ops/rows/layer_norm.h"
 #include "weft/zoo/population_bodies.h"
 
 namespace weft {
@@ -186,16 +187,12 @@ WEFT_HD void loop_row(const NormRowsOf& m, const Team& team, std::int64_t i, voi
     v[c] = x;
     if (sum) sum[c] = x;
   });
-  const float share = 1.f / static_cast<float>(channels);
-  const float mean = share * team.template sum<float>(channels, [=](std::int64_t c) { return v[c]; });
-  const float square =
-      share * team.template sum<float>(channels, [=](std::int64_t c) { return (v[c] - mean) * (v[c] - mean); });
-  const float scale = math::rsqrt(square + 1e-5f);
+  const LayerNorm::Moments<float> moments = LayerNorm::moments<float>(team, DenseRow<const float>{v}, channels);
   team.each(width + 4, [=](std::int64_t c) {
     const float behind = c == width ? 1.f : 0.f;
-    y[c] = c < channels ? scale * (v[c] - mean) : behind;
+    y[c] = c < channels ? moments(v[c]) : behind;
   });
-  team.each(1, [=](std::int64_t) { m.scales[i] = scale; });
+  team.each(1, [=](std::int64_t) { m.scales[i] = moments.scale; });
 }
 
 template <class Team>
@@ -212,9 +209,9 @@ WEFT_HD void loop_row(const NormVjpRows& m, const Team& team, std::int64_t i, vo
   }
   const float *y = m.y + i * (width + 4), *gy = m.gy + (m.of_mean ? p.item : i) * width;
   const float part = m.of_mean ? 1.f / static_cast<float>(length_of(m.rows.batches, p.network, m.rows.tokens)) : 1.f;
-  const float share = part / static_cast<float>(channels);
-  const float mean = share * team.template sum<float>(channels, [=](std::int64_t c) { return gy[c]; });
-  const float along = share * team.template sum<float>(channels, [=](std::int64_t c) { return gy[c] * y[c]; });
+  const float count = static_cast<float>(channels);
+  const float mean = part * (team.template sum<float>(channels, [=](std::int64_t c) { return gy[c]; }) / count);
+  const float along = part * (team.template sum<float>(channels, [=](std::int64_t c) { return gy[c] * y[c]; }) / count);
   const float scale = m.scales[i];
   const Drop drop = drop_of(m.dropped, p.network);
   const bool add = m.add;
@@ -233,12 +230,9 @@ WEFT_HD void loop_at(const MeanTokens& m, std::int64_t i) {
   take(rest, m.rows.batches.batch);
   Four mean{{1, 0, 0, 0}};
   if (4 * chunk < width) {
-    mean.x[0] = 0;
     const std::int64_t length = length_of(m.rows.batches, rest, m.rows.tokens);
-    for (std::int64_t t = 0; t < length; ++t) {
-      const Four y = load_four(m.y + (item * m.rows.tokens + t) * (width + 4) + 4 * chunk);
-      for (int j = 0; j < 4; ++j) mean.x[j] += y.x[j];
-    }
+    mean = pairwise_sum<Four>(
+        length, [=](std::int64_t t) { return load_four(m.y + (item * m.rows.tokens + t) * (width + 4) + 4 * chunk); });
     for (int j = 0; j < 4; ++j) mean.x[j] /= static_cast<float>(length);
   }
   store_four(m.mean + 4 * i, mean);

@@ -5,6 +5,7 @@
 #include "weft/core/gemm_vector.h"
 #include "weft/core/math.h"
 #include "weft/core/team.h"
+#include "weft/ops/rows/layer_norm.h"
 
 namespace weft::inline WEFT_ISA {
 
@@ -110,43 +111,33 @@ void gradient(const RowsGradient& p) {
   if (column < p.width) columns<1, gradient_rows<1>>(p, p.depth, column);
 }
 
-/// In four sums: one alone would wait for every addition.
 void column_sums(std::int64_t rows, std::int64_t width, const float* x, std::int64_t stride, float* sums) {
-  for (std::int64_t c = 0; c < width; c += lanes<float>) {
-    Vector<float> sum[4] = {};
-    std::int64_t r = 0;
-    for (; r + 4 <= rows; r += 4)
-      for (int i = 0; i < 4; ++i) sum[i] += load(x + (r + i) * stride + c);
-    for (; r < rows; ++r) sum[0] += load(x + r * stride + c);
-    store(sums + c, load(sums + c) + ((sum[0] + sum[1]) + (sum[2] + sum[3])));
-  }
+  for (std::int64_t c = 0; c < width; c += lanes<float>)
+    store(sums + c,
+          load(sums + c) + pairwise_sum<Vector<float>>(rows, [=](std::int64_t r) { return load(x + r * stride + c); }));
 }
 
 void layer_norm(const NormRows& n, const float* x, float* y, float* scales) {
-  const SerialTeam team;
-  const float share = 1.f / static_cast<float>(n.channels);
   for (std::int64_t r = 0; r < n.rows; ++r) {
     const float* from = x + r * n.stride;
     float* to = y + r * n.stride;
-    const float mean = share * team.sum<float>(n.channels, [=](std::int64_t i) { return from[i]; });
-    const float square =
-        share * team.sum<float>(n.channels, [=](std::int64_t i) { return (from[i] - mean) * (from[i] - mean); });
-    const float scale = math::rsqrt(square + 1e-5f);
+    const LayerNorm::Moments<float> m =
+        LayerNorm::moments<float>(SerialTeam{}, DenseRow<const float>{from}, n.channels);
 #pragma omp simd
-    for (std::int64_t i = 0; i < n.stride; ++i) to[i] = i < n.channels ? scale * (from[i] - mean) : 0.f;
-    scales[r] = scale;
+    for (std::int64_t i = 0; i < n.stride; ++i) to[i] = i < n.channels ? m(from[i]) : 0.f;
+    scales[r] = m.scale;
   }
 }
 
 void layer_norm_vjp(const NormRows& n, const float* y, const float* scales, const float* gy, std::int64_t gy_stride,
                     float* gx, bool add) {
   const SerialTeam team;
-  const float share = 1.f / static_cast<float>(n.channels);
+  const auto channels = static_cast<float>(n.channels);
   for (std::int64_t r = 0; r < n.rows; ++r) {
     const float *out = y + r * n.stride, *g = gy + r * gy_stride;
     float* to = gx + r * n.stride;
-    const float mean = share * team.sum<float>(n.channels, [=](std::int64_t i) { return g[i]; });
-    const float along = share * team.sum<float>(n.channels, [=](std::int64_t i) { return g[i] * out[i]; });
+    const float mean = team.sum<float>(n.channels, [=](std::int64_t i) { return g[i]; }) / channels;
+    const float along = team.sum<float>(n.channels, [=](std::int64_t i) { return g[i] * out[i]; }) / channels;
     const float scale = scales[r];
     if (add) {
 #pragma omp simd
@@ -171,7 +162,7 @@ void softmax(std::int64_t rows, std::int64_t width, float* s) {
 #pragma omp simd
       for (int i = 0; i < block; ++i) {
         const float x = at[r * width + i];
-        largest[i] = largest[i] > x ? largest[i] : x;
+        largest[i] = Larger{}(largest[i], x);
       }
     for (std::int64_t r = 0; r < rows; ++r)
 #pragma omp simd

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "weft/core/team.h"
 #include "weft/nfn/baselines/statistics.h"
 #include "weft/ops/view.h"
 
@@ -40,12 +41,10 @@ std::vector<Tensor> BaselineModel::standardise(std::span<const Tensor> weights) 
   const std::int64_t n = x.dim(0), m = x.dim(1);
   const Tensor mean = Tensor::zeros({m}, DType::f64), inverse = Tensor::zeros({m}, DType::f64);
   for (std::int64_t j = 0; j < m; ++j) {
-    double sum = 0, square = 0;
-    for (std::int64_t i = 0; i < n; ++i) sum += x.data<double>()[i * m + j];
-    const double center = sum / static_cast<double>(n);
-    for (std::int64_t i = 0; i < n; ++i) square += std::pow(x.data<double>()[i * m + j] - center, 2);
-    const double deviation = std::sqrt(square / static_cast<double>(n));
-    mean.data<double>()[j] = center;
+    const auto value = [column = x.data<double>() + j, m](std::int64_t i) { return column[i * m]; };
+    const Centre<double> centre = centre_of<double>(SerialTeam{}, n, value);
+    const double deviation = std::sqrt(variance_of(SerialTeam{}, n, centre, value));
+    mean.data<double>()[j] = centre.mean + centre.residue;
     inverse.data<double>()[j] = deviation > 1e-12 ? 1 / deviation : 0;  // a constant input says nothing
   }
   for (const auto& [parameter, values] : {std::pair{mean_, mean}, std::pair{inverse_deviation_, inverse}}) {

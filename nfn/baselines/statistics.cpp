@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "weft/core/parallel.h"
+#include "weft/core/team.h"
 
 namespace weft {
 namespace {
@@ -26,12 +27,11 @@ std::int64_t networks(const char* who, const Space& space, std::span<const Tenso
 template <class T>
 void statistics_of(std::span<double> x, T* to) {
   const auto n = static_cast<double>(x.size());
-  double mean = 0, variance = 0;
-  for (double v : x) mean += v / n;
-  for (double v : x) variance += (v - mean) * (v - mean) / n;
+  const auto value = [p = x.data()](std::int64_t i) { return p[i]; };
+  const Centre<double> centre = centre_of<double>(SerialTeam{}, std::ssize(x), value);
+  *to++ = static_cast<T>(centre.mean + centre.residue);
+  *to++ = static_cast<T>(variance_of(SerialTeam{}, std::ssize(x), centre, value));
   std::sort(x.begin(), x.end());
-  *to++ = static_cast<T>(mean);
-  *to++ = static_cast<T>(variance);
   for (int quarter = 0; quarter <= 4; ++quarter) {
     const double at = quarter * (n - 1) / 4;
     const auto below = static_cast<std::size_t>(at), above = std::min(below + 1, x.size() - 1);

@@ -50,14 +50,19 @@ Var fourier_features(const Var& x, const Var& frequencies, bool sines) {
         T *features = memory + worker * 2 * m * n, *to = gx + net * n;
         const T* g = gy + net * channels * n;
         schedule::kernels<T>().fourier(from + net * n, n, f, m, false, features);
-        if (slot.beta == 0) std::fill_n(to, n, T(0));
-        for (std::int64_t k = 0; k < m; ++k) {
-          const T *sine = features + k * n, *cosine = features + (m + k) * n, frequency = two_pi * f[k];
-          for (std::int64_t i = 0; i < n; ++i) {
-            T slope = g[k * n + i] * cosine[i];
-            if (!sines) slope -= g[(m + k) * n + i] * sine[i];
-            to[i] += frequency * slope;
-          }
+        constexpr int lanes = SerialTeam::lanes;
+        for (std::int64_t first = 0; first < n; first += lanes) {
+          const std::int64_t count = std::min<std::int64_t>(lanes, n - first);
+          const auto sum = pairwise_sum<SideBySide<T, lanes>>(m, [&](std::int64_t k) {
+            const T *sine = features + k * n + first, *cosine = features + (m + k) * n + first,
+                    *of_sine = g + k * n + first, *of_cosine = g + (m + k) * n + first, frequency = two_pi * f[k];
+            SideBySide<T, lanes> slope{};
+            for (std::int64_t i = 0; i < count; ++i) slope.x[i] = of_sine[i] * cosine[i];
+            for (std::int64_t i = 0; i < count && !sines; ++i) slope.x[i] -= of_cosine[i] * sine[i];
+            for (T& s : slope.x) s *= frequency;
+            return slope;
+          });
+          schedule::add_to<T>({to + first, static_cast<T>(slot.beta)}, sum.x, count);
         }
       });
     });

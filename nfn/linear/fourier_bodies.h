@@ -6,6 +6,7 @@
 
 #include "weft/core/hd.h"
 #include "weft/core/math.h"
+#include "weft/core/pairwise.h"
 
 namespace weft {
 
@@ -48,14 +49,13 @@ template <class T>
 WEFT_HD void loop_at(const FourierFeaturesVjp<T>& b, std::int64_t i) {
   constexpr T two_pi = T(6.283185307179586476925);
   const T* gy = b.gy + i / b.n * b.channels * b.n + i % b.n;
-  T sum = b.accumulate ? b.gx[i] : T(0);
-  for (std::int64_t k = 0; k < b.m; ++k) {
+  const T sum = pairwise_sum<T>(b.m, [=](std::int64_t k) {
     const T frequency = two_pi * b.frequencies[k];
     T slope = gy[k * b.n] * math::cos(frequency * b.x[i]);
     if (b.channels > b.m) slope -= gy[(b.m + k) * b.n] * math::sin(frequency * b.x[i]);
-    sum += frequency * slope;
-  }
-  b.gx[i] = sum;
+    return frequency * slope;
+  });
+  b.gx[i] = b.accumulate ? b.gx[i] + sum : sum;
 }
 
 }  // namespace WEFT_ISA

@@ -26,8 +26,7 @@ void gather(const Side::Matrix& m, const T* x, std::int64_t net, std::int64_t ba
   T *over_columns = scratch.take(m.rows), *over_rows = scratch.take(m.columns);
   for (std::int64_t c = 0; c < m.channels; ++c, x += m.rows * m.columns) {
     kernels<T>().sums(x, m.rows, m.columns, over_columns, over_rows);
-    T all = 0;
-    for (std::int64_t i = 0; i < m.rows; ++i) all += over_columns[i];
+    const T all = pairwise_sum<T>(m.rows, [=](std::int64_t i) { return over_columns[i]; });
     const T* const summed[] = {&all, over_columns, over_rows, x};
     for (const View& v : m.views) {
       const T* from = summed[v.axes];
@@ -209,9 +208,8 @@ void vjp(const MixingCall<T>& call, const CallGradients<T>& g, Arena& arena) {
     offset[k] = sums.add(g.phi[direct.parameter], call.in[direct.feature].channels * call.out[direct.target].channels);
   }
   sums.allocate();
-  parallel_workers(call.batch, sums.grain(), [&](std::int64_t begin, std::int64_t end, int worker) {
+  sums.run([&](std::int64_t begin, std::int64_t end, int worker, T* leaf) {
     T *own = memory + worker * size, *collected = own + copy, *scratch = collected + copy;
-    T* block = sums.open(begin);
     for (std::int64_t net = begin; net < end; ++net)
       for (int f = 0; f < call.features; ++f) {
         const Side::Matrix& m = mixing.in.tensors[static_cast<std::size_t>(f)];
@@ -224,7 +222,7 @@ void vjp(const MixingCall<T>& call, const CallGradients<T>& g, Arena& arena) {
           const Batch<const T>& y = g.y[direct.target];
           const GemmOperand<T> gy{y.at(net), 0, y.size, 1};
           product<T>({1, y.channels, x.channels, x.size}, gy, {read(call, f, net, own), 0, 1, x.size}, 1,
-                     block + offset[m.direct], 0, x.channels);
+                     leaf + offset[m.direct], 0, x.channels);
           if (g.x)
             product<T>({1, x.channels, x.size, y.channels}, {call.phi[direct.parameter], 0, 1, x.channels}, gy, 1, gx,
                        0, x.size);
@@ -233,7 +231,6 @@ void vjp(const MixingCall<T>& call, const CallGradients<T>& g, Arena& arena) {
         call.reading.vjp(x.at(net), gx, x.channels, x.size, call.mask_of(f, net), {g.x[f].at(net), g.x_beta[f]}, own);
       }
   });
-  sums.close();
 }
 
 #define WEFT_INSTANTIATE(T)                      \

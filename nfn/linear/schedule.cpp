@@ -256,13 +256,11 @@ void vjp(const PiecesCall<T>& call, const CallGradients<T>& g, Arena& arena) {
   T* memory = numbers<T>(arena, sizes.size * threads());
   const T** x_of = numbers<const T*>(arena, call.features * threads());
   T** gx_of = numbers<T*>(arena, call.features * threads());
-  parallel_workers(call.batch, sums.grain(), [&](std::int64_t begin, std::int64_t end, int worker) {
-    T* block = sums.open(begin);
+  sums.run([&](std::int64_t begin, std::int64_t end, int worker, T* leaf) {
     for (std::int64_t net = begin; net < end; ++net)
-      network_vjp(call, g, net, block, place, constant_place, x_of + worker * call.features,
+      network_vjp(call, g, net, leaf, place, constant_place, x_of + worker * call.features,
                   gx_of + worker * call.features, sizes, memory + worker * sizes.size);
   });
-  sums.close();
   for (std::int64_t k = 0; k < pieces; ++k) {
     if (!separate[k]) continue;
     const Piece& p = call.pieces->pieces[static_cast<std::size_t>(k)];

@@ -175,9 +175,9 @@ void vjp_wide(const PiecesCall<T>& call, const CallGradients<T>& g, Arena& arena
     T* sum = to.data;
     for (std::int64_t e = 0; e < y.channels; ++e)
       for (std::int64_t at : constant.out_at) {
-        T all = to.beta == T(0) ? T(0) : *sum;
-        for (std::int64_t net = 0; net < call.batch; ++net) all += y.at(net)[e * y.size + at];
-        *sum++ = all;
+        const T all = pairwise_sum<T>(call.batch, [&](std::int64_t net) { return y.at(net)[e * y.size + at]; });
+        *sum = to.beta == T(0) ? all : *sum + all;
+        ++sum;
       }
   }
   for (int f = 0; g.x && f < call.features; ++f) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "weft/core/hd.h"
+#include "weft/core/pairwise.h"
 
 namespace weft::magep {
 
@@ -84,9 +85,8 @@ template <class T, class Team>
 WEFT_HD void loop_row(const Unpack<T>& s, const Team& team, std::int64_t at, void*) {
   const std::int64_t parts = s.parts, step = s.part_stride;
   each_of_piece(s.piece, s.count, team, at, [=](const Piece<T>& p, std::int64_t dense, std::int64_t packed) {
-    T sum = 0;
-    const std::int64_t count = p.summed ? parts : 1;
-    for (std::int64_t part = 0; part < count; ++part) sum += p.packed[packed + part * step];
+    const T sum =
+        pairwise_sum<T>(p.summed ? parts : 1, [=](std::int64_t part) { return p.packed[packed + part * step]; });
     T& to = p.dense[dense];
     to = p.beta == T(0) ? sum : to + sum;
   });
@@ -95,10 +95,8 @@ WEFT_HD void loop_row(const Unpack<T>& s, const Team& team, std::int64_t at, voi
 template <class T>
 WEFT_HD void loop_at(const SumParts<T>& s, std::int64_t at) {
   const std::int64_t block = at / s.size, i = at - block * s.size, first = block * s.block;
-  const std::int64_t end = first + s.block < s.parts ? first + s.block : s.parts;
-  T sum = 0;
-  for (std::int64_t part = first; part < end; ++part) sum += s.from[part * s.size + i];
-  s.to[at] = sum;
+  const std::int64_t count = s.parts - first < s.block ? s.parts - first : s.block;
+  s.to[at] = pairwise_sum<T>(count, [=](std::int64_t part) { return s.from[(first + part) * s.size + i]; });
 }
 
 }  // namespace WEFT_ISA

@@ -263,15 +263,14 @@ void walk_networks(const VjpState<T>& v, Arena& arena) {
              cotangents = one_each<OneNetwork<T>>(arena, copies, z);
   T* zeros = numbers<T>(arena, L + 1);
   std::fill_n(zeros, L + 1, T(0));
-  parallel_workers(z.batch, sums.grain(), [&](std::int64_t begin, std::int64_t end, int worker) {
+  sums.run([&](std::int64_t begin, std::int64_t end, int worker, T* leaf) {
     Worker& mine = all[worker];
     Carve<T> memory{mine.memory};
     for (int t = 0; t < L; ++t) mine.S[t] = memory.take(z.d * z.suffix(t));
     for (int i = 1; i <= L; ++i) mine.b[i] = memory.take(z.d * z.width(i));
-    T* block = sums.open(begin);
     for (int i = 2; i <= s.last_inner(); ++i)
-      for (int m = 1; m <= 3; ++m) mine.phi[i].W[m] = block + phi_offset[i].W[m];
-    psi_sums.point(mine.psi, block);
+      for (int m = 1; m <= 3; ++m) mine.phi[i].W[m] = leaf + phi_offset[i].W[m];
+    psi_sums.point(mine.psi, leaf);
     T *first = memory.take(chain), *second = memory.take(chain), *rows = memory.take(stack);
     Schedule<T> view = s;
     Gradients<T> to = v.g;
@@ -283,7 +282,6 @@ void walk_networks(const VjpState<T>& v, Arena& arena) {
       if (s.reading.changes()) v.g.take(s, net, cotangents[static_cast<std::size_t>(worker)], memory.at);
     }
   });
-  sums.close();
   for (int i = 2; i <= s.last_inner() && !s.factored(); ++i)
     for (int m = 1; m <= 3; ++m)
       for (std::int64_t c = 0; c < z.d; ++c) add_row(by_input[i].W[m] + c * z.e, z.e, v.g.phi[i].W[m], c, z.d);

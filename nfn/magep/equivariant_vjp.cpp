@@ -31,17 +31,21 @@ void gather_cotangents(const VjpState<T>& v, std::int64_t net) {
 
 // Stage 2 -------------------------------------------------------------------------------------------------------------
 
+/// Of the sums over the networks.
+std::int64_t leaves(const Sizes& z) { return (z.batch + serial_terms - 1) / serial_terms; }
+
 template <class T>
 void hidden_phi(const VjpState<T>& v, int i, std::int64_t e0, std::int64_t e1) {
   const Schedule<T>& s = v.s;
   const Sizes& z = s.z;
   const std::int64_t n0 = z.n0(), n = z.width(i), k = s.stack_rows(i), prefixes = s.prefix_rows();
   auto rows = [&](std::int64_t r0, std::int64_t r1) {
-    T* to = v.mix[i] + r0 * k;
-    if (z.batch == 0) std::fill_n(to, (r1 - r0) * k, T(0));
-    for (std::int64_t net = 0; net < z.batch; ++net)
-      product<T>({1, r1 - r0, k, n}, {v.stack(i, net) + r0 * n, 0, n, 1}, {s.X(i, net), 0, 1, n}, net > 0 ? T(1) : T(0),
-                 to, 0, k);
+    const ArrayTree<T> sum{v.mix[i] + r0 * k, (r1 - r0) * k, s.mix_rows(i) * k};
+    sum.sum(leaves(z), [&](std::int64_t leaf, T* to) {
+      const std::int64_t first = leaf * serial_terms, end = std::min(first + serial_terms, z.batch);
+      for (std::int64_t net = first; net < end; ++net)
+        product<T>({1, r1 - r0, k, n}, {v.stack(i, net) + r0 * n, 0, n, 1}, {s.X(i, net), 0, 1, n}, 1, to, 0, k);
+    });
   };
   const std::int64_t bias = i == 1 ? z.e * n0 : 0;
   rows(bias + e0, bias + e1);
@@ -86,8 +90,7 @@ void last_bias_phi(const VjpState<T>& v, std::int64_t e0, std::int64_t e1) {
   }
   const Grad<T>& constant = v.g.phi[z.L()].b[8];
   for (std::int64_t r = 0; r < rows * nL; ++r) {
-    T sum = 0;
-    for (std::int64_t net = 0; net < z.batch; ++net) sum += gy[net * z.e * nL + r];
+    const T sum = pairwise_sum<T>(z.batch, [=](std::int64_t net) { return gy[net * z.e * nL + r]; });
     add_row(&sum, 1, constant, e0 * nL + r, 1);
   }
 }
@@ -174,7 +177,7 @@ void vjp(const Schedule<T>& s, const Gradients<T>& g, Arena& arena) {
   v.mix = numbers<T*>(arena, L);
   for (int i = 1; i < L; ++i) {
     fill(v.stack, i, arena, s.mix_rows(i) * z.width(i), z.batch);
-    v.mix[i] = numbers<T>(arena, s.mix_rows(i) * s.stack_rows(i));
+    v.mix[i] = numbers<T>(arena, ArrayTree<T>::levels(leaves(z)) * s.mix_rows(i) * s.stack_rows(i));
   }
   v.x = numbers<T>(arena, z.batch * EndVector(z).size);
   if (!s.factored()) {

@@ -78,9 +78,8 @@ void vjp(const State<T>& s, const FeatureGradients<T>& g, const Grad<T>* phi, co
                  phi[m].data + e0 * k, 0, k);
     }
     for (std::int64_t e = e0; e < e1; ++e) {
-      T sum = phi[8].beta == T(0) ? T(0) : phi[8].data[e];
-      for (std::int64_t net = 0; net < z.batch; ++net) sum += gy[net * z.e + e];
-      phi[8].data[e] = sum;
+      const T sum = pairwise_sum<T>(z.batch, [=](std::int64_t net) { return gy[net * z.e + e]; });
+      add_to<T>({phi[8].data + e, phi[8].beta}, &sum, 1);
     }
   });
 
@@ -103,12 +102,12 @@ void vjp(const State<T>& s, const FeatureGradients<T>& g, const Grad<T>* phi, co
   auto* all = numbers<Worker>(arena, threads());
   for (int i = 0; i < threads(); ++i)
     all[i] = {numbers<T*>(arena, L), numbers<T*>(arena, L + 1), PsiSums<T>::table(arena, L), numbers<T>(arena, size)};
-  parallel_workers(z.batch, sums.grain(), [&](std::int64_t begin, std::int64_t end, int worker) {
+  sums.run([&](std::int64_t begin, std::int64_t end, int worker, T* leaf) {
     Worker& mine = all[worker];
     Carve<T> memory{mine.memory};
     for (int t = 0; t < L; ++t) mine.S[t] = memory.take(z.d * z.suffix(t));
     for (int i = 1; i <= L; ++i) mine.b[i] = memory.take(z.d * z.width(i));
-    psi_sums.point(mine.psi, sums.open(begin));
+    psi_sums.point(mine.psi, leaf);
     for (int m = 1; m <= 7; ++m) {
       const auto [offset, k] = piece(at, m);
       product<T>({1, end - begin, k, z.e}, {gy + begin * z.e, 0, z.e, 1}, {s.phi[m], 0, k, 1}, 0,
@@ -127,7 +126,6 @@ void vjp(const State<T>& s, const FeatureGradients<T>& g, const Grad<T>* phi, co
       if (s.reading.changes()) g.take(s, net, cotangents[static_cast<std::size_t>(worker)], memory.at);
     }
   });
-  sums.close();
 }
 
 }  // namespace

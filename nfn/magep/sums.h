@@ -23,10 +23,10 @@ class PsiSums {
     for (T**& at : psi.at) at = numbers<T*>(arena, L + 1);
     return psi;
   }
-  /// Lets `psi` point into one block of sums.
-  void point(const Psi<T>& psi, T* block) const {
+  /// Lets `psi` point into one leaf of the sums.
+  void point(const Psi<T>& psi, T* leaf) const {
     for (int kind = 0; kind < Psi<T>::kinds; ++kind)
-      for (int i = 0; i <= L_; ++i) psi.at[kind][i] = offset_[kind][i] < 0 ? nullptr : block + offset_[kind][i];
+      for (int i = 0; i <= L_; ++i) psi.at[kind][i] = offset_[kind][i] < 0 ? nullptr : leaf + offset_[kind][i];
   }
 
  private:

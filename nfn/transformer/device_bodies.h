@@ -73,28 +73,20 @@ WEFT_HD void loop_row(const GatherBlock<T>& s, const Team& team, std::int64_t at
       if (b.heads[t]) b.heads[t][place.column] = from[o];
     });
   }
-  team.each(hv, [&](std::int64_t r) {
-    T sum = 0;
-    for (std::int64_t j = 0; j < D; ++j) sum += O[r * D + j];
-    lines[r] = sum;
-  });
+  team.each(hv, [&](std::int64_t r) { lines[r] = pairwise_sum<T>(D, [&](std::int64_t j) { return O[r * D + j]; }); });
 
   using Piece = GlobalVector;
   T* x = b.x + at * Piece::before(Piece::pieces, D);  // [QK] is a product's
   const std::int64_t at_VO = Piece::before(Piece::VO, D), at_WB = Piece::before(Piece::WB, D),
                      at_bB = Piece::before(Piece::bB, D);
   team.each(D, [&](std::int64_t p) {
-    T vo = 0, columns = 0;
+    T vo = 0;
     for (std::int64_t i = 0; i < z.h; ++i)
       for (std::int64_t k = 0; k < z.Dv; ++k) vo = math::fma(V[(i * D + p) * z.Dv + k], lines[i * z.Dv + k], vo);
-    for (std::int64_t j = 0; j < A; ++j) columns += wb[j * D + p];
     x[at_VO + p] = vo;
-    x[at_WB + p] = columns;
+    x[at_WB + p] = pairwise_sum<T>(A, [&](std::int64_t j) { return wb[j * D + p]; });
     x[at_bB + p] = bb[p];
-    if (!b.by_row) return;
-    T sum = 0;
-    for (std::int64_t k = 0; k < A; ++k) sum += wa[p * A + k];
-    b.by_row[row + p] = sum;
+    if (b.by_row) b.by_row[row + p] = pairwise_sum<T>(A, [&](std::int64_t k) { return wa[p * A + k]; });
   });
   const T all = team.template sum<T>(D * A, [&](std::int64_t i) { return wa[i]; }),
           biases = team.template sum<T>(A, [&](std::int64_t i) { return ba[i]; });
@@ -110,9 +102,7 @@ WEFT_HD void loop_row(const GatherBlock<T>& s, const Team& team, std::int64_t at
     to[k * step + q] = wb[o];
   });
   team.each(A, [&](std::int64_t k) {
-    T sum = 0;
-    for (std::int64_t p = 0; p < D; ++p) sum += wa[p * A + k];
-    to[k * step + D] = sum;
+    to[k * step + D] = pairwise_sum<T>(D, [&](std::int64_t p) { return wa[p * A + k]; });
     to[k * step + D + 1] = ba[k];
   });
 }

@@ -193,9 +193,8 @@ WEFT_HD void loop_row(const GlobalParts<T>& s, const Team& team, std::int64_t at
   team.each(held, [&](std::int64_t o) {
     const std::int64_t r = own.row + o / nets, b = net + o % nets;
     if (r >= own.end || b >= batch) return;
-    T sum = 0;
-    for (int lane = 0; lane < lanes; ++lane) sum += sums[lane * (held + 1) + o];
-    s.parts[(place * batch + b) * g.rows() + g.first(own.group) + r] = sum;
+    s.parts[(place * batch + b) * g.rows() + g.first(own.group) + r] =
+        pairwise_sum<T>(lanes, [&](std::int64_t lane) { return sums[lane * (held + 1) + o]; });
   });
 }
 
@@ -205,9 +204,9 @@ WEFT_HD void loop_at(const GlobalSums<T>& s, std::int64_t at) {
   const std::int64_t all = g.rows(), row = at - quotient(at, all) * all;
   int group = 0;
   while (group + 1 < g.groups() && row >= g.first(group + 1)) ++group;
-  T sum = s.phi.at[group][GlobalVector::pieces][row - g.first(group)];
-  for (std::int64_t part = 0; part < s.count; ++part) sum += s.parts[part * g.z.batch * all + at];
-  s.y[at] = sum;
+  const T constant = s.phi.at[group][GlobalVector::pieces][row - g.first(group)];
+  s.y[at] =
+      constant + pairwise_sum<T>(s.count, [&](std::int64_t part) { return s.parts[part * g.z.batch * all + at]; });
 }
 
 template <class T, class Team>
@@ -292,9 +291,8 @@ WEFT_HD void loop_at(const GlobalCotangents<T>& s, std::int64_t at) {
     from = channel * size + D * D + row - channel * D;
     to = at - all + channel * D;
   }
-  T sum = !of_x && s.add ? s.VO[to] : T(0);
-  for (std::int64_t part = 0; part < s.count; ++part) sum += s.parts[part * all + from];
-  (of_x ? s.x : s.VO)[to] = sum;
+  const T sum = pairwise_sum<T>(s.count, [&](std::int64_t part) { return s.parts[part * all + from]; });
+  (of_x ? s.x : s.VO)[to] = !of_x && s.add ? s.VO[to] + sum : sum;
 }
 
 }  // namespace WEFT_ISA

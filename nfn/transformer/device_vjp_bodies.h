@@ -81,19 +81,12 @@ WEFT_HD void loop_row(const GatherCotangents<T>& s, const Team& team, std::int64
     team.each(z.size(t), [&](std::int64_t o) { g.heads[t][InHead(z, width, e, net, o).column] = from[o]; });
   }
   team.each(hv, [&](std::int64_t r) {
-    T sum = 0;
-    for (std::int64_t j = 0; j < D; ++j) sum += O[r * D + j];
-    g.lines[at * hv + r] = sum;
+    g.lines[at * hv + r] = pairwise_sum<T>(D, [&](std::int64_t j) { return O[r * D + j]; });
   });
   T *y = g.y + net * rows, *columns = g.columns + net * A * mixed;
   team.each(D, [&](std::int64_t k) {
-    T row = 0, column = 0;
-    for (std::int64_t i = 0; i < A; ++i) {
-      row += wa[k * A + i];
-      column += wb[i * D + k];
-    }
-    g.rows[at * D + k] = row;
-    y[2 * z.e + e * D + k] = column;
+    g.rows[at * D + k] = pairwise_sum<T>(A, [&](std::int64_t i) { return wa[k * A + i]; });
+    y[2 * z.e + e * D + k] = pairwise_sum<T>(A, [&](std::int64_t i) { return wb[i * D + k]; });
     y[mixed + e * D + k] = bb[k];
   });
   const T all = team.template sum<T>(D * A, [&](std::int64_t i) { return wa[i]; }),
@@ -103,9 +96,7 @@ WEFT_HD void loop_row(const GatherCotangents<T>& s, const Team& team, std::int64
     y[z.e + e] = biases;
   });
   team.each(A, [&](std::int64_t k) {
-    T sum = 0;
-    for (std::int64_t j = 0; j < D; ++j) sum += wa[j * A + k];
-    columns[k * mixed + e] = sum;
+    columns[k * mixed + e] = pairwise_sum<T>(D, [&](std::int64_t j) { return wa[j * A + k]; });
     columns[k * mixed + z.e + e] = ba[k];
   });
   team.each(A * D, [&](std::int64_t o) {
@@ -120,11 +111,10 @@ WEFT_HD void loop_at(const UnpackPhis<T>& s, std::int64_t i) {
   const PhiPlace place = phi_place(s.z, n, i);
   T* to = s.to[place.phi];
   if (!to) return;
-  T sum = 0;
-  if (i < n.summed_at())
-    sum = s.packed[i];
-  else
-    for (std::int64_t net = 0; net < s.z.batch; ++net) sum += s.parts[net * n.summed() + i - n.summed_at()];
+  const std::int64_t first = i - n.summed_at();
+  const T sum = first < 0
+                    ? s.packed[i]
+                    : pairwise_sum<T>(s.z.batch, [&](std::int64_t net) { return s.parts[net * n.summed() + first]; });
   T& y = to[place.at];
   y = (s.beta >> place.phi & 1u) != 0 ? y + sum : sum;
 }

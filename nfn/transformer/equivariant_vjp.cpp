@@ -23,18 +23,16 @@ void gather(const Schedule<T>& s, const Cotangents<T>& g, std::int64_t net, T* o
   T *C = g.mixed + net * A * n, *global = s.global.gy + net * s.global.outputs();
   auto cotangent = [&](int t, std::int64_t e) { return g.y[t] + (net * z.e + e) * z.size(t); };
   for (std::int64_t e = 0; e < z.e; ++e) {
-    T *by_row = g.by_row + (net * z.e + e) * D, all = 0, biases = 0;
+    T* by_row = g.by_row + (net * z.e + e) * D;
     kernels<T>().sums(cotangent(WA, e), D, A, by_row, over_rows);
-    for (std::int64_t j = 0; j < D; ++j) all += by_row[j];
     const T *gb = cotangent(bA, e), *gW = cotangent(WB, e);
     for (std::int64_t k = 0; k < A; ++k) {
       C[k * n + e] = over_rows[k];
       C[k * n + z.e + e] = gb[k];
-      biases += gb[k];
     }
     kernels<T>().copy_rows(gW, D, A, D, C + 2 * z.e + e * D, n, false);
-    global[e] = all;
-    global[z.e + e] = biases;
+    global[e] = SerialTeam{}.sum<T>(D, [=](std::int64_t j) { return by_row[j]; });
+    global[z.e + e] = SerialTeam{}.sum<T>(A, [=](std::int64_t k) { return gb[k]; });
     kernels<T>().sums(gW, A, D, nullptr, global + 2 * z.e + e * D);
   }
   std::copy_n(cotangent(bB, 0), z.e * D, global + n);

@@ -76,11 +76,8 @@ void Block<T>::features(std::int64_t net, T* x, T* memory) const {
 
     T* row_sums = rows_to ? rows_to + (z.d * D + c) * D : over_columns;
     kernels<T>().sums(wa + c * D * A, D, A, row_sums, columns_to ? over_rows : nullptr);
-    T all = 0, biases = 0;
-    for (std::int64_t j = 0; j < D; ++j) all += row_sums[j];
-    for (std::int64_t j = 0; j < A; ++j) biases += ba[c * A + j];
-    x[at.at[GlobalVector::WA] + c] = all;
-    x[at.at[GlobalVector::bA] + c] = biases;
+    x[at.at[GlobalVector::WA] + c] = SerialTeam{}.sum<T>(D, [=](std::int64_t j) { return row_sums[j]; });
+    x[at.at[GlobalVector::bA] + c] = SerialTeam{}.sum<T>(A, [=](std::int64_t j) { return ba[c * A + j]; });
     if (columns_to) {
       kernels<T>().copy_rows(wb + c * A * D, D, A, D, columns_to + c * D, columns(), false);
       for (std::int64_t j = 0; j < A; ++j) {

@@ -127,9 +127,8 @@ void GlobalCall<T>::parameters_vjp(Backward& back, int inputs) const {
     if (const int constant = inputs + group.constant; back.wants(constant)) {
       const Grad<T> to = gradient_of<T>(back, constant);
       for (std::int64_t r = 0; r < z.e * K; ++r) {
-        T total = to.beta == T(0) ? T(0) : to.data[r];
-        for (std::int64_t b = 0; b < B; ++b) total += gy[b * outputs + first + r];
-        to.data[r] = total;
+        const T total = pairwise_sum<T>(B, [&](std::int64_t b) { return gy[b * outputs + first + r]; });
+        add_to<T>({to.data + r, to.beta}, &total, 1);
       }
     }
     for (int i = 0; i < GlobalVector::pieces; ++i, ++sum) {

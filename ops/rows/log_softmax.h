@@ -5,7 +5,7 @@
 
 namespace weft::inline WEFT_ISA {
 
-/// y_i = x_i - m - log Σ_j exp(x_j - m), m = max x        x: [n]  y: [n]
+/// y_i = (x_i - m) - log Σ_j exp(x_j - m), m = max x        x: [n]  y: [n]
 /// vjp   gx = gy - exp(y) Σ_j gy_j     saves y
 /// type  every axis permutation or fixed
 struct LogSoftmax {
@@ -14,8 +14,9 @@ struct LogSoftmax {
   template <class T, class Team, class X, class Y>
   WEFT_HD static void row(const Team& team, X x, Y y, std::int64_t n) {
     const T m = team.max(n, x[0], [=](std::int64_t i) { return x[i]; });
-    const T shift = m + math::log(team.template sum<T>(n, [=](std::int64_t i) { return math::exp(x[i] - m); }));
-    team.each(n, [=](std::int64_t i) { y[i] = x[i] - shift; });
+    const T rest = math::log(team.template sum<T>(n, [=](std::int64_t i) { return math::exp(x[i] - m); }));
+    // m + rest would lose `rest` where m is large.
+    team.each(n, [=](std::int64_t i) { y[i] = (x[i] - m) - rest; });
   }
   template <class T, class Team, class X, class Y, class Store>
   WEFT_HD static void row_vjp(const Team& team, X, Y y, Y gy, Store gx, std::int64_t n) {

@@ -112,3 +112,17 @@ TEST_CASE("equal words are ordered by their index, in tiles and between them") {
   const Tensor got = there.down(a, {n});
   CHECK(std::equal(expected.begin(), expected.end(), got.data<std::int32_t>()));
 }
+
+TEST_CASE("a device draws the lower end, and never the upper one") {
+  OnDevice there;
+  const Tensor t = Tensor::zeros({5000}, DType::f32);
+  const auto drawn = [&](double low, double high) {
+    float* y = there.up<float>(t);
+    fill_uniform(there.view(y, t.numel()), Key(5, "device ends"), low, high);
+    return there.down(y, t.shape());
+  };
+  // Neighbours in float32: every second number would be rounded to the upper end.
+  const Tensor neighbours = drawn(1e8, 1e8 + 8), unit = drawn(0, 1);
+  for (float x : neighbours.span<float>()) CHECK(x == 1e8f);
+  for (float x : unit.span<float>()) CHECK(std::fmod(static_cast<double>(x) * 0x1p24, 2) == 1);
+}

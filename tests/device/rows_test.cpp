@@ -54,3 +54,38 @@ TEST_CASE("row operations on the device are the CPU's, and the same bits every t
   check<Op, double>(RowOp::Op);
   WEFT_ROW_OPS(WEFT_ROW)
 }
+
+TEST_CASE("rows on the device that are long, constant, huge or hold a NaN") {
+  OnDevice there;
+  // n equal numbers, of which number `at` is a NaN, in rows that warps, blocks and threads take.
+  const auto row = [&](RowOp op, std::int64_t n, std::int64_t inner, double value, std::int64_t at = -1) {
+    there.arena.reset();
+    const Tensor x = Tensor::zeros({n * inner}, DType::f32);
+    x.fill(value);
+    if (at >= 0) x.data<float>()[at * inner] = std::nanf("");
+    const bool reduces = op == RowOp::Mean;
+    const Tensor y = Tensor::zeros({reduces ? inner : n * inner}, DType::f32);
+    float *dx = there.up<float>(x), *dy = there.up<float>(y);
+    kernel(op, DType::f32, &there.backend).forward({1, n, inner}, dx, dy);
+    return there.down(dy, y.shape());
+  };
+  const auto farthest = [](const Tensor& y, double wanted) {
+    double worst = 0;
+    for (float v : y.span<float>()) {
+      const double error = std::abs(static_cast<double>(v) - wanted);
+      worst = error <= worst ? worst : error;  // a NaN stays
+    }
+    return worst;
+  };
+  for (const std::int64_t inner : {1, 3}) {
+    CAPTURE(inner);
+    CHECK(farthest(row(RowOp::Mean, 10000000, inner, 0.1), 0.1) < 1e-7);
+    for (const std::int64_t n : {7, 100, 3000}) {
+      CAPTURE(n);
+      CHECK(farthest(row(RowOp::LayerNorm, n, inner, 1e6), 0) < (n == 7 ? 0x1p-126 : 1e-3));
+      CHECK(farthest(row(RowOp::LogSoftmax, n, inner, 1e8), -std::log(static_cast<double>(n))) < 4e-6);
+      for (const std::int64_t at : {std::int64_t{0}, n / 2, n - 1})
+        CHECK(std::isnan(row(RowOp::Softmax, n, inner, 1, at).data<float>()[n / 3 * inner]));
+    }
+  }
+}
