@@ -59,6 +59,7 @@ Key Key::counted(const std::uint64_t* where) const {
 }
 
 void fill_uniform(const Tensor& t, Key key, double low, double high) {
+  t.changed();
   if (Backend* b = t.backend())
     return kernels(*b, key, "fill_uniform")
         .uniform[float_column(t.dtype(), "fill_uniform")](t.raw(), t.numel(), key.seed, key.purpose, key.counter, low,
@@ -70,6 +71,7 @@ void fill_uniform(const Tensor& t, Key key, double low, double high) {
 }
 
 void fill_normal(const Tensor& t, Key key, double mean, double deviation) {
+  t.changed();
   if (Backend* b = t.backend())
     return kernels(*b, key, "fill_normal")
         .normal[float_column(t.dtype(), "fill_normal")](t.raw(), t.numel(), key.seed, key.purpose, key.counter, mean,
@@ -108,6 +110,7 @@ std::vector<std::int32_t> permutation(std::int64_t n, Key key) {
 }
 
 void fill_permutation(const Tensor& order, Key key, Arena& scratch) {
+  order.changed();
   const std::int64_t n = order.numel();
   auto* numbers = order.address<std::int32_t>();
   Backend* backend = order.backend();
