@@ -48,7 +48,9 @@ Tape::~Tape() {
 void Tape::forget_factors() {
   for (const int i : parameters_) {
     ParameterGradient& g = *slot(i).parameter;
-    if (std::exchange(g.holder, g.holder == this ? nullptr : g.holder) == this) g.factors = {};
+    if (g.holder != this) continue;
+    g.holder = nullptr;
+    g.factors = {};
   }
 }
 
@@ -183,9 +185,8 @@ void Tape::require_recordable(Gradients gradients) const {
     const GradientPasses& passes = *slot(i).parameter->passes;
     if (passes.current == 0 || passes.recording != recording)
       throw DeviceError(
-          "[backward] parameter '{}': Gradients::add in work that is recorded, without a pass before it there; "
-          "allowed: "
-          "Gradients::replace first, or each replay would add to the sums of the last one",
+          "[backward] parameter '{}': Gradients::add in work that is recorded, without a pass before it "
+          "there; allowed: Gradients::replace first, or each replay would add to the sums of the last one",
           slot(i).name);
   }
 }
@@ -203,8 +204,7 @@ void Tape::begin_gradients(Gradients gradients) {
     if (adds && !g.available())
       throw AutogradError(
           "[backward] parameter '{}': an earlier pass kept its gradient as outer products, which reset() ended; "
-          "allowed: "
-          "Gradients::add in each of the passes that are to be added up",
+          "allowed: Gradients::add in each of the passes that are to be added up",
           s.name);
     g.pass = g.passes->current;
     s.has_grad = adds;

@@ -123,7 +123,7 @@ class Tape {
   /// Differentiates a scalar. Throws AutogradError on a second call, on a tensor that is no scalar, when nothing was
   /// recorded, or when gradients kept as outer products are to be added to whose tape was reset since; DeviceError when
   /// gradients are to be added up in work that is recorded and that did not begin with a pass of Gradients::replace.
-  /// When it throws, the parameters on this tape have no gradient, nor have others of their models.
+  /// When it fails on the way, the parameters on this tape have no gradient, nor have others of their models.
   void backward(const Var& y, Gradients gradients = Gradients::replace);
   /// Differentiates Σ <cotangent, output>.
   void backward(std::span<const Var> outputs, std::span<const Tensor> cotangents,

@@ -55,8 +55,8 @@ void run_vjp(const Schedule<T>& s, const Tables& t, Backward& back) {
   back.require_inputs();
   const int L = s.z.L(), features = 2 * L;
   Arena& arena = back.arena();
-  Gradients<T> g{feature_gradients<T>(t, back), per_layer<const T>(arena, L), per_layer<const T>(arena, L),
-                 numbers<PhiTable<Grad<T>>>(arena, L + 1)};
+  LayerGradients<T> g{feature_gradients<T>(t, back), per_layer<const T>(arena, L), per_layer<const T>(arena, L),
+                      numbers<PhiTable<Grad<T>>>(arena, L + 1)};
   for (int i = 1; i <= L; ++i) {
     const auto at = static_cast<std::size_t>(i);
     g.W_y.data[i] = cotangent_of<T>(back, t.W[at]), g.W_y.stride[i] = s.W_out.stride[i];

@@ -127,9 +127,8 @@ TEST_CASE("gradients add up over backward passes on the device, also in a record
   }
   CHECK(whole.recorded());
   CHECK(!pieces.recorded());
-  CHECK(pieces.refusal() ==
-        "[backward] parameter 'm.0.weight': Gradients::add in work that is recorded, without a pass before it there; "
-        "allowed: Gradients::replace first, or each replay would add to the sums of the last one");
+  CHECK(pieces.refusal().find("Gradients::add in work that is recorded, without a pass before it there") !=
+        std::string::npos);
   const Tensor expected = there.p.flat_values().on(nullptr);
   CHECK(distance<float>(expected, here.p.flat_values()) < 1e-5);
   CHECK(same_bits(recorded.p.flat_values().on(nullptr), expected));
