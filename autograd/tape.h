@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "weft/autograd/outer_sum.h"
+#include "weft/autograd/parameter_gradient.h"
 #include "weft/core/tensor.h"
 #include "weft/groups/type.h"
 
@@ -42,9 +42,6 @@ class Var {
   std::uint32_t step_ = 0;
 };
 
-/// Counts in-place changes of memory that outlives a step (parameters).
-using Version = std::uint64_t;
-
 /// Where a vjp writes the gradient of an input: gradient = beta * gradient + contribution. With beta = 0 the tensor is
 /// uninitialised.
 struct GradSlot {
@@ -68,9 +65,14 @@ class Backward {
  public:
   /// Cotangent of output i; undefined when nothing downstream depends on it.
   const Tensor& cotangent(int output = 0) const;
-  /// Saved values. Throw AutogradError when they were changed in place since the forward pass.
+  /// Saved values. Throw AutogradError when their memory was changed in place since the forward pass, through whatever
+  /// view of it.
   const Tensor& input(int i) const;
   const Tensor& output(int i = 0) const;
+  /// Throws what input() would throw for any: for operations that keep addresses of them.
+  void require_inputs() const;
+  /// The shape of an input whose numbers are not needed, and may have changed.
+  const Shape& input_shape(int i) const;
   /// Whether input i needs a gradient.
   bool wants(int i) const;
   /// Throws AutogradError for a parameter whose gradient is kept in factored form.
@@ -84,9 +86,11 @@ class Backward {
 
  private:
   friend class Tape;
-  Backward(Tape& tape, Node& node) : tape_(tape), node_(node) {}
+  Backward(Tape& tape, Node& node, std::size_t number) : tape_(tape), node_(node), number_(number) {}
+  bool changed(const Tensor& saved, Version then) const;
   Tape& tape_;
   Node& node_;
+  std::size_t number_;  ///< of the node, in the order of recording
 };
 
 /// An output of a recorded operation.
@@ -97,37 +101,38 @@ struct Output {
 
 class Tape {
  public:
-  /// Values live in `arena`, on the device that it belongs to, which outlives this.
-  explicit Tape(Arena& arena) : arena_(arena), host_(arena.backend() ? own_host_ : arena) {}
+  /// Values live in `arena`, on the device that it belongs to, which outlives this. Throws AutogradError when another
+  /// tape records into it.
+  explicit Tape(Arena& arena);
   ~Tape();
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  /// A value without gradient. The name must outlive the step. Throws ShapeError when the type's rank is not the
-  /// tensor's.
+  /// A value without gradient. The name is copied. Throws ShapeError when the type's rank is not the tensor's.
   Var constant(const Tensor& value, const Type& type, std::string_view name = {});
   Var constant(const Tensor& value) { return constant(value, Type::plain(value.rank())); }
   /// A value whose gradient is wanted.
   Var leaf(const Tensor& value, const Type& type, std::string_view name = {});
   Var leaf(const Tensor& value) { return leaf(value, Type::plain(value.rank())); }
-  /// The same with the gradient's memory given and a counter of in-place changes: parameters. One variable a step,
-  /// however often it is asked for: all uses add into one gradient.
-  Var parameter(const Tensor& value, const Tensor& grad, const Version* version, const Type& type,
+  /// The same with a gradient that outlives the step: parameters. One variable a step, however often it is asked for:
+  /// all uses add into one gradient. Only operations that give outer products (Backward::add_outer) may use one that is
+  /// kept so.
+  Var parameter(const Tensor& value, const std::shared_ptr<ParameterGradient>& gradient, const Type& type,
                 std::string_view name);
-  /// A parameter whose gradient is kept in factored form, as sums of outer products: only operations that give it so
-  /// (Backward::add_outer) may use it.
-  Var parameter(const Tensor& value, const std::shared_ptr<OuterGradient>& grad, const Version* version,
-                const Type& type, std::string_view name);
 
-  /// Differentiates a scalar. Throws AutogradError on a second call, on a tensor that is no scalar, or when nothing was
-  /// recorded.
-  void backward(const Var& y);
+  /// Differentiates a scalar. Throws AutogradError on a second call, on a tensor that is no scalar, when nothing was
+  /// recorded, or when gradients kept as outer products are to be added to whose tape was reset since; DeviceError when
+  /// gradients are to be added up in work that is recorded and that did not begin with a pass of Gradients::replace.
+  /// When it fails on the way, the parameters on this tape have no gradient, nor have others of their models.
+  void backward(const Var& y, Gradients gradients = Gradients::replace);
   /// Differentiates Σ <cotangent, output>.
-  void backward(std::span<const Var> outputs, std::span<const Tensor> cotangents);
-  /// The gradient of a leaf: a constant of the dual type named "grad <name>". Zeros when y does not depend on x.
+  void backward(std::span<const Var> outputs, std::span<const Tensor> cotangents,
+                Gradients gradients = Gradients::replace);
+  /// The gradient of a leaf: a constant of the dual type named "grad <name>". Zeros when y does not depend on x. Of a
+  /// parameter whose gradients are added up, the sum so far.
   Var grad(const Var& x);
 
-  /// For changing a value in place: whoever saved it for the backward pass will throw.
+  /// For changing a value in place: whoever saved it for the backward pass, or another view of its memory, will throw.
   Tensor mutable_value(const Var& x);
 
   /// Ends the step: every Var is invalid, the arena is reset.
@@ -138,6 +143,13 @@ class Tape {
   Arena& host() { return host_; }
   Backend* backend() const { return arena_.backend(); }
   Tensor empty(const Shape& shape, DType dtype) { return Tensor::empty(arena_, shape, dtype); }
+  /// A copy in memory of the step, for the vjp of an operation on a tensor that is no variable (labels, an index):
+  /// whoever gave it may refill it at once.
+  Tensor copy(const Tensor& t) {
+    const Tensor own = empty(t.shape(), t.dtype());
+    own.copy_from(t);
+    return own;
+  }
   /// n undefined variables, in memory of the step.
   std::span<Var> variables(std::size_t n) {
     const std::span<Var> all(host_.allocate_array<Var>(n), n);
@@ -179,26 +191,29 @@ class Tape {
     Tensor value, grad;
     Type type;
     std::string_view name;
-    std::shared_ptr<OuterGradient> outer;  ///< of a parameter that takes its gradient so
-    const Version* outside = nullptr;      ///< counter of a parameter
-    Version version = 0;
+    std::shared_ptr<ParameterGradient> parameter;
     bool requires_grad = false, has_grad = false, leaf = false;
-    Version current() const { return version + (outside ? *outside : 0); }
+    /// Its gradient is collected as outer products in this pass.
+    bool collects() const { return parameter && parameter->factored && !parameter->formed; }
   };
   Slot& slot(const Var& x);
   Var add_slot(const Tensor& value, const Type& type, std::string_view name);
+  std::string_view kept(std::string_view before, std::string_view name);
+  void require_recordable(Gradients gradients) const;
+  void begin_gradients(Gradients gradients);
+  void run_backward(std::span<const Var> outputs, std::span<const Tensor> cotangents);
   bool begin_record(const char* op, std::span<const Output> outputs, std::span<Var> vars, std::span<const Var> inputs);
   void end_record(Node* node, const char* op, std::span<const Var> outputs, std::span<const Var> inputs);
   void seed(const Var& y, const Tensor& cotangent);
   Tensor gradient_memory(const Shape& shape, DType dtype);
   void release_gradients(std::span<const int> slots);
   void destroy_nodes();
-  void forget_outer_gradients();
+  void forget_factors();
 
   Arena& arena_;
   Arena own_host_;
   Arena& host_;
-  Slot& slot(int i) {
+  Slot& slot(int i) const {
     return chunks_[static_cast<std::size_t>(i / chunk_slots)][static_cast<std::size_t>(i % chunk_slots)];
   }
 
@@ -213,7 +228,13 @@ class Tape {
   };
   std::vector<FreeGradient> free_gradients_;
   std::vector<Node*> nodes_;
-  std::vector<std::pair<const void*, int>> parameters_;  ///< gradient's memory or its OuterGradient, slot
+  std::vector<int> parameters_;  ///< slots
+  /// Memory that mutable_value() gave for changing, and how many nodes there were then.
+  struct Change {
+    const std::byte *begin, *end;
+    std::size_t nodes;
+  };
+  std::vector<Change> changes_;
   std::uint32_t step_ = 0;
   int no_grad_ = 0;
   bool consumed_ = false;

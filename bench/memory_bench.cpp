@@ -33,7 +33,10 @@ void memory_cases(Harness& harness) {
     fill_normal(parameters.flat_grads(), Key(4, "bench"));
     Optimiser optimiser(parameters, rule);
     // Values and states are read and written, gradients read.
-    harness.measure(name, {0, (12. + 8 * states(rule.kind)) * numbers}, [&] { optimiser.step(1e-3); });
+    harness.measure(name, {0, (12. + 8 * states(rule.kind)) * numbers}, [&] {
+      parameters.gradients_given();
+      optimiser.step(1e-3);
+    });
   }
 }
 

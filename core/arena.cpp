@@ -5,6 +5,8 @@
 #include <new>
 #include <utility>
 
+#include "weft/core/error.h"
+
 namespace weft {
 namespace {
 
@@ -51,6 +53,7 @@ void Arena::add_chunk(std::size_t bytes) {
 }
 
 void* Arena::allocate(std::size_t bytes) {
+  if (bytes > max_bytes) throw std::bad_alloc();
   const std::size_t unit = source_->alignment();
   bytes = (bytes + unit - 1) / unit * unit;
   std::size_t chunk = current_, offset = offset_;
@@ -67,6 +70,11 @@ void* Arena::allocate(std::size_t bytes) {
   used_ += bytes;
   peak_ = std::max(peak_, used_);
   return static_cast<std::byte*>(chunks_[chunk].data) + offset;
+}
+
+void Arena::reset() {
+  if (claimed_) throw UsageError("[arena] reset() of an arena that a tape records into; call the tape's reset()");
+  current_ = offset_ = used_ = 0;
 }
 
 void Arena::rewind(Mark mark) {

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <new>
+#include <utility>
 #include <vector>
 
 #include "weft/core/memory.h"
@@ -14,6 +17,8 @@ class Arena {
  public:
   /// Of the host's memory; a device's may be coarser.
   static constexpr std::size_t alignment = 64;
+  /// Of one request: far beyond any memory, and far from where sums of sizes wrap around.
+  static constexpr std::size_t max_bytes = PTRDIFF_MAX;
 
   Arena() : Arena(host_memory()) {}
   /// `source` outlives this.
@@ -29,11 +34,16 @@ class Arena {
   Backend* backend() const { return source_->backend(); }
 
   /// Aligned, uninitialised. Valid until reset(). Throws std::bad_alloc or, on a device, OutOfDeviceMemory; the arena
-  /// is then as it was.
+  /// is then as it was. More than max_bytes are a std::bad_alloc.
   void* allocate(std::size_t bytes);
 
-  /// Gives everything back at once; pointers handed out before must not be used any more.
-  void reset() { current_ = offset_ = used_ = 0; }
+  /// Gives everything back at once; pointers handed out before must not be used any more. Throws UsageError while
+  /// somebody has claimed the arena.
+  void reset();
+
+  /// For a tape, which alone decides then when everything is given back. Returns whether nobody had claimed it.
+  bool claim() { return !std::exchange(claimed_, true); }
+  void release() { claimed_ = false; }
 
   /// Bytes handed out since reset(), each request rounded up to the alignment.
   std::size_t used() const { return used_; }
@@ -51,6 +61,7 @@ class Arena {
 
   template <class T>
   T* allocate_array(std::size_t n) {
+    if (n > max_bytes / sizeof(T)) throw std::bad_array_new_length();
     return static_cast<T*>(allocate(n * sizeof(T)));
   }
 
@@ -65,6 +76,7 @@ class Arena {
   MemorySource* source_;
   std::vector<Chunk> chunks_;
   std::size_t current_ = 0, offset_ = 0, used_ = 0, peak_ = 0;
+  bool claimed_ = false;  ///< of this object, whatever memory is moved into it
 };
 
 }  // namespace weft

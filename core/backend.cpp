@@ -16,6 +16,7 @@ std::unique_ptr<Recording> Backend::record(const std::function<void()>& work) {
   make_current();
   begin_recording();
   recording_ = true;
+  ++recordings_;
   try {
     work();
   } catch (...) {

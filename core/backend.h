@@ -63,6 +63,8 @@ class Backend {
   /// The device is then as before.
   std::unique_ptr<Recording> record(const std::function<void()>& work);
   bool recording() const { return recording_; }
+  /// Of the recording that runs, counted from 1; 0 while none does.
+  std::uint64_t recording_number() const { return recording_ ? recordings_ : 0; }
   /// Throws DeviceError when `what` is asked for while record() runs.
   void refuse_in_recording(const char* what) const;
 
@@ -85,6 +87,7 @@ class Backend {
  private:
   [[noreturn]] void lacks(const char* who) const;
   bool recording_ = false;
+  std::uint64_t recordings_ = 0;
   std::unordered_map<std::type_index, const void*> tables_;
 };
 

@@ -69,6 +69,7 @@ Key Key::counted(const std::uint64_t* where) const {
 void fill_uniform(const Tensor& t, Key key, double low, double high) {
   constexpr const char* who = "fill_uniform";
   check_range(who, low, high);
+  t.changed();
   if (Backend* b = t.backend())
     return kernels(*b, key, who)
         .uniform[float_column(t.dtype(), who)](t.raw(), t.numel(), key.seed, key.purpose, key.counter, low, high);
@@ -76,6 +77,7 @@ void fill_uniform(const Tensor& t, Key key, double low, double high) {
 }
 
 void fill_normal(const Tensor& t, Key key, double mean, double deviation) {
+  t.changed();
   constexpr const char* who = "fill_normal";
   if (Backend* b = t.backend())
     return kernels(*b, key, who)
@@ -115,6 +117,7 @@ std::vector<std::int32_t> permutation(std::int64_t n, Key key) {
 }
 
 void fill_permutation(const Tensor& order, Key key, Arena& scratch) {
+  order.changed();
   const std::int64_t n = order.numel();
   auto* numbers = order.address<std::int32_t>();
   Backend* backend = order.backend();

@@ -9,12 +9,6 @@
 namespace weft {
 namespace {
 
-std::shared_ptr<void> owned(std::size_t bytes, Backend* backend) {
-  MemorySource& source = memory_of(backend);
-  bytes = std::max<std::size_t>(bytes, 1);
-  return {source.allocate(bytes), [&source, bytes](void* p) { source.release(p, bytes); }};
-}
-
 /// Calls f(T{}) with the element type.
 template <class F>
 void with_any(DType dtype, F&& f) {
@@ -32,10 +26,23 @@ void with_any(DType dtype, F&& f) {
 
 }  // namespace
 
+struct Tensor::Memory {
+  Memory(MemorySource& from, std::size_t n) : source(from), bytes(n), data(from.allocate(n)) {}
+  ~Memory() { source.release(data, bytes); }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+
+  MemorySource& source;
+  std::size_t bytes;
+  void* data;
+  std::atomic<Version> version = 0;
+};
+
 Tensor Tensor::zeros(const Shape& shape, DType dtype, Backend* backend) {
-  auto memory = owned(static_cast<std::size_t>(shape.numel()) * size_of(dtype), backend);
-  void* data = memory.get();
-  const Tensor t = view_of(data, shape, dtype, std::move(memory), backend);
+  const auto bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
+  const auto memory = std::make_shared<Memory>(memory_of(backend), std::max<std::size_t>(bytes, 1));
+  Tensor t = view_of(memory->data, shape, dtype, memory, backend);
+  t.version_ = &memory->version;
   t.fill(0);
   return t;
 }
@@ -55,6 +62,14 @@ Tensor Tensor::view_of(void* data, const Shape& shape, DType dtype, std::shared_
   t.defined_ = true;
   t.backend_ = backend;
   t.owner_ = std::move(owner);
+  return t;
+}
+
+Tensor Tensor::with(void* data, const Shape& shape) const {
+  Tensor t = *this;
+  t.data_ = data;
+  t.shape_ = shape;
+  t.numel_ = shape.numel();
   return t;
 }
 
@@ -80,7 +95,7 @@ Tensor Tensor::slice(std::int64_t begin, std::int64_t end) const {
   for (int i = 1; i < rank(); ++i) shape.push_back(dim(i));
   const std::int64_t row = dim(0) ? numel_ / dim(0) : 0;
   auto* p = static_cast<std::byte*>(data_) + static_cast<std::size_t>(begin * row) * size_of(dtype_);
-  return view_of(p, shape, dtype_, owner_, backend_);
+  return with(p, shape);
 }
 
 Tensor Tensor::operator[](std::int64_t i) const { return slice(i, i + 1).reshape(shape_.sub(1, rank())); }
@@ -88,7 +103,7 @@ Tensor Tensor::operator[](std::int64_t i) const { return slice(i, i + 1).reshape
 Tensor Tensor::reshape(const Shape& shape) const {
   if (shape.numel() != numel_)
     throw ShapeError("[reshape] {} to {}: the number of values differs", shape_.str(), shape.str());
-  return view_of(data_, shape, dtype_, owner_, backend_);
+  return with(data_, shape);
 }
 
 Tensor Tensor::clone() const { return to(dtype_); }
@@ -109,6 +124,7 @@ Tensor Tensor::placed_on(Backend* backend) const { return backend == backend_ ? 
 
 void Tensor::copy_from(const Tensor& other) const {
   if (other.shape_ != shape_) throw ShapeError("[copy] {} into {}", other.shape_.str(), shape_.str());
+  changed();
   if (backend_ || other.backend_) return copy_across(other);
   if (other.dtype_ == dtype_) {
     if (numel_) std::memmove(data_, other.data_, bytes());
@@ -139,6 +155,7 @@ void Tensor::copy_across(const Tensor& other) const {
 }
 
 void Tensor::fill(double value) const {
+  changed();
   if (backend_) {
     backend_->table<MoveKernels>("fill").fill[static_cast<int>(dtype_)](data_, numel_, value);
     return;

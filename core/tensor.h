@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -10,6 +12,9 @@
 #include "weft/core/shape.h"
 
 namespace weft {
+
+/// Counts how often the numbers of a memory were changed in place.
+using Version = std::uint64_t;
 
 /// A dense row-major array. Like std::span it is a handle: copying it copies no data, and constness is shallow.
 /// Its memory is owned (zeros, clone), lives in an arena (empty), or belongs to somebody else (view_of).
@@ -81,10 +86,21 @@ class Tensor {
   void copy_from(const Tensor& other) const;
   void fill(double value) const;
 
+  /// How often fill(), copy_from(), the random fills and changed() changed the memory that this is a view of. It is one
+  /// number for all views of memory that tensors own; 0 for an arena's and somebody else's.
+  Version version() const { return version_ ? version_->load(std::memory_order_relaxed) : 0; }
+  /// Whoever writes through data(), address() or raw() tells so: a tape that saved the numbers refuses its backward
+  /// pass.
+  void changed() const {
+    if (version_) version_->fetch_add(1, std::memory_order_relaxed);
+  }
+
  private:
+  struct Memory;
   [[noreturn]] void wrong_dtype(DType asked) const;
   [[noreturn]] void not_here() const;
   void copy_across(const Tensor& other) const;
+  Tensor with(void* data, const Shape& shape) const;
 
   void* data_ = nullptr;
   Shape shape_;
@@ -93,6 +109,7 @@ class Tensor {
   bool defined_ = false;
   Backend* backend_ = nullptr;
   std::shared_ptr<const void> owner_;
+  std::atomic<Version>* version_ = nullptr;  ///< of the memory, where tensors own it
 };
 
 template <class T>

@@ -71,6 +71,10 @@ ElementPart identity_part(const Space& space, const Factor& f) {
   part.kind = f.kind;
   part.size = f.size;
   part.copies = f.per.empty() ? 1 : space.factors()[static_cast<std::size_t>(space.find_factor(f.per))].size;
+  const auto of_one = f.kind == Kind::GL ? product_of_sizes(f.size, f.size) : f.size;
+  if (!of_one || !product_of_sizes(*of_one, part.copies))
+    throw ShapeError("[element] factor '{}' ({}): its element has 2^60 numbers or more; take a smaller factor", f.name,
+                     f.str());
   const auto n = static_cast<std::size_t>(part.size), copies = static_cast<std::size_t>(part.copies);
   if (has_order(f.kind)) {
     part.order.resize(n * copies);
@@ -157,27 +161,29 @@ Element Element::random(const Space& space, Key key, const ElementRange& range) 
   return Element(space, std::move(parts));
 }
 
-Element::Element(const Space& space, std::vector<ElementPart> parts) : space_(space), parts_(std::move(parts)) {
-  if (parts_.size() != space.factors().size())
-    throw ShapeError("[element] {} parts for {} factors", parts_.size(), space.factors().size());
-  for (std::size_t i = 0; i < parts_.size(); ++i)
-    check(space.factors()[i], identity_part(space, space.factors()[i]), parts_[i]);
+Element::Element(const Space& space, std::vector<ElementPart> parts) : space_(space) {
+  if (parts.size() != space.factors().size())
+    throw ShapeError("[element] {} parts for {} factors", parts.size(), space.factors().size());
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    check(space.factors()[i], identity_part(space, space.factors()[i]), parts[i]);
+  parts_ = std::make_shared<const std::vector<ElementPart>>(std::move(parts));
 }
 
 Element Element::then(const Element& next) const {
   if (!(next.space_ == space_)) throw UsageError("[element] composed with an element of another space");
   std::vector<ElementPart> parts;
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    const ElementPart& a = parts_[i];
+  for (std::size_t i = 0; i < parts_->size(); ++i) {
+    const ElementPart& a = (*parts_)[i];
     const Factor& f = space_.factors()[i];
-    const ElementPart* heads = f.per.empty() ? nullptr : &parts_[static_cast<std::size_t>(space_.find_factor(f.per))];
+    const ElementPart* heads =
+        f.per.empty() ? nullptr : &(*parts_)[static_cast<std::size_t>(space_.find_factor(f.per))];
     ElementPart out = a;
     const auto n = static_cast<std::size_t>(a.size);
     for (std::size_t k = 0; k < static_cast<std::size_t>(a.copies); ++k) {
       // (g2 g1) on what stands at head tau1[k] before stands at k after the first move: copy tau1[k] of the product
       // uses copy k of g2.
       const std::size_t j = heads ? static_cast<std::size_t>(heads->order[k]) : 0;
-      const ElementPart& b = next.parts_[i];
+      const ElementPart& b = (*next.parts_)[i];
       for (std::size_t r = 0; r < n && !a.order.empty(); ++r) {
         const auto middle = static_cast<std::size_t>(b.order[k * n + r]);
         out.order[j * n + r] = a.order[j * n + middle];
@@ -199,10 +205,11 @@ Element Element::then(const Element& next) const {
 
 Element Element::inverse() const {
   std::vector<ElementPart> parts;
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    const ElementPart& a = parts_[i];
+  for (std::size_t i = 0; i < parts_->size(); ++i) {
+    const ElementPart& a = (*parts_)[i];
     const Factor& f = space_.factors()[i];
-    const ElementPart* heads = f.per.empty() ? nullptr : &parts_[static_cast<std::size_t>(space_.find_factor(f.per))];
+    const ElementPart* heads =
+        f.per.empty() ? nullptr : &(*parts_)[static_cast<std::size_t>(space_.find_factor(f.per))];
     ElementPart out = a;
     const auto n = static_cast<std::size_t>(a.size);
     for (std::size_t k = 0; k < static_cast<std::size_t>(a.copies); ++k) {
@@ -223,7 +230,7 @@ Element Element::inverse() const {
 }
 
 Element Element::dual() const {
-  std::vector<ElementPart> parts = parts_;
+  std::vector<ElementPart> parts = *parts_;
   for (ElementPart& part : parts) {
     for (double& s : part.scale) s = 1 / s;
     const auto n = static_cast<std::size_t>(part.size);

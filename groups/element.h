@@ -2,7 +2,9 @@
 // One element of a space's group, structured: index arrays, scale vectors and small matrices, never a dense
 // permutation.
 
+#include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "weft/core/random.h"
@@ -30,8 +32,8 @@ struct ElementRange {
   bool avoid_identity = true;                ///< no identity permutation, no constant sign vector (spec 7.2)
 };
 
-/// Per-head copies act before the heads move (spec 1.2): new[i] = g_{tau(i)} old[tau(i)], tau = order of the head
-/// factor.
+/// An immutable value; copies share their parts. Per-head copies act before the heads move (spec 1.2): new[i] =
+/// g_{tau(i)} old[tau(i)], tau = order of the head factor.
 class Element {
  public:
   static Element identity(const Space& space);
@@ -39,9 +41,14 @@ class Element {
   /// Given parts, one per factor; throws ShapeError or UsageError when they do not fit the space or are not invertible.
   Element(const Space& space, std::vector<ElementPart> parts);
 
-  const Space& space() const { return space_; }
-  const ElementPart& part(int factor) const { return parts_[static_cast<std::size_t>(factor)]; }
-  std::span<const ElementPart> parts() const { return parts_; }
+  const Space& space() const& { return space_; }
+  Space space() && { return std::move(space_); }
+  const ElementPart& part(int factor) const& { return (*parts_)[static_cast<std::size_t>(factor)]; }
+  ElementPart part(int factor) const&& { return (*parts_)[static_cast<std::size_t>(factor)]; }
+  std::span<const ElementPart> parts() const& { return *parts_; }
+  std::span<const ElementPart> parts() const&& = delete;
+  /// The same for who needs them longer than this lives.
+  std::shared_ptr<const std::vector<ElementPart>> shared_parts() const { return parts_; }
 
   /// First *this, then `next`: the group product next * this (spec 1.2). Throws UsageError for another space.
   Element then(const Element& next) const;
@@ -51,7 +58,7 @@ class Element {
 
  private:
   Space space_;
-  std::vector<ElementPart> parts_;
+  std::shared_ptr<const std::vector<ElementPart>> parts_;
 };
 
 }  // namespace weft

@@ -24,6 +24,9 @@ enum class Role : std::uint8_t { vector, covector };
 
 constexpr Role dual(Role role) { return role == Role::vector ? Role::covector : Role::vector; }
 
+/// Of a factor: the positions along its axis are 32-bit numbers.
+inline constexpr std::int64_t max_factor_size = INT32_MAX;
+
 struct Factor {
   std::string name;
   Kind kind = Kind::fixed;

@@ -65,7 +65,7 @@ class Lexer {
     std::int64_t n = 0;
     while (at_ < text_.size() && std::isdigit(static_cast<unsigned char>(text_[at_]))) {
       n = n * 10 + (text_[at_++] - '0');
-      if (n > std::int64_t{1} << 31) fail(fmt::format("a number too large {}", where));
+      if (n > INT32_MAX) fail(fmt::format("a number too large {}; allowed: at most {}", where, INT32_MAX));
     }
     if (at_ == begin) fail(fmt::format("expected a number {}", where));
     skip();

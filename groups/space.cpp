@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -31,12 +32,30 @@ void check_name(const char* what, const std::string& name) {
                      what, name);
 }
 
+/// How many numbers the tensor has, taps included, or nothing beyond max_numel.
+std::optional<std::int64_t> numbers(const SpaceTensor& t, const std::vector<Factor>& factors) {
+  std::optional<std::int64_t> n = product_of_sizes(t.tap_rows, t.tap_columns);
+  for (const SpaceAxis& axis : t.axes)
+    if (n) n = product_of_sizes(*n, factors[static_cast<std::size_t>(axis.factor)].size);
+  return n;
+}
+
+/// "2147483647 x 2147483647", "16 x 3 x 3x3 taps"
+std::string sizes(const SpaceTensor& t, const std::vector<Factor>& factors) {
+  std::string text = t.axes.empty() ? "1" : "";
+  for (const SpaceAxis& axis : t.axes)
+    text += fmt::format("{}{}", text.empty() ? "" : " x ", factors[static_cast<std::size_t>(axis.factor)].size);
+  if (t.taps() != 1) text += fmt::format(" x {}x{} taps", t.tap_rows, t.tap_columns);
+  return text;
+}
+
 void check(const std::vector<Factor>& factors, const std::vector<SpaceTensor>& tensors) {
   for (std::size_t i = 0; i < factors.size(); ++i) {
     const Factor& f = factors[i];
     check_name("factor", f.name);
     if (find(factors, f.name) != &f) throw ParseError("[space] factor '{}' is declared twice", f.name);
-    if (f.size < 1) throw ParseError("[space] factor '{}' has size {}; allowed: 1 or more", f.name, f.size);
+    if (f.size < 1 || f.size > max_factor_size)
+      throw ParseError("[space] factor '{}' has size {}; allowed: 1 to {}", f.name, f.size, max_factor_size);
     if (f.per.empty()) continue;
     const Factor* head = find(factors, f.per);
     if (!head) throw ParseError("[space] factor '{}' is per '{}', which is not declared", f.name, f.per);
@@ -46,6 +65,7 @@ void check(const std::vector<Factor>& factors, const std::vector<SpaceTensor>& t
       throw ParseError("[space] factor '{}' is per '{}' ({}); allowed: a permutation that is itself per nothing",
                        f.name, f.per, head->str());
   }
+  std::int64_t parameters = 0;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const SpaceTensor& t = tensors[i];
     check_name("tensor", t.name);
@@ -68,6 +88,14 @@ void check(const std::vector<Factor>& factors, const std::vector<SpaceTensor>& t
         throw ParseError("[space] tensor '{}' has an axis '{}' per {} and {} axes '{}'; allowed: exactly one", t.name,
                          f.name, f.per, heads, f.per);
     }
+    const std::optional<std::int64_t> n = numbers(t, factors);
+    if (!n || *n > max_numel - parameters)
+      throw ParseError(
+          "[space] tensor '{}' of {} numbers is too large; allowed: fewer than 2^60 numbers in all tensors, so that 64 "
+          "bits "
+          "count their bytes",
+          t.name, sizes(t, factors));
+    parameters += *n;
   }
 }
 
@@ -80,8 +108,8 @@ Space::Space(std::vector<Factor> factors, std::vector<SpaceTensor> tensors) {
   data_ = std::make_shared<const Data>(Data{std::move(factors), std::move(tensors)});
 }
 
-const std::vector<Factor>& Space::factors() const { return data_->factors; }
-const std::vector<SpaceTensor>& Space::tensors() const { return data_->tensors; }
+const std::vector<Factor>& Space::factors() const& { return data_->factors; }
+const std::vector<SpaceTensor>& Space::tensors() const& { return data_->tensors; }
 
 int Space::find_factor(std::string_view name) const {
   for (std::size_t i = 0; i < factors().size(); ++i)
@@ -111,12 +139,17 @@ Shape Space::axes_shape(int tensor) const {
 
 Shape Space::feature_shape(int tensor, std::int64_t batch, std::int64_t channels) const {
   const Shape axes = axes_shape(tensor);
-  Shape shape{batch, channels * tensors()[static_cast<std::size_t>(tensor)].taps()};
+  const SpaceTensor& t = tensors()[static_cast<std::size_t>(tensor)];
+  const std::optional<std::int64_t> folded = product_of_sizes(channels, t.taps());
+  if (!folded)
+    throw ShapeError("[space] tensor '{}' with {} channels of {}x{} taps; allowed: fewer than 2^60 numbers", t.name,
+                     channels, t.tap_rows, t.tap_columns);
+  Shape shape{batch, *folded};
   for (auto size : axes.sizes()) shape.push_back(size);
   return shape;
 }
 
-Type Space::type(int tensor) const {
+Type Space::type(int tensor) const& {
   Type type(2);
   for (const SpaceAxis& axis : tensors()[static_cast<std::size_t>(tensor)].axes) {
     const Factor& f = factors()[static_cast<std::size_t>(axis.factor)];

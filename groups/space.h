@@ -30,14 +30,16 @@ struct SpaceTensor {
   bool operator==(const SpaceTensor&) const = default;
 };
 
-/// An immutable value; copies share their data. Types made from it point into it, so it must outlive them.
+/// An immutable value; copies share their data. Types made from it point into that, so it or a copy must outlive them:
+/// what would point into a temporary does not compile.
 ///     in: fixed(1); out: fixed(10); h1, h2: positive_monomial(16)
 ///     W1[h1, in*; taps=3x3] b1[h1] W2[h2, h1*] b2[h2] W3[out, h2*] b3[out]
 class Space {
  public:
   Space();
   /// Reads the text form. Throws ParseError, naming line, column and what was expected; also for unknown or doubly
-  /// declared names, a tensor on a factor `per h` without exactly one h axis, `fixed` per anything, nested per.
+  /// declared names, a tensor on a factor `per h` without exactly one h axis, `fixed` per anything, nested per, a
+  /// factor beyond max_factor_size, tensors of more than max_numel numbers.
   static Space parse(std::string_view text);
   /// As parse() checks it.
   Space(std::vector<Factor> factors, std::vector<SpaceTensor> tensors);
@@ -45,8 +47,10 @@ class Space {
   /// One declaration per factor, then the tensors, one space apart; parse(str()) == *this.
   std::string str() const;
 
-  const std::vector<Factor>& factors() const;
-  const std::vector<SpaceTensor>& tensors() const;
+  const std::vector<Factor>& factors() const&;
+  const std::vector<Factor>& factors() const&& = delete;
+  const std::vector<SpaceTensor>& tensors() const&;
+  const std::vector<SpaceTensor>& tensors() const&& = delete;
   /// Position by name, or -1.
   int find_factor(std::string_view name) const;
   int find_tensor(std::string_view name) const;
@@ -58,7 +62,8 @@ class Space {
   /// [batch, channels * taps, axes...]
   Shape feature_shape(int tensor, std::int64_t batch, std::int64_t channels) const;
   /// Two free axes (batch, channels), then the tensor's axes.
-  Type type(int tensor) const;
+  Type type(int tensor) const&;
+  Type type(int tensor) const&& = delete;
   /// Number of values of one network: the sum over the tensors of taps times axes.
   std::int64_t parameters() const;
 

@@ -100,6 +100,7 @@ void forward(const State<T>& s) {
 
 template <class T>
 void vjp(const State<T>& s, Backward& back) {
+  back.require_inputs();
   const T* gy = cotangent_of<T>(back, 0);
   Arena& arena = back.arena();
   auto* gx = numbers<Grad<T>>(arena, static_cast<std::int64_t>(s.features.size()));

@@ -21,7 +21,6 @@ void product(GemmShape s, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, std:
 
 template <class T>
 Grad<T> gradient_address(Backward& back, int input) {
-  back.input(input);  // throws when it was changed
   if (!back.wants(input)) return {};
   const GradSlot to = back.grad(input);
   return {to.tensor.address<T>(), static_cast<T>(to.beta)};
@@ -30,7 +29,7 @@ Grad<T> gradient_address(Backward& back, int input) {
 template <class T>
 Grad<T> gradient_of(Backward& back, int input) {
   if (back.wants(input)) return gradient_address<T>(back, input);
-  return {numbers<T>(back.arena(), back.input(input).numel()), 0};
+  return {numbers<T>(back.arena(), back.input_shape(input).numel()), 0};
 }
 
 template <class T>

@@ -76,8 +76,7 @@ inline void add_to(const Grad<T>& to, const T* x, std::int64_t n) {
     for (std::int64_t i = 0; i < n; ++i) to.data[i] += x[i];
 }
 
-/// The gradient of one input of a node, null where it is not wanted. Throws AutogradError when the input was changed
-/// since.
+/// The gradient of one input of a node, null where it is not wanted.
 template <class T>
 Grad<T> gradient_address(Backward& back, int input);
 

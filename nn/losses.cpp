@@ -26,8 +26,9 @@ void check(const char* who, const Var& x, const Tensor& target) {
 
 /// The formulas of `Loss` (nn/loss_bodies.h) on every item.
 template <class Loss>
-Var per_item(const Var& x, const Tensor& target) {
-  check(Loss::name, x, target);
+Var per_item(const Var& x, const Tensor& given) {
+  check(Loss::name, x, given);
+  const Tensor target = x.tape().copy(given);
   const Tensor y = x.tape().empty(x.shape(), x.dtype());
   with_float(x.dtype(), Loss::name, [&](auto tag) {
     using T = decltype(tag);
@@ -62,17 +63,18 @@ Var binary_cross_entropy_with_logits(const Var& z, const Tensor& target) {
 
 Var squared_error(const Var& x, const Tensor& target) { return per_item<SquaredError>(x, target); }
 
-Var cross_entropy(const Var& z, const Tensor& label) {
+Var cross_entropy(const Var& z, const Tensor& given) {
   const Shape& s = z.shape();
-  if (s.rank() == 0 || !(s.sub(0, s.rank() - 1) == label.shape()))
+  if (s.rank() == 0 || !(s.sub(0, s.rank() - 1) == given.shape()))
     throw ShapeError("[cross_entropy] scores of shape {}, labels of shape {}; allowed: [..., classes] and [...]",
-                     s.str(), label.shape().str());
-  const std::int64_t classes = s[s.rank() - 1], rows = label.numel();
+                     s.str(), given.shape().str());
+  const std::int64_t classes = s[s.rank() - 1], rows = given.numel();
   Backend* device = z.value().backend();
-  label.require_on(device, "cross_entropy", "label");
-  if (!device) check_labels(label, classes);
+  given.require_on(device, "cross_entropy", "label");
+  if (!device) check_labels(given, classes);
   require(Action::mix, "cross_entropy", z.name(), z.type());
   Tape& tape = z.tape();
+  const Tensor label = tape.copy(given);
   const Tensor y = tape.empty(label.shape(), z.dtype()), logp = tape.empty(s, z.dtype());
   const RowShape rows_of{rows, classes, 1};
   kernel(RowOp::LogSoftmax, z.dtype(), device).forward(rows_of, z.value().raw(), logp.raw());

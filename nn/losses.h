@@ -1,6 +1,7 @@
 #pragma once
 // Losses per item; mean_all makes the scalar that is differentiated. Targets carry no gradient and lie where the
-// prediction lies (DeviceError). Inputs are plain tensors.
+// prediction lies (DeviceError); they are copied into the step, and may be refilled before backward(). Inputs are plain
+// tensors.
 
 #include "weft/autograd/op_case.h"
 

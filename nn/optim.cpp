@@ -114,7 +114,32 @@ void Optimiser::begin_step(double learning_rate) {
     });
 }
 
+void Optimiser::require_gradients() const {
+  if (!parameters_.has_gradients())
+    throw UsageError("[{}] no backward pass since the last step; call backward() before each step, which uses it up",
+                     name(rule_.kind));
+  for (int i = 0; i < parameters_.count(); ++i) {
+    const ParameterGradient* g = parameters_.gradient(i);
+    if (!g || g->fresh()) continue;
+    if (!g->available())
+      throw UsageError(
+          "[{}] parameter '{}' has no gradient now; allowed: a step after backward(), before the tape's reset()",
+          name(rule_.kind), parameters_.name(i));
+    throw UsageError(
+        "[{}] parameter '{}' was not on the tape of the last backward pass; put it there (its gradient is zeros then), "
+        "or declare it as not trainable",
+        name(rule_.kind), parameters_.name(i));
+  }
+}
+
 void Optimiser::update() {
+  try {
+    require_gradients();
+  } catch (const UsageError&) {
+    --steps_;  // which begin_step() counted
+    throw;
+  }
+  parameters_.used_gradients();
   if (Backend* backend = parameters_.backend())
     update_on(*backend);
   else
@@ -134,14 +159,6 @@ void Optimiser::update_on(Backend& backend) {
 }
 
 void Optimiser::update_here() {
-  for (int i = 0; i < parameters_.count(); ++i)
-    if (const OuterGradient* outer = parameters_.outer(i); outer && !outer->ready) {
-      --steps_;
-      throw UsageError(
-          "[{}] parameter '{}' has no gradient now; allowed: a step after backward(), before the tape's "
-          "reset()",
-          name(rule_.kind), parameters_.name(i));
-    }
   const Tensor values = parameters_.flat_values(), grads = parameters_.flat_grads();
   std::atomic<bool> all_finite = true;
   with_float(values.dtype(), name(rule_.kind), [&](auto tag) {
@@ -157,21 +174,23 @@ void Optimiser::update_here() {
     };
     // Blocks of whole cache lines, of all parameters in one loop.
     pieces_.clear();
-    auto cut = [&](const OuterGradient* outer, std::int64_t at, std::int64_t n, std::int64_t grain) {
+    auto cut = [&](const ParameterGradient* factored, std::int64_t at, std::int64_t n, std::int64_t grain) {
       for (std::int64_t begin = 0; begin < n; begin += grain)
-        pieces_.push_back({outer, at, begin, std::min(begin + grain, n)});
+        pieces_.push_back({factored, at, begin, std::min(begin + grain, n)});
     };
     cut(nullptr, 0, grads.numel(), outer_block);
     for (int i = 0; i < parameters_.count(); ++i)
-      if (const OuterGradient* outer = parameters_.outer(i))
-        cut(outer, parameters_.offset(i), parameters_.value(i).numel(),
-            outer->sums ? outer_grain(*outer->sums) : outer_block);
+      if (const ParameterGradient* of = parameters_.gradient(i); of && of->factored)
+        cut(of, parameters_.offset(i), parameters_.value(i).numel(),
+            of->factors.sums ? outer_grain(*of->factors.sums) : outer_block);
     parallel_blocks(static_cast<std::int64_t>(pieces_.size()), 1, [&](std::int64_t number, std::int64_t) {
       const Piece& piece = pieces_[static_cast<std::size_t>(number)];
-      if (!piece.outer) return update(piece.begin, piece.end, g + piece.begin);
+      if (!piece.factored) return update(piece.begin, piece.end, g + piece.begin);
+      const std::int64_t begin = piece.at + piece.begin, end = piece.at + piece.end;
+      if (piece.factored->formed) return update(begin, end, piece.factored->whole.data<T>() + piece.begin);
       alignas(64) T formed[outer_block];
-      form(*piece.outer, piece.begin, piece.end, formed);
-      update(piece.at + piece.begin, piece.at + piece.end, formed);
+      form(piece.factored->factors, piece.begin, piece.end, formed);
+      update(begin, end, formed);
     });
   });
   parameters_.changed();

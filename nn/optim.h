@@ -34,11 +34,14 @@ class Optimiser {
   Optimiser(const Optimiser&) = delete;
   Optimiser& operator=(const Optimiser&) = delete;
 
-  /// One step along the gradients that backward() left in the parameters; every one of them must have been on that
-  /// tape, else its last gradient is used again. One in factored form is formed piece by piece in cache and never
-  /// written. Throws UsageError where such a one is missing (reset() comes after the step), and for a learning rate
-  /// that is negative or not finite, NumericError naming the first parameter whose gradient is not finite: values and
-  /// state are then spoiled, and only a checkpoint leads back. On a device check() throws that.
+  /// One step along the gradients that backward() left in the parameters, which it uses up: the next step wants a
+  /// backward pass of its own. One in factored form is formed piece by piece in cache and never written. Throws
+  /// UsageError, having changed nothing, when there was no backward pass since the last step, when a trainable
+  /// parameter was not on its tape (or on none of those whose gradients were added up), when a factored one was lost
+  /// (reset() comes after the step), and for a learning rate that is negative or not finite. Throws NumericError naming
+  /// the first parameter whose gradient is not finite: values and state are then spoiled, and only a checkpoint leads
+  /// back. On a device check() throws that. In a step that is recorded, the checks of gradients are those of the
+  /// recording.
   void step(double learning_rate);
   /// The same in two parts, for steps on a device that are recorded once and replayed: begin_step() counts the step and
   /// writes what it has of its own to the device, at any time before the launch; update() is that launch, alike for all
@@ -58,6 +61,7 @@ class Optimiser {
   void resume(const Tensor& state, std::int64_t steps);
 
  private:
+  void require_gradients() const;
   void update_here();
   void update_on(Backend& backend);
   void refuse_spoiled() const;
@@ -66,9 +70,9 @@ class Optimiser {
   UpdateRule rule_;
   double learning_rate_ = 0;                  ///< of the step that began
   Tensor device_constants_, device_spoiled_;  ///< undefined on the CPU
-  /// Numbers [begin, end) of one parameter that stands at `at`, or of all without factored gradients.
+  /// Numbers [begin, end) of one parameter whose values stand at `at`, or of all without factored gradients.
   struct Piece {
-    const OuterGradient* outer;
+    const ParameterGradient* factored;
     std::int64_t at, begin, end;
   };
   std::vector<Piece> pieces_;  ///< of the step; its memory is kept

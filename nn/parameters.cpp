@@ -33,7 +33,7 @@ int Parameters::add(std::string name, const Shape& shape, Init init, bool traina
   if (values_.defined()) throw UsageError("[parameters] '{}' added after allocate()", name);
   for (const Item& other : items_)
     if (other.name == name) throw UsageError("[parameters] '{}' exists already", name);
-  items_.push_back({std::move(name), shape, init, trainable, form, {}, {}, nullptr, 0});
+  items_.push_back({std::move(name), shape, init, trainable, form, {}, nullptr, 0});
   return count() - 1;
 }
 
@@ -56,9 +56,9 @@ void Parameters::allocate(DType dtype, Key key, Backend* backend) {
     item.offset = begin;
     item.value = (item.trainable ? values_ : frozen_).slice(begin, begin + n).reshape(item.shape);
     if (part(item) == outer && !backend)
-      item.outer = std::make_shared<OuterGradient>();
+      item.gradient = std::make_shared<ParameterGradient>(passes_);
     else if (item.trainable)
-      item.grad = grads_.slice(begin, begin + n).reshape(item.shape);
+      item.gradient = std::make_shared<ParameterGradient>(grads_.slice(begin, begin + n).reshape(item.shape), passes_);
     begin += padded(item);
     draw(item.init, key.at(item.name), item.value);
   }
@@ -70,15 +70,35 @@ int Parameters::find(std::string_view name) const {
   throw UsageError("[parameters] no parameter '{}'", name);
 }
 
+const Parameters::Item& Parameters::allocated(int i) const {
+  if (!item(i).value.defined())
+    throw UsageError("[parameters] '{}' has no memory yet; allocate() the parameters once all are declared",
+                     item(i).name);
+  return item(i);
+}
+
 Tensor Parameters::grad(int i) const {
-  const Item& p = item(i);
-  if (!p.outer) return p.grad;
-  if (!p.outer->ready)
+  const Item& p = allocated(i);
+  if (!p.gradient) return {};
+  ParameterGradient& g = *p.gradient;
+  if (!g.available())
     throw UsageError("[parameters] '{}' has no gradient now; allowed: after backward(), before the tape's reset()",
                      p.name);
-  if (!p.grad.defined()) p.grad = Tensor::zeros(p.shape, p.value.dtype());
-  form_all(*p.outer, p.grad);
-  return p.grad;
+  if (g.factored && !g.formed) {
+    if (!g.whole.defined()) g.whole = Tensor::zeros(p.shape, p.value.dtype());
+    form_all(g.factors, g.whole);
+  }
+  return g.whole;
+}
+
+void Parameters::gradients_given() {
+  for (const Item& item : items_)
+    if (item.gradient && item.gradient->factored)
+      throw UsageError("[parameters] '{}' keeps its gradient as outer products, which only a tape gives", item.name);
+  // No pass of a tape has this name.
+  *passes_ = {.current = UINT64_MAX};
+  for (const Item& item : items_)
+    if (item.gradient) item.gradient->pass = passes_->current;
 }
 
 std::int64_t Parameters::trained_numbers() const {
@@ -89,10 +109,9 @@ std::int64_t Parameters::trained_numbers() const {
 }
 
 Var Parameters::on(Tape& tape, int i) const {
-  const Item& p = item(i);
+  const Item& p = allocated(i);
   const Type type = Type::plain(p.shape.rank());
-  if (p.outer) return tape.parameter(p.value, p.outer, &version_, type, p.name);
-  return p.trainable ? tape.parameter(p.value, p.grad, &version_, type, p.name) : tape.constant(p.value, type, p.name);
+  return p.gradient ? tape.parameter(p.value, p.gradient, type, p.name) : tape.constant(p.value, type, p.name);
 }
 
 }  // namespace weft

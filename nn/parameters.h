@@ -32,11 +32,16 @@ struct Init {
 /// operations that give it so. That pays where gradients are formed in a cache: on a device every gradient is whole.
 enum class GradientForm : std::uint8_t { whole, outer };
 
+/// Moved, never copied: a copy would share values and gradients with the original, but not their names and states.
 /// Declared once, allocated once; afterwards a model asks for each by its number. Trainable parameters come first in
 /// the flat buffer, so that one fused optimiser pass covers them, those with a whole gradient before the others; frozen
 /// ones (a fixed Ψ) follow and have no gradient.
 class Parameters {
  public:
+  Parameters() = default;
+  Parameters(Parameters&&) = default;
+  Parameters& operator=(Parameters&&) = default;
+
   /// Throws UsageError for a name that exists, or after allocate().
   int add(std::string name, const Shape& shape, Init init, bool trainable = true,
           GradientForm form = GradientForm::whole);
@@ -54,13 +59,14 @@ class Parameters {
   int find(std::string_view name) const;
   std::int64_t trained_numbers() const;
 
-  /// Views into the flat buffers.
-  Tensor value(int i) const { return item(i).value; }
-  /// Of a trainable parameter. One in factored form is formed into memory of its own, which the first call takes: for
-  /// inspection. Throws UsageError where it has none, before backward() or after the tape's reset().
+  /// Views into the flat buffers. Throws UsageError before allocate().
+  Tensor value(int i) const { return allocated(i).value; }
+  /// Of a trainable parameter; undefined for another. One in factored form is formed into memory of its own, which the
+  /// first call takes: for inspection. Throws UsageError where it has none, before backward() or after the tape's
+  /// reset(), and before allocate().
   Tensor grad(int i) const;
-  /// Its factored form; null for a whole gradient.
-  const OuterGradient* outer(int i) const { return item(i).outer.get(); }
+  /// For an optimiser: what the last backward passes left of it; null for a frozen one.
+  const ParameterGradient* gradient(int i) const { return item(i).gradient.get(); }
   /// Where parameter i begins in flat_values().
   std::int64_t offset(int i) const { return item(i).offset; }
   /// All trained values [n], and their gradients as far as they are whole: of the first of these numbers. Each
@@ -68,11 +74,23 @@ class Parameters {
   Tensor flat_values() const { return values_; }
   Tensor flat_grads() const { return grads_; }
 
-  /// The parameter as a variable of this step: backward() writes its gradient into the flat buffer.
+  /// The parameter as a variable of this step: backward() writes its gradient into the flat buffer. Throws UsageError
+  /// before allocate().
   Var on(Tape& tape, int i) const;
 
   /// Whoever changes values tells so: a step that saved them will refuse its backward pass.
-  void changed() { ++version_; }
+  void changed() {
+    values_.changed();
+    frozen_.changed();
+  }
+
+  /// Whether a backward pass left gradients that no optimiser's step has used up.
+  bool has_gradients() const { return passes_->current != 0; }
+  /// For an optimiser: its step has used them up.
+  void used_gradients() { *passes_ = {}; }
+  /// For gradients that no tape made: whoever wrote them all into flat_grads() tells so, and the next step takes them.
+  /// Throws UsageError when one is kept as outer products.
+  void gradients_given();
 
  private:
   struct Item {
@@ -82,14 +100,14 @@ class Parameters {
     bool trainable;
     GradientForm form;
     Tensor value;
-    mutable Tensor grad;
-    std::shared_ptr<OuterGradient> outer;
+    std::shared_ptr<ParameterGradient> gradient;
     std::int64_t offset;
   };
   const Item& item(int i) const { return items_[static_cast<std::size_t>(i)]; }
+  const Item& allocated(int i) const;
   std::vector<Item> items_;
   Tensor values_, grads_, frozen_;
-  Version version_ = 0;
+  std::shared_ptr<GradientPasses> passes_ = std::make_shared<GradientPasses>();
 };
 
 }  // namespace weft

@@ -112,7 +112,8 @@ Var act(const Element& g, int tensor, const Var& x) {
   const ElementAction action = action_on(g, tensor, x.shape(), tape.arena());
   const Tensor y = tape.empty(x.shape(), x.dtype()), scratch = tape.empty(x.shape(), x.dtype());
   with_float(x.dtype(), "act", [&](auto t) { apply<decltype(t)>(action, false, x.value(), y, scratch); });
-  return tape.record("act", y, x.type(), {x}, [action](Backward& b) {
+  // On the CPU the action points into the element's parts.
+  return tape.record("act", y, x.type(), {x}, [action, parts = g.shared_parts()](Backward& b) {
     const GradSlot slot = b.grad(0);
     const Tensor& gy = b.cotangent();
     with_float(gy.dtype(), "act", [&](auto t) {

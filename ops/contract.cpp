@@ -8,40 +8,17 @@ namespace weft {
 namespace {
 
 template <class T>
-ProductEpilogue<T> fused(const ContractPlan& plan, const Var* bias, const ContractOptions& options, bool& fits) {
-  ProductEpilogue<T> e;
-  fits = true;
-  e.activation = options.activation;
-  if (!bias) return e;
-  // A bias over the columns alone, or over batch and columns, fits the epilogue, when one letter makes the columns.
-  const Letters &p = plan.part[bias_part], &py = plan.part[y_part];
-  const int columns = py.label[static_cast<std::size_t>(py.count - 1)];
-  const Letters& other = plan.part[plan.part[b_part].find(columns) >= 0 ? a_part : b_part];
-  int alone = 0;
-  for (int l : py.span()) alone += other.find(l) < 0;
-  const bool batched = p.count == 2 && p.label[0] == py.label[0] && plan.part[a_part].find(p.label[0]) >= 0 &&
-                       plan.part[b_part].find(p.label[0]) >= 0 && py.count == 3;
-  fits = p.label[static_cast<std::size_t>(p.count - 1)] == columns && (p.count == 1 || batched) && alone == 1 &&
-         other.find(columns) < 0 && plan.size[static_cast<std::size_t>(columns)] > 1;
-  e.bias = bias->value().address<T>();
-  e.bias_batch_stride = batched ? plan.size[static_cast<std::size_t>(columns)] : 0;
-  return e;
-}
-
-template <class T>
 void forward(const ContractPlan& plan, const Var& a, const Var& b, const Var* bias, const Tensor& y,
              const ContractOptions& options, Arena& arena) {
   const Labelled la = labelled(a.value(), plan.part[a_part].span()), lb = labelled(b.value(), plan.part[b_part].span());
   const Labelled ly = labelled(y, plan.part[y_part].span());
-  bool fits = false;
-  const auto epilogue = fused<T>(plan, bias, options, fits);
-  if (fits && direct_product<T>(arena, la, lb, ly, plan.size, 0, epilogue)) return;
-  const Labelled factors[] = {la, lb};
-  einsum<T>(arena, factors, ly, y.numel(), plan.size, 1, 0);
-  if (bias) {
-    const Labelled one[] = {labelled(bias->value(), plan.part[bias_part].span())};
-    einsum<T>(arena, one, ly, y.numel(), plan.size, 1, 1);
+  const Labelled added = bias ? labelled(bias->value(), plan.part[bias_part].span()) : Labelled{};
+  if (direct_product<T>(arena, la, lb, ly, plan.size, 0, {added, options.activation})) return;
+  if (!bias || !direct_product<T>(arena, la, lb, ly, plan.size, 0)) {
+    const Labelled factors[] = {la, lb};
+    einsum<T>(arena, factors, ly, y.numel(), plan.size, 1, 0);
   }
+  if (bias) einsum<T>(arena, {&added, 1}, ly, y.numel(), plan.size, 1, 1);
   if (options.activation) {
     const auto p = traits(*options.activation).default_parameter;
     kernel(*options.activation, y.dtype(), y.backend()).forward(y.raw(), y.raw(), y.numel(), p);

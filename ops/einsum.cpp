@@ -118,23 +118,26 @@ Labelled dense(Arena& scratch, std::span<const int> order, Sizes sizes, std::siz
 /// `outer`.
 struct Group {
   std::int64_t size = 1;
-  std::int64_t stride[3] = {0, 0, 0};
+  std::int64_t stride[4] = {0, 0, 0, 0};
 };
 
-Group merge(std::span<const int> order, const Labelled* const (&views)[3], Sizes sizes, std::uint32_t& outer) {
+/// The views of a product: its factors, its result, and the bias, which has stride 0 along what it lacks.
+using ProductViews = const Labelled* const (&)[4];
+
+Group merge(std::span<const int> order, ProductViews views, Sizes sizes, std::uint32_t& outer) {
   Group g;
   bool open = true, first = true;
   for (auto label = order.rbegin(); label != order.rend(); ++label) {
     const std::int64_t n = sizes[static_cast<std::size_t>(*label)];
     bool fits = open;
-    for (int v = 0; v < 3 && fits && !first; ++v) fits = views[v]->stride(*label) == g.stride[v] * g.size;
+    for (int v = 0; v < 4 && fits && !first; ++v) fits = views[v]->stride(*label) == g.stride[v] * g.size;
     if (!fits) {
       open = false;
       outer |= 1u << *label;
       continue;
     }
     if (first)
-      for (int v = 0; v < 3; ++v) g.stride[v] = views[v]->stride(*label);
+      for (int v = 0; v < 4; ++v) g.stride[v] = views[v]->stride(*label);
     first = false;
     g.size *= n;
   }
@@ -153,7 +156,7 @@ Thresholds thresholds(const Arena& scratch) {
 /// out = beta out + Σ a b by matrix products; see direct_product. The views are compact.
 template <class T>
 bool matrix_product(Arena& scratch, const Labelled& a, const Labelled& b, const Labelled& out, Sizes sizes, T beta,
-                    const ProductEpilogue<T>& epilogue) {
+                    const ProductEnd& end) {
   const std::uint32_t ma = a.mask(), mb = b.mask(), mo = out.mask();
   if (((ma ^ mb) & ~mo) || (mo & ~(ma | mb))) return false;  // a sum within one factor, or a broadcast
   const std::uint32_t batch = ma & mb & mo, summed = ma & mb & ~mo;
@@ -161,7 +164,7 @@ bool matrix_product(Arena& scratch, const Labelled& a, const Labelled& b, const 
   auto labels = [&](const Labelled& v, std::uint32_t wanted) {
     return std::span<const int>(order, static_cast<std::size_t>(by_stride(v, wanted, order)));
   };
-  const Labelled* const views[3] = {&a, &b, &out};
+  const Labelled* const views[4] = {&a, &b, &out, &end.bias};
   std::uint32_t outer = 0, unmerged = 0;
   const Group n = merge(labels(out, mb & ~ma), views, sizes, outer);
   if (n.size > 1 && n.stride[2] != 1) return false;
@@ -173,8 +176,11 @@ bool matrix_product(Arena& scratch, const Labelled& a, const Labelled& b, const 
   const double work = static_cast<double>(g.size * m.size * n.size) * static_cast<double>(k.size);
   // A few dot products: the CPU's are pairwise sums, which a long one needs.
   if (n.size * m.size < 4 && (!scratch.backend() || k.size < 64)) return false;
-  // Labels that do not merge are looped over; not for crumbs, and not with a bias, whose place would move along.
-  if (calls > 1 && (work < thresholds(scratch).calls || epilogue.bias)) return false;
+  // Labels that do not merge are looped over; not for crumbs, and not for the sake of a bias.
+  if (calls > 1 && (work < thresholds(scratch).calls || end.bias.data)) return false;
+  if (end.bias.data && ((m.size > 1 && m.stride[3] != 0) || (n.size > 1 && n.stride[3] != 1))) return false;
+  const ProductEpilogue<T> epilogue{
+      .bias = static_cast<const T*>(end.bias.data), .bias_batch_stride = g.stride[3], .activation = end.activation};
 
   Loops<3> loops;
   const int depth = by_stride(out, outer, order);
@@ -268,19 +274,20 @@ Labelled contract_pair(Arena& scratch, Labelled a, Labelled b, std::uint32_t kee
 
 template <class T>
 bool direct_product(Arena& scratch, const Labelled& a_, const Labelled& b_, const Labelled& out_, Sizes sizes, T beta,
-                    const ProductEpilogue<T>& epilogue) {
+                    const ProductEnd& given) {
   const Labelled a = compact(a_, sizes), b = compact(b_, sizes), out = compact(out_, sizes);
+  const ProductEnd end{compact(given.bias, sizes), given.activation};
   int order[Labelled::max_axes];
   const int n = by_stride(out, ~0u, order);
   const bool columns_of_a = n > 0 && (a.mask() >> order[n - 1] & 1u) && !(b.mask() >> order[n - 1] & 1u);
-  return columns_of_a ? matrix_product<T>(scratch, b, a, out, sizes, beta, epilogue)
-                      : matrix_product<T>(scratch, a, b, out, sizes, beta, epilogue);
+  return columns_of_a ? matrix_product<T>(scratch, b, a, out, sizes, beta, end)
+                      : matrix_product<T>(scratch, a, b, out, sizes, beta, end);
 }
 
 template bool direct_product(Arena&, const Labelled&, const Labelled&, const Labelled&, Sizes, float,
-                             const ProductEpilogue<float>&);
+                             const ProductEnd&);
 template bool direct_product(Arena&, const Labelled&, const Labelled&, const Labelled&, Sizes, double,
-                             const ProductEpilogue<double>&);
+                             const ProductEnd&);
 
 double einsum_cost(std::span<const Labelled> operands, const Labelled& out, Sizes sizes) {
   std::uint32_t masks[einsum_operands];

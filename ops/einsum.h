@@ -3,6 +3,7 @@
 // terms.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "weft/core/tensor.h"
@@ -39,12 +40,18 @@ template <class T>
 void einsum(Arena& scratch, std::span<const Labelled> operands, const Labelled& out, std::int64_t out_elements,
             std::span<const std::int64_t> sizes, double scale, double beta);
 
+/// What direct_product() does to its result while it is in cache.
+struct ProductEnd {
+  Labelled bias;  ///< added, broadcast over the labels of the result that it lacks; none without data
+  std::optional<UnaryOp> activation = {};
+};
+
 /// out = beta out + Σ a b as matrix products, straight from and into memory, when the layout allows it; false, having
-/// done nothing, otherwise. The innermost axis of `out` gives the columns: the epilogue's bias runs along it (and along
-/// one batch axis). T: float or double.
+/// done nothing, otherwise. A bias fits when it runs along the columns, which the innermost axis of `out` gives, and in
+/// one stride along the batch. T: float or double.
 template <class T>
 bool direct_product(Arena& scratch, const Labelled& a, const Labelled& b, const Labelled& out,
-                    std::span<const std::int64_t> sizes, T beta, const ProductEpilogue<T>& epilogue = {});
+                    std::span<const std::int64_t> sizes, T beta, const ProductEnd& end = {});
 
 /// Multiplications that einsum spends on these operands.
 double einsum_cost(std::span<const Labelled> operands, const Labelled& out, std::span<const std::int64_t> sizes);

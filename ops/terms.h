@@ -21,6 +21,8 @@ namespace weft {
 /// The list must outlive the step. vjp: hand-written, saves features, lets and parameters.
 void run_terms(const TermList& list, std::span<const Var> features, std::span<const Var> parameters, std::int64_t e,
                std::span<Var> outputs);
+void run_terms(const TermList&& list, std::span<const Var> features, std::span<const Var> parameters, std::int64_t e,
+               std::span<Var> outputs) = delete;
 
 /// What run_terms, or a schedule of the same list, requires of features and outputs, and of parameters: throws as it
 /// does, `who` in front.

@@ -118,9 +118,7 @@ Var concat(std::span<const Var> parts, int axis) {
                                 [whole, count = static_cast<int>(parts.size()), a](Backward& b) {
                                   std::int64_t offset = 0;
                                   for (int i = 0; i < count; ++i) {
-                                    // Sizes are known from the gradients, or from the inputs, which need not be
-                                    // unchanged.
-                                    const std::int64_t own = b.input(i).dim(a) * whole.inner;
+                                    const std::int64_t own = b.input_shape(i)[a] * whole.inner;
                                     if (b.wants(i)) {
                                       const GradSlot g = b.grad(i);
                                       with_float(g.tensor.dtype(), "concat", [&](auto t) {
@@ -170,12 +168,13 @@ void add_gathered(Arena& scratch, std::span<const std::int32_t> index, const Aro
 
 }  // namespace
 
-Var gather(const Var& x, int axis, const Tensor& index) {
+Var gather(const Var& x, int axis, const Tensor& given) {
   const int a = checked_axis("gather", x, axis);
   const Around s = around(x.shape(), a);
-  const std::int64_t m = index.numel();
+  const std::int64_t m = given.numel();
   Backend* device = x.value().backend();
-  index.require_on(device, "gather", "index");
+  given.require_on(device, "gather", "index");
+  const Tensor index = x.requires_grad() ? x.tape().copy(given) : given;
   const Tensor y = x.tape().empty(with_size(x.shape(), a, m), x.dtype());
   if (device)
     with_float(x.dtype(), "gather", [&](auto t) {

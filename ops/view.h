@@ -19,7 +19,7 @@ Var slice(const Var& x, int axis, std::int64_t begin, std::int64_t end);
 Var concat(std::span<const Var> parts, int axis);
 
 /// y[.., i, ..] = x[.., index[i], ..] along dimension `axis`; index: int32 [m], values in [0, n).
-/// vjp   gx[.., index[i], ..] += gy[.., i, ..]     saves index
+/// vjp   gx[.., index[i], ..] += gy[.., i, ..]     saves a copy of index
 /// Throws UsageError for an index out of range. On a device, where the index must lie too (DeviceError), nobody waits
 /// to look at it: such an index gives NaN; x is float32 or float64; and the vjp reads the whole index once for each
 /// number of gx.

@@ -90,6 +90,65 @@ TEST_CASE("an arena repeats its addresses and counts its peak exactly") {
   CHECK(arena.reserved() == reserved);
 }
 
+TEST_CASE("sizes whose bytes cannot be counted are refused, whatever an axis of size 0 makes of them") {
+  const std::int64_t most = max_numel;
+  CHECK(Shape{most}.numel() == most);
+  CHECK(Shape{1, most, 1, 1}.numel() == most);
+  CHECK(Shape{0, most}.numel() == 0);
+  CHECK_THROWS_WITH_AS(
+      (Shape{std::int64_t{1} << 31, std::int64_t{1} << 31}),
+      "[shape] [2147483648] and an axis of 2147483648 more; allowed: fewer than 2^60 numbers, so that 64 "
+      "bits count bytes",
+      ShapeError);
+  const std::int64_t sizes[] = {0, 1, 2, 3, 1 << 15, 1 << 30, std::int64_t{1} << 32, most, most + 1, INT64_MAX};
+  for (std::int64_t a : sizes)
+    for (std::int64_t b : sizes)
+      for (std::int64_t c : sizes) {
+        double product = 1;
+        for (const std::int64_t n : {a, b, c}) product *= static_cast<double>(std::max<std::int64_t>(n, 1));
+        if (product < 0.99e18 || product > 1.2e18) {  // else a double is too coarse to say
+          bool refused = false;
+          try {
+            const Shape shape{a, b, c};
+            CHECK(shape.numel() == a * b * c);
+          } catch (const ShapeError&) {
+            refused = true;
+          }
+          CHECK(refused == (product > 1.1e18));
+        }
+      }
+}
+
+TEST_CASE("an arena refuses what wraps around, and stays as it was") {
+  Arena arena;
+  void* first = arena.allocate(64);
+  CHECK_THROWS_AS(arena.allocate(SIZE_MAX), std::bad_alloc);
+  CHECK_THROWS_AS(arena.allocate(SIZE_MAX - 62), std::bad_alloc);
+  CHECK_THROWS_AS(arena.allocate_array<double>(SIZE_MAX / 8 + 2), std::bad_alloc);
+  CHECK(arena.used() == 64);
+  CHECK(arena.allocate(64) == static_cast<std::byte*>(first) + 64);
+}
+
+TEST_CASE("tensors: one version for all views of a memory, counted by whoever changes it") {
+  const Tensor t = Tensor::zeros({4, 3}, DType::f32), view = t.slice(1, 3).reshape({6});
+  Version last = t.version();
+  auto counted = [&](auto change) {
+    change();
+    const bool more = t.version() > last && view.version() == t.version();
+    last = t.version();
+    return more;
+  };
+  CHECK(counted([&] { t.fill(1); }));
+  CHECK(counted([&] { view.fill(1); }));
+  CHECK(counted([&] { t[0].copy_from(t[1]); }));
+  CHECK(counted([&] { fill_uniform(view, Key(1, "v")); }));
+  CHECK(counted([&] { fill_normal(view, Key(1, "v")); }));
+  CHECK(counted([&] { view.changed(); }));
+  CHECK(!counted([&] { t.clone().fill(2); }));
+  Arena arena;
+  CHECK(Tensor::empty(arena, {3}, DType::f32).version() == 0);
+}
+
 TEST_CASE("tensors: slices share memory, shapes and dtypes are checked") {
   Tensor t = Tensor::zeros({3, 4}, DType::f32);
   std::iota(t.data<float>(), t.data<float>() + 12, 0.f);

@@ -186,7 +186,8 @@ TEST_CASE("spaces: every parse error, word for word") {
       {"h: fixed(-2) W[h]", "[space] line 1, column 10: expected a number as a factor's size, found '-2) W[h]'"},
       {"h: fixed(2 W[h]", "[space] line 1, column 12: expected ')' behind a factor's size, found 'W[h]'"},
       {"h: fixed(99999999999) W[h]",
-       "[space] line 1, column 20: a number too large as a factor's size, found '9) W[h]'"},
+       "[space] line 1, column 20: a number too large as a factor's size; allowed: at most 2147483647, found '9) "
+       "W[h]'"},
       {"h: permutation(2); q: GL(2) per 3 W[h]",
        "[space] line 1, column 33: expected a name of the head factor, found '3 W[h]'"},
       {"in: fixed(1)\nout: fixed(2) W[out, in*]",
@@ -227,6 +228,44 @@ TEST_CASE("spaces: every parse error, word for word") {
        "[space] tensor 'W' has an axis 'q' per h and 2 axes 'h'; allowed: exactly one"},
   };
   for (const auto& [text, message] : cases) CHECK_THROWS_WITH_AS(Space::parse(text), message, ParseError);
+}
+
+TEST_CASE("spaces: sizes beyond what can be counted are refused, with the limit") {
+  auto refuses = [](const std::string& text, const char* message) {
+    CHECK_THROWS_WITH_AS(Space::parse(text), message, ParseError);
+  };
+  refuses(
+      "h: fixed(2147483648) W[h, h]",
+      "[space] line 1, column 20: a number too large as a factor's size; allowed: at most 2147483647, found '8) W[h, "
+      "h]'");
+  refuses("h: fixed(2147483647) W[h, h]",
+          "[space] tensor 'W' of 2147483647 x 2147483647 numbers is too large; allowed: fewer than 2^60 numbers in all "
+          "tensors, so that 64 bits count their bytes");
+  refuses("h: fixed(1073741824) V[h] W[h, h]",
+          "[space] tensor 'W' of 1073741824 x 1073741824 numbers is too large; allowed: fewer than 2^60 numbers in all "
+          "tensors, so that 64 bits count their bytes");
+  refuses("h: fixed(65536) W[h, h; taps=65536x65536]",
+          "[space] tensor 'W' of 65536 x 65536 x 65536x65536 taps numbers is too large; allowed: fewer than 2^60 "
+          "numbers in all tensors, so that 64 bits count their bytes");
+  // Together only.
+  refuses("h: fixed(536870912); i: fixed(1073741824) V[h, i] W[h, i]",
+          "[space] tensor 'W' of 536870912 x 1073741824 numbers is too large; allowed: fewer than 2^60 numbers in all "
+          "tensors, so that 64 bits count their bytes");
+  CHECK_THROWS_WITH_AS((Space({{"h", Kind::permutation, std::int64_t{1} << 31, ""}}, {{"b", {{0, Role::vector}}}})),
+                       "[space] factor 'h' has size 2147483648; allowed: 1 to 2147483647", ParseError);
+  const Space large = Space::parse("h: fixed(1073741823); i: fixed(1073741824) W[h, i]");
+  CHECK(large.parameters() == std::int64_t{1073741823} * 1073741824);
+  CHECK_THROWS_AS(large.feature_shape(0, 2, 1), ShapeError);
+  CHECK_THROWS_AS(large.feature_shape(0, 1, INT64_MAX), ShapeError);
+  CHECK_THROWS_WITH_AS(
+      Space::parse("h: fixed(2) W[h; taps=3x3]").feature_shape(0, 1, INT64_MAX / 2),
+      "[space] tensor 'W' with 4611686018427387903 channels of 3x3 taps; allowed: fewer than 2^60 numbers", ShapeError);
+  const Space heads = Space::parse("h: permutation(2); q: GL(1073741824) per h b[h, q]");
+  CHECK_THROWS_WITH_AS(
+      Element::identity(heads),
+      "[element] factor 'q' (GL(1073741824) per h): its element has 2^60 numbers or more; take a smaller "
+      "factor",
+      ShapeError);
 }
 
 TEST_CASE("spaces: given as data they are checked as text is") {
@@ -504,7 +543,8 @@ TEST_CASE("types: roles count unless the factor is orthogonal, factors count by 
   // An operation that weakens an axis leaves the permutation of another space.
   Type weakened = other.type(0);
   weakened[0].kind = Kind::permutation;
-  CHECK(weakened == Space::parse("m: permutation(2) A[m]").type(0));
+  const Space plain = Space::parse("m: permutation(2) A[m]");
+  CHECK(weakened == plain.type(0));
   Type long_type(2);
   for (int i = 0; i < Type::max_axes; ++i) long_type.push_back(first(space));
   CHECK_THROWS_WITH_AS(long_type.push_back(first(space)), "[type] more than 8 axes", ShapeError);

@@ -49,7 +49,7 @@ LayerData layer_data(const TermList& list, const Channels& c, Key key) {
 }
 
 LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, Key key,
-                      Backend* backend) {
+                      Backend* backend, const Meanwhile& meanwhile) {
   Arena arena(backend ? backend->memory() : host_memory());
   Tape tape(arena);
   Vars features, learned, leaves;
@@ -72,6 +72,7 @@ LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData&
   std::vector<Tensor> cotangents;
   for (const Tensor& t : converted(draw(shapes, key.at("cotangents"), 1), outputs[0].dtype()))
     cotangents.push_back(t.on(backend));
+  if (meanwhile) meanwhile(features, learned, outputs);
   tape.backward(outputs, cotangents);
   for (const Var& x : leaves) r.gradients.push_back(tape.grad(x).value().on(nullptr));
   return r;
@@ -107,6 +108,39 @@ double difference(const std::vector<Tensor>& got, const std::vector<Tensor>& exp
   return worst;
 }
 
+namespace {
+
+bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (!std::ranges::equal(a[i].span<double>(), b[i].span<double>())) return false;
+  return true;
+}
+
+/// In float64: every feature and output, and some of the learned tensors.
+std::string check_changes(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, Key key) {
+  const LayerResult expected = run_layer(layer, list, data, train_psi, key);
+  const auto check = [&](const char* what, std::size_t i, const Meanwhile& change) -> std::string {
+    try {
+      if (same_bits(run_layer(layer, list, data, train_psi, key, nullptr, change).gradients, expected.gradients))
+        return {};
+    } catch (const AutogradError&) {
+      return {};
+    }
+    return fmt::format("{} {} was changed in place, and the backward pass gave other gradients", what, i);
+  };
+  std::string wrong;
+  for (std::size_t i = 0; i < data.features.size() && wrong.empty(); ++i)
+    wrong = check("feature", i, [i](auto x, auto, auto) { x[i].value().fill(0.3); });
+  for (std::size_t i = 0; i < expected.values.size() && wrong.empty(); ++i)
+    wrong = check("output", i, [i](auto, auto, auto y) { y[i].tape().mutable_value(y[i]).fill(0.3); });
+  const std::size_t stride = 1 + data.learned.size() / 4;
+  for (std::size_t i = 0; i < data.learned.size() && wrong.empty(); i += stride)
+    wrong = check("learned tensor", i, [i](auto, auto learned, auto) { learned[i].value().fill(0.3); });
+  return wrong;
+}
+
+}  // namespace
+
 std::string check_layer(const Layer& fast, const Layer& slow, const TermList& list, const LayerData& data,
                         bool train_psi, Key key) {
   // Masks of dropout are drawn in the type of the features, so float32 is held against its own reference.
@@ -120,7 +154,7 @@ std::string check_layer(const Layer& fast, const Layer& slow, const TermList& li
       return fmt::format("{}: values differ by {:.3g}, gradients by {:.3g}; allowed: {:.0e}", name(dtype), values,
                          gradients, tolerance);
   }
-  return {};
+  return check_changes(fast, list, data, train_psi, key);
 }
 
 double group_error(const Layer& layer, const TermList& list, const LayerData& data, const Space& acting, Key key,

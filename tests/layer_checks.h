@@ -47,9 +47,13 @@ struct LayerResult {
   std::vector<Tensor> values, gradients;
 };
 
+/// What happens between the layer and its backward pass.
+using Meanwhile =
+    std::function<void(std::span<const Var> features, std::span<const Var> learned, std::span<const Var> outputs)>;
+
 /// Random cotangents. Ψ is constant unless `train_psi`. On a device when one is given; the result is the host's.
 LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, Key key,
-                      Backend* backend = nullptr);
+                      Backend* backend = nullptr, const Meanwhile& meanwhile = {});
 
 /// Activation and dropout as ops of their own (dropout on tensors of two axes), then the list by its interpreter.
 Layer reference(const TermList& list, std::int64_t e, const LayerInput& input = {});
@@ -57,7 +61,8 @@ Layer reference(const TermList& list, std::int64_t e, const LayerInput& input = 
 /// Largest relative error over the tensors; of an all-zero tensor the largest absolute value.
 double difference(const std::vector<Tensor>& got, const std::vector<Tensor>& expected);
 
-/// What differs by more than 1e-10 in float64 or 2e-4 in float32, or an empty string.
+/// What differs by more than 1e-10 in float64 or 2e-4 in float32, or an empty string. Also when a feature, a learned
+/// tensor or an output is changed in place before the backward pass, and that neither refuses nor has the same bits.
 std::string check_layer(const Layer& fast, const Layer& slow, const TermList& list, const LayerData& data,
                         bool train_psi, Key key);
 

@@ -9,11 +9,13 @@
 
 #include "weft/autograd/gradcheck.h"
 #include "weft/nn/layers.h"
+#include "weft/nn/losses.h"
 #include "weft/nn/metrics.h"
 #include "weft/nn/parameters.h"
 #include "weft/nn/schedule.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
+#include "weft/ops/view.h"
 
 using namespace weft;
 
@@ -269,6 +271,39 @@ TEST_CASE("a frozen parameter is a constant") {
   CHECK(p.on(tape, 0).requires_grad());
   CHECK(!p.on(tape, 1).requires_grad());
   CHECK(p.on(tape, 1).name() == "psi");
+}
+
+TEST_CASE("targets, labels and indices may be refilled before the backward pass, however") {
+  const Tensor x = Tensor::zeros({4, 3}, DType::f64), target = Tensor::zeros({4, 3}, DType::f64),
+               label = Tensor::zeros({4}, DType::i32);
+  fill_uniform(x, Key(1, "x"), 0.1, 0.9);
+  const std::function<Var(const Var&)> losses[] = {
+      [&](const Var& v) { return mean_all(squared_error(v, target)); },
+      [&](const Var& v) { return mean_all(binary_cross_entropy(v, target)); },
+      [&](const Var& v) { return mean_all(binary_cross_entropy_with_logits(v, target)); },
+      [&](const Var& v) { return mean_all(cross_entropy(v, label)); },
+      [&](const Var& v) { return mean_all(square(gather(v, 0, label))); },
+  };
+  Arena arena;
+  Tape tape(arena);
+  for (const auto& loss : losses) {
+    auto gradient = [&](bool refill) {
+      target.fill(0.25);
+      label.fill(1);
+      tape.reset();
+      const Var v = tape.leaf(x), y = loss(v);
+      if (refill) {
+        target.data<double>()[0] = 0.75;
+        label.data<std::int32_t>()[0] = 2;
+        target.slice(1, 2).fill(0.5);
+        label.slice(1, 2).fill(0);
+      }
+      tape.backward(y);
+      const auto g = tape.grad(v).value().span<double>();
+      return Numbers(g.begin(), g.end());
+    };
+    CHECK(gradient(true) == gradient(false));
+  }
 }
 
 TEST_CASE("linear: value and gradients") {

@@ -151,6 +151,39 @@ std::string check_vjp(const OpCase& c, Key key) {
   return {};
 }
 
+std::string check_changes(const OpCase& c, Key key) {
+  const Space space = c.space.empty() ? Space() : Space::parse(c.space);
+  const Inputs in = inputs_of(c, space, key, true);
+  const Tensor cotangent = Tensor::zeros(result_shape(c, in), DType::f64);
+  fill_normal(cotangent, key.at("cotangent"));
+  const auto expected = gradients(c, in, cotangent);
+  const std::size_t inputs = in.values.size();
+  for (std::size_t which = 0; which <= inputs; ++which)
+    for (const bool by_owner : {false, true}) {
+      if (which == inputs && by_owner) continue;  // the result is the tape's
+      Inputs own = in;
+      for (Tensor& t : own.values) t = t.clone();
+      Arena arena;
+      Tape tape(arena);
+      const auto vars = on_tape(tape, c, own, DType::f64, true);
+      const Var y = c.run(tape, vars);
+      const Tensor& changed = which == inputs ? y.value() : own.values[which];
+      const Tensor view = changed.reshape({changed.numel()});
+      (by_owner ? view : tape.mutable_value(tape.constant(view))).fill(0.4);
+      try {
+        tape.backward({&y, 1}, {&cotangent, 1});
+      } catch (const AutogradError&) {
+        continue;
+      }
+      for (std::size_t i = 0; i < inputs; ++i)
+        if (numbers(tape.grad(vars[i]).value()) != numbers(expected[i]))
+          return fmt::format("{}: {} was changed before the backward pass{}, which gives another gradient of input {}",
+                             c.name, which == inputs ? "its result" : fmt::format("input {}", which),
+                             by_owner ? " by its owner" : "", i);
+    }
+  return {};
+}
+
 std::string check_equivariance(const OpCase& c, Key key) {
   const Space space = Space::parse(c.space);
   const Inputs in = inputs_of(c, space, key, true);
@@ -250,7 +283,7 @@ std::string check_device(const OpCase& c, Key key, Backend& backend) try {
 std::string check_all(const OpCase& c, Key key) {
   try {
     if (!c.refusal.empty()) return check_refusal(c, key);
-    for (auto check : {check_value, check_vjp})
+    for (auto check : {check_value, check_vjp, check_changes})
       if (std::string wrong = check(c, key); !wrong.empty()) return wrong;
     return c.space.empty() ? std::string{} : check_equivariance(c, key);
   } catch (const Error& error) {

@@ -16,6 +16,9 @@ namespace weft::testing {
 std::string check_value(const OpCase& c, Key key);
 /// Hand-written vjp against finite differences: a random direction and cotangent, the full Jacobian when small (1e-8).
 std::string check_vjp(const OpCase& c, Key key);
+/// An input, or the result, is changed in place before the backward pass, through another view of its memory on the
+/// tape or by its owner: the pass refuses, or the gradients have the bits that they would have had.
+std::string check_changes(const OpCase& c, Key key);
 /// op(g x) = g op(x), and the vjp commutes with the dual action, to 1e-9; the result has the type that the case says.
 std::string check_equivariance(const OpCase& c, Key key);
 /// Refused with the exact message, and a random element shows by a difference above 1e-4 that the op would break

@@ -84,6 +84,20 @@ TEST_CASE("self-test: the runner catches a wrong vjp, wrong flags and a wrong ty
   };
   CHECK(check_value(replaces, Key(1, "r")).empty());
   CHECK(!check_vjp(replaces, Key(1, "r")).empty());
+  // An op that keeps its input where the tape does not see it.
+  OpCase keeps;
+  keeps.name = "keeps";
+  keeps.shapes = {{4}};
+  keeps.run = [](Tape& tape, std::span<const Var> x) {
+    const Tensor y = tape.empty(x[0].shape(), x[0].dtype());
+    kernel(UnaryOp::Square, x[0].dtype()).forward(x[0].value().raw(), y.raw(), y.numel(), 0);
+    return tape.record("keeps", y, x[0].type(), {x[0]}, [kept = x[0].value()](Backward& b) {
+      const GradSlot g = b.grad(0);
+      for (std::int64_t i = 0; i < kept.numel(); ++i)
+        g.tensor.data<double>()[i] = 2 * kept.data<double>()[i] * b.cotangent().data<double>()[i];
+    });
+  };
+  CHECK(!check_changes(keeps, Key(1, "k")).empty());
   // A refusal that nothing breaks.
   OpCase harmless;
   harmless.name = "harmless";

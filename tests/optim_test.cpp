@@ -264,6 +264,7 @@ TEST_CASE("an optimiser is its rule over the whole buffer, on any number of thre
           for (int i : {0, 2})
             fill_normal(p.grad(i), Key(46, "optim_test").at(p.name(i)).at(static_cast<std::uint64_t>(t)));
           if (!by_hand) {
+            p.gradients_given();
             optimiser.step(1e-2);
             continue;
           }
@@ -295,6 +296,7 @@ TEST_CASE("a step counts as a change of the parameters") {
   Quadrants q;
   Optimiser optimiser(q.parameters, UpdateRule::sgd());
   const Var y = mean_all(binary_cross_entropy_with_logits(q.mlp(q.parameters, q.tape.constant(q.x)), q.label));
+  q.parameters.gradients_given();
   optimiser.step(0.1);
   CHECK_THROWS_AS(q.tape.backward(y), AutogradError);
 }
@@ -330,6 +332,7 @@ TEST_CASE("optimisers say what is wrong") {
                        "[adam] state is float64, the parameters float32", DtypeError);
   CHECK_THROWS_WITH_AS(adam.resume(adam.state(), -1), "[adam] -1 steps; allowed: 0 or more", UsageError);
   p.grad(1).data<float>()[2] = std::numeric_limits<float>::infinity();
+  p.gradients_given();
   CHECK_THROWS_WITH_AS(adam.step(1e-3),
                        "[adam] step 1: the gradient of 'v' holds a NaN or infinity; lower the learning rate",
                        NumericError);

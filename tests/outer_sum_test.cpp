@@ -105,7 +105,7 @@ TEST_CASE("outer_sum: optimisers take the same steps with factored gradients as 
             ones.fill(1);
             const Tensor both[] = {ones, ones};
             tape.backward(y, both);
-            CHECK((p.outer(W) != nullptr) == (form == GradientForm::outer));
+            CHECK(p.gradient(W)->factored == (form == GradientForm::outer));
             optimiser.step(1e-2);
             tape.reset();
           }
@@ -128,10 +128,9 @@ TEST_CASE("outer_sum: inspection forms the gradient, in its time") {
   CHECK(p.flat_grads().numel() == 0);
   CHECK(p.flat_values().numel() == 48 + 8);
   Optimiser adam(p, UpdateRule::adam());
-  CHECK_THROWS_WITH_AS(adam.step(1e-3),
-                       "[adam] parameter 'W' has no gradient now; allowed: a step after backward(), before the tape's "
-                       "reset()",
-                       UsageError);
+  CHECK_THROWS_WITH_AS(
+      adam.step(1e-3),
+      "[adam] no backward pass since the last step; call backward() before each step, which uses it up", UsageError);
   Arena arena;
   {
     Tape tape(arena);
@@ -147,6 +146,12 @@ TEST_CASE("outer_sum: inspection forms the gradient, in its time") {
     CHECK(largest_difference(tape.grad(w).value(), expected) < 1e-14);
     CHECK(largest_difference(p.grad(unused), Tensor::zeros({3}, DType::f64)) == 0);
     tape.reset();
+    CHECK_THROWS_WITH_AS(
+        adam.step(1e-3),
+        "[adam] parameter 'W' has no gradient now; allowed: a step after backward(), before the tape's "
+        "reset()",
+        UsageError);
+    CHECK(adam.steps() == 0);
     CHECK_THROWS_WITH_AS(p.grad(W),
                          "[parameters] 'W' has no gradient now; allowed: after backward(), before the tape's reset()",
                          UsageError);
@@ -162,6 +167,83 @@ TEST_CASE("outer_sum: inspection forms the gradient, in its time") {
                        "[contract] parameter 'W' keeps its gradient as outer products, which this operation does not "
                        "give; declare it with GradientForm::whole",
                        AutogradError);
+}
+
+TEST_CASE("outer_sum: factored gradients add up over backward passes as whole ones do") {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    // Wider than a block, and narrow with odd rows.
+    for (const Shape& shape : {Shape{3, 9001}, Shape{70, 37}}) {
+      const Key key(5, "outer_sum_test");
+      const Tensor g = normals({6, shape[0]}, dtype, key.at("g")), x = normals({6, shape[1]}, dtype, key.at("x"));
+      auto train = [&](GradientForm form, std::int64_t piece) {
+        Parameters p;
+        const int W = p.add("W", shape, Init::normal(0.1), true, form), b = p.add("b", {2}, Init::zeros());
+        p.allocate(dtype, key);
+        Optimiser optimiser(p, UpdateRule::adam());
+        Arena arena;
+        Tape tape(arena);
+        Tensor formed;
+        for (int step = 0; step < 3; ++step) {
+          for (std::int64_t at = 0; at < 6; at += piece) {
+            tape.reset();
+            const Var y = bilinear(p.on(tape, W), g.slice(at, at + piece), x.slice(at, at + piece));
+            p.on(tape, b);
+            Tensor ones = Tensor::zeros({piece}, dtype);
+            ones.fill(1);
+            tape.backward({&y, 1}, {&ones, 1}, piece == 6 ? Gradients::replace : Gradients::add);
+            if (piece == 6) continue;
+            const void* memory = p.grad(W).raw();
+            CHECK((!formed.defined() || formed.raw() == memory));  // taken once
+            formed = p.grad(W);
+          }
+          optimiser.step(1e-2);
+        }
+        return p.value(W).clone();
+      };
+      const Tensor expected = train(GradientForm::whole, 6);
+      for (const auto& [form, piece] : {std::pair{GradientForm::whole, 2}, std::pair{GradientForm::outer, 2},
+                                        std::pair{GradientForm::outer, 3}, std::pair{GradientForm::outer, 6}})
+        CHECK(largest_difference(train(form, piece), expected) < (dtype == DType::f32 ? 2e-5 : 1e-12));
+    }
+  }
+}
+
+TEST_CASE("outer_sum: a pass whose factors are gone cannot be added to") {
+  const Key key(6, "outer_sum_test");
+  const Tensor g = normals({2, 3}, DType::f64, key.at("g")), x = normals({2, 5}, DType::f64, key.at("x"));
+  const Tensor ones = Tensor::zeros({2}, DType::f64);
+  ones.fill(1);
+  Parameters p;
+  const int W = p.add("W", {3, 5}, Init::normal(1), true, GradientForm::outer);
+  p.allocate(DType::f64, key);
+  Arena arena, other_arena;
+  Tape tape(arena), other(other_arena);
+  auto pass = [&](Tape& on, Gradients gradients) {
+    on.reset();
+    const Var y = bilinear(p.on(on, W), g, x);
+    on.backward({&y, 1}, {&ones, 1}, gradients);
+  };
+  pass(tape, Gradients::replace);
+  const Tensor one = p.grad(W).clone();
+  CHECK_THROWS_WITH_AS(pass(tape, Gradients::add),
+                       "[backward] parameter 'W': an earlier pass kept its gradient as outer products, which reset() "
+                       "ended; allowed: Gradients::add in each of the passes that are to be added up",
+                       AutogradError);
+  // Factors that another tape still holds can be.
+  pass(tape, Gradients::replace);
+  pass(other, Gradients::add);
+  auto is = [&](double times) {
+    double worst = 0;
+    for (std::int64_t i = 0; i < one.numel(); ++i)
+      worst += std::abs(p.grad(W).data<double>()[i] - times * one.data<double>()[i]);
+    return worst < 1e-12;
+  };
+  CHECK(is(2));
+  tape.reset();  // ends factors that nobody needs any more
+  CHECK(is(2));
+  pass(other, Gradients::replace);
+  tape.reset();  // none of its own
+  CHECK(is(1));
 }
 
 TEST_CASE("outer_sum: a factored gradient that is not finite is named") {

@@ -167,8 +167,8 @@ double naive_cost(const TermList& list) {
 }
 
 std::string wrong_value(const Case& c) {
-  Arena arena;
-  Tape tape(arena), narrow(arena);
+  Arena arena, narrow_arena;
+  Tape tape(arena), narrow(narrow_arena);
   const Naive expected(c);
   const auto y = c.run(tape), y32 = c.run(narrow, DType::f32);
   for (std::size_t i = 0; i < y.size(); ++i) {

@@ -49,6 +49,7 @@ void record(const char* who, const TermList& list, const SomeCall& special, std:
   std::uninitialized_copy(features.begin(), features.end(), all.begin());
   std::uninitialized_copy(learned.begin(), learned.end(), all.begin() + static_cast<std::ptrdiff_t>(features.size()));
   tape.record_many(who, made, outputs, all, [call](Backward& back) {
+    back.require_inputs();
     Arena& memory = back.arena();
     CallGradients<T> g{numbers<Batch<const T>>(memory, call->targets), nullptr, numbers<T>(memory, call->features),
                        nullptr};
@@ -90,7 +91,7 @@ void LinearLayer::operator()(const Parameters& parameters, std::span<const Var> 
 }
 
 void LinearLayer::operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
-                             const LayerInput& input) const {
+                             const LayerInput& input) const& {
   constexpr const char* who = "linear_layer";
   check_features(who, list_, inputs, d_, outputs.size());
   check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());

@@ -172,6 +172,7 @@ void take_learned(const DeviceVjp<T>& v, Backward& back) {
 
 template <class T>
 void device_vjp(const DeviceState<T>& s, const Tables& t, Backward& back) {
+  back.require_inputs();
   const DeviceSizes& z = s.z;
   const int L = z.L();
   const std::int64_t channels = z.batch * z.d, part = s.places.part_size;

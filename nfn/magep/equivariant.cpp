@@ -52,10 +52,11 @@ Schedule<T>* lay_out(const Tables& t, std::int64_t d, std::int64_t e, std::span<
 
 template <class T>
 void run_vjp(const Schedule<T>& s, const Tables& t, Backward& back) {
+  back.require_inputs();
   const int L = s.z.L(), features = 2 * L;
   Arena& arena = back.arena();
-  Gradients<T> g{feature_gradients<T>(t, back), per_layer<const T>(arena, L), per_layer<const T>(arena, L),
-                 numbers<PhiTable<Grad<T>>>(arena, L + 1)};
+  LayerGradients<T> g{feature_gradients<T>(t, back), per_layer<const T>(arena, L), per_layer<const T>(arena, L),
+                      numbers<PhiTable<Grad<T>>>(arena, L + 1)};
   for (int i = 1; i <= L; ++i) {
     const auto at = static_cast<std::size_t>(i);
     g.W_y.data[i] = cotangent_of<T>(back, t.W[at]), g.W_y.stride[i] = s.W_out.stride[i];
@@ -85,7 +86,7 @@ void MagepEquivariant::operator()(const Parameters& parameters, std::span<const 
 }
 
 void MagepEquivariant::operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
-                                  const LayerInput& input) const {
+                                  const LayerInput& input) const& {
   check_features(who, list_, inputs, d_, outputs.size());
   check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
   check_input(who, input, list_.in());

@@ -14,7 +14,7 @@ template <class T>
 struct Network {
   const VjpState<T>& v;
   const Schedule<T>& s;               ///< the features as they are read
-  const Gradients<T>& g;              ///< of these
+  const LayerGradients<T>& g;         ///< of these
   SuffixGradient<T> to;               ///< of this network; psi of this block
   PhiTable<T*>* phi;                  ///< of this block: inner Φ
   T *chain, *next, *stack, *scratch;  ///< [d, n_0 + 1, n] of [W]^(i,0) and B_i, and of layer i - 1
@@ -273,7 +273,7 @@ void walk_networks(const VjpState<T>& v, Arena& arena) {
     psi_sums.point(mine.psi, leaf);
     T *first = memory.take(chain), *second = memory.take(chain), *rows = memory.take(stack);
     Schedule<T> view = s;
-    Gradients<T> to = v.g;
+    LayerGradients<T> to = v.g;
     if (s.reading.changes()) to.collect_in(cotangents[static_cast<std::size_t>(worker)], zeros);
     const Network<T> w{v, view, to, {mine.S, mine.b, mine.psi}, mine.phi, first, second, rows, memory.at};
     for (std::int64_t net = begin; net < end; ++net) {

@@ -169,7 +169,7 @@ void end_vector_cotangent(const VjpState<T>& v, std::int64_t d0, std::int64_t d1
 }  // namespace
 
 template <class T>
-void vjp(const Schedule<T>& s, const Gradients<T>& g, Arena& arena) {
+void vjp(const Schedule<T>& s, const LayerGradients<T>& g, Arena& arena) {
   const Sizes& z = s.z;
   const int L = z.L();
   VjpState<T> v{s, g};
@@ -197,7 +197,7 @@ void vjp(const Schedule<T>& s, const Gradients<T>& g, Arena& arena) {
   walk_networks(v, arena);
 }
 
-template void vjp(const Schedule<float>&, const Gradients<float>&, Arena&);
-template void vjp(const Schedule<double>&, const Gradients<double>&, Arena&);
+template void vjp(const Schedule<float>&, const LayerGradients<float>&, Arena&);
+template void vjp(const Schedule<double>&, const LayerGradients<double>&, Arena&);
 
 }  // namespace weft::magep

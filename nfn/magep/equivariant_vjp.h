@@ -9,7 +9,7 @@ namespace weft::magep {
 template <class T>
 struct VjpState {
   const Schedule<T>& s;
-  const Gradients<T>& g;
+  const LayerGradients<T>& g;
   PerLayer<T> stack = {};  ///< of Y_i, 1..L-1: [mix_rows, n_i]
   T* last_W = nullptr;     ///< of W^(L) (n_L > 1): [e, n_L, batch, n_{L-1}]
   T* phi_last = nullptr;   ///< Φ1 of W^(L) as [e, j, d, p]

@@ -145,7 +145,7 @@ Var MagepInvariant::operator()(const Parameters& parameters, std::span<const Var
 }
 
 Var MagepInvariant::operator()(std::span<const Var> inputs, std::span<const Var> learned,
-                               const LayerInput& input) const {
+                               const LayerInput& input) const& {
   check_features(who, list_, inputs, d_, 1);
   check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
   check_input(who, input, list_.in());
@@ -173,6 +173,7 @@ Var MagepInvariant::operator()(std::span<const Var> inputs, std::span<const Var>
     forward(*s, y.data<T>(), host);
     host.rewind(mark);
     return record([s, tables = &tables_](Backward& back) {
+      back.require_inputs();
       const int L = tables->L(), features = 2 * L;
       const FeatureGradients<T> g = feature_gradients<T>(*tables, back);
       Grad<T> phi[9];

@@ -27,8 +27,10 @@ class MagepInvariant {
   double flops(std::int64_t batch) const { return magep::invariant_flops({tables_.widths, d_, e_, batch}); }
   /// Throws ShapeError for inputs that do not fit, TypeError for a feature of another type.
   Var operator()(const Parameters& parameters, std::span<const Var> inputs, const LayerInput& input = {}) const;
-  /// With the learned tensors given, one per list().parameters().
-  Var operator()(std::span<const Var> inputs, std::span<const Var> learned, const LayerInput& input = {}) const;
+  /// With the learned tensors given, one per list().parameters(). The layer outlives the step, so it is no temporary.
+  Var operator()(std::span<const Var> inputs, std::span<const Var> learned, const LayerInput& input = {}) const&;
+  Var operator()(std::span<const Var> inputs, std::span<const Var> learned,
+                 const LayerInput& input = {}) const&& = delete;
 
  private:
   TermList list_;

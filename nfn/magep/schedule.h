@@ -46,13 +46,13 @@ void forward(const Schedule<T>& s, Arena& arena);
 
 /// What a vjp reads and writes, by layer.
 template <class T>
-struct Gradients : FeatureGradients<T> {
+struct LayerGradients : FeatureGradients<T> {
   PerLayer<const T> W_y, b_y;  ///< cotangents of the outputs
   PhiTable<Grad<T>>* phi;
 };
 
 template <class T>
-void vjp(const Schedule<T>& s, const Gradients<T>& g, Arena& arena);
+void vjp(const Schedule<T>& s, const LayerGradients<T>& g, Arena& arena);
 
 /// Q_j of layer i and row j, [e, d] (n_L = 1).
 template <class T>

@@ -168,6 +168,7 @@ void inputs_vjp(const DeviceState<T>& s, const DeviceCotangents<T>& g, Backward&
 
 template <class T>
 void device_vjp(const DeviceState<T>& s, const GlobalTable& table, const AxisTable* axis, Backward& back) {
+  back.require_inputs();
   Arena& arena = back.arena();
   DeviceCotangents<T> g{};
   if (axis) {

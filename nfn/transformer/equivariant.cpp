@@ -50,7 +50,7 @@ void TransformerEquivariant::operator()(const Parameters& parameters, std::span<
 }
 
 void TransformerEquivariant::operator()(std::span<const Var> inputs, std::span<const Var> learned,
-                                        std::span<Var> outputs, const LayerInput& input) const {
+                                        std::span<Var> outputs, const LayerInput& input) const& {
   check_features(who, list_, inputs, sizes_.d, outputs.size());
   check_parameters(who, list_, learned, sizes_.d, sizes_.e, inputs[0].dtype());
   check_block_input(who, input, list_.in());

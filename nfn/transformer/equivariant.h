@@ -34,9 +34,11 @@ class TransformerEquivariant {
   /// group does not allow, UsageError for dropout.
   void operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
                   const LayerInput& input = {}) const;
-  /// With the learned tensors given, one per list().parameters().
+  /// With the learned tensors given, one per list().parameters(). The layer outlives the step, so it is no temporary.
   void operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
-                  const LayerInput& input = {}) const;
+                  const LayerInput& input = {}) const&;
+  void operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
+                  const LayerInput& input = {}) const&& = delete;
 
  private:
   template <class T>

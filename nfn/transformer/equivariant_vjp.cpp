@@ -100,6 +100,7 @@ void inputs_vjp(const Schedule<T>& s, const Cotangents<T>& g, const BlockGradien
 
 template <class T>
 void vjp(const Schedule<T>& s, Backward& back) {
+  back.require_inputs();
   const Sizes& z = s.z();
   const std::int64_t n = s.mixed(), columns = s.block.columns(), lines = z.h * z.Dv;
   Arena& arena = back.arena();

@@ -134,7 +134,6 @@ void GlobalCall<T>::parameters_vjp(Backward& back, int inputs) const {
     for (int i = 0; i < GlobalVector::pieces; ++i, ++sum) {
       const int input = inputs + group.phi[i];
       if (!back.wants(input)) continue;
-      back.input(input);  // refuses one that was changed since
       const std::int64_t S = at.sizes[i];
       const OuterSum::Side from{x + at.at[i], at.size, 0, S}, of{gy + first, outputs, K, 0};
       if (!group.per_column)

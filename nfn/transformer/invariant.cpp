@@ -41,6 +41,7 @@ void forward(const State<T>& s, Arena& arena) {
 
 template <class T>
 void vjp(const State<T>& s, Backward& back) {
+  back.require_inputs();
   const Sizes& z = s.block.z;
   Arena& arena = back.arena();
   std::copy_n(back.cotangent().data<T>(), z.batch * z.e, s.global.gy);
@@ -78,7 +79,7 @@ Var TransformerInvariant::operator()(const Parameters& parameters, std::span<con
 }
 
 Var TransformerInvariant::operator()(std::span<const Var> inputs, std::span<const Var> learned,
-                                     const LayerInput& input) const {
+                                     const LayerInput& input) const& {
   check_features(who, list_, inputs, sizes_.d, 1);
   check_parameters(who, list_, learned, sizes_.d, sizes_.e, inputs[0].dtype());
   check_block_input(who, input, list_.in());

@@ -28,8 +28,10 @@ class TransformerInvariant {
   double flops(std::int64_t batch) const;
   /// Throws as TransformerEquivariant does.
   Var operator()(const Parameters& parameters, std::span<const Var> inputs, const LayerInput& input = {}) const;
-  /// With the learned tensors given, one per list().parameters().
-  Var operator()(std::span<const Var> inputs, std::span<const Var> learned, const LayerInput& input = {}) const;
+  /// With the learned tensors given, one per list().parameters(). The layer outlives the step, so it is no temporary.
+  Var operator()(std::span<const Var> inputs, std::span<const Var> learned, const LayerInput& input = {}) const&;
+  Var operator()(std::span<const Var> inputs, std::span<const Var> learned,
+                 const LayerInput& input = {}) const&& = delete;
 
  private:
   transformer::Sizes sizes_;

@@ -50,7 +50,7 @@ struct Training {
   void work() {
     ++worked;
     tape.reset();
-    const Var trained = tape.parameter(p, g, nullptr, Type::plain(2), "p");
+    const Var trained = tape.parameter(p, std::make_shared<ParameterGradient>(g), Type::plain(2), "p");
     const Var y = mean(log_softmax(tanh(mul(trained, tape.constant(x)))));
     loss.copy_from(y.value());
     const Tensor ones = tape.empty({rows}, dtype_of<T>);

@@ -67,7 +67,8 @@ struct LayerStep {
     for (std::size_t i = 0; i < features.size(); ++i)
       x.push_back(tape.constant(features[i], space.type(static_cast<int>(i))));
     for (std::size_t i = 0; i < learned.size(); ++i)
-      p.push_back(tape.parameter(learned[i], gradients[i], nullptr, Type::plain(learned[i].rank()), "p"));
+      p.push_back(tape.parameter(learned[i], std::make_shared<ParameterGradient>(gradients[i]),
+                                 Type::plain(learned[i].rank()), "p"));
     equivariant(x, std::span(p).first(of_E), h, input);
     const Var last = invariant(h, std::span(p).subspan(of_E), {UnaryOp::Relu});
     y.copy_from(last.value());

@@ -2,7 +2,10 @@
 
 #include <limits>
 
+#include "weft/nn/layers.h"
+#include "weft/nn/losses.h"
 #include "weft/nn/optim.h"
+#include "weft/nn/step_recorder.h"
 #include "weft/tests/device/device_under_test.h"
 
 using namespace weft;
@@ -22,10 +25,11 @@ struct Some {
 };
 
 /// The same gradients for all parameters, wherever they lie.
-void give_gradients(const Parameters& p, std::uint64_t step) {
+void give_gradients(Parameters& p, std::uint64_t step) {
   const Tensor g = Tensor::zeros(p.flat_grads().shape(), p.flat_grads().dtype());
   fill_normal(g, Key(2, "gradients").at(step));
   p.flat_grads().copy_from(g);
+  p.gradients_given();
 }
 
 }  // namespace
@@ -38,7 +42,7 @@ TEST_CASE("parameters on the device start with the CPU's bits, in its layout, wi
       CHECK(there.parameters.value(i).backend() == &device());
       CHECK(same_bits(there.parameters.value(i).on(nullptr), here.parameters.value(i)));
       CHECK(there.parameters.offset(i) == here.parameters.offset(i));
-      CHECK(there.parameters.outer(i) == nullptr);
+      CHECK(!there.parameters.gradient(i)->factored);
     }
     CHECK(same_bits(there.parameters.flat_values().on(nullptr), here.parameters.flat_values()));
     CHECK(there.parameters.grad(there.outer).shape() == Shape{5, 7});
@@ -83,6 +87,54 @@ TEST_CASE("an optimiser on the device: the CPU's bits, also from a checkpoint") 
     }
 }
 
+TEST_CASE("gradients add up over backward passes on the device, also in a recorded step") {
+  constexpr std::int64_t batch = 12, piece = 4;
+  const Tensor x = normals_of<float>({batch, 5}, 1), t = normals_of<float>({batch, 2}, 2);
+  struct Model {
+    Parameters p;
+    Mlp mlp{p, "m", {5, 8, 2}};
+    Arena arena;
+    Tape tape;
+    explicit Model(Backend* on) : arena(memory_of(on)), tape(arena) { p.allocate(DType::f32, Key(5, "m"), on); }
+    void pass(const Tensor& from, const Tensor& to, Gradients gradients) {
+      tape.reset();
+      tape.backward(mean_all(squared_error(mlp(p, tape.constant(from)), to)), gradients);
+    }
+  };
+  Model here(nullptr), there(&device()), recorded(&device()), alone(&device());
+  const Tensor x_there = x.on(&device()), t_there = t.on(&device());
+  auto accumulate = [&](Model& m, const Tensor& from, const Tensor& to, Gradients first) {
+    for (std::int64_t at = 0; at < batch; at += piece)
+      m.pass(from.slice(at, at + piece), to.slice(at, at + piece), at == 0 ? first : Gradients::add);
+  };
+  Optimiser of_here(here.p, UpdateRule::sgd()), of_there(there.p, UpdateRule::sgd()),
+      of_recorded(recorded.p, UpdateRule::sgd()), of_alone(alone.p, UpdateRule::sgd());
+  StepRecorder whole(&device()), pieces(&device());
+  for (int step = 0; step < 5; ++step) {
+    accumulate(here, x, t, Gradients::add);
+    of_here.step(0.1);
+    accumulate(there, x_there, t_there, Gradients::add);
+    of_there.step(0.1);
+    of_recorded.begin_step(0.1);
+    whole.run([&] {
+      accumulate(recorded, x_there, t_there, Gradients::replace);
+      of_recorded.update();
+    });
+    // One pass a run: a recording of it could not know which of them begins a sum.
+    for (std::int64_t at = 0; at < batch; at += piece)
+      pieces.run([&] { alone.pass(x_there.slice(at, at + piece), t_there.slice(at, at + piece), Gradients::add); });
+    of_alone.step(0.1);
+  }
+  CHECK(whole.recorded());
+  CHECK(!pieces.recorded());
+  CHECK(pieces.refusal().find("Gradients::add in work that is recorded, without a pass before it there") !=
+        std::string::npos);
+  const Tensor expected = there.p.flat_values().on(nullptr);
+  CHECK(distance<float>(expected, here.p.flat_values()) < 1e-5);
+  CHECK(same_bits(recorded.p.flat_values().on(nullptr), expected));
+  CHECK(same_bits(alone.p.flat_values().on(nullptr), expected));
+}
+
 TEST_CASE("a gradient that is not finite is told when the device is asked, until a checkpoint is taken") {
   for (const DType dtype : {DType::f32, DType::f64}) {
     Parameters p;
@@ -93,8 +145,10 @@ TEST_CASE("a gradient that is not finite is told when the device is asked, until
     Optimiser adam(p, UpdateRule::adam());
     p.flat_grads().fill(1);
     p.grad(second).fill(std::numeric_limits<double>::quiet_NaN());
+    p.gradients_given();
     adam.step(0.1);
     p.flat_grads().fill(1);
+    p.gradients_given();
     adam.step(0.1);
     for (int i = 0; i < 2; ++i)
       CHECK_THROWS_WITH_AS(
@@ -103,6 +157,7 @@ TEST_CASE("a gradient that is not finite is told when the device is asked, until
           NumericError);
     p.flat_values().copy_from(start);
     adam.resume(Tensor::zeros(adam.state().shape(), dtype), 0);
+    p.gradients_given();
     adam.step(0.1);
     adam.check();
   }

@@ -6,6 +6,7 @@
 #include "weft/ops/family_cases.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/view.h"
+#include "weft/tests/contract_fuzz.h"
 #include "weft/tests/device/device_under_test.h"
 #include "weft/tests/op_runner.h"
 
@@ -28,6 +29,14 @@ TEST_CASE("contract on the device") { run(contract_cases()); }
 TEST_CASE("act on the device") { run(act_cases()); }
 TEST_CASE("slice, concat, gather, reshape, patches on the device") { run(view_cases()); }
 TEST_CASE("losses on the device") { run(loss_cases()); }
+TEST_CASE("random contractions on the device") {
+  for (std::uint64_t i = 0; i < 300; ++i)
+    for (const bool large : {false, true})
+      if (!large || i < 20) {
+        const std::string wrong = check_contraction(Key(13, large ? "large" : "small").at(i), large, &device());
+        CHECK_MESSAGE(wrong.empty(), wrong);
+      }
+}
 TEST_CASE("contractions of every way on the device") {
   std::vector<OpCase> cases;
   const auto add = [&](std::string text, std::vector<Shape> shapes) {
