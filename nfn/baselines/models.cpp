@@ -45,6 +45,9 @@ std::vector<Tensor> BaselineModel::standardise(std::span<const Tensor> weights) 
     const double center = sum / static_cast<double>(n);
     for (std::int64_t i = 0; i < n; ++i) square += std::pow(x.data<double>()[i * m + j] - center, 2);
     const double deviation = std::sqrt(square / static_cast<double>(n));
+    if (!std::isfinite(deviation))
+      throw NumericError("[baseline] number {} of what is read of the training networks is not finite, or its square",
+                         j);
     mean.data<double>()[j] = center;
     inverse.data<double>()[j] = deviation > 1e-12 ? 1 / deviation : 0;  // a constant input says nothing
   }
