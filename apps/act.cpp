@@ -5,21 +5,21 @@
 #include <fmt/format.h>
 
 #include "weft/apps/command.h"
+#include "weft/apps/network_option.h"
 #include "weft/apps/run_folder.h"
-#include "weft/zoo/network_file.h"
 
 namespace weft::apps {
 namespace {
 
 struct ActOptions {
-  std::string network;
+  std::string network, space;
   OutputOption out;
   int strength = 1;
 };
 
 int act_on_file(const ActOptions& o, const Common& common) {
   check_output(o.out, o.out.path);
-  NetworkFile network = NetworkFile::load(o.network);
+  NetworkFile network = load_network(o.network, given_space(o.space));
   const std::int64_t ids[] = {0};
   network.weights = moved_networks(network.space, network.weights, ids, o.strength, common.seed);
   network.save(o.out.path);
@@ -41,6 +41,7 @@ void add_act(CLI::App& app, Common& common, Run& run) {
                "  weft act --network net.safetensors --out moved.safetensors --seed 7");
   auto o = std::make_shared<ActOptions>();
   verb.add_option("--network", o->network, "a safetensors file that names its space")->required()->type_name("FILE");
+  add_space(verb, o->space);
   add_output(verb, o->out, "file for the moved network", false);
   verb.add_option("--strength", o->strength,
                   "k: positive scales U[1, 10^k]; signs and GL elements from 1 on; 0 permutes only")

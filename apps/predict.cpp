@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "weft/apps/command.h"
+#include "weft/apps/network_option.h"
 #include "weft/apps/run_folder.h"
 #include "weft/io/csv.h"
 #include "weft/zoo/model_file.h"
-#include "weft/zoo/network_file.h"
 
 namespace weft::apps {
 namespace {
@@ -16,7 +16,7 @@ struct PredictOptions {
 };
 
 int predict_network(const AccuracyModel& model, const PredictOptions& o, const Common& common) {
-  const NetworkFile network = NetworkFile::load(o.network, model.space());
+  const NetworkFile network = load_network(o.network, model.space());
   double accuracy = 0;
   try {
     accuracy = sigmoid(predict_logits(model, model.prepare(network.weights))[0]);

@@ -42,15 +42,32 @@ void open_folder(const fs::path& folder) {
     if (name.starts_with(".weft-") && name.ends_with(".tmp")) fs::remove(folder / name);
 }
 
+std::string folder_kind(const fs::path& folder) {
+  if (fs::exists(folder / "zoo.json"))
+    return "a zoo: --zoo takes it, weft train makes a model of it, and weft zoo export takes one network out of it";
+  if (fs::exists(folder / model_file)) return "the folder of a model: weft eval, predict and verify take it as --model";
+  return "";
+}
+
 fs::path model_path(const std::string& given) {
-  const fs::path path = fs::is_directory(given) ? fs::path(given) / model_file : fs::path(given);
-  if (!fs::exists(path)) throw FormatError("[weft] no model at '{}'; weft train writes one", path.string());
-  return path;
+  const bool folder = fs::is_directory(given);
+  const fs::path path = folder ? fs::path(given) / model_file : fs::path(given);
+  if (fs::exists(path)) return path;
+  if (const std::string kind = folder ? folder_kind(given) : ""; !kind.empty())
+    throw FormatError("[weft] no model at '{}': the folder is {}", path.string(), kind);
+  throw FormatError("[weft] no model at '{}'; weft train writes one", path.string());
 }
 
 Zoo open_zoo(const std::string& folder) {
-  if (!fs::is_directory(folder)) throw FormatError("[weft] no zoo at '{}'; weft zoo make writes one", folder);
-  return Zoo::open(folder);
+  if (fs::is_directory(folder)) {
+    const std::string kind = folder_kind(folder);
+    if (!kind.empty() && !fs::exists(fs::path(folder) / "zoo.json"))
+      throw FormatError("[weft] '{}' is not a zoo but {}", folder, kind);
+    return Zoo::open(folder);
+  }
+  if (fs::is_regular_file(folder))
+    throw FormatError("[weft] no zoo at '{}', which is a file; weft zoo make writes a folder", folder);
+  throw FormatError("[weft] no zoo at '{}'; weft zoo make writes one", folder);
 }
 
 std::map<std::int64_t, const ZooRow*> last_checkpoints(const Zoo& zoo) {

@@ -32,6 +32,9 @@ void write_json(const std::filesystem::path& path, const Json& json);
 /// file, DiskError.
 void open_folder(const std::filesystem::path& folder);
 
+/// What weft wrote into a folder and who takes it, for a message that refuses it; empty for other folders.
+std::string folder_kind(const std::filesystem::path& folder);
+
 /// A model is named by its file or by its folder.
 std::filesystem::path model_path(const std::string& given);
 

@@ -8,16 +8,16 @@
 #include <fmt/ranges.h>
 
 #include "weft/apps/command.h"
+#include "weft/apps/network_option.h"
 #include "weft/apps/run_folder.h"
 #include "weft/zoo/equivalence/attention.h"
 #include "weft/zoo/equivalence/network.h"
-#include "weft/zoo/network_file.h"
 
 namespace weft::apps {
 namespace {
 
 struct SameOptions {
-  std::string a, b, out;
+  std::string a, b, space, out;
   double tolerance = 1e-4;
   bool after_norm = false, force = false;
 };
@@ -39,7 +39,7 @@ NetworkEquivalence compare(const NetworkFile& a, const NetworkFile& b, const Sam
   if (attention_alone(a) && attention_alone(b)) {
     AttentionEquivalence found = compare_attention(
         module(a), module(b), {.tolerance = o.tolerance, .rounding = 0x1p-24, .after_norm = o.after_norm});
-    NetworkEquivalence out{found.same ? Decision::same : Decision::different, {}, {}};
+    NetworkEquivalence out{found.decision, {}, {}};
     if (found.element) out.element = {std::move(found.element->element), found.element->residual};
     if (auto& w = found.witness) out.witness = {w->x, w->y_a, w->y_b, w->difference};
     return out;
@@ -124,7 +124,7 @@ Json to_json(const NetworkEquivalence& found) {
 void print(const NetworkEquivalence& found, const SameOptions& o) {
   if (found.element) {
     const Element& g = found.element->element;
-    fmt::print("an element of the group carries the first to the second, each tensor to {:.1e} of its norm:\n",
+    fmt::print("an element of the group carries the first to the second, every unit and head to {:.1e} of its size:\n",
                found.element->residual);
     for (int f = 0; f < static_cast<int>(g.space().factors().size()); ++f)
       if (const Factor& factor = g.space().factors()[static_cast<std::size_t>(f)]; factor.kind != Kind::fixed)
@@ -132,12 +132,12 @@ void print(const NetworkEquivalence& found, const SameOptions& o) {
   } else if (found.decision == Decision::same) {
     fmt::print("no single element of the group explains it: they differ in what no output depends on\n");
   } else if (found.witness) {
-    fmt::print("on an input of shape {} their outputs differ by {:.2e} of the largest (--json and --out hold it)\n",
+    fmt::print("on an input of shape {} their outputs differ by {:.2e} of their size (--json and --out hold it)\n",
                found.witness->x.shape().str(), found.witness->difference);
-  } else if (found.decision == Decision::different) {
-    fmt::print("their products differ, by less than float64 shows in an output\n");
   } else {
-    fmt::print("no element of the group was found, and no input on which they differ by more than {:g}\n", o.tolerance);
+    fmt::print(
+        "neither equal to {:g}, unit by unit and head by head, nor different by {:g} on an input that was tried\n",
+        o.tolerance, decision_gap * o.tolerance);
   }
   fmt::print("{}\n", name(found.decision));
 }
@@ -148,7 +148,8 @@ void save_witness(const SameOptions& o, const NetworkWitness& w) {
 
 int same(const SameOptions& o, const Common& common) {
   if (!o.out.empty()) check_output({o.out, o.force, false}, o.out);
-  const NetworkFile a = NetworkFile::load(o.a), b = NetworkFile::load(o.b);
+  const std::optional<Space> space = given_space(o.space);
+  const NetworkFile a = load_network(o.a, space), b = load_network(o.b, space);
   const NetworkEquivalence found = compare(a, b, o);
   if (!o.out.empty() && found.witness) save_witness(o, *found.witness);
   if (common.json)
@@ -170,6 +171,7 @@ void add_same(CLI::App& app, Common& common, Run& run) {
   verb.add_option("b", o->b, "another one of that space; attention alone may have other heads")
       ->required()
       ->type_name("FILE");
+  add_space(verb, o->space);
   verb.add_option("--tolerance", o->tolerance, "relative difference that counts as none; files are float32")
       ->check(CLI::Validator(
           [](const std::string& text) -> std::string {

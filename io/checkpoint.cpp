@@ -6,12 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "weft/core/error.h"
+#include "weft/io/file_kind.h"
 #include "weft/io/text.h"
 
 namespace weft {
 namespace {
 
-constexpr const char* kind_key = "weft.model";
 constexpr const char* schema_key = "weft.schema";
 constexpr const char* config_key = "weft.config";
 
@@ -43,7 +43,7 @@ void Checkpoint::save(const std::filesystem::path& path, const std::string& kind
   if (!is_json_object(config))
     throw UsageError("[model] the config of '{}' is {}; allowed: a JSON object", kind, in_quotes(config));
   for (const auto& [name, tensor] : tensors) check_finite(path, name, tensor);
-  metadata[kind_key] = kind;
+  metadata[model_key] = kind;
   metadata[schema_key] = std::to_string(schema);
   metadata[config_key] = config;
   save_safetensors(path, tensors, metadata);
@@ -54,10 +54,11 @@ Checkpoint Checkpoint::open(const std::filesystem::path& path) {
   const auto value = [&](const char* key) -> const std::string& {
     const auto found = model.metadata().find(key);
     if (found == model.metadata().end())
-      fail(model.path_, "no '{}' in its metadata: not a model; name a file that a training wrote", key);
+      fail(model.path_, "no '{}' in its metadata: not a model but {}. Name a file that a training wrote", key,
+           file_kind(model.file_));
     return found->second;
   };
-  model.kind_ = value(kind_key);
+  model.kind_ = value(model_key);
   if (const std::string& found = value(schema_key); found != std::to_string(schema))
     fail(model.path_, "schema {}; this weft reads '{}': use the version that wrote it", in_quotes(found), schema);
   model.config_ = value(config_key);
@@ -68,7 +69,8 @@ Checkpoint Checkpoint::open(const std::filesystem::path& path) {
 
 void Checkpoint::load(std::span<const NamedTensor> into) const {
   for (const auto& [name, to] : into) {
-    if (!file_.contains(name)) fail(path_, "no tensor '{}', which the {} model has", name, kind_);
+    if (!file_.contains(name))
+      fail(path_, "no tensor '{}', which the {} model has; the file has {}", name, kind_, file_.listing());
     if (file_.shape(name) != to.shape() || file_.dtype(name) != to.dtype())
       fail(path_, "tensor '{}' is {} {}; the {} model has {} {}", name, weft::name(file_.dtype(name)),
            file_.shape(name).str(), kind_, weft::name(to.dtype()), to.shape().str());

@@ -27,6 +27,8 @@ class SafeTensors {
 
   /// In the order of the header.
   std::vector<std::string> names() const;
+  /// The number of tensors and the first names, for messages: "9: 'W1', 'b1', ..."
+  std::string listing() const;
   const Metadata& metadata() const;
   bool contains(std::string_view name) const;
   /// Of one tensor; like tensor(), they throw UsageError for a name that the file does not have.

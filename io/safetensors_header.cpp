@@ -25,6 +25,19 @@ template <class... Args>
   throw FormatError("[safetensors] {}: {}", in_quotes(file), fmt::format(message, std::forward<Args>(args)...));
 }
 
+/// Refuses what other programs save weights as, by the first bytes; a safetensors file goes on with '{'.
+void check_foreign(std::span<const std::byte> bytes, std::string_view file) {
+  if (bytes.size() <= length_bytes || bytes[length_bytes] == std::byte{'{'}) return;
+  const std::string_view begin(reinterpret_cast<const char*>(bytes.data()), length_bytes);
+  const bool zip = begin.starts_with("PK\3\4"), pickle = begin[0] == '\x80' && begin[1] >= 2 && begin[1] <= 5;
+  if (zip || pickle)
+    fail(file,
+         "{}; allowed: safetensors files. Python writes one of PyTorch's weights by "
+         "safetensors.torch.save_file(torch.load(FILE, weights_only=True), OUT)",
+         zip ? "a zip archive, as .pth, .pt and .npz files are" : "a Python pickle, as older .pth and .pt files are");
+  if (begin == "\x89HDF\r\n\x1a\n") fail(file, "an HDF5 file; allowed: safetensors files");
+}
+
 void check_entry(const SafeTensorsEntry& entry, std::size_t data_bytes, std::string_view file) {
   if (entry.begin > entry.end)
     fail(file, "tensor {} begins at byte {} of the data and ends at {}", in_quotes(entry.name), entry.begin, entry.end);
@@ -85,6 +98,7 @@ const char* file_name(DType dtype) {
 SafeTensorsHeader SafeTensorsHeader::parse(std::span<const std::byte> bytes, std::string_view file) {
   if (bytes.size() < length_bytes)
     fail(file, "{} bytes; a safetensors file has at least 8, the length of its header", bytes.size());
+  check_foreign(bytes, file);
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), length_bytes);
   if (length == 0) fail(file, "the header has length 0; the shortest one is '{{}}'");

@@ -57,12 +57,18 @@ Tensor SafeTensors::tensor(std::string_view name) const {
 const SafeTensorsEntry& SafeTensors::entry(std::string_view name) const {
   const auto& header = contents_->header;
   if (const auto found = header.index.find(name); found != header.index.end()) return header.entries[found->second];
+  throw UsageError("[safetensors] {}: no tensor {}; the file has {}", in_quotes(contents_->file), in_quotes(name),
+                   listing());
+}
+
+std::string SafeTensors::listing() const {
   constexpr std::size_t shown = 8;
+  const auto& entries = contents_->header.entries;
+  if (entries.empty()) return "none";
   std::vector<std::string> some;
-  for (const auto& entry : header.entries)
+  for (const auto& entry : entries)
     if (some.size() < shown) some.push_back(in_quotes(entry.name));
-  throw UsageError("[safetensors] {}: no tensor {}; the file has {}: {}{}", in_quotes(contents_->file), in_quotes(name),
-                   header.entries.size(), fmt::join(some, ", "), header.entries.size() > shown ? ", ..." : "");
+  return fmt::format("{}: {}{}", entries.size(), fmt::join(some, ", "), entries.size() > shown ? ", ..." : "");
 }
 
 }  // namespace weft

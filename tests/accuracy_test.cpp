@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include "weft/nfn/baselines/statistics.h"
 #include "weft/nn/metrics.h"
+#include "weft/ops/act.h"
 #include "weft/ops/view.h"
 #include "weft/zoo/fit.h"
 #include "weft/zoo/verify.h"
@@ -89,6 +92,46 @@ TEST_CASE("balanced networks: equal norms, the same for all scalings, the same f
   auto dead = random_networks(space, 1, Key(2, "dead"));
   for (std::int64_t k = 0; k < 4; ++k) dead[2].data<double>()[k * 5] = 0;  // neuron 0 of h1 goes nowhere
   CHECK(balanced(space, dead)[1].data<double>()[0] == 0);
+}
+
+TEST_CASE("balanced networks, statistics and standardised ones: what is no number is refused, and named") {
+  const Space space = mlp_space(widths, Kind::positive_monomial);
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})
+    for (const std::size_t t : {0u, 1u, 2u}) {
+      auto weights = random_networks(space, 4, Key(1, "not finite"));
+      const Tensor& w = weights[t];
+      w.data<double>()[2 * (w.numel() / 4) + 1] = bad;
+      const std::string message =
+          fmt::format("'{}' of network 2 is {}; allowed: finite weights", space.tensors()[t].name, bad);
+      CHECK_THROWS_WITH_AS(balanced(space, weights), ("[balanced] " + message).c_str(), NumericError);
+      CHECK_THROWS_WITH_AS(weight_statistics(space, weights), ("[weight_statistics] " + message).c_str(), NumericError);
+    }
+  // Squares that leave float64.
+  const auto large = random_networks(space, 2, Key(2, "not finite"));
+  large[0][1].fill(1e200);
+  CHECK_THROWS_WITH_AS(balanced(space, large),
+                       "[balanced] network 1 leaves float64; are its weights of a size that can be squared?",
+                       NumericError);
+  auto model = make_accuracy_model({.kind = "mlp", .hidden = 4}, space, DType::f32, Key(3, "not finite"));
+  const auto weights = random_networks(space, 3, Key(3, "not finite"), DType::f32);
+  weights[0].data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_AS(model->standardise(weights), NumericError);
+}
+
+TEST_CASE("balance: the scales carry a network to its balance") {
+  const Space space = cnn_space(widths, taps, Kind::positive_monomial);
+  const auto weights = random_networks(space, 3, Key(1, "balance scales"));
+  const Balance found = balance(space, weights);
+  for (std::int64_t n = 0; n < 3; ++n) {
+    const Element identity = Element::identity(space);
+    std::vector<ElementPart> parts(identity.parts().begin(), identity.parts().end());
+    for (std::size_t f = 0; f < parts.size(); ++f)
+      for (std::size_t i = 0; i < parts[f].scale.size(); ++i) parts[f].scale[i] = found.scales[f][n].data<double>()[i];
+    const Element g(space, parts);
+    for (std::size_t t = 0; t < weights.size(); ++t)
+      CHECK(largest_difference(act(g, static_cast<int>(t), weights[t].slice(n, n + 1)),
+                               found.weights[t].slice(n, n + 1)) < 1e-12);
+  }
 }
 
 TEST_CASE("moved networks: strength 0 permutes, ids key the elements") {

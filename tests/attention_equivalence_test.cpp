@@ -241,13 +241,15 @@ std::vector<double> plain_attention(const AttentionModule& m, const Tensor& x, b
   return out;
 }
 
+/// In Euclidean norms, relative to the larger one.
 double distance(const std::vector<double>& a, const std::vector<double>& b) {
-  double change = 0, size = 0;
+  double change = 0, size_a = 0, size_b = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    change = std::max(change, std::abs(a[i] - b[i]));
-    size = std::max({size, std::abs(a[i]), std::abs(b[i])});
+    change += (a[i] - b[i]) * (a[i] - b[i]);
+    size_a += a[i] * a[i];
+    size_b += b[i] * b[i];
   }
-  return change / size;
+  return std::sqrt(change / std::max(size_a, size_b));
 }
 
 double distance(const Tensor& a, const Tensor& b) {
@@ -264,7 +266,7 @@ TEST_CASE("attention equivalence: ten thousand pairs, none wrong") {
     options.after_norm = p.after_norm;
     const AttentionEquivalence found = compare_attention(p.a, p.b, options);
     CAPTURE(n);
-    REQUIRE(found.same == p.same);
+    REQUIRE(name(found.decision) == name(p.same ? Decision::same : Decision::different));
     REQUIRE(found.witness.has_value() == !p.same);
     if (found.witness && n % 7 == 0) {
       const AttentionWitness& w = *found.witness;
@@ -292,13 +294,14 @@ TEST_CASE("attention equivalence: symmetric, and blind to the units of scores an
     AttentionEquivalenceOptions options;
     options.after_norm = p.after_norm;
     CAPTURE(n);
-    CHECK(compare_attention(p.b, p.a, options).same == p.same);
+    const Decision expected = p.same ? Decision::same : Decision::different;
+    CHECK(compare_attention(p.b, p.a, options).decision == expected);
     const AttentionModule a = copy(p.a), b = copy(p.b);
     for (const AttentionModule* m : {&a, &b}) {
       for (double& x : m->k.span<double>()) x *= 0x1p40;
       for (double& x : m->o.span<double>()) x *= 0x1p-60;
     }
-    CHECK(compare_attention(a, b, options).same == p.same);
+    CHECK(compare_attention(a, b, options).decision == expected);
   }
 }
 
@@ -311,12 +314,114 @@ TEST_CASE("attention equivalence: float32 modules at the rounding of float32") {
     };
     const AttentionEquivalenceOptions options{.tolerance = 1e-5, .rounding = 0x1p-24};
     const AttentionEquivalence found = compare_attention(narrow(a), narrow(b), options);
-    CHECK(found.same);
+    CHECK(found.decision == Decision::same);
     CHECK((found.element && found.element->residual < 1e-4));
-    CHECK_FALSE(compare_attention(narrow(a), narrow(b)).same);  // float64's rounding does not explain it
+    CHECK(compare_attention(narrow(a), narrow(b)).decision !=
+          Decision::same);  // float64's rounding does not explain it
     add_noise(b.q, 0, 1e-2, key);
-    CHECK_FALSE(compare_attention(narrow(a), narrow(b), options).same);
+    CHECK(compare_attention(narrow(a), narrow(b), options).decision == Decision::different);
   }
+}
+
+TEST_CASE("attention equivalence: heads of any size, one of them off by a thousandth") {
+  int different = 0;
+  constexpr int pairs = 4000;
+  for (std::uint64_t n = 0; n < pairs; ++n) {
+    const Key key(n, "attention scales");
+    const Sizes s{3 + uniform_index(key, 0, 6), 1 + uniform_index(key, 1, 5), 2, 2};
+    const AttentionModule a = random_module(s, key.at("a"));
+    const auto power = [&](std::uint64_t i) { return std::pow(10., 16 * uniform(key.at("power"), i) - 8); };
+    for (std::int64_t i = 0; i < s.h; ++i) {
+      const auto k = 3 * static_cast<std::uint64_t>(i);
+      const double query = power(k);
+      scale_head(a.q, i, query);
+      scale_head(a.k, i, 1 / query);
+      scale_head(a.v, i, power(k + 1));
+      scale_head(a.o, i, power(k + 2));
+    }
+    const AttentionModule b = moved(a, key.at("moved"));
+    CAPTURE(n);
+    CHECK(compare_attention(a, b).decision == Decision::same);
+    const Tensor* const all[] = {&b.q, &b.k, &b.v, &b.o};
+    const Tensor& t = *all[n % 4];
+    const std::int64_t head = uniform_index(key, 2, s.h);
+    double square = 0;
+    for (const double x : t[head].span<double>()) square += x * x;
+    add_noise(t, head, 1e-3 * std::sqrt(square / static_cast<double>(t[head].numel())), key.at("off"));
+    const Decision found = compare_attention(a, b).decision;
+    CHECK(found != Decision::same);
+    different += found == Decision::different;
+  }
+  CHECK(different > pairs / 2);  // a head of 1e-16 of the others moves no output that float64 could tell
+}
+
+TEST_CASE("attention equivalence: no three modules contradict each other") {
+  int told[3] = {0, 0, 0};
+  for (std::uint64_t n = 0; n < 3000; ++n) {
+    const Key key(n, "attention chain");
+    const Sizes s{3 + uniform_index(key, 0, 4), 1 + uniform_index(key, 1, 3), 2, 2};
+    const AttentionEquivalenceOptions options{.tolerance = n % 2 ? 1e-6 : 0.2};
+    AttentionModule m[3] = {random_module(s, key.at("a")), {}, {}};
+    // Each some tolerances away from the one before, in a random direction or again in the same one; some with heads
+    // that cancel or say nothing on the way between two others.
+    for (std::uint64_t k = 1; k < 3; ++k) {
+      AttentionModule next = copy(m[k - 1]);
+      const double size = options.tolerance * 3 * uniform(key.at("size"), k);
+      const Key direction = key.at(n % 3 ? "direction" : k == 1 ? "one" : "other");
+      for (std::int64_t i = 0; i < next.q.dim(0); ++i) {
+        const Key of_head = direction.at(static_cast<std::uint64_t>(i));
+        add_noise(n % 5 ? next.q : next.k, i, size, of_head.at("score"));
+        add_noise(n % 7 ? next.v : next.o, i, size, of_head.at("value"));
+      }
+      if (n % 4 == 1 && k == 1)
+        for (int step = 0; step < 4; ++step) {  // a bridge of silent heads towards what comes next
+          AttentionModule bridge = copy(m[0]);
+          for (std::int64_t i = 0; i < bridge.q.dim(0); ++i) {
+            add_noise(bridge.q, i, options.tolerance * step, direction.at(static_cast<std::uint64_t>(i)).at("score"));
+            scale_head(bridge.o, i, 0);
+          }
+          next = joined(next, bridge);
+        }
+      m[k] = moved(next, key.at("moved").at(k));
+    }
+    Decision found[3];
+    for (int k = 0; k < 3; ++k) {
+      found[k] = compare_attention(m[k], m[(k + 1) % 3], options).decision;
+      ++told[static_cast<int>(found[k])];
+    }
+    CAPTURE(n);
+    for (int k = 0; k < 3; ++k)
+      CHECK_FALSE((found[k] == Decision::same && found[(k + 1) % 3] == Decision::same &&
+                   found[(k + 2) % 3] == Decision::different));
+  }
+  for (const int times : told) CHECK(times > 500);
+}
+
+TEST_CASE("attention equivalence: silent heads between two others are no bridge") {
+  const AttentionEquivalenceOptions options{.tolerance = 1e-3};
+  const AttentionModule a = random_module({5, 1, 3, 3}, Key(0, "bridge"));
+  AttentionModule far = copy(a), bridged = copy(a);
+  add_noise(far.q, 0, 0.03, Key(1, "bridge"));
+  for (int step = 1; step < 100; ++step) {
+    AttentionModule between = copy(a);
+    add_noise(between.q, 0, 3e-4 * step, Key(1, "bridge"));
+    scale_head(between.o, 0, 0);
+    bridged = joined(bridged, between);
+  }
+  CHECK(compare_attention(a, bridged, options).decision == Decision::same);
+  CHECK(compare_attention(bridged, far, options).decision == Decision::different);
+  CHECK(compare_attention(a, far, options).decision == Decision::different);
+}
+
+TEST_CASE("attention equivalence: large heads that almost cancel are not nothing") {
+  // Their scores differ by half of what is allowed, their values by nothing, and what is left of them outweighs a.
+  const AttentionModule a = random_module({6, 2, 3, 3}, Key(0, "cancel")),
+                        one = random_module({6, 1, 3, 3}, Key(1, "cancel"));
+  AttentionModule anti = copy(one), large = copy(one);
+  for (double& x : anti.q.span<double>()) x *= 1 + 5e-9;
+  scale_head(large.o, 0, 1e12);
+  scale_head(anti.o, 0, -1e12);
+  CHECK(compare_attention(a, joined(joined(a, large), anti)).decision != Decision::same);
 }
 
 TEST_CASE("attention equivalence: what it refuses, word for word") {

@@ -71,10 +71,15 @@ TEST_CASE("a model: every rule has its own message, word for word") {
     save_safetensors(path, blank(), metadata);
     return message_of<FormatError>([&] { Checkpoint::open(path); });
   };
-  const std::string not_a_model = "' in its metadata: not a model; name a file that a training wrote";
-  CHECK(opening({}) == at + "no 'weft.model" + not_a_model);
-  CHECK(opening({{"weft.model", "magep"}}) == at + "no 'weft.schema" + not_a_model);
-  CHECK(opening({{"weft.model", "magep"}, {"weft.schema", "1"}}) == at + "no 'weft.config" + not_a_model);
+  const auto lacks = [&](const std::string& key, const std::string& kind) {
+    return at + "no '" + key + "' in its metadata: not a model but " + kind + ". Name a file that a training wrote";
+  };
+  const std::string model = "a model ('magep'): weft eval, predict and verify take it as --model";
+  CHECK(opening({}) == lacks("weft.model", "a safetensors file with tensors 3: 'W1.phi3', 'b', 'step'"));
+  CHECK(opening({{"weft.space", "h: fixed(1) b[h]"}}) ==
+        lacks("weft.model", "a network: weft act, same and predict --network take it"));
+  CHECK(opening({{"weft.model", "magep"}}) == lacks("weft.schema", model));
+  CHECK(opening({{"weft.model", "magep"}, {"weft.schema", "1"}}) == lacks("weft.config", model));
   CHECK(opening({{"weft.model", "magep"}, {"weft.schema", "2"}, {"weft.config", "{}"}}) ==
         at + "schema '2'; this weft reads '1': use the version that wrote it");
   CHECK(opening({{"weft.model", "magep"}, {"weft.schema", "1"}, {"weft.config", "[1]"}}) ==
@@ -90,7 +95,8 @@ TEST_CASE("a model: every rule has its own message, word for word") {
     CHECK(into[1].tensor.template data<double>()[0] == 0);  // nothing is copied
     return message;
   };
-  CHECK(loading([](auto& into) { into[0].name = "W2"; }) == at + "no tensor 'W2', which the magep model has");
+  CHECK(loading([](auto& into) { into[0].name = "W2"; }) ==
+        at + "no tensor 'W2', which the magep model has; the file has 3: 'W1.phi3', 'b', 'step'");
   CHECK(loading([](auto& into) { into.pop_back(); }) == at + "tensor 'step', which the magep model does not have");
   CHECK(loading([](auto& into) {
           into[0].tensor = into[0].tensor.reshape({2, 3});

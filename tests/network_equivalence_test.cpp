@@ -1,72 +1,20 @@
 // Whole networks: moved ones are found to be the same, by the element that carries one to the other; others differ on
 // an input; dead units and copies break nothing.
 
-#include <array>
 #include <limits>
 
 #include <doctest/doctest.h>
 
 #include "weft/core/error.h"
-#include "weft/ops/act.h"
 #include "weft/tests/disk.h"
+#include "weft/tests/equivalence_networks.h"
 #include "weft/tests/op_runner.h"
 #include "weft/zoo/equivalence/network.h"
 
 using namespace weft;
+using namespace weft::testing;
 
 namespace {
-
-Space space_of(std::uint64_t sort) {
-  const std::int64_t widths[] = {3, 6, 5, 7, 2};
-  const std::array<std::int64_t, 2> taps[] = {{3, 3}, {3, 2}, {1, 1}, {1, 1}};
-  const TransformerShape one{7, 9, 3, 2, 3}, two{6, 8, 2, 3, 2, 2};
-  switch (sort) {
-    case 0:
-      return mlp_space(widths, Kind::permutation);
-    case 1:
-      return mlp_space(widths, Kind::positive_monomial);
-    case 2:
-      return mlp_space(widths, Kind::sign_monomial);
-    case 3:
-      return cnn_space(widths, taps, Kind::positive_monomial);
-    case 4:
-      return cnn_space(widths, taps, Kind::sign_monomial);
-    case 5:
-      return transformer_space(one, false);
-    case 6:
-      return transformer_space(one, true);
-    case 7:
-      return transformer_space(two, false);
-    case 8:
-      return transformer_space(two, true);
-    case 9:
-      return transformer_network_space(two, {4, 5, 3});
-    default:
-      return transformer_network_space(two, {0, 5, 3});
-  }
-}
-constexpr std::uint64_t sorts = 11;
-
-std::vector<Tensor> random_weights(const Space& space, Key key) {
-  std::vector<Tensor> w;
-  for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
-    w.push_back(Tensor::zeros(space.feature_shape(t, 1, 1), DType::f64));
-    fill_normal(w.back(), key.at(static_cast<std::uint64_t>(t)), 0, 0.7);
-  }
-  return w;
-}
-
-std::vector<Tensor> moved(const Element& g, const std::vector<Tensor>& w) {
-  std::vector<Tensor> out;
-  for (int t = 0; t < static_cast<int>(w.size()); ++t) out.push_back(act(g, t, w[static_cast<std::size_t>(t)]));
-  return out;
-}
-
-std::vector<Tensor> copies(const std::vector<Tensor>& w) {
-  std::vector<Tensor> out;
-  for (const Tensor& t : w) out.push_back(t.clone());
-  return out;
-}
 
 double distance(const Tensor& a, const Tensor& b) {
   return testing::relative_error(a.span<double>(), b.span<double>());

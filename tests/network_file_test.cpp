@@ -60,11 +60,18 @@ TEST_CASE("one network in a file: every rule has its own message, word for word"
   };
   CHECK(loading([](auto&, auto&) {}) == "no error");
   CHECK(loading([](auto&, auto& metadata) { metadata.clear(); }) ==
-        at + "no 'weft.space' in its metadata; write the text of the network's space there");
+        at + "no 'weft.space' in its metadata; write the text of the network's space there, or give it (--space). Its "
+             "tensors are 4: 'W1', 'b1', 'W2', 'b2'");
+  const std::string not_a_network = at + "not a network but ";
+  CHECK(loading([](auto&, auto& metadata) { metadata["weft.model"] = "magep"; }) ==
+        not_a_network + "a model ('magep'): weft eval, predict and verify take it as --model");
+  CHECK(loading([](auto& tensors, auto&) { tensors[0].name = "table.id"; }) ==
+        not_a_network + "a part of a zoo: --zoo takes its folder, and weft zoo export takes one network out of it");
   CHECK(loading([](auto&, auto& metadata) {
           metadata["weft.space"] = "h: fixed(1)";
         }).starts_with(at + "'weft.space': [space] line 1, column "));
-  CHECK(loading([](auto& tensors, auto&) { tensors[2].name = "W3"; }) == at + "no tensor 'W2', which its space has");
+  CHECK(loading([](auto& tensors, auto&) { tensors[2].name = "W3"; }) ==
+        at + "no tensor 'W2', which its space has; the file has 4: 'W1', 'b1', 'W3', 'b2'");
   CHECK(loading([](auto& tensors, auto&) {
           tensors.push_back({"W3", tensors[0].tensor});
         }) == at + "tensor 'W3' is not in its space");

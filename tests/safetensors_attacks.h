@@ -53,6 +53,9 @@ inline std::vector<SafeTensorsAttack> safetensors_attacks() {
                     integers = "; allowed: non-negative integers below 2^63";
   const std::string offsets_hold = "'data_offsets' of tensor 'x' holds ";
   const std::string two_offsets = "'data_offsets' of tensor 'x' must be two numbers: where its bytes begin and end";
+  const std::string not_safetensors =
+      "; allowed: safetensors files. Python writes one of PyTorch's weights by "
+      "safetensors.torch.save_file(torch.load(FILE, weights_only=True), OUT)";
   const std::string not_json = "the header is not JSON: unexpected text before byte ";
   const auto metadata = [](const std::string& m) { return safetensors_file("{\"__metadata__\":" + m + "}", 0); };
 
@@ -66,6 +69,13 @@ inline std::vector<SafeTensorsAttack> safetensors_attacks() {
        "the header has length 18446744073709551615; allowed: at most 100000000"},
       {"length-past-end", length_only(9, 8),
        "the header has length 9, but only 8 bytes follow: the file is truncated or not safetensors"},
+      // other formats
+      {"zip", "PK\3\4 and the rest of an archive", "a zip archive, as .pth, .pt and .npz files are" + not_safetensors},
+      {"pickle",
+       "\x80\2\x8a\nl\xfc\x9c"
+       "F\xf9 j",
+       "a Python pickle, as older .pth and .pt files are" + not_safetensors},
+      {"hdf5", "\x89HDF\r\n\x1a\n and the rest", "an HDF5 file; allowed: safetensors files"},
       // JSON
       {"not-object", safetensors_file("[1]", 0),
        "the header begins with '['; allowed: a JSON object, beginning with '{'"},

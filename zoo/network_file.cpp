@@ -3,12 +3,11 @@
 #include <cmath>
 
 #include "weft/core/error.h"
+#include "weft/io/file_kind.h"
 #include "weft/io/text.h"
 
 namespace weft {
 namespace {
-
-constexpr const char* space_key = "weft.space";
 
 template <class... Args>
 [[noreturn]] void fail(const std::filesystem::path& file, fmt::format_string<Args...> message, Args&&... args) {
@@ -20,11 +19,16 @@ void check_finite(const std::filesystem::path& path, const std::string& name, co
     if (!std::isfinite(x)) throw NumericError("[network] {}: '{}' is not finite", in_quotes(path.native()), name);
 }
 
-Space space_of(const std::filesystem::path& path, const Metadata& metadata, const std::optional<Space>& expected) {
-  const auto found = metadata.find(space_key);
-  if (found == metadata.end()) {
+Space space_of(const std::filesystem::path& path, const SafeTensors& file, const std::optional<Space>& expected) {
+  if (file.metadata().contains(model_key) || file.contains(shard_tensor))
+    fail(path, "not a network but {}", file_kind(file));
+  const auto found = file.metadata().find(space_key);
+  if (found == file.metadata().end()) {
     if (expected) return *expected;
-    fail(path, "no '{}' in its metadata; write the text of the network's space there", space_key);
+    fail(path,
+         "no '{}' in its metadata; write the text of the network's space there, or give it (--space). Its tensors are "
+         "{}",
+         space_key, file.listing());
   }
   try {
     const Space space = Space::parse(found->second);
@@ -60,12 +64,12 @@ void NetworkFile::save(const std::filesystem::path& path) const {
 
 NetworkFile NetworkFile::load(const std::filesystem::path& path, const std::optional<Space>& expected) {
   const SafeTensors file = SafeTensors::open(path);
-  NetworkFile network{space_of(path, file.metadata(), expected), {}, {}};
+  NetworkFile network{space_of(path, file, expected), {}, {}};
   for (int t = 0; t < static_cast<int>(network.space.tensors().size()); ++t) {
     const std::string& name = network.space.tensors()[static_cast<std::size_t>(t)].name;
     const Shape feature = network.space.feature_shape(t, 1, 1);
     const Shape with_taps = feature.sub(1, feature.rank()), without = feature.sub(2, feature.rank());
-    if (!file.contains(name)) fail(path, "no tensor '{}', which its space has", name);
+    if (!file.contains(name)) fail(path, "no tensor '{}', which its space has; the file has {}", name, file.listing());
     const Shape& found = file.shape(name);
     if (file.dtype(name) != DType::f32)
       fail(path, "tensor '{}' is {}; allowed: float32", name, weft::name(file.dtype(name)));

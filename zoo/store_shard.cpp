@@ -3,13 +3,13 @@
 #include <set>
 
 #include "weft/core/parallel.h"
+#include "weft/io/file_kind.h"
 #include "weft/zoo/store_format.h"
 
 namespace weft::zoo_format {
 namespace {
 
 constexpr const char* schema_key = "weft.schema";
-constexpr const char* space_key = "weft.space";
 
 /// One number of every row, as a tensor of the shard.
 template <class T, class F>

@@ -44,6 +44,9 @@ std::vector<Tensor> BaselineModel::standardise(std::span<const Tensor> weights) 
     const auto value = [column = x.data<double>() + j, m](std::int64_t i) { return column[i * m]; };
     const Centre<double> centre = centre_of<double>(SerialTeam{}, n, value);
     const double deviation = std::sqrt(variance_of(SerialTeam{}, n, centre, value));
+    if (!std::isfinite(deviation))
+      throw NumericError("[baseline] number {} of what is read of the training networks is not finite, or its square",
+                         j);
     mean.data<double>()[j] = centre.mean + centre.residue;
     inverse.data<double>()[j] = deviation > 1e-12 ? 1 / deviation : 0;  // a constant input says nothing
   }

@@ -24,6 +24,18 @@ std::int64_t networks(const char* who, const Space& space, std::span<const Tenso
   return n;
 }
 
+/// Throws for the first weight of float64 networks that is no finite number: what is sorted, or repeated until nothing
+/// changes, must be one.
+void check_finite(const char* who, const Space& space, std::span<const Tensor> weights, std::int64_t networks) {
+  for (std::size_t t = 0; t < weights.size(); ++t) {
+    const auto values = weights[t].span<double>();
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (!std::isfinite(values[i]))
+        throw NumericError("[{}] '{}' of network {} is {}; allowed: finite weights", who, space.tensors()[t].name,
+                           i / (values.size() / static_cast<std::size_t>(networks)), values[i]);
+  }
+}
+
 template <class T>
 void statistics_of(std::span<double> x, T* to) {
   const auto n = static_cast<double>(x.size());
@@ -55,41 +67,52 @@ void each_line(const Scaled& s, std::int64_t j, double* network, const F& f) {
   }
 }
 
-/// Per positive_monomial factor, the tensors that it scales.
-std::vector<std::vector<Scaled>> hidden_factors(const Space& space) {
-  std::vector<std::vector<Scaled>> hidden;
+/// Why networks of a space cannot be balanced; empty if they can.
+std::string obstacle(const Space& space) {
+  bool any = false;
   for (std::size_t f = 0; f < space.factors().size(); ++f) {
-    if (space.factors()[f].kind != Kind::positive_monomial) continue;
-    if (!space.factors()[f].per.empty())
-      throw TypeError("[balanced] factor '{}' is {}; allowed: one that is per nothing", space.factors()[f].name,
-                      space.factors()[f].str());
-    std::vector<Scaled> tensors;
-    for (std::size_t t = 0; t < space.tensors().size(); ++t) {
-      const Shape axes = space.axes_shape(static_cast<int>(t));
-      for (int a = 0; a < axes.rank(); ++a) {
-        const SpaceAxis& axis = space.tensors()[t].axes[static_cast<std::size_t>(a)];
-        if (axis.factor != static_cast<int>(f)) continue;
-        if (!tensors.empty() && tensors.back().tensor == t)
-          throw TypeError("[balanced] tensor '{}' carries '{}' twice; allowed: once a tensor", space.tensors()[t].name,
-                          space.factors()[f].name);
-        tensors.push_back({t, space.tensors()[t].taps() * axes.sub(0, a).numel(), axes[a],
-                           axes.sub(a + 1, axes.rank()).numel(), axis.role == Role::vector});
-      }
-    }
-    hidden.push_back(std::move(tensors));
+    const Factor& factor = space.factors()[f];
+    if (factor.kind != Kind::positive_monomial) continue;
+    any = true;
+    if (!factor.per.empty())
+      return fmt::format("factor '{}' is {}; allowed: one that is per nothing", factor.name, factor.str());
+    for (const SpaceTensor& tensor : space.tensors())
+      if (std::count_if(tensor.axes.begin(), tensor.axes.end(),
+                        [&](const SpaceAxis& a) { return a.factor == static_cast<int>(f); }) > 1)
+        return fmt::format("tensor '{}' carries '{}' twice; allowed: once a tensor", tensor.name, factor.name);
   }
-  if (hidden.empty()) throw TypeError("[balanced] '{}' has no positive_monomial factor to balance", space.str());
+  return any ? "" : fmt::format("'{}' has no positive_monomial factor to balance", space.str());
+}
+
+/// Per factor, the tensors that it scales; nothing for factors of other kinds.
+std::vector<std::vector<Scaled>> hidden_factors(const Space& space) {
+  if (const std::string why = obstacle(space); !why.empty()) throw TypeError("[balanced] {}", why);
+  std::vector<std::vector<Scaled>> hidden(space.factors().size());
+  for (std::size_t t = 0; t < space.tensors().size(); ++t) {
+    const Shape axes = space.axes_shape(static_cast<int>(t));
+    for (int a = 0; a < axes.rank(); ++a) {
+      const SpaceAxis& axis = space.tensors()[t].axes[static_cast<std::size_t>(a)];
+      const auto f = static_cast<std::size_t>(axis.factor);
+      if (space.factors()[f].kind == Kind::positive_monomial)
+        hidden[f].push_back({t, space.tensors()[t].taps() * axes.sub(0, a).numel(), axes[a],
+                             axes.sub(a + 1, axes.rank()).numel(), axis.role == Role::vector});
+    }
+  }
   return hidden;
 }
 
-/// One neuron; returns how far its factor was from 1.
-double balance_neuron(const std::vector<Scaled>& tensors, std::int64_t j, const std::vector<double*>& network) {
+/// One neuron; returns how far its factor was from 1, NaN where its weights leave float64. `scale`: of the neuron so
+/// far.
+double balance_neuron(const std::vector<Scaled>& tensors, std::int64_t j, const std::vector<double*>& network,
+                      double& scale) {
   double square[2] = {0, 0};
   for (const Scaled& s : tensors) each_line(s, j, network[s.tensor], [&](double& w) { square[s.incoming] += w * w; });
+  if (!std::isfinite(square[0] + square[1])) return NAN;
   const bool dead = square[0] == 0 || square[1] == 0;
   const double factor = dead ? 0 : std::pow(square[0] / square[1], 0.25);
   for (const Scaled& s : tensors)
     each_line(s, j, network[s.tensor], [&](double& w) { w = dead ? 0 : s.incoming ? w * factor : w / factor; });
+  scale *= factor;
   return dead ? 0 : std::abs(factor - 1);
 }
 
@@ -102,6 +125,7 @@ Tensor weight_statistics(const Space& space, std::span<const Tensor> weights) {
   const Tensor out = Tensor::zeros({n, statistics_per_tensor * tensors}, dtype);
   std::vector<Tensor> sorted;
   for (const Tensor& w : weights) sorted.push_back(w.to(DType::f64));
+  check_finite("weight_statistics", space, sorted, n);
   with_float(dtype, "weight_statistics", [&](auto tag) {
     auto* to = out.data<decltype(tag)>();
     parallel_blocks(n, 16, [&](std::int64_t begin, std::int64_t end) {
@@ -117,31 +141,46 @@ Tensor weight_statistics(const Space& space, std::span<const Tensor> weights) {
   return out;
 }
 
-std::vector<Tensor> balanced(const Space& space, std::span<const Tensor> weights) {
+bool can_balance(const Space& space) { return obstacle(space).empty(); }
+
+Balance balance(const Space& space, std::span<const Tensor> weights) {
   constexpr double settled = 1e-10;
   constexpr int most_sweeps = 100000;
   const std::int64_t n = networks("balanced", space, weights);
   const auto hidden = hidden_factors(space);
-  std::vector<Tensor> out;
-  for (const Tensor& w : weights) out.push_back(w.to(DType::f64));
-  std::vector<char> restless(static_cast<std::size_t>(n), 0);
+  Balance out;
+  for (const Tensor& w : weights) out.weights.push_back(w.to(DType::f64));
+  check_finite("balanced", space, out.weights, n);
+  for (const Factor& f : space.factors()) {
+    out.scales.emplace_back();
+    if (f.kind != Kind::positive_monomial) continue;
+    out.scales.back() = Tensor::zeros({n, f.size}, DType::f64);
+    out.scales.back().fill(1);
+  }
+  std::vector<double> change(static_cast<std::size_t>(n), INFINITY);
   parallel_blocks(n, 1, [&](std::int64_t i, std::int64_t) {
     std::vector<double*> network;
-    for (const Tensor& w : out) network.push_back(w.data<double>() + i * (w.numel() / n));
-    double change = 1;
-    int sweeps = 0;
-    for (; change > settled && sweeps < most_sweeps; ++sweeps) {
-      change = 0;
-      for (const auto& tensors : hidden)
-        for (std::int64_t j = 0; !tensors.empty() && j < tensors[0].size; ++j)
-          change = std::max(change, balance_neuron(tensors, j, network));
+    for (const Tensor& w : out.weights) network.push_back(w.data<double>() + i * (w.numel() / n));
+    double& largest = change[static_cast<std::size_t>(i)];
+    for (int sweeps = 0; largest > settled && sweeps < most_sweeps; ++sweeps) {
+      largest = 0;
+      for (std::size_t f = 0; f < hidden.size(); ++f)
+        for (std::int64_t j = 0; !hidden[f].empty() && j < out.scales[f].dim(1); ++j) {
+          const double moved = balance_neuron(hidden[f], j, network, out.scales[f][i].data<double>()[j]);
+          if (!(moved <= largest)) largest = moved;  // and a NaN ends the sweeps
+          if (std::isnan(moved)) return;
+        }
     }
-    restless[static_cast<std::size_t>(i)] = !(change <= settled);
   });
-  for (std::size_t i = 0; i < restless.size(); ++i)
-    if (restless[i])
-      throw NumericError("[balanced] network {} did not settle in {} sweeps; are its weights finite?", i, most_sweeps);
+  for (std::size_t i = 0; i < change.size(); ++i)
+    if (!(change[i] <= settled))
+      throw NumericError("[balanced] network {} {}; are its weights of a size that can be squared?", i,
+                         std::isnan(change[i]) ? "leaves float64" : "does not settle");
   return out;
+}
+
+std::vector<Tensor> balanced(const Space& space, std::span<const Tensor> weights) {
+  return balance(space, weights).weights;
 }
 
 }  // namespace weft

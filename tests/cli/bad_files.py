@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Files that are missing or wrong: the exit code, and a message that names the file and what is wrong with it."""
 import gzip
+import zipfile
 
 from weft_cli import *
 
@@ -133,7 +134,64 @@ class BadFiles(Test):
         del file.header["__metadata__"]
         file.save(self.folder / "net-bare")
         self.weft(*predict, "net-bare")
-        self.weft("act", "--network", "net-bare", "--out", "never", code=INPUT, says=["net-bare", "weft.space"])
+        self.weft("act", "--network", "net-bare", "--out", "never", code=INPUT,
+                  says=["net-bare", "weft.space", "--space", "Its tensors are 8: 'W1', 'b1'"])
+
+    def test_one_for_another(self):
+        """A model for a network, a network for a model, a zoo for either, and what other programs write."""
+        model, run, shard = "run/model.safetensors", "run", "zoo/weights-00000.safetensors"
+        (self.folder / "old.pth").write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
+        with zipfile.ZipFile(self.folder / "new.pth", "w") as archive:
+            archive.writestr("archive/data.pkl", b"\x80\x02}.")
+        network_verbs = {"act": ("act", "--out", "never", "--network"), "same": ("same", "net"),
+                         "predict": ("predict", "--model", "run", "--network")}
+        model_verbs = {"verify": ("verify", "--model"), "eval": ("eval", "--zoo", "zoo", "--out", "never", "--model"),
+                       "predict": ("predict", "--network", "net", "--model")}
+        for verb in network_verbs.values():
+            self.weft(*verb, model, code=INPUT, says=[model, "not a network but a model ('statnn')", "weft eval, predict and verify"])
+            self.weft(*verb, run, code=INPUT, says=["'run'", "the folder of a model", "--model"])
+            self.weft(*verb, "zoo", code=INPUT, says=["'zoo'", "a zoo", "weft zoo export"])
+            self.weft(*verb, shard, code=INPUT, says=[shard, "a part of a zoo", "weft zoo export"])
+        for verb in model_verbs.values():
+            self.weft(*verb, "net", code=INPUT, says=["'net'", "not a model but a network", "weft act, same and predict --network"])
+            self.weft(*verb, "zoo", code=INPUT, says=["zoo/model.safetensors", "a zoo", "weft train"])
+            self.weft(*verb, shard, code=INPUT, says=[shard, "not a model but a part of a zoo", "--zoo"])
+        for verb in (*network_verbs.values(), *model_verbs.values()):
+            self.weft(*verb, "old.pth", code=INPUT, says=["old.pth", "a Python pickle", "safetensors.torch.save_file"])
+            self.weft(*verb, "new.pth", code=INPUT, says=["new.pth", "a zip archive", "safetensors.torch.save_file"])
+        self.weft("zoo", "show", "--zoo", "run", code=INPUT, says=["'run' is not a zoo but the folder of a model", "--model"])
+        self.assertFalse((self.folder / "never").exists())
+
+    def test_tensors_that_are_missing(self):
+        file = SafeTensors(self.folder / "net")
+        file.header = {name.replace("W1", "fc1.weight"): entry for name, entry in file.header.items()}
+        file.save(self.folder / "net-names")
+        for verb in (("act", "--out", "never", "--network"), ("same", "net"), ("predict", "--model", "run", "--network")):
+            self.weft(*verb, "net-names", code=INPUT, says=["no tensor 'W1'", "8: 'fc1.weight', 'b1'"])
+        file = SafeTensors(self.folder / "run" / "model.safetensors")
+        first = next(name for name in file.header if name != "__metadata__")
+        file.header = {name.replace(first, "other"): entry for name, entry in file.header.items()}
+        file.save(self.folder / "model-names")
+        self.weft("verify", "--model", "model-names", code=INPUT, says=[f"no tensor '{first}'", "the file has", "'other'"])
+
+    def test_space(self):
+        file = SafeTensors(self.folder / "net")
+        space = file.header.pop("__metadata__")["weft.space"]
+        file.save(self.folder / "bare")
+        (self.folder / "space.txt").write_text(space + "\n")
+        for given in (space, "space.txt"):
+            self.weft("act", "--network", "bare", "--space", given, "--out", "bare-moved", "--force", "--seed", 3)
+            self.weft("same", "bare", "bare-moved", "--space", given, says="\nsame\n")
+        self.weft("act", "--network", "net", "--out", "net-moved", "--seed", 3)
+        self.assert_same(self.bytes_of("bare-moved"), self.bytes_of("net-moved"))
+        act = ("act", "--network", "bare", "--out", "never", "--space")
+        self.weft(*act, "nowhere.txt", code=USAGE, says=["--space 'nowhere.txt'", "no such file, and no space"])
+        self.weft(*act, "h: permutation(", code=USAGE, says=["--space 'h: permutation('", "column"])
+        (self.folder / "not-space.txt").write_text("weights")
+        self.weft(*act, "not-space.txt", code=USAGE, says=["--space 'not-space.txt'", "line 1"])
+        self.weft(*act, "h: fixed(2) b[h]", code=INPUT, says=["bare", "no tensor 'b'", "8: 'W1'"])
+        self.weft("act", "--network", "net", "--out", "never", "--space", "h: fixed(2) b[h]", code=INPUT,
+                  says=["net", "its space is", "allowed"])
 
     def test_predictions_that_are_no_numbers(self):
         file = SafeTensors(self.folder / "net")

@@ -23,7 +23,8 @@ std::string attention(const File& file, Run& run) {
   const AttentionModule a = module(file, "a"), b = module(file, "b");
   const AttentionEquivalence found = compare_attention(a, b, options);
   const std::string text = file.config.at("case");
-  if (found.same != expected) return fmt::format("'{}': decided {}", text, found.same ? "same" : "different");
+  if (found.decision != (expected ? Decision::same : Decision::different))
+    return fmt::format("'{}': decided {}", text, name(found.decision));
   if (!expected && !found.witness) return fmt::format("'{}': no witness", text);
   return {};
 }

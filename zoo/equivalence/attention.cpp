@@ -10,15 +10,11 @@
 namespace weft {
 namespace {
 
-/// Whose head of a each head of b is; empty unless every group has exactly one of each.
-std::vector<std::int32_t> sources(const std::vector<equivalence::Group>& groups, std::size_t heads_of_a) {
-  std::vector<std::int32_t> source(heads_of_a);
-  for (const auto& g : groups) {
-    // Positions are sorted, a's heads first.
-    if (g.heads.size() != 2 || g.heads[0] >= heads_of_a || g.heads[1] < heads_of_a) return {};
-    source[g.heads[1] - heads_of_a] = static_cast<std::int32_t>(g.heads[0]);
-  }
-  return source;
+using equivalence::Head;
+
+std::vector<Head> joined(std::vector<Head> heads, const std::vector<Head>& more) {
+  heads.insert(heads.end(), more.begin(), more.end());
+  return heads;
 }
 
 }  // namespace
@@ -29,25 +25,32 @@ AttentionEquivalence compare_attention(const AttentionModule& a, const Attention
     throw UsageError("[equivalence] tolerance {}; allowed: between 0 and 1", options.tolerance);
   if (!(options.rounding >= 0 && options.rounding < 1))
     throw UsageError("[equivalence] rounding {}; allowed: 0 to 1", options.rounding);
-  auto heads = equivalence::heads_of(a, "a", options.after_norm);
-  const std::size_t heads_of_a = heads.size();
-  for (auto& head : equivalence::heads_of(b, "b", options.after_norm)) heads.push_back(std::move(head));
+  const std::vector<Head> heads_a = equivalence::heads_of(a, "a", options.after_norm),
+                          heads_b = equivalence::heads_of(b, "b", options.after_norm);
   if (a.q.dim(1) != b.q.dim(1))
     throw ShapeError("[equivalence] module a reads tokens of {} numbers, module b of {}; allowed: the same", a.q.dim(1),
                      b.q.dim(1));
-  auto groups = equivalence::group_heads(heads, heads_of_a, options);
+  const std::vector<Head> short_a = equivalence::reduced(heads_a, options),
+                          short_b = equivalence::reduced(heads_b, options);
   AttentionEquivalence out;
-  std::vector<equivalence::Group> differing;
-  for (auto& g : groups)
-    if (g.differs) differing.push_back(std::move(g));
-  out.same = differing.empty();
-  if (!out.same) {
-    out.witness = equivalence::find_witness(a, b, heads, differing, options.after_norm);
+  const equivalence::HeadMatch match = equivalence::match_heads(short_a, short_b, options);
+  if (match.beyond) {
+    const std::vector<Head> heads = joined(short_a, short_b);
+    const auto groups = equivalence::differing_groups(heads, short_a.size(), options);
+    if (!groups.empty()) out.witness = equivalence::find_witness(a, b, heads, groups, options.after_norm);
+    if (out.witness) out.decision = Decision::different;
     return out;
   }
-  if (a.q.shape() == b.q.shape() && a.v.shape() == b.v.shape())
-    if (const auto source = sources(groups, heads_of_a); !source.empty())
-      out.element = equivalence::find_element(a, b, source, options.after_norm, 1000 * options.tolerance);
+  const bool silent = short_a.empty() && short_b.empty();
+  if (!match.within || !(silent || equivalence::agree_on_inputs(a, b, joined(heads_a, heads_b), options))) return out;
+  out.decision = Decision::same;
+  if (a.q.shape() != b.q.shape() || a.v.shape() != b.v.shape()) return out;
+  // One head for each, also where some are silent.
+  const auto source = short_a.size() == heads_a.size() && short_b.size() == heads_b.size()
+                          ? match.source
+                          : equivalence::match_heads(heads_a, heads_b, options).source;
+  if (!source.empty())
+    out.element = equivalence::find_element(a, b, source, options.after_norm, 1000 * options.tolerance);
   return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include "weft/core/tensor.h"
 #include "weft/groups/element.h"
+#include "weft/zoo/equivalence/decision.h"
 
 namespace weft {
 
@@ -14,9 +15,9 @@ struct AttentionModule {
 };
 
 struct AttentionEquivalenceOptions {
-  double tolerance = 1e-8;  ///< relative difference of products that are taken for equal
-  /// Relative rounding of the stored weights: differences that it explains count for nothing. 2^-24 for weights that
-  /// were ever float32.
+  double tolerance = 1e-8;  ///< relative distance of products that are taken for equal
+  /// Relative rounding of the stored weights: what it explains makes no two modules different, and sums that are zero
+  /// to within it are zero. 2^-24 for weights that were ever float32.
   double rounding = 0x1p-53;
   bool after_norm = false;  ///< the module stands behind a LayerNorm without affine part: tokens of mean zero
 };
@@ -24,7 +25,7 @@ struct AttentionEquivalenceOptions {
 /// An input on which two modules differ, with what they make of it in float64: X -> MHA(X), or MHA(LN(X)) after a norm.
 struct AttentionWitness {
   Tensor x, y_a, y_b;     ///< [n, D]
-  double difference = 0;  ///< largest |y_a - y_b| over the largest |y|
+  double difference = 0;  ///< ||y_a - y_b|| over the larger of ||y_a|| and ||y_b||
 };
 
 /// An element of attention_space() that carries a to b.
@@ -35,23 +36,29 @@ struct AttentionElement {
 };
 
 struct AttentionEquivalence {
-  bool same = false;
+  Decision decision = Decision::undecided;
   /// Where both have the same sizes and are generic (spec 1.3). Modules that are not may be the same function and yet
   /// not one element apart.
   std::optional<AttentionElement> element;
-  /// Where they differ: by more than float64 rounds in their forward passes. Missing only if they differ by less.
-  std::optional<AttentionWitness> witness;
+  std::optional<AttentionWitness> witness;  ///< where they are different
 };
 
-/// Decides it from the products A_i = WQ_i WK_i^T / sqrt(Dk) and B_i = WV_i WO_i: heads of both modules with equal A
-/// form a group, and the modules are one function if and only if in every group a's sum of B equals b's. h, Dk and Dv
-/// may differ, any product may have any rank or vanish. After a norm A is projected with I - 11^T/D on both sides, B on
-/// its input side.
-///
-/// A_i equals A_j when ||A_i - A_j|| <= tolerance max(||A_i||, ||A_j||) + 64 rounding max(||WQ|| ||WK|| / sqrt(Dk)), in
-/// Frobenius norms: relative to the pair, so that no large head hides what a small one does. Two sums are equal when
-/// they differ by at most tolerance times the largest ||B_i|| of the group + 64 rounding times the sum of its ||WV||
-/// ||WO||. Products with a norm below 1e-150 count as zero.
+/// Decides it from the products A_i = WQ_i WK_i^T / sqrt(Dk) and B_i = WV_i WO_i. A module is reduced first, by itself:
+/// heads whose A are equal to rounding become one head with the sum of their B, and heads that are zero to rounding are
+/// left out. The heads that remain of a and b are matched one to one. The distance of two heads is the larger one of
+/// ||A - A'|| / max(||A||, ||A'||) and the same of B, in Frobenius norms: no large head hides what a small one does.
+/// The distance of two modules is that of their farthest pair, in the matching that makes it least; infinite where the
+/// numbers of heads differ.
+///   same        the distance is at most `tolerance`, and a few inputs that were tried move no output by more than that
+///               of its size (the Euclidean norm over all tokens);
+///   different   the distance is more than 3 times that and what rounding explains, so are the sums of B over heads
+///               hardly told apart, and an input shows it, by more than float64 rounds in a forward pass;
+///   undecided   neither.
+/// The distance is a metric, so that no third module is `same` as two that are `different` (docs/equivalence.md).
+/// h, Dk and Dv of the two may differ, any product may have any rank or vanish. After a norm A is projected with
+/// I - 11^T/D on both sides, B on its input side. "To rounding" means 64 rounding ||WQ|| ||WK|| / sqrt(Dk), or 64
+/// rounding ||WV|| ||WO||, and of sums of B also at most `tolerance` of the largest. Products with a norm below 1e-150
+/// count as zero.
 ///
 /// Differences are formed from the factors without cancellation, D x D products only of pairs that a random projection
 /// cannot tell apart. Throws ShapeError, DtypeError, UsageError for options out of range, NumericError for weights that

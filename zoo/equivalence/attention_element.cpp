@@ -1,6 +1,7 @@
 // The group element between two attention modules whose heads are matched, by least squares.
 
 #include <algorithm>
+#include <cmath>
 
 #include <Eigen/QR>
 #include <Eigen/SVD>
@@ -30,7 +31,9 @@ namespace {
 
 double relative(const Matrix& difference, const Matrix& expected) {
   const double d = difference.norm();
-  return d > 0 ? d / expected.norm() : 0;
+  if (d == 0) return 0;
+  const double out = d / expected.norm();
+  return std::isnan(out) ? INFINITY : out;  // what is no number is not near
 }
 
 }  // namespace

@@ -1,11 +1,14 @@
 // Inputs and outputs of the networks of a space: which forward pass it is that a space describes.
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "weft/core/error.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
+#include "weft/zoo/equivalence/internal/outputs.h"
 #include "weft/zoo/equivalence/network.h"
 #include "weft/zoo/networks.h"
 
@@ -117,7 +120,42 @@ Var run_blocks(const Space& space, const Blocks& b, std::span<const Var> w, Var 
   return mlp_forward(classifier, pooled, UnaryOp::Relu, 0);
 }
 
+Shape with_size(const Shape& shape, int axis, std::int64_t size) {
+  std::vector<std::int64_t> sizes(shape.sizes().begin(), shape.sizes().end());
+  sizes[static_cast<std::size_t>(axis)] = size;
+  return Shape(sizes);
+}
+
+/// `inputs` of one shape as one, along the axis of their items.
+Tensor joined(std::span<const Tensor> inputs, int axis) {
+  const Shape& one = inputs[0].shape();
+  const Tensor out =
+      Tensor::zeros(with_size(one, axis, one[axis] * static_cast<std::int64_t>(inputs.size())), DType::f64);
+  double* to = out.data<double>();
+  for (const Tensor& x : inputs) to = std::copy_n(x.data<double>(), x.numel(), to);
+  return out;
+}
+
 }  // namespace
+
+std::vector<Tensor> equivalence::outputs(const Space& space, std::span<const Tensor> weights,
+                                         std::span<const Tensor> inputs) {
+  std::vector<Tensor> out;
+  const auto chain = chain_of(space);
+  if (!chain) {
+    for (const Tensor& x : inputs) out.push_back(evaluate_network(space, weights, x));
+    return out;
+  }
+  const int axis = chain->convolutions.empty() ? 2 : 1;  // all before it have size 1
+  const Tensor all = evaluate_network(space, weights, joined(inputs, axis));
+  const Shape shape = with_size(all.shape(), axis, all.shape()[axis] / static_cast<std::int64_t>(inputs.size()));
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    out.push_back(Tensor::zeros(shape, DType::f64));
+    std::copy_n(all.data<double>() + static_cast<std::int64_t>(i) * shape.numel(), shape.numel(),
+                out.back().data<double>());
+  }
+  return out;
+}
 
 std::optional<Tensor> random_input(const Space& space, Key key, double scale) {
   Shape shape;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "weft/core/error.h"
 #include "weft/core/gemm.h"
@@ -12,7 +11,6 @@ namespace weft::equivalence {
 namespace {
 
 constexpr std::int64_t block_rows = 128;
-constexpr Eigen::Index sketch_size = 8;
 constexpr double vanishing = 1e-150;  // squares below it leave float64
 
 void check_shapes(const AttentionModule& m, const char* name) {
@@ -42,26 +40,9 @@ void check_norms(const Product& p, const char* what, const char* name) {
                        name);
 }
 
-/// How many products [D, k] [k, D] one thread takes at a time.
-std::int64_t grain(std::int64_t D, std::int64_t k) { return 1 + 200000 / (D * D * k); }
-
-/// Random projections of every A to 8 x 8: norms of differences survive to within a small factor.
-std::vector<Matrix> sketches(const std::vector<Head>& heads) {
-  const Eigen::Index D = heads.front().qk.left.rows();
-  const Tensor draw = Tensor::zeros({2, D, sketch_size}, DType::f64);
-  fill_normal(draw, Key(0, "equivalence sketch"));
-  const Matrix left = matrix(draw, 0), right = matrix(draw, 1);
-  std::vector<Matrix> out;
-  for (const Head& h : heads) out.push_back((left.transpose() * h.qk.left) * (h.qk.right * right));
-  return out;
-}
-
-std::size_t root(std::vector<std::size_t>& parent, std::size_t i) {
-  while (parent[i] != i) i = parent[i] = parent[parent[i]];
-  return i;
-}
-
 }  // namespace
+
+std::int64_t grain(std::int64_t D, std::int64_t k) { return 1 + 200000 / (D * D * k); }
 
 Matrix matrix(const Tensor& t, std::int64_t i, bool centred) {
   const Tensor wide = t[i].to(DType::f64);
@@ -128,70 +109,6 @@ std::vector<Head> heads_of(const AttentionModule& m, const char* name, bool afte
     check_norms(head.vo, "WV WO", name);
   }
   return heads;
-}
-
-namespace {
-
-/// The root of every head's tree: heads of equal A have one.
-std::vector<std::size_t> roots(const std::vector<Head>& heads, const AttentionEquivalenceOptions& o) {
-  struct Pair {
-    std::size_t i, j;
-    double bound;
-    bool equal;
-  };
-  const std::vector<Matrix> sketch = sketches(heads);
-  std::vector<Pair> close;
-  for (std::size_t i = 0; i < heads.size(); ++i)
-    for (std::size_t j = 0; j < i; ++j) {
-      const Product &p = heads[i].qk, &q = heads[j].qk;
-      const double bound = o.tolerance * std::max(p.norm, q.norm) + 64 * o.rounding * std::max(p.noise, q.noise);
-      if ((sketch[i] - sketch[j]).norm() <= 10 * static_cast<double>(sketch_size) * bound)
-        close.push_back({i, j, bound, false});
-    }
-  const Matrix& left = heads.front().qk.left;
-  parallel_blocks(static_cast<std::int64_t>(close.size()), grain(left.rows(), 2 * left.cols()),
-                  [&](std::int64_t begin, std::int64_t end) {
-                    for (std::int64_t n = begin; n < end; ++n) {
-                      Pair& p = close[static_cast<std::size_t>(n)];
-                      p.equal = sum({{1, &heads[p.i].qk}, {-1, &heads[p.j].qk}}).norm <= p.bound;
-                    }
-                  });
-  std::vector<std::size_t> parent(heads.size());
-  std::iota(parent.begin(), parent.end(), 0u);
-  for (const Pair& p : close)
-    if (p.equal) parent[root(parent, p.i)] = root(parent, p.j);
-  for (std::size_t i = 0; i < parent.size(); ++i) parent[i] = root(parent, i);
-  return parent;
-}
-
-}  // namespace
-
-std::vector<Group> group_heads(const std::vector<Head>& heads, std::size_t heads_of_a,
-                               const AttentionEquivalenceOptions& o) {
-  const std::vector<std::size_t> root_of = roots(heads, o);
-  std::vector<Group> groups;
-  for (std::size_t r = 0; r < heads.size(); ++r) {
-    Group g;
-    for (std::size_t i = 0; i < heads.size(); ++i)
-      if (root_of[i] == r) g.heads.push_back(i);
-    if (!g.heads.empty()) groups.push_back(std::move(g));
-  }
-  const Matrix& left = heads.front().vo.left;
-  parallel_blocks(static_cast<std::int64_t>(groups.size()), grain(left.rows(), 2 * left.cols()),
-                  [&](std::int64_t begin, std::int64_t end) {
-                    for (std::int64_t n = begin; n < end; ++n) {
-                      Group& g = groups[static_cast<std::size_t>(n)];
-                      std::vector<Term> terms;
-                      double largest = 0;
-                      for (const std::size_t i : g.heads) {
-                        terms.push_back({i < heads_of_a ? 1. : -1., &heads[i].vo});
-                        largest = std::max(largest, heads[i].vo.norm);
-                      }
-                      g.difference = sum(terms);
-                      g.differs = g.difference.norm > o.tolerance * largest + 64 * o.rounding * g.difference.noise;
-                    }
-                  });
-  return groups;
 }
 
 }  // namespace weft::equivalence

@@ -7,12 +7,17 @@
 #include "weft/ops/act.h"
 #include "weft/zoo/equivalence/assignment.h"
 #include "weft/zoo/equivalence/internal/gauge.h"
+#include "weft/zoo/equivalence/internal/units.h"
 #include "weft/zoo/equivalence/network.h"
 
 namespace weft {
 namespace {
 
+using equivalence::head_slice;
+using equivalence::head_tensors;
+using equivalence::HeadTensor;
 using equivalence::Matrix;
+using equivalence::Vector;
 
 constexpr std::int64_t sketch_size = 8;
 
@@ -36,17 +41,7 @@ class Matching {
       const Element so_far(space_, parts_);
       for (int t = 0; t < static_cast<int>(a_.size()); ++t) image_[at(t)] = act(so_far, t, a_[at(t)]);
     }
-    NetworkElement out{Element(space_, parts_), 0};
-    for (std::size_t t = 0; t < b_.size(); ++t) {
-      double change = 0, size = 0;
-      for (std::int64_t i = 0; i < b_[t].numel(); ++i) {
-        const double x = image_[t].data<double>()[i], y = b_[t].data<double>()[i];
-        change += (x - y) * (x - y);
-        size += y * y;
-      }
-      if (change > 0) out.residual = std::max(out.residual, std::sqrt(change / size));
-    }
-    return out;
+    return NetworkElement{Element(space_, parts_), equivalence::unit_distance(space_, image_, b_)};
   }
 
  private:
@@ -60,16 +55,7 @@ class Matching {
                        [&](const Factor& g) { return g.per == factor(f).name; });
   }
 
-  /// The axis of tensor t on factor f if there is exactly one, or -1.
-  int axis_of(int t, int f) const {
-    int found = -1;
-    for (int i = 0; i < static_cast<int>(axes(t).size()); ++i)
-      if (axes(t)[at(i)].factor == f) {
-        if (found >= 0) return -1;
-        found = i;
-      }
-    return found;
-  }
+  int axis_of(int t, int f) const { return equivalence::axis_of(space_, t, f); }
 
   /// Whether the group's unknown part leaves every other axis of t alone.
   bool others_known(int t, int axis) const {
@@ -137,102 +123,136 @@ class Matching {
     return out;
   }
 
-  static void append(Matrix& all, const Matrix& more) {
-    if (more.cols() == 0) return;
-    const Eigen::Index before = all.cols();
-    all.conservativeResize(more.rows(), before + more.cols());
-    all.rightCols(more.cols()) = more;
+  /// What units of a and of b are told by, a row each, and the sizes that differences of rows are relative to.
+  struct Trait {
+    Matrix from, to;
+    Vector size_from, size_to;
+
+    void scale(const Vector& by_from, const Vector& by_to) {
+      from = by_from.asDiagonal() * from;
+      to = by_to.asDiagonal() * to;
+      size_from.array() *= by_from.array();
+      size_to.array() *= by_to.array();
+    }
+  };
+
+  static Trait trait(Matrix from, Matrix to) {
+    Trait out{std::move(from), std::move(to), {}, {}};
+    out.size_from = out.from.rowwise().norm();
+    out.size_to = out.to.rowwise().norm();
+    return out;
   }
 
-  /// Features of all tensors, each tensor's divided by its size in b; of a monomial factor those alone that its own
-  /// scales multiply (vector) or divide (covector) unit by unit.
-  void all_features(int f, Role role, Matrix& from, Matrix& to) const {
+  /// One trait a tensor; of a monomial factor those tensors alone that its own scales multiply (vector) or divide
+  /// (covector) unit by unit. `size_from`, `size_to`: of all of them together, which biases are relative to.
+  std::vector<Trait> traits_of(int f, Role role, Vector& size_from, Vector& size_to) const {
     const bool monomial = factor(f).kind != Kind::permutation;
+    std::vector<Trait> out;
+    std::vector<bool> bias;
+    size_from = size_to = Vector::Zero(factor(f).size);
     for (int t = 0; t < static_cast<int>(a_.size()); ++t) {
       const int axis = axis_of(t, f);
       if (axis < 0 || axes(t)[at(axis)].role != role || (monomial && !others_known(t, axis))) continue;
-      const Matrix x = features(image_[at(t)], t, axis), y = features(b_[at(t)], t, axis);
-      const double size = y.norm();
-      const double weight = factor(f).kind != Kind::positive_monomial && size > 0 ? 1 / size : 1;
-      append(from, weight * x);
-      append(to, weight * y);
+      Trait one = trait(features(image_[at(t)], t, axis), features(b_[at(t)], t, axis));
+      if (one.from.cols() == 0) continue;
+      size_from = (size_from.array().square() + one.size_from.array().square()).sqrt();
+      size_to = (size_to.array().square() + one.size_to.array().square()).sqrt();
+      bias.push_back(axes(t).size() == 1);
+      out.push_back(std::move(one));
     }
+    for (std::size_t i = 0; i < out.size(); ++i)
+      if (bias[i]) {
+        out[i].size_from = size_from;
+        out[i].size_to = size_to;
+      }
+    return out;
   }
 
-  /// The cheapest assignment of a's rows to b's, as the order of an element's part; for signs either sign will do.
-  static std::vector<std::int32_t> match(const Matrix& from, const Matrix& to, bool signs) {
-    const Matrix products = to * from.transpose();
-    std::vector<double> cost(static_cast<std::size_t>(products.size()));
-    for (Eigen::Index i = 0; i < products.rows(); ++i)
-      for (Eigen::Index j = 0; j < products.cols(); ++j)
-        cost[static_cast<std::size_t>(i * products.cols() + j)] =
-            to.row(i).squaredNorm() + from.row(j).squaredNorm() -
-            2 * (signs ? std::abs(products(i, j)) : products(i, j));
-    return assign(cost, products.rows(), products.cols()).column_of_row;
+  /// The same in other units: rows of length 1 at most, of which every column counts as much as any other. Where one
+  /// column outweighs all others, rows differ by rounding alone. It counts little, for small numbers may be noise.
+  static Trait column_by_column(const Trait& t) {
+    constexpr double weight = 1. / 32;
+    const auto shares = [](const Matrix& rows, const Vector& size) {
+      Matrix out = rows;
+      for (Eigen::Index i = 0; i < out.rows(); ++i)
+        if (size(i) > 0) out.row(i) /= size(i);
+      return out;
+    };
+    Trait out{shares(t.from, t.size_from), shares(t.to, t.size_to), {}, {}};
+    for (Eigen::Index c = 0; c < out.to.cols(); ++c)
+      if (const double size = std::max(out.to.col(c).norm(), out.from.col(c).norm()); size > 0) {
+        out.from.col(c) /= size;
+        out.to.col(c) /= size;
+      }
+    out.size_from = out.size_to =
+        Vector::Constant(out.to.rows(), std::sqrt(static_cast<double>(out.to.cols())) / weight);
+    return out;
+  }
+
+  /// The products of unit i of b and unit j of a, trait by trait, each over the larger of their squared sizes: what
+  /// small units differ by counts as much as what large ones do.
+  struct Likeness {
+    Matrix product, squares;
+
+    void add(const Trait& t) {
+      const Matrix products = t.to * t.from.transpose();
+      const Vector from = t.from.rowwise().squaredNorm(), to = t.to.rowwise().squaredNorm();
+      for (Eigen::Index i = 0; i < product.rows(); ++i)
+        for (Eigen::Index j = 0; j < product.cols(); ++j)
+          if (const double size = std::max(t.size_to(i), t.size_from(j)); size > 0) {
+            product(i, j) += products(i, j) / size / size;
+            squares(i, j) += to(i) / size / size + from(j) / size / size;
+          }
+    }
+  };
+  static Likeness likeness(const std::vector<Trait>& traits, Eigen::Index n) {
+    Likeness out{Matrix::Zero(n, n), Matrix::Zero(n, n)};
+    for (const Trait& t : traits) {
+      out.add(t);
+      out.add(column_by_column(t));
+    }
+    return out;
+  }
+
+  /// The cheapest assignment of a's units to b's, as the order of an element's part; for signs either sign will do.
+  static std::vector<std::int32_t> match(const Likeness& like, bool signs) {
+    std::vector<double> cost(static_cast<std::size_t>(like.product.size()));
+    for (Eigen::Index k = 0; k < like.product.size(); ++k) {
+      const double product = like.product.data()[k];
+      cost[static_cast<std::size_t>(k)] = like.squares.data()[k] - 2 * (signs ? std::abs(product) : product);
+    }
+    return assign(cost, like.product.rows(), like.product.cols()).column_of_row;
   }
 
   bool match_units(int f) {
     const Kind kind = factor(f).kind;
     if (kind == Kind::GL) return false;  // not per heads: no scheme for it
-    Matrix from, to;
-    all_features(f, Role::vector, from, to);
-    const std::int64_t n = factor(f).size;
-    Eigen::VectorXd size_a = Eigen::VectorXd::Ones(n), size_b = size_a;
-    if (kind == Kind::positive_monomial && from.cols() > 0) {
+    Vector size_a, size_b, out_a, out_b;
+    std::vector<Trait> traits = traits_of(f, Role::vector, size_a, size_b);
+    std::vector<Trait> outgoing = traits_of(f, Role::covector, out_a, out_b);
+    if (kind == Kind::positive_monomial) {
       // Incoming weights to length 1, outgoing ones the other way round; a unit without incoming weights stays as it
       // is.
-      auto normalise = [](Matrix& m, Eigen::VectorXd& size) {
-        for (Eigen::Index i = 0; i < m.rows(); ++i)
-          if (const double s = m.row(i).norm(); s > 0) m.row(i) /= size(i) = s;
-      };
-      normalise(from, size_a);
-      normalise(to, size_b);
+      for (Vector* size : {&size_a, &size_b})
+        for (double& s : *size)
+          if (!(s > 0)) s = 1;
+      for (Trait& t : traits) t.scale(size_a.cwiseInverse(), size_b.cwiseInverse());
+      for (Trait& t : outgoing) t.scale(size_a, size_b);
     }
-    Matrix out_from, out_to;
-    all_features(f, Role::covector, out_from, out_to);
-    if (out_from.cols() > 0) {
-      append(from, size_a.asDiagonal() * out_from);
-      append(to, size_b.asDiagonal() * out_to);
-    }
-    if (from.cols() == 0) return true;  // nothing to tell units by
+    for (Trait& t : outgoing) traits.push_back(std::move(t));
+    if (traits.empty()) return true;  // nothing to tell units by
     ElementPart& part = parts_[at(f)];
-    part.order = match(from, to, kind == Kind::sign_monomial);
+    const Likeness like = likeness(traits, factor(f).size);
+    part.order = match(like, kind == Kind::sign_monomial);
     for (std::size_t i = 0; i < part.scale.size(); ++i) {
       const auto now = static_cast<Eigen::Index>(i), old = static_cast<Eigen::Index>(part.order[i]);
       part.scale[i] =
-          kind == Kind::positive_monomial ? size_b(now) / size_a(old) : (to.row(now).dot(from.row(old)) < 0 ? -1 : 1);
+          kind == Kind::positive_monomial ? size_b(now) / size_a(old) : (like.product(now, old) < 0 ? -1 : 1);
     }
     return true;
   }
 
-  /// A tensor [head, x, g] in whatever order its axes stand, with g a factor per head.
-  struct HeadTensor {
-    int tensor, head_axis, x_axis, g_axis;
-    bool known;  ///< nothing unknown acts on x
-  };
-
-  std::vector<HeadTensor> head_tensors(int h, int g, Role role) const {
-    std::vector<HeadTensor> out;
-    for (int t = 0; t < static_cast<int>(a_.size()); ++t) {
-      const int head = axis_of(t, h), own = axis_of(t, g);
-      if (head < 0 || own < 0 || axes(t).size() != 3 || axes(t)[at(own)].role != role) continue;
-      if (space_.tensors()[at(t)].taps() != 1) continue;
-      const int x = 3 - head - own;
-      out.push_back({t, head, x, own, known_[at(axes(t)[at(x)].factor)]});
-    }
-    return out;
-  }
-
-  /// Head i as [x, g].
-  static Matrix head(const Tensor& values, const HeadTensor& t, std::int64_t i) {
-    const Shape s = values.shape();
-    const std::int64_t stride[] = {s[3] * s[4], s[4], 1};
-    Matrix out(s[2 + t.x_axis], s[2 + t.g_axis]);
-    for (Eigen::Index x = 0; x < out.rows(); ++x)
-      for (Eigen::Index g = 0; g < out.cols(); ++g)
-        out(x, g) = values.data<double>()[i * stride[t.head_axis] + x * stride[t.x_axis] + g * stride[t.g_axis]];
-    return out;
-  }
+  bool known(const HeadTensor& t) const { return known_[at(axes(t.tensor)[at(t.x_axis)].factor)]; }
 
   struct HeadProduct {
     HeadTensor left, right;
@@ -243,9 +263,9 @@ class Matching {
     std::vector<HeadProduct> out;
     for (int g = 0; g < factors(); ++g) {
       if (factor(g).per != factor(h).name || factor(g).kind != Kind::GL) continue;
-      for (const HeadTensor& l : head_tensors(h, g, Role::vector))
-        for (const HeadTensor& r : head_tensors(h, g, Role::covector))
-          if (l.known && r.known) out.push_back({l, r});
+      for (const HeadTensor& l : head_tensors(space_, h, g, Role::vector))
+        for (const HeadTensor& r : head_tensors(space_, h, g, Role::covector))
+          if (known(l) && known(r)) out.push_back({l, r});
     }
     return out;
   }
@@ -253,26 +273,22 @@ class Matching {
   /// Heads by random projections of their products, then every GL by least squares.
   bool match_heads(int h) {
     const std::int64_t n = factor(h).size;
-    Matrix from, to;
+    std::vector<Trait> traits;
     for (const auto& [l, r] : products_of(h)) {
       const Matrix left = projection(image_[at(l.tensor)].shape()[2 + l.x_axis], "left"),
                    right = projection(image_[at(r.tensor)].shape()[2 + r.x_axis], "right");
       auto sketch = [&](const std::vector<Tensor>& values) {
         Matrix m(n, sketch_size * sketch_size);
         for (std::int64_t i = 0; i < n; ++i) {
-          const Matrix s = (left.transpose() * head(values[at(l.tensor)], l, i)) *
-                           (head(values[at(r.tensor)], r, i).transpose() * right);
+          const Matrix s = (left.transpose() * head_slice(values[at(l.tensor)], l, i)) *
+                           (head_slice(values[at(r.tensor)], r, i).transpose() * right);
           m.row(i) = Eigen::Map<const Eigen::RowVectorXd>(s.data(), s.size());
         }
         return m;
       };
-      const Matrix y = sketch(b_);
-      const double size = y.norm();
-      if (!(size > 0)) continue;
-      append(from, sketch(image_) / size);
-      append(to, y / size);
+      traits.push_back(trait(sketch(image_), sketch(b_)));
     }
-    if (from.cols() > 0) parts_[at(h)].order = match(from, to, false);
+    if (!traits.empty()) parts_[at(h)].order = match(likeness(traits, n), false);
     for (int g = 0; g < factors(); ++g) {
       if (factor(g).per != factor(h).name) continue;
       if (factor(g).kind != Kind::GL || !match_copies(h, g)) return false;
@@ -281,11 +297,12 @@ class Matching {
   }
 
   bool match_copies(int h, int g) {
-    for (const HeadTensor& t : head_tensors(h, g, Role::vector)) {
-      if (!t.known) continue;
+    for (const HeadTensor& t : head_tensors(space_, h, g, Role::vector)) {
+      if (!known(t)) continue;
       for (std::int64_t i = 0; i < factor(h).size; ++i) {
         const std::int64_t source = parts_[at(h)].order[static_cast<std::size_t>(i)];
-        const auto found = equivalence::gauge(head(image_[at(t.tensor)], t, source), head(b_[at(t.tensor)], t, i));
+        const auto found =
+            equivalence::gauge(head_slice(image_[at(t.tensor)], t, source), head_slice(b_[at(t.tensor)], t, i));
         if (!found) return false;
         const std::int64_t size = found->matrix.size();
         std::copy_n(found->matrix.data(), size, parts_[at(g)].matrix.data() + source * size);

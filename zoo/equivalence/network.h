@@ -7,23 +7,22 @@
 
 #include "weft/core/tensor.h"
 #include "weft/groups/element.h"
+#include "weft/zoo/equivalence/decision.h"
 
 namespace weft {
-
-enum class Decision { same, different, undecided };
-/// "undecided"
-const char* name(Decision decision);
 
 /// An input and what two networks make of it, in float64; shapes as the forward passes of zoo/networks.h have them, for
 /// one network.
 struct NetworkWitness {
   Tensor x, y_a, y_b;
-  double difference = 0;  ///< largest |y_a - y_b| over the largest |y|
+  double difference = 0;  ///< ||y_a - y_b|| over the larger of ||y_a|| and ||y_b||
 };
 
 struct NetworkElement {
   Element element;
-  double residual = 0;  ///< largest ||g a - b|| / ||b|| of the tensors
+  /// The largest distance of a unit, or head, of g a from the one of b, on balanced representatives: the norm of the
+  /// difference over the larger norm.
+  double residual = 0;
 };
 
 struct NetworkEquivalence {
@@ -33,16 +32,16 @@ struct NetworkEquivalence {
 };
 
 /// Features of one network of `space`, [1, taps, axes…], float32 or float64.
-///   same        an element of the group carries a to b, each tensor to within `tolerance` of its norm: that proves it.
-///   Dead
-///               units (all outgoing weights zero; of monomial groups also all incoming) are set to zero first; if a
-///               and b differ in them only, no element is given.
-///   different   no such element was found, and some input of a few that are drawn at random moves the output by more
-///   than
-///               `tolerance` of its size: that proves it.
+///   same        an element of the group carries a to b, each unit and head to within `tolerance` of its size, and no
+///               input that is tried moves the output by more than that of its size. Dead units (all outgoing
+///               weights zero; of monomial groups also all incoming) are set to zero first; if a and b differ in them
+///               only, no element is given.
+///   different   no such element was found, and an input moves the output by more than 3 times that.
 ///   undecided   neither: other symmetries than the space's group (units that are copies of each other, say), an
-///   element
-///               that matching did not find, or a difference too small to be seen.
+///               element that matching did not find, or a difference too small to be seen.
+/// The inputs are the same for all networks of a space, so that no third network is `same` as two that are `different`
+/// (docs/equivalence.md). A tolerance below 1e-9 is 1e-9 for outputs. Sizes of outputs are those of all 8 items, or all
+/// tokens, of one draw.
 /// Blocks with a residual stream alone (transformer_space) read and write a stream that the group permutes: `same` then
 /// means up to the order of its coordinates, and no input is tried, so that the other answer is `undecided`.
 /// Factors are matched one by one, those first of which some tensor's other axes are matched already: permutations and

@@ -4,13 +4,14 @@
 #include <cmath>
 
 #include "weft/zoo/equivalence/internal/heads.h"
+#include "weft/zoo/equivalence/internal/outputs.h"
 
 namespace weft::equivalence {
 namespace {
 
 constexpr double layer_norm_epsilon = 1e-5;
 constexpr int attempts = 8, enough = 2;  // after so many, any witness will do
-constexpr double clear = 1e-2;           // a relative difference that needs no better one
+constexpr double plain = 1e-2;           // a relative difference that needs no better one
 
 Vector normals(Eigen::Index n, Key key) {
   const Tensor t = Tensor::zeros({n}, DType::f64);
@@ -49,7 +50,7 @@ Matrix before_norm(Matrix x) {
   return x;
 }
 
-/// How far rounding may move an output of these tokens, to first order.
+/// How far rounding may move the outputs of these tokens, to first order, in Euclidean norm.
 double rounding(const std::vector<Head>& heads, const Matrix& tokens) {
   const double longest = tokens.rowwise().norm().maxCoeff();
   double scores = 0, outputs = 0;
@@ -57,7 +58,18 @@ double rounding(const std::vector<Head>& heads, const Matrix& tokens) {
     scores = std::max(scores, longest * longest * h.qk.noise);
     outputs += longest * h.vo.noise;
   }
-  return 8 * 0x1p-53 * outputs * (4 + scores);
+  return 8 * 0x1p-53 * std::sqrt(static_cast<double>(tokens.rows())) * outputs * (4 + scores);
+}
+
+/// Tokens, and what the modules make of them.
+AttentionWitness evaluate(const AttentionModule& a, const AttentionModule& b, const Matrix& x, bool after_norm) {
+  const Matrix input = after_norm ? before_norm(x) : x;
+  AttentionWitness w;
+  w.x = Tensor::from(std::span<const double>(input.data(), static_cast<std::size_t>(input.size())),
+                     {input.rows(), input.cols()});
+  w.y_a = evaluate_attention(a, w.x, after_norm);
+  w.y_b = evaluate_attention(b, w.x, after_norm);
+  return w;
 }
 
 class Search {
@@ -70,12 +82,21 @@ class Search {
     // One token attends to itself: MHA(x) = x (the sum of all B). It separates unless the groups' sums cancel.
     std::vector<Term> all;
     for (const Group& g : groups_) all.push_back({1, &g.difference});
-    evaluate(strongest(stacked(all), key_.at("single")).transpose());
-    for (int i = 0; i < attempts && !(best_ && (i > enough || best_->difference >= clear)); ++i) evaluate(tokens(i));
+    try_tokens(calmed(strongest(stacked(all), key_.at("single")).transpose()));
+    for (int i = 0; i < attempts && !(best_ && (i > enough || best_->difference >= plain)); ++i)
+      try_tokens(i < attempts / 2 ? tokens(i) : calmed(tokens(i)));
     return best_;
   }
 
  private:
+  /// So short that no head's scores are beyond 1, whose rounding would hide what is looked for.
+  Matrix calmed(const Matrix& x) const {
+    double largest = 0;
+    for (const Head& h : heads_) largest = std::max(largest, h.qk.noise);
+    largest *= x.rowwise().squaredNorm().maxCoeff();
+    return largest > 1 ? Matrix(x / std::sqrt(largest)) : x;
+  }
+
   const Product& scores(const Group& g) const { return heads_[g.heads.front()].qk; }
 
   /// The group whose A is hardest to tell from that of group c: the nearest one along d.
@@ -114,28 +135,25 @@ class Search {
     for (const Group& g : groups_)
       for (const Vector& v : {d, e}) largest = std::max(largest, std::abs(query.dot(scores(g).times(v))));
     if (largest > 0) query *= std::min(reach / largest, 1e100);
+    // The same scores from tokens of one size, which no weights are too large or too small for.
+    if (const double size = query.norm(); size > 0) {
+      const double share = std::sqrt(size / d.norm());
+      query /= share;
+      d *= share;
+      e *= share;
+    }
     x.row(0) = query;
     x.row(1) = query + d;
     x.row(2) = query + e;
     return x;
   }
 
-  void evaluate(const Matrix& wanted) {
-    const Matrix x = admissible(wanted, after_norm_), input = after_norm_ ? before_norm(x) : x;
-    AttentionWitness w;
-    w.x = Tensor::from(std::span<const double>(input.data(), static_cast<std::size_t>(input.size())),
-                       {input.rows(), input.cols()});
-    w.y_a = evaluate_attention(a_, w.x, after_norm_);
-    w.y_b = evaluate_attention(b_, w.x, after_norm_);
-    double change = 0, size = 0;
-    for (std::int64_t i = 0; i < w.y_a.numel(); ++i) {
-      const double ya = w.y_a.data<double>()[i], yb = w.y_b.data<double>()[i];
-      if (!std::isfinite(ya) || !std::isfinite(yb)) return;
-      change = std::max(change, std::abs(ya - yb));
-      size = std::max({size, std::abs(ya), std::abs(yb)});
-    }
-    if (!(change > rounding(heads_, x))) return;
-    w.difference = change / size;
+  void try_tokens(const Matrix& wanted) {
+    const Matrix x = admissible(wanted, after_norm_);
+    AttentionWitness w = evaluate(a_, b_, x, after_norm_);
+    const OutputChange change = output_change(w.y_a, w.y_b);
+    if (!change.finite() || !(change.change > rounding(heads_, x))) return;
+    w.difference = change.relative();
     if (!best_ || w.difference > best_->difference) best_ = std::move(w);
   }
 
@@ -153,6 +171,27 @@ std::optional<AttentionWitness> find_witness(const AttentionModule& a, const Att
                                              const std::vector<Head>& heads, const std::vector<Group>& groups,
                                              bool after_norm) {
   return Search(a, b, heads, groups, after_norm).run();
+}
+
+bool agree_on_inputs(const AttentionModule& a, const AttentionModule& b, const std::vector<Head>& heads,
+                     const AttentionEquivalenceOptions& options) {
+  constexpr std::uint64_t inputs = 3;
+  constexpr double reach = 2;
+  for (std::uint64_t n = 0; n < inputs; ++n) {
+    const Eigen::Index D = heads.front().qk.left.rows();
+    const Key key = Key(0, "equivalence input").at(n);
+    Matrix x(3, D);
+    for (Eigen::Index t = 0; t < x.rows(); ++t) x.row(t) = normals(D, key.at(static_cast<std::uint64_t>(t)));
+    double largest = 0;
+    for (const Head& h : heads)
+      largest = std::max(largest, (x * h.qk.left * (h.qk.right * x.transpose())).cwiseAbs().maxCoeff());
+    if (largest > 0) x *= std::clamp(std::sqrt(reach / largest), 1e-100, 1e100);
+    x = admissible(x, options.after_norm);
+    const AttentionWitness w = evaluate(a, b, x, options.after_norm);
+    const OutputChange change = output_change(w.y_a, w.y_b);
+    if (!(change.change <= options.tolerance * change.size + rounding(heads, x))) return false;
+  }
+  return true;
 }
 
 }  // namespace weft::equivalence
