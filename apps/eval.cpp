@@ -13,7 +13,7 @@ Judged judge(const AccuracyModel& model, const Zoo& zoo, int split, const std::s
   judged.ids = checkpoints(zoo, split, Split::test, chosen, true);
   std::vector<std::int64_t> networks;
   for (const std::int64_t id : judged.ids) {
-    const ZooRow& row = zoo.rows()[static_cast<std::size_t>(id)];
+    const ZooRow& row = zoo.row(id);
     judged.truth.push_back(row.accuracy);
     networks.push_back(row.network);
   }

@@ -26,7 +26,7 @@ Examples examples(AccuracyModel& model, const Zoo& zoo, const std::vector<std::i
   const std::vector<Tensor> weights = zoo.weights(ids);
   const Tensor target = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);
   for (std::size_t i = 0; i < ids.size(); ++i)
-    target.data<float>()[i] = static_cast<float>(zoo.rows()[static_cast<std::size_t>(ids[i])].accuracy);
+    target.data<float>()[i] = static_cast<float>(zoo.row(ids[i]).accuracy);
   return {to_train ? model.standardise(weights) : model.prepare(weights), target};
 }
 

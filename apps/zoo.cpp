@@ -73,10 +73,8 @@ struct ExportOptions {
 int export_network(const ExportOptions& o, const Common& common) {
   check_output(o.out, o.out.path);
   const Zoo zoo = open_zoo(o.zoo);
-  if (o.id < 0 || o.id >= static_cast<std::int64_t>(zoo.rows().size()))
-    throw UsageError("[zoo] id {}; '{}' has 0 to {}", o.id, o.zoo, zoo.rows().size() - 1);
   const std::int64_t ids[] = {o.id};
-  const ZooRow& row = zoo.rows()[static_cast<std::size_t>(o.id)];
+  const ZooRow& row = zoo.row(o.id);
   NetworkFile{zoo.space(),
               zoo.weights(ids),
               {{"accuracy", fmt::format("{}", row.accuracy)},

@@ -130,6 +130,9 @@ TEST_CASE("a zoo with a broken table") {
   check_table("\n3,0,2,train", "\n3,0,2,test", "line 5: column 'split_0' has 'test'; allowed: 'train'");
   check_table("\n0,0,1,train", "\n0,0,1,dev", "line 2: column 'split_0' has 'dev'; allowed: train, val, test");
   check_table(",0,0.0710", ",2,0.0710", "line 2: column 'diverged' has '2'; allowed: 0 to 1");
+  check_table("0.07107058983454151,", "1.5,", "line 2: id 0 has accuracy 1.5; allowed: 0 to 1");
+  check_table("0.07107058983454151,", "nan,", "line 2: id 0 has accuracy nan; allowed: 0 to 1");
+  check_table("0.8837462947075093", "-0.1", "line 5: id 3 has train_accuracy -0.1; allowed: 0 to 1");
   check_table("nan,5,", "nan,6,", "line 2: column 'seed' has '6'; allowed: '5'");
   check_table("adam\n2", "sgd\n2", "line 6: column 'optimiser' has 'adam'; allowed: 'sgd'");
   Damaged field;
@@ -170,6 +173,11 @@ TEST_CASE("a zoo with a broken shard") {
   });
   check_shard("tensor 'table.loss' has shape [2]; allowed: [3]",
               [](auto& tensors, auto&) { named(tensors, "table.loss").tensor = Tensor::zeros({2}, DType::f64); });
+  check_shard("row 1 (id 1) has accuracy inf; allowed: 0 to 1", [](auto& tensors, auto&) {
+    named(tensors, "table.accuracy").tensor.template data<double>()[1] = std::numeric_limits<double>::infinity();
+  });
+  check_shard("row 2 is id 2, network 7, epoch 1; allowed: networks 0 to 6, no negative number",
+              [](auto& tensors, auto&) { named(tensors, "table.network").tensor.template data<std::int32_t>()[2] = 7; });
   check_shard("no tensor 'table.id': not a shard of a zoo",
               [](auto& tensors, auto&) { named(tensors, "table.id").name = "ids"; });
   check_shard("tensor 'table.id' has shape [3, 1]; allowed: [rows]", [](auto& tensors, auto&) {

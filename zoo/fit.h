@@ -49,7 +49,7 @@ struct FitEpoch {
 class Fit {
  public:
   /// The examples lie on the CPU: to a device they go once, here. Throws UsageError for a config out of its range or no
-  /// examples, or axes to permute that the model lacks; OutOfDeviceMemory.
+  /// examples, a target outside [0, 1], or axes to permute that the model lacks; OutOfDeviceMemory.
   Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples validation);
 
   /// What a step costs, found by one that changes nothing.
@@ -125,11 +125,12 @@ double sigmoid(double logit);
 double mean_loss(std::span<const double> logits, const Tensor& target);
 
 /// The networks moved by random group elements that keep their functions, one element per network, keyed by
-/// (seed, id, strength): uniform permutations; positive scales U[1, 10^strength], or random signs when the strength is
+/// (seed, number, strength): uniform permutations; positive scales U[1, 10^strength], or random signs when the strength is
 /// at least 1, or GL elements: orthogonal, and of condition number 10 when the strength is at least 1 (worse
 /// conditioned ones cost the moved network's function digits of float32). Acts in float64; the dtype stays. weights:
-/// one feature per tensor of the space, [n, taps, axes…]; ids: of the n networks
+/// one feature per tensor of the space, [n, taps, axes…]; numbers: of the n networks
+/// (ZooRow::network)
 std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> weights,
-                                   std::span<const std::int64_t> ids, int strength, std::uint64_t seed);
+                                   std::span<const std::int64_t> numbers, int strength, std::uint64_t seed);
 
 }  // namespace weft

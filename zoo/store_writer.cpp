@@ -17,7 +17,7 @@ using namespace zoo_format;
 
 namespace {
 
-constexpr const char* rows_key = "weft.rows";
+constexpr const char *rows_key = "weft.rows", *numerics_key = "weft.numerics";
 
 /// A file that a zoo, complete or not, may consist of: nothing else is ever removed.
 bool belongs_to_zoo(const std::string& name) {
@@ -178,7 +178,13 @@ struct ZooWriter::State {
       if (!fs::exists(shard_path))
         fail(path, "counts {} rows, but {} is missing: replace the zoo", expected, in_quotes(shard_path.native()));
       const Shard shard = read_shard(shard_path, description);
-      for (const ZooRow& row : shard.rows) add(row);
+      for (const ZooRow& row : shard.rows) {
+        if (row.id != std::ssize(rows))
+          fail(shard_path, "id {} where {} is due: replace the zoo", row.id, rows.size());
+        if (checkpoints.contains(key_of(description, row)))
+          fail(shard_path, "network {}, {} a second time: replace the zoo", row.network, called(description, row));
+        add(row);
+      }
       ++shards;
     }
     if (rows.size() != expected)
@@ -220,6 +226,9 @@ struct ZooWriter::State {
       if (r.checkpoint < 0 || r.checkpoint >= std::max<std::int64_t>(1, std::ssize(description.checkpoints)))
         throw UsageError("[zoo] network {}: checkpoint {}; the description has {}", r.network, r.checkpoint,
                          description.checkpoints.size());
+      if (const std::string wrong = no_share(r); !wrong.empty())
+        throw UsageError("[zoo] network {}, {}: {}; allowed: {}", r.network, called(description, r), wrong,
+                         allowed_shares);
       const auto key = key_of(description, r);
       if (checkpoints.contains(key) || !here.insert(key).second)
         throw UsageError("[zoo] network {}, {} a second time; allowed: once", r.network, called(description, r));
