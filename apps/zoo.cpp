@@ -33,7 +33,7 @@ int show_zoo(const ShowOptions& o, const Common& common) {
   }
   std::sort(last.begin(), last.end());
   if (common.json) {
-    Json json{{"zoo", o.zoo},
+    Json json{{"zoo", utf8_text(o.zoo)},
               {"space", d.space.str()},
               {"architecture", d.architecture},
               {"activation", d.activation},
@@ -82,7 +82,7 @@ int export_network(const ExportOptions& o, const Common& common) {
                {"epoch", std::to_string(row.epoch)}}}
       .save(o.out.path);
   if (common.json)
-    fmt::print("{}\n", Json{{"out", o.out.path},
+    fmt::print("{}\n", Json{{"out", utf8_text(o.out.path)},
                             {"id", o.id},
                             {"network", row.network},
                             {"epoch", row.epoch},

@@ -1,5 +1,5 @@
-// Make a small zoo, or take the one whose folder is given, train a MAGEP network on it, and judge it on networks that it
-// never saw, as they are and moved.
+// Make a small zoo, or take the one whose folder is given, train a MAGEP network on it, and judge it on networks that
+// it never saw, as they are and moved.
 
 #include <cstdlib>
 #include <exception>

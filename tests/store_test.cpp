@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "weft/core/error.h"
+#include "weft/core/parallel.h"
 #include "weft/tests/disk.h"
 #include "weft/tests/files.h"
 #include "weft/tests/store_samples.h"
@@ -174,7 +175,8 @@ TEST_CASE("ids() and gather() say what they do not have") {
   }
   CHECK(message_of<UsageError>([&] { zoo.ids(5, Split::val); }) == "[zoo] split 5; allowed: 0 to 4");
   const std::vector<std::int64_t> unknown{3, 99}, one{0};
-  CHECK(message_of<UsageError>([&] { zoo.weights(unknown); }) == "[zoo] no id 99; the zoo has 14 rows, with ids from 0 to 13");
+  CHECK(message_of<UsageError>([&] { zoo.weights(unknown); }) ==
+        "[zoo] no id 99; the zoo has 14 rows, with ids from 0 to 13");
   CHECK(message_of<ShapeError>([&] { zoo.gather(one, {}); }) == "[zoo] 0 tensors to gather into; the space has 4");
   const auto two = store_weights(zoo.space(), 2, Key(0, "store_test"));
   CHECK(message_of<ShapeError>([&] { zoo.gather(one, two); }) ==
@@ -209,6 +211,33 @@ TEST_CASE("ids are names: shifted, reversed and with gaps they find the rows and
   }
 }
 
+TEST_CASE("a zoo's hash: its content, wherever it lies and whatever its ids; any other number changes it") {
+  const TemporaryFolder folder;
+  train_store_sample(folder / "zoo", Existing::refuse);
+  const std::string hash = Zoo::open(folder / "zoo").hash();
+  CHECK(hash.size() == 16);
+  std::filesystem::copy(folder / "zoo", folder / "moved");
+  renumber_ids(folder / "moved", [](std::int64_t id) { return 2 * id + 9; });
+  CHECK(Zoo::open(folder / "moved").hash() == hash);
+  const int before = threads();
+  for (int n : {1, 3}) {
+    set_threads(n);
+    CHECK(Zoo::open(folder / "zoo").hash() == hash);
+  }
+  set_threads(before);
+  {
+    std::string weights = read_text(folder / "moved/weights-00003.safetensors");
+    weights.back() ^= 1;
+    write_text(folder / "moved/weights-00003.safetensors", weights);
+    CHECK(Zoo::open(folder / "moved").hash() != hash);
+  }
+  std::string json = read_text(folder / "zoo/zoo.json");
+  const auto at = json.find("glyphs");
+  REQUIRE(at != json.npos);
+  write_text(folder / "zoo/zoo.json", json.replace(at, 1, "G"));
+  CHECK(Zoo::open(folder / "zoo").hash() != hash);
+}
+
 TEST_CASE("what exists is left alone unless resume or replace is asked for") {
   const TemporaryFolder folder;
   const auto zoo = folder / "zoo", part = folder / "zoo.part";
@@ -230,7 +259,7 @@ TEST_CASE("what exists is left alone unless resume or replace is asked for") {
     ZooWriter writer(zoo, store_description(small_space(), store_networks, 5), Existing::resume);
     CHECK(message_of<DiskError>(
               [&] { ZooWriter(zoo, store_description(small_space(), store_networks, 5), Existing::resume); }) ==
-          "[zoo] '" + part.string() + "': another process is writing there; wait for it or choose another folder");
+          "[lock] '" + part.string() + "': another process is writing there; wait for it or choose another folder");
   }
   train_store_sample(zoo, Existing::resume);
   CHECK(refused(Existing::refuse) == "[zoo] '" + zoo.string() + "' is there; replace it or choose another folder");

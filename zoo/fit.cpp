@@ -227,12 +227,16 @@ const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64
                        config_.learning_rate);
   const FitEpoch row{epoch, sum / static_cast<double>(train_.count()), mean_loss(logits, validation_.target),
                      kendall_tau_b(logits, targets(validation_.target))};
-  if (best_epoch_ == 0 || row.validation_tau > log_[static_cast<std::size_t>(best_epoch_ - 1)].validation_tau) {
+  if (is_best(row, log_, best_epoch_)) {
     best_epoch_ = epoch;
     best_values_.copy_from(model_.parameters().flat_values());
   }
   log_.push_back(row);
   return log_.back();
+}
+
+bool Fit::is_best(const FitEpoch& row, const std::vector<FitEpoch>& log, std::int64_t best_epoch) {
+  return best_epoch == 0 || row.validation_tau > log[static_cast<std::size_t>(best_epoch - 1)].validation_tau;
 }
 
 void Fit::take_best() {
@@ -271,7 +275,8 @@ std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> w
   for (const Tensor& w : weights) moved.push_back(w.clone());
   const double reach = std::pow(10., strength);
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    const Key key = Key(seed, "moved").at(static_cast<std::uint64_t>(numbers[i])).at(static_cast<std::uint64_t>(strength));
+    const Key key =
+        Key(seed, "moved").at(static_cast<std::uint64_t>(numbers[i])).at(static_cast<std::uint64_t>(strength));
     const Element g = Element::random(space, key,
                                       {.scale_low = 1,
                                        .scale_high = reach,

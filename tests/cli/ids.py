@@ -47,7 +47,7 @@ class Ids(Test):
     def test_example(self):
         said = {name: subprocess.run([os.environ["WEFT_EXAMPLE"], name], cwd=self.folder, capture_output=True, text=True,
                                      check=True).stdout for name in ("zoo", *OTHERS)}
-        self.assertIn("tau-b of 2 test networks", said["zoo"])
+        self.assertIn("tau-b of 6 test networks", said["zoo"])
         for name in OTHERS:
             self.assertEqual(said["zoo"], said[name])
 
