@@ -24,10 +24,11 @@ int act_on_file(const ActOptions& o, const Common& common) {
   network.weights = moved_networks(network.space, network.weights, ids, o.strength, common.seed);
   network.save(o.out.path);
   if (common.json)
-    fmt::print(
-        "{}\n",
-        Json{{"out", o.out.path}, {"space", network.space.str()}, {"strength", o.strength}, {"seed", common.seed}}.dump(
-            1));
+    fmt::print("{}\n", Json{{"out", utf8_text(o.out.path)},
+                            {"space", network.space.str()},
+                            {"strength", o.strength},
+                            {"seed", common.seed}}
+                           .dump(1));
   else if (!common.quiet)
     fmt::print("{}: moved by an element of\n  {}\n", o.out.path, network.space.str());
   return exit_ok;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "weft/core/error.h"
+#include "weft/io/text.h"
 
 namespace weft::apps {
 namespace {
@@ -24,7 +25,7 @@ std::string text_of(const std::string& path, const std::string& key, const Json&
   if (value.is_structured() || value.is_null())
     throw FormatError("[config] '{}', option '{}': allowed are numbers, texts, true, false and lists of them", path,
                       key);
-  return value.is_string() ? value.get<std::string>() : value.dump();
+  return value.is_string() ? bytes_of_text(value.get<std::string>()) : value.dump();
 }
 
 Options options_of(const std::string& path, const CLI::App& verb) {
@@ -56,7 +57,7 @@ Options options_of(const std::string& path, const CLI::App& verb) {
 /// Numbers stay numbers.
 Json json_of(const std::string& text) {
   const Json number = Json::parse(text, nullptr, false);
-  return number.is_number() ? number : Json(text);
+  return number.is_number() ? number : Json(utf8_text(text));
 }
 
 Json value_of(const CLI::Option& option) {

@@ -7,13 +7,12 @@
 
 namespace weft::apps {
 
-Judged judge(const AccuracyModel& model, const Zoo& zoo, int split, const std::string& chosen, int strongest,
-             std::uint64_t seed) {
-  Judged judged;
-  judged.ids = checkpoints(zoo, split, Split::test, chosen, true);
+Judged judge(const AccuracyModel& model, const Zoo& zoo, const JudgedOn& on, int strongest, std::uint64_t seed) {
+  Judged judged{.on = on};
+  judged.ids = checkpoints(zoo, on.split, Split::test, on.checkpoint, true);
   std::vector<std::int64_t> networks;
   for (const std::int64_t id : judged.ids) {
-    const ZooRow& row = zoo.rows()[static_cast<std::size_t>(id)];
+    const ZooRow& row = zoo.row(id);
     judged.truth.push_back(row.accuracy);
     networks.push_back(row.network);
   }
@@ -50,32 +49,37 @@ int eval(const EvalOptions& o, const Common& common) {
       o.out.path.empty() ? path.parent_path() / eval_file : std::filesystem::path(o.out.path);
   check_output(o.out, out);
   const LoadedModel loaded = load_model(path, DType::f32, common.backend);
-  const Zoo zoo = open_zoo(o.zoo);
+  const Zoo zoo = open_zoo(zoo_folder(o.zoo, path));
   if (!(zoo.space() == loaded.model->space()))
     throw FormatError("[eval] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(),
                       loaded.model->space().str());
-  const Judged judged =
-      judge(*loaded.model, zoo, o.split, chosen_checkpoint(zoo, o.checkpoint), o.strongest, common.seed);
+  const JudgedOn on = judged_on(TrainedOn::read(path, loaded.metadata), zoo, o.split, o.checkpoint, o.allow_trained_on);
+  const Judged judged = judge(*loaded.model, zoo, on, o.strongest, common.seed);
   const Json json = to_json(judged);
   write_json(out, json);
   if (common.json)
     fmt::print("{}\n", json.dump(1));
   else if (!common.quiet)
-    fmt::print("{}", tau_tables({{.model = loaded.model->config().kind, .split = o.split, .judged = judged}}));
+    fmt::print("test networks of split {}, checkpoint {}\n{}", on.split, on.checkpoint,
+               tau_tables({{.model = loaded.model->config().kind, .split = on.split, .judged = judged}}));
   return exit_ok;
 }
 
 void add_eval(CLI::App& app, Common& common, Run& run) {
   CLI::App& verb =
       add_verb(app, common, "eval", "Judge a model on test networks, as they are and moved by group elements",
-               "  weft eval --model run --zoo zoo", Runs::on_devices);
+               "  weft eval --model run", Runs::on_devices);
   auto o = std::make_shared<EvalOptions>();
   verb.add_option("--model", o->model, "a model, or the folder that weft train wrote")->required()->type_name("PATH");
-  verb.add_option("--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
-  verb.add_option("--split", o->split, "which of the zoo's five splits")->check(CLI::Range(0, 4));
-  verb.add_option(
-          "--checkpoint", o->checkpoint,
-          "of every network, in zoos that name them: 50, 75, 100, best, or all (then the last); 75 when not given")
+  verb.add_option("--zoo", o->zoo, "folder of the zoo that it was trained on; where its run.json has it when not given")
+      ->type_name("DIR");
+  verb.add_option("--split", o->split, "which of the zoo's five splits; the one that it was trained on when not given")
+      ->check(CLI::Range(0, 4));
+  verb.add_flag("--allow-trained-on", o->allow_trained_on,
+                "judge it, too, on networks that took part in its training, and mark the result");
+  verb.add_option("--checkpoint", o->checkpoint,
+                  "of every network, in zoos that name them: 50, 75, 100, best, or all (then the last); the model's "
+                  "when not given")
       ->type_name("NAME");
   verb.add_option("--strongest", o->strongest, "largest strength k of the moves: scales U[1, 10^k], GL of condition 10")
       ->check(CLI::Range(0, 8));

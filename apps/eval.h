@@ -1,22 +1,24 @@
 #pragma once
 
+#include <optional>
+
 #include "weft/apps/command.h"
-#include "weft/apps/run_folder.h"
+#include "weft/apps/trained_on.h"
 
 namespace weft::apps {
 
 struct EvalOptions {
   std::string model, zoo;
   OutputOption out;
-  int split = 0;
-  std::string checkpoint{};  ///< see chosen_checkpoint()
-  int strongest = 4;         ///< of the elements that move the networks: scales up to 10^k, k = 0 … strongest
+  std::optional<int> split{};  ///< the model's when not given, as all that follow
+  std::string checkpoint{};    ///< see chosen_checkpoint()
+  bool allow_trained_on = false;
+  int strongest = 4;  ///< of the elements that move the networks: scales up to 10^k, k = 0 … strongest
 };
 
 /// Judges a saved model on the test networks of a split (the chosen checkpoints, of all the last ones), as they are and
 /// moved by random elements of their group, one element per network and strength.
-Judged judge(const AccuracyModel& model, const Zoo& zoo, int split, const std::string& chosen, int strongest,
-             std::uint64_t seed);
+Judged judge(const AccuracyModel& model, const Zoo& zoo, const JudgedOn& on, int strongest, std::uint64_t seed);
 
 int eval(const EvalOptions& options, const Common& common);
 

@@ -5,6 +5,7 @@
 #include "weft/apps/command.h"
 #include "weft/apps/network_option.h"
 #include "weft/apps/run_folder.h"
+#include "weft/apps/trained_on.h"
 #include "weft/io/csv.h"
 #include "weft/zoo/model_file.h"
 
@@ -24,13 +25,14 @@ int predict_network(const AccuracyModel& model, const PredictOptions& o, const C
     throw NumericError("[predict] '{}': {}", o.network, error.what());
   }
   if (common.json)
-    fmt::print("{}\n", Json{{"network", o.network}, {"predicted_accuracy", accuracy}}.dump(1));
+    fmt::print("{}\n", Json{{"network", utf8_text(o.network)}, {"predicted_accuracy", accuracy}}.dump(1));
   else
     fmt::print("{}: predicted accuracy {:.4f}\n", o.network, accuracy);
   return exit_ok;
 }
 
-int predict_zoo(const AccuracyModel& model, const PredictOptions& o, const Common& common) {
+int predict_zoo(const AccuracyModel& model, const TrainedOn& trained_on, const PredictOptions& o,
+                const Common& common) {
   const Zoo zoo = open_zoo(o.zoo);
   if (!(zoo.space() == model.space()))
     throw FormatError("[predict] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(),
@@ -38,17 +40,23 @@ int predict_zoo(const AccuracyModel& model, const PredictOptions& o, const Commo
   std::vector<std::int64_t> ids;
   for (const ZooRow& row : zoo.rows()) ids.push_back(row.id);
   const std::vector<double> logits = predict_logits(model, model.prepare(zoo.weights(ids)), ids);
+  // Of the training networks a prediction says little.
+  const bool parts_known = trained_on.split && trained_on.zoo_is(zoo).value_or(false);
+  const auto split = static_cast<std::size_t>(trained_on.split.value_or(0));
   Json json = Json::array();
   CsvWriter csv;
-  csv.add("id").add("network").add("epoch").add("accuracy").add("predicted_accuracy").end_row();
+  csv.add("id").add("network").add("epoch").add("accuracy").add("predicted_accuracy").add("part").end_row();
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const ZooRow& row = zoo.rows()[i];
-    csv.add(row.id).add(row.network).add(row.epoch).add(row.accuracy).add(sigmoid(logits[i])).end_row();
+    const std::string part = parts_known ? name(row.splits[split]) : "unknown";
+    csv.add(row.id).add(row.network).add(row.epoch).add(row.accuracy).add(sigmoid(logits[i]));
+    csv.add(part).end_row();
     json.push_back({{"id", row.id},
                     {"network", row.network},
                     {"epoch", row.epoch},
                     {"accuracy", row.accuracy},
-                    {"predicted_accuracy", sigmoid(logits[i])}});
+                    {"predicted_accuracy", sigmoid(logits[i])},
+                    {"part", part}});
   }
   fmt::print("{}", common.json ? json.dump(1) + "\n" : csv.text());
   return exit_ok;
@@ -69,8 +77,10 @@ void add_predict(CLI::App& app, Common& common, Run& run) {
   verb.callback([o, &common, &run] {
     if (o->network.empty() && o->zoo.empty()) throw CLI::RequiredError("--network or --zoo");
     run = [o, &common] {
-      const LoadedModel loaded = load_model(model_path(o->model), DType::f32, common.backend);
-      return o->network.empty() ? predict_zoo(*loaded.model, *o, common) : predict_network(*loaded.model, *o, common);
+      const std::filesystem::path path = model_path(o->model);
+      const LoadedModel loaded = load_model(path, DType::f32, common.backend);
+      if (!o->network.empty()) return predict_network(*loaded.model, *o, common);
+      return predict_zoo(*loaded.model, TrainedOn::read(path, loaded.metadata), *o, common);
     };
   });
 }

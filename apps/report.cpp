@@ -2,13 +2,39 @@
 
 #include <fmt/format.h>
 
-#include "weft/apps/run_folder.h"
+#include "weft/apps/trained_on.h"
 
 namespace weft::apps {
 
+namespace {
+
+std::vector<std::string> utf8_texts(std::vector<std::string> texts) {
+  for (std::string& text : texts) text = utf8_text(text);
+  return texts;
+}
+
+/// A run of this zoo, judged on networks that it was not trained on, or else marked.
+ReportRun run_of(const std::string& folder, const Zoo& zoo, const ReportOptions& o) {
+  ReportRun run = read_run(folder);
+  const std::filesystem::path model = model_path(folder);
+  const TrainedOn trained_on = TrainedOn::read(model, SafeTensors::open(model).metadata());
+  if (!trained_on.zoo_is(zoo).value_or(true))
+    throw UsageError("[report] '{}' was trained on another zoo; report on it by itself, without --zoo", folder);
+  if (trained_on.split) run.split = *trained_on.split;
+  std::string& warning = run.judged.on.warning;
+  if (run.judged.on.zoo.empty()) warning = took_part(zoo, run.judged.ids, run.split);
+  if (!warning.empty() && !o.allow_trained_on)
+    throw UsageError(
+        "[report] '{}': {}; judge it anew by weft eval --force, or give --allow-trained-on, which marks the result",
+        (std::filesystem::path(folder) / eval_file).string(), warning);
+  return run;
+}
+
+}  // namespace
+
 int report(const ReportOptions& o, const Common& common) {
   check_output(o.out, o.out.path);
-  const Zoo zoo = open_zoo(o.zoo);
+  const Zoo zoo = open_zoo(zoo_folder(o.zoo, model_path(o.runs.front())));
   const ZooDescription& d = zoo.description();
   Report page;
   page.title = o.title;
@@ -21,10 +47,13 @@ int report(const ReportOptions& o, const Common& common) {
               {"data", d.data_name},
               {"seed", std::to_string(d.seed)}};
   page.zoo.insert(page.zoo.end(), d.settings.begin(), d.settings.end());
-  for (const std::string& run : o.runs) page.runs.push_back(read_run(run));
+  for (const std::string& run : o.runs) page.runs.push_back(run_of(run, zoo, o));
   write_text(o.out.path, report_page(page));
   if (common.json)
-    fmt::print("{}\n", Json{{"report", o.out.path}, {"runs", o.runs}}.dump(1));
+    fmt::print(
+        "{}\n",
+        Json{{"report", utf8_text(o.out.path)}, {"runs", utf8_texts(o.runs)}, {"warnings", warnings(page.runs)}}.dump(
+            1));
   else if (!common.quiet)
     fmt::print("{}report: {}\n", tau_tables(page.runs), o.out.path);
   return exit_ok;
@@ -32,13 +61,16 @@ int report(const ReportOptions& o, const Common& common) {
 
 void add_report(CLI::App& app, Common& common, Run& run) {
   CLI::App& verb = add_verb(app, common, "report", "Write one HTML page about a zoo and the models trained on it",
-                            "  weft report --zoo zoo --run magep --run statnn --out report.html");
+                            "  weft report --run magep --run statnn --out report.html");
   auto o = std::make_shared<ReportOptions>();
-  verb.add_option("--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
+  verb.add_option("--zoo", o->zoo, "folder of the zoo; where the first run's run.json has it when not given")
+      ->type_name("DIR");
   verb.add_option("--run", o->runs, "folder that weft train wrote; several splits of a model are averaged")
       ->required()
       ->type_name("DIR")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  verb.add_flag("--allow-trained-on", o->allow_trained_on,
+                "show models, too, that were judged on networks that took part in their training, and mark them");
   verb.add_option("--title", o->title, "of the page");
   add_output(verb, o->out, "HTML file", false);
   verb.callback([o, &common, &run] { run = [o, &common] { return report(*o, common); }; });

@@ -11,6 +11,7 @@ struct ReportOptions {
   std::string zoo, title = "weft: networks that read networks";
   std::vector<std::string> runs{};
   OutputOption out;
+  bool allow_trained_on = false;
   std::vector<std::pair<std::string, double>> seconds{};  ///< of the parts of a demo
 };
 

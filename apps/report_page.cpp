@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "weft/apps/plot.h"
+#include "weft/io/text.h"
 
 namespace weft::apps {
 namespace {
@@ -25,12 +26,15 @@ svg text { font: 11px system-ui, sans-serif; fill: #333; } svg text.title { font
 .pass { color: #00734f; font-weight: 600; } .fail { color: #b00020; font-weight: 600; }
 )";
 
+/// The model, with a star where its judgement has a warning: such runs are not averaged with others.
+std::string label(const ReportRun& run) { return run.model + (run.judged.on.warning.empty() ? "" : " *"); }
+
 /// Runs of one model, in the order in which models appear.
 std::vector<std::pair<std::string, std::vector<const ReportRun*>>> by_model(const std::vector<ReportRun>& runs) {
   std::vector<std::pair<std::string, std::vector<const ReportRun*>>> models;
   for (const ReportRun& run : runs) {
-    auto at = std::find_if(models.begin(), models.end(), [&](const auto& m) { return m.first == run.model; });
-    if (at == models.end()) at = models.insert(models.end(), {run.model, {}});
+    auto at = std::find_if(models.begin(), models.end(), [&](const auto& m) { return m.first == label(run); });
+    if (at == models.end()) at = models.insert(models.end(), {label(run), {}});
     at->second.push_back(&run);
   }
   return models;
@@ -156,7 +160,7 @@ std::string learning_curves(const Report& report) {
 }
 
 std::string scatter(const ReportRun& run, std::size_t colour) {
-  Plot plot(fmt::format("{}: tau {:.3f}", run.model, run.judged.tau.empty() ? 0. : run.judged.tau[0]), "true accuracy",
+  Plot plot(fmt::format("{}: tau {:.3f}", label(run), run.judged.tau.empty() ? 0. : run.judged.tau[0]), "true accuracy",
             {0, 1}, "predicted", {0, 1});
   Plot::Points points;
   for (std::size_t i = 0; i < run.judged.truth.size(); ++i)
@@ -200,7 +204,7 @@ std::string verification(const Report& report) {
 Table costs(const Report& report) {
   Table table{{"model", "split", "parameters", "best epoch", "step (ms)", "training (s)", "peak memory (MiB)"}, {}};
   for (const ReportRun& run : report.runs)
-    table.rows.push_back({run.model, std::to_string(run.split), std::to_string(run.parameters),
+    table.rows.push_back({label(run), std::to_string(run.split), std::to_string(run.parameters),
                           std::to_string(run.best_epoch), fmt::format("{:.2f}", run.step_milliseconds),
                           fmt::format("{:.1f}", run.train_seconds), fmt::format("{:.1f}", run.peak_mib)});
   return table;
@@ -231,8 +235,20 @@ std::string text_of(Table table) {
 
 }  // namespace
 
+std::vector<std::string> warnings(const std::vector<ReportRun>& runs) {
+  std::vector<std::string> lines;
+  for (const ReportRun& run : runs)
+    if (!run.judged.on.warning.empty())
+      lines.push_back(fmt::format("* {}{}: {}", run.model,
+                                  run.folder.empty() ? "" : " in '" + utf8_text(run.folder) + "'",
+                                  run.judged.on.warning));
+  return lines;
+}
+
 std::string tau_tables(const std::vector<ReportRun>& runs) {
-  return text_of(tau_cells(runs)) + "\n" + text_of(above_cells(runs));
+  std::string out = text_of(tau_cells(runs)) + "\n" + text_of(above_cells(runs));
+  for (const std::string& line : warnings(runs)) out += line + "\n";
+  return out;
 }
 
 std::string report_page(const Report& report) {
@@ -243,6 +259,7 @@ std::string report_page(const Report& report) {
       "elements that leave its "
       "function unchanged.</p>\n";
   out += html_table(tau_cells(report.runs)) + html_table(above_cells(report.runs));
+  for (const std::string& line : warnings(report.runs)) out += "<p class=\"fail\">" + escaped(line) + "</p>\n";
   out += "<div class=\"plots\">\n" + tau_against_strength(report) + learning_curves(report) + "</div>\n";
   out += "<h2>Predicted against true accuracy, test networks as they are</h2>\n<div class=\"plots\">\n";
   std::size_t colour = 0;

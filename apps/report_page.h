@@ -9,14 +9,23 @@
 
 namespace weft::apps {
 
+/// Which networks a model is judged on.
+struct JudgedOn {
+  int split = 0;
+  std::string checkpoint{}, zoo{};  ///< chosen_checkpoint(), Zoo::hash()
+  /// What is wrong with the choice, in a sentence; empty where no network took part in the model's training.
+  std::string warning{};
+};
+
 /// What `weft eval` finds out about one model on one part of a zoo.
 struct Judged {
-  std::vector<std::int64_t> ids;
-  std::vector<double> truth;
-  std::vector<std::string> columns;            ///< "as they are", "k = 0", …
-  std::vector<std::vector<double>> predicted;  ///< per column, one per network
-  std::vector<double> tau;                     ///< per column
-  double ceiling = 0;                          ///< of tau, by ties among the true accuracies
+  JudgedOn on{};
+  std::vector<std::int64_t> ids{};
+  std::vector<double> truth{};
+  std::vector<std::string> columns{};            ///< "as they are", "k = 0", …
+  std::vector<std::vector<double>> predicted{};  ///< per column, one per network
+  std::vector<double> tau{};                     ///< per column
+  double ceiling = 0;                            ///< of tau, by ties among the true accuracies
   /// The same among networks whose true accuracy is above a bound.
   struct Above {
     double accuracy;
@@ -45,10 +54,13 @@ struct Report {
   std::vector<std::pair<std::string, double>> seconds;  ///< of the parts of a demo
 };
 
+/// What the stars behind models stand for: the warnings of their judgements, a line each.
+std::vector<std::string> warnings(const std::vector<ReportRun>& runs);
+
 std::string report_page(const Report& report);
 
 /// Kendall's tau per model and column, and the same among better networks, as text: mean ± standard deviation where a
-/// model has several splits.
+/// model has several splits. Those judged with a warning stand apart, with a star and the warning below.
 std::string tau_tables(const std::vector<ReportRun>& runs);
 
 }  // namespace weft::apps

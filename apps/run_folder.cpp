@@ -135,8 +135,17 @@ Json to_json(const Judged& judged) {
   Json above = Json::array();
   for (const Judged::Above& a : judged.above)
     above.push_back({{"accuracy", a.accuracy}, {"networks", a.networks}, {"tau", a.tau}});
-  return {{"columns", judged.columns}, {"tau", judged.tau},     {"ceiling", judged.ceiling},    {"above", above},
-          {"ids", judged.ids},         {"truth", judged.truth}, {"predicted", judged.predicted}};
+  return {{"split", judged.on.split},
+          {"checkpoint", judged.on.checkpoint},
+          {"zoo", judged.on.zoo},
+          {"warning", judged.on.warning.empty() ? Json() : Json(judged.on.warning)},
+          {"columns", judged.columns},
+          {"tau", judged.tau},
+          {"ceiling", judged.ceiling},
+          {"above", above},
+          {"ids", judged.ids},
+          {"truth", judged.truth},
+          {"predicted", judged.predicted}};
 }
 
 Json to_json(const std::vector<VerifyRow>& rows) {
@@ -150,6 +159,41 @@ Json to_json(const std::vector<VerifyRow>& rows) {
                    {"passed", row.passed}});
   return out;
 }
+
+namespace {
+
+/// Release 0.1 did not record where it judged: then `zoo` is empty, and the split 0.
+Judged judged_of(const Json& json) {
+  Judged judged;
+  if (json.contains("split")) {
+    json.at("split").get_to(judged.on.split);
+    json.at("checkpoint").get_to(judged.on.checkpoint);
+    json.at("zoo").get_to(judged.on.zoo);
+    if (!json.at("warning").is_null()) json.at("warning").get_to(judged.on.warning);
+  }
+  json.at("columns").get_to(judged.columns);
+  json.at("tau").get_to(judged.tau);
+  json.at("ceiling").get_to(judged.ceiling);
+  for (const Json& a : json.value("above", Json::array()))
+    judged.above.push_back({a.at("accuracy"), a.at("networks"), a.at("tau")});
+  json.at("ids").get_to(judged.ids);
+  json.at("truth").get_to(judged.truth);
+  json.at("predicted").get_to(judged.predicted);
+  return judged;
+}
+
+/// The report reads list by list.
+void check_sizes(const Judged& judged, const fs::path& file) {
+  const std::size_t columns = judged.columns.size(), networks = judged.ids.size();
+  bool fits = judged.tau.size() == columns && judged.predicted.size() == columns && judged.truth.size() == networks;
+  for (const auto& predicted : judged.predicted) fits &= predicted.size() == networks;
+  for (const Judged::Above& above : judged.above) fits &= above.tau.size() == columns;
+  if (!fits)
+    throw FormatError("[report] '{}': {} columns of {} networks, but lists of other lengths; judge the model anew",
+                      file.string(), columns, networks);
+}
+
+}  // namespace
 
 ReportRun read_run(const fs::path& folder) {
   ReportRun run;
@@ -172,15 +216,8 @@ ReportRun read_run(const fs::path& folder) {
                          log.number(i, log.column("validation_loss")), log.number(i, log.column("validation_tau"))});
     reading = folder / eval_file;
     if (fs::exists(reading)) {
-      const Json judged = read_json(reading);
-      judged.at("columns").get_to(run.judged.columns);
-      judged.at("tau").get_to(run.judged.tau);
-      judged.at("ceiling").get_to(run.judged.ceiling);
-      for (const Json& a : judged.value("above", Json::array()))
-        run.judged.above.push_back({a.at("accuracy"), a.at("networks"), a.at("tau")});
-      judged.at("ids").get_to(run.judged.ids);
-      judged.at("truth").get_to(run.judged.truth);
-      judged.at("predicted").get_to(run.judged.predicted);
+      run.judged = judged_of(read_json(reading));
+      check_sizes(run.judged, reading);
     }
     reading = folder / verify_file;
     if (fs::exists(reading)) {

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "weft/apps/report_page.h"
+#include "weft/io/text.h"  // paths in JSON are utf8_text()
 #include "weft/zoo/store.h"
 
 namespace weft::apps {

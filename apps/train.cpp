@@ -2,12 +2,15 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "weft/apps/run_folder.h"
+#include "weft/apps/trained_on.h"
+#include "weft/core/numerics.h"
 #include "weft/core/progress.h"
+#include "weft/io/folder_lock.h"
 #include "weft/zoo/model_file.h"
 
 namespace weft::apps {
@@ -16,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr const char *state_file = "state.safetensors", *settings_key = "settings";
+constexpr const char* state_file = "state.safetensors";
 constexpr double share_of_saving = 0.05;  ///< of the time, at most
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -25,14 +28,14 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 Examples examples(AccuracyModel& model, const Zoo& zoo, const std::vector<std::int64_t>& ids, bool to_train) {
   const std::vector<Tensor> weights = zoo.weights(ids);
   const Tensor target = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);
-  for (std::size_t i = 0; i < ids.size(); ++i)
-    target.data<float>()[i] = static_cast<float>(zoo.rows()[static_cast<std::size_t>(ids[i])].accuracy);
+  for (std::size_t i = 0; i < ids.size(); ++i) target.data<float>()[i] = static_cast<float>(zoo.row(ids[i]).accuracy);
   return {to_train ? model.standardise(weights) : model.prepare(weights), target};
 }
 
-/// Everything that decides the bits of a run: a state of other settings is not continued.
-std::string settings_text(const TrainOptions& o, const Zoo& zoo, const Common& common, const std::string& device) {
-  return Json{{"model", o.model.kind},
+/// Everything that decides the bits of a run: a state of other settings is not continued. Readers: TrainedOn.
+Json settings_of(const TrainOptions& o, const Zoo& zoo, const Common& common, const std::string& device) {
+  return Json{{"numerics", numerics_version},
+              {"model", o.model.kind},
               {"channels", o.model.channels},
               {"equivariant_layers", o.model.equivariant_layers},
               {"hidden", o.model.hidden},
@@ -49,53 +52,63 @@ std::string settings_text(const TrainOptions& o, const Zoo& zoo, const Common& c
               {"seed", common.seed},
               {"device", device},
               {"products", common.products},
-              {"zoo_seed", zoo.description().seed},
-              {"zoo_data", zoo.description().data_hash},
-              {"zoo_rows", zoo.rows().size()},
-              {"zoo_activation", zoo.description().activation},
-              {"zoo_settings", zoo.description().settings}}
-      .dump();
+              {"zoo", zoo.hash()}};
 }
 
-void save_state(const fs::path& folder, const Fit& fit, const std::string& settings) {
+void save_state(const fs::path& folder, const Fit& fit, const Json& settings) {
   std::vector<NamedTensor> tensors;
   for (const auto& [name, tensor] : fit.state()) tensors.push_back({name, tensor});
-  save_safetensors(folder / state_file, tensors, {{settings_key, settings}});
+  save_safetensors(folder / state_file, tensors, {{settings_key, settings.dump()}});
 }
 
-/// A state or a model of other settings is another run's.
-void check_same_settings(const SafeTensors& file, const fs::path& path, const std::string& settings) {
-  const auto there = file.metadata().find(settings_key);
-  const Json before = there == file.metadata().end() ? Json() : Json::parse(there->second, nullptr, false);
-  const Json now = Json::parse(settings);
-  for (const auto& [key, value] : now.items())
-    if (!before.is_object() || before.value(key, Json()) != value)
+/// A state or a model of other settings is another run's. Numerics matter to what goes on only.
+void check_same_settings(const TrainedOn& there, const fs::path& path, const Json& now, const Zoo& zoo) {
+  for (const auto& [key, value] : now.items()) {
+    if (key == "numerics" || (key == "zoo" && there.zoo_is(zoo).value_or(false))) continue;
+    const Json before = there.settings.is_object() ? there.settings.value(key, Json()) : Json();
+    if (before != value)
       throw UsageError(
           "[train] '{}' was written with another {} ({}; here {}); give the same, --force, or another --out",
-          path.string(), key, before.is_object() ? before.value(key, Json()).dump() : "none", value.dump());
+          path.string(), key, before.is_null() ? "none" : before.dump(), value.dump());
+  }
 }
 
-void resume(Fit& fit, const fs::path& file, const std::string& settings) {
+void resume(Fit& fit, const fs::path& file, const Json& settings, const Zoo& zoo) {
   const SafeTensors state = SafeTensors::open(file);
-  check_same_settings(state, file, settings);
-  fit.resume([&](const std::string& name) {
-    if (!state.contains(name)) throw FormatError("[train] '{}' lacks '{}'", file.string(), name);
-    return state.tensor(name);
-  });
+  const TrainedOn there = TrainedOn::read(file, state.metadata());
+  const Json begun_with = there.settings.is_object() ? there.settings.value("numerics", Json(1)) : Json(1);
+  if (begun_with != numerics_version)
+    throw UsageError("[train] '{}' {}", file.string(),
+                     other_numerics(begun_with.is_number_integer() ? begun_with.get<int>() : 0) + " with --force");
+  check_same_settings(there, file, settings, zoo);
+  try {
+    fit.resume([&](const std::string& name) {
+      if (!state.contains(name)) throw FormatError("no '{}'", name);
+      return state.tensor(name);
+    });
+  } catch (const FormatError& error) {
+    throw FormatError("[train] '{}': {}; give --force to start anew", file.string(), error.what());
+  }
 }
 
 }  // namespace
 
 int train(const TrainOptions& o, const Common& common) {
   const fs::path folder = o.out.path;
-  check_unfinished(o.out, folder / state_file);
-  for (const char* file : {model_file, log_file, run_file}) check_output(o.out, folder / file);
+  std::optional<FolderLock> lock;
+  const auto take_folder = [&] {
+    lock.emplace(folder);
+    check_unfinished(o.out, folder / state_file);
+    for (const char* file : {model_file, log_file, run_file}) check_output(o.out, folder / file);
+  };
+  if (fs::is_directory(folder)) take_folder();
   const Zoo zoo = open_zoo(o.zoo);
   const std::string device = device_of(common.backend).kind == Device::Kind::cpu ? "cpu" : "cuda";
-  const std::string settings = settings_text(o, zoo, common, device);
+  const Json settings = settings_of(o, zoo, common, device);
   // A state beside a model is of a run with --force that was to replace it.
   if (o.out.resume && fs::exists(folder / model_file) && !fs::exists(folder / state_file)) {
-    check_same_settings(SafeTensors::open(folder / model_file), folder / model_file, settings);
+    const fs::path model = folder / model_file;
+    check_same_settings(TrainedOn::read(model, SafeTensors::open(model).metadata()), model, settings, zoo);
     if (common.json)
       fmt::print("{}\n", read_json(folder / run_file).dump(1));
     else if (!common.quiet)
@@ -122,7 +135,8 @@ int train(const TrainOptions& o, const Common& common) {
         cost.seconds * static_cast<double>(steps * config.epochs));
   }
   open_folder(folder);
-  if (o.out.resume && fs::exists(folder / state_file)) resume(fit, folder / state_file, settings);
+  if (!lock) take_folder();
+  if (o.out.resume && fs::exists(folder / state_file)) resume(fit, folder / state_file, settings, zoo);
   if (o.out.force) fs::remove(folder / state_file);
 
   catch_interrupts();
@@ -152,7 +166,7 @@ int train(const TrainOptions& o, const Common& common) {
   const double seconds = seconds_since(start);
   const FitEpoch& best = fit.log()[static_cast<std::size_t>(fit.best_epoch() - 1)];
   const Json summary = {{"model", o.model.kind},
-                        {"zoo", o.zoo},
+                        {"zoo", utf8_text(o.zoo)},
                         {"split", o.split},
                         {"checkpoint", chosen},
                         {"device", device},
@@ -169,7 +183,7 @@ int train(const TrainOptions& o, const Common& common) {
   for (const char* file : {eval_file, verify_file}) fs::remove(folder / file);  // of the model that is replaced
   write_text(folder / log_file, log_text(fit.log()));
   write_json(folder / run_file, summary);
-  save_model(folder / model_file, *model, {{"zoo", o.zoo}, {settings_key, settings}});
+  save_model(folder / model_file, *model, {{settings_key, settings.dump()}});
   fs::remove(folder / state_file);
   if (common.json)
     fmt::print("{}\n", summary.dump(1));

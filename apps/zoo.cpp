@@ -33,7 +33,7 @@ int show_zoo(const ShowOptions& o, const Common& common) {
   }
   std::sort(last.begin(), last.end());
   if (common.json) {
-    Json json{{"zoo", o.zoo},
+    Json json{{"zoo", utf8_text(o.zoo)},
               {"space", d.space.str()},
               {"architecture", d.architecture},
               {"activation", d.activation},
@@ -73,10 +73,8 @@ struct ExportOptions {
 int export_network(const ExportOptions& o, const Common& common) {
   check_output(o.out, o.out.path);
   const Zoo zoo = open_zoo(o.zoo);
-  if (o.id < 0 || o.id >= static_cast<std::int64_t>(zoo.rows().size()))
-    throw UsageError("[zoo] id {}; '{}' has 0 to {}", o.id, o.zoo, zoo.rows().size() - 1);
   const std::int64_t ids[] = {o.id};
-  const ZooRow& row = zoo.rows()[static_cast<std::size_t>(o.id)];
+  const ZooRow& row = zoo.row(o.id);
   NetworkFile{zoo.space(),
               zoo.weights(ids),
               {{"accuracy", fmt::format("{}", row.accuracy)},
@@ -84,7 +82,7 @@ int export_network(const ExportOptions& o, const Common& common) {
                {"epoch", std::to_string(row.epoch)}}}
       .save(o.out.path);
   if (common.json)
-    fmt::print("{}\n", Json{{"out", o.out.path},
+    fmt::print("{}\n", Json{{"out", utf8_text(o.out.path)},
                             {"id", o.id},
                             {"network", row.network},
                             {"epoch", row.epoch},

@@ -1,4 +1,5 @@
-// Make a small zoo, train a MAGEP network on it, and judge it on networks that it never saw, as they are and moved.
+// Make a small zoo, or take the one whose folder is given, train a MAGEP network on it, and judge it on networks that
+// it never saw, as they are and moved.
 
 #include <cstdlib>
 #include <exception>
@@ -10,17 +11,19 @@
 
 using namespace weft;
 
-int main() {
+int main(int argc, char** argv) {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / fmt::format("weft-example-{}", std::rand());
   try {
-    CnnZooPlan plan;
-    plan.networks = 60;
-    plan.training = {.epochs = 4, .batch = 32, .seed = 1};
-    plan.generator = "train_predictor";
-    make_cnn_zoo(folder, draw_glyphs(1000, Key(1, "train")), draw_glyphs(500, Key(1, "test")), plan,
-                 ZooWriter::Existing::refuse);
-    const Zoo zoo = Zoo::open(folder);
+    if (argc < 2) {
+      CnnZooPlan plan;
+      plan.networks = 60;
+      plan.training = {.epochs = 4, .batch = 32, .seed = 1};
+      plan.generator = "train_predictor";
+      make_cnn_zoo(folder, draw_glyphs(1000, Key(1, "train")), draw_glyphs(500, Key(1, "test")), plan,
+                   ZooWriter::Existing::refuse);
+    }
+    const Zoo zoo = Zoo::open(argc < 2 ? folder : std::filesystem::path(argv[1]));
 
     const auto model =
         make_accuracy_model({.kind = "magep", .channels = 8, .hidden = 64}, zoo.space(), DType::f32, Key(1, "model"));
@@ -28,7 +31,7 @@ int main() {
       const auto ids = zoo.ids(0, part);
       Tensor accuracy = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);
       for (std::size_t i = 0; i < ids.size(); ++i)
-        accuracy.data<float>()[i] = static_cast<float>(zoo.rows()[static_cast<std::size_t>(ids[i])].accuracy);
+        accuracy.data<float>()[i] = static_cast<float>(zoo.row(ids[i]).accuracy);
       const auto weights = zoo.weights(ids);
       return Examples{part == Split::train ? model->standardise(weights) : model->prepare(weights), accuracy};
     };
@@ -40,8 +43,12 @@ int main() {
     const auto ids = zoo.ids(0, Split::test);
     const Examples test = examples(Split::test);
     std::vector<double> truth;
-    for (const float a : test.target.span<float>()) truth.push_back(static_cast<double>(a));
-    const auto moved = moved_networks(zoo.space(), zoo.weights(ids), ids, 2, 1);
+    std::vector<std::int64_t> networks;
+    for (const std::int64_t id : ids) {
+      truth.push_back(zoo.row(id).accuracy);
+      networks.push_back(zoo.row(id).network);
+    }
+    const auto moved = moved_networks(zoo.space(), zoo.weights(ids), networks, 2, 1);
     const double as_is = kendall_tau_b(predict_logits(*model, test.prepared), truth);
     const double after = kendall_tau_b(predict_logits(*model, model->prepare(moved)), truth);
     fmt::print("tau-b of {} test networks: {:.3f}, moved by permutations and scales up to 100: {:.3f}\n", truth.size(),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -49,8 +50,10 @@ void Checkpoint::save(const std::filesystem::path& path, const std::string& kind
   save_safetensors(path, tensors, metadata);
 }
 
-Checkpoint Checkpoint::open(const std::filesystem::path& path) {
-  Checkpoint model(path.native(), SafeTensors::open(path));
+Checkpoint Checkpoint::open(const std::filesystem::path& path) { return of(path, SafeTensors::open(path)); }
+
+Checkpoint Checkpoint::of(const std::filesystem::path& path, SafeTensors file) {
+  Checkpoint model(path.native(), std::move(file));
   const auto value = [&](const char* key) -> const std::string& {
     const auto found = model.metadata().find(key);
     if (found == model.metadata().end())
@@ -67,18 +70,25 @@ Checkpoint Checkpoint::open(const std::filesystem::path& path) {
   return model;
 }
 
-void Checkpoint::load(std::span<const NamedTensor> into) const {
-  for (const auto& [name, to] : into) {
-    if (!file_.contains(name))
-      fail(path_, "no tensor '{}', which the {} model has; the file has {}", name, kind_, file_.listing());
-    if (file_.shape(name) != to.shape() || file_.dtype(name) != to.dtype())
-      fail(path_, "tensor '{}' is {} {}; the {} model has {} {}", name, weft::name(file_.dtype(name)),
-           file_.shape(name).str(), kind_, weft::name(to.dtype()), to.shape().str());
-    check_finite(path_, name, file_.tensor(name));
+void Checkpoint::check(std::span<const SafeTensorsEntry> tensors) const {
+  std::set<std::string_view> asked;
+  for (const SafeTensorsEntry& t : tensors) {
+    asked.insert(t.name);
+    if (!file_.contains(t.name))
+      fail(path_, "no tensor '{}', which the {} model has; the file has {}", t.name, kind_, file_.listing());
+    if (file_.shape(t.name) != t.shape || file_.dtype(t.name) != t.dtype)
+      fail(path_, "tensor '{}' is {} {}; the {} model has {} {}", t.name, weft::name(file_.dtype(t.name)),
+           file_.shape(t.name).str(), kind_, weft::name(t.dtype), t.shape.str());
+    check_finite(path_, t.name, file_.tensor(t.name));
   }
   for (const std::string& name : file_.names())
-    if (std::none_of(into.begin(), into.end(), [&](const NamedTensor& t) { return t.name == name; }))
-      fail(path_, "tensor {}, which the {} model does not have", in_quotes(name), kind_);
+    if (!asked.contains(name)) fail(path_, "tensor {}, which the {} model does not have", in_quotes(name), kind_);
+}
+
+void Checkpoint::load(std::span<const NamedTensor> into) const {
+  std::vector<SafeTensorsEntry> entries;
+  for (const auto& [name, to] : into) entries.push_back({name, to.dtype(), to.shape(), 0, 0});
+  check(entries);
   for (const auto& [name, to] : into) to.copy_from(file_.tensor(name));
 }
 

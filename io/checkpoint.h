@@ -26,13 +26,19 @@ class Checkpoint {
   /// Throws DiskError; FormatError for a safetensors file that is no model, one of another schema, a config that is no
   /// JSON object, all naming the file.
   static Checkpoint open(const std::filesystem::path& path);
+  /// The same for a file that is read already; `path` names it in messages.
+  static Checkpoint of(const std::filesystem::path& path, SafeTensors file);
 
   const std::string& kind() const { return kind_; }
   const std::string& config() const { return config_; }
   const Metadata& metadata() const { return file_.metadata(); }
+  /// Throws UsageError for a name that the file does not have.
+  Tensor tensor(std::string_view name) const { return file_.tensor(name); }
 
-  /// Copies every tensor into the one of the same name. Throws FormatError when the names are not the same on both
-  /// sides, or a shape or dtype differs; NumericError for a value that is not finite. Nothing is copied then.
+  /// Throws FormatError when the file has other names than these, or a shape or dtype differs; NumericError for a value
+  /// that is not finite. A model that asks here first takes no more memory than its file has numbers.
+  void check(std::span<const SafeTensorsEntry> tensors) const;
+  /// Copies every tensor into the one of the same name. Throws what check() throws; nothing is copied then.
   void load(std::span<const NamedTensor> into) const;
 
  private:

@@ -54,6 +54,8 @@ class Parameters {
 
   int count() const { return static_cast<int>(items_.size()); }
   const std::string& name(int i) const { return item(i).name; }
+  /// Known before allocate().
+  const Shape& shape(int i) const { return item(i).shape; }
   bool trainable(int i) const { return item(i).trainable; }
   /// Position by name; throws UsageError.
   int find(std::string_view name) const;

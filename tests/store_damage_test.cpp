@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "weft/core/error.h"
+#include "weft/core/numerics.h"
 #include "weft/tests/disk.h"
 #include "weft/tests/files.h"
 #include "weft/tests/store_samples.h"
@@ -130,6 +131,9 @@ TEST_CASE("a zoo with a broken table") {
   check_table("\n3,0,2,train", "\n3,0,2,test", "line 5: column 'split_0' has 'test'; allowed: 'train'");
   check_table("\n0,0,1,train", "\n0,0,1,dev", "line 2: column 'split_0' has 'dev'; allowed: train, val, test");
   check_table(",0,0.0710", ",2,0.0710", "line 2: column 'diverged' has '2'; allowed: 0 to 1");
+  check_table("0.07107058983454151,", "1.5,", "line 2: id 0 has accuracy 1.5; allowed: 0 to 1");
+  check_table("0.07107058983454151,", "nan,", "line 2: id 0 has accuracy nan; allowed: 0 to 1");
+  check_table("0.8837462947075093", "-0.1", "line 5: id 3 has train_accuracy -0.1; allowed: 0 to 1");
   check_table("nan,5,", "nan,6,", "line 2: column 'seed' has '6'; allowed: '5'");
   check_table("adam\n2", "sgd\n2", "line 6: column 'optimiser' has 'adam'; allowed: 'sgd'");
   Damaged field;
@@ -170,6 +174,12 @@ TEST_CASE("a zoo with a broken shard") {
   });
   check_shard("tensor 'table.loss' has shape [2]; allowed: [3]",
               [](auto& tensors, auto&) { named(tensors, "table.loss").tensor = Tensor::zeros({2}, DType::f64); });
+  check_shard("row 1 (id 1) has accuracy inf; allowed: 0 to 1", [](auto& tensors, auto&) {
+    named(tensors, "table.accuracy").tensor.template data<double>()[1] = std::numeric_limits<double>::infinity();
+  });
+  check_shard(
+      "row 2 is id 2, network 7, epoch 1; allowed: networks 0 to 6, no negative number",
+      [](auto& tensors, auto&) { named(tensors, "table.network").tensor.template data<std::int32_t>()[2] = 7; });
   check_shard("no tensor 'table.id': not a shard of a zoo",
               [](auto& tensors, auto&) { named(tensors, "table.id").name = "ids"; });
   check_shard("tensor 'table.id' has shape [3, 1]; allowed: [rows]", [](auto& tensors, auto&) {
@@ -249,8 +259,9 @@ TEST_CASE("an unfinished zoo whose state does not fit is not resumed") {
     CHECK(writer.state()->metadata().at("note") == "kept");
   }
   const std::string state = "[zoo] '" + (part / "state.safetensors").string() + "': ";
+  std::string version = std::to_string(numerics_version);
   const auto set_rows = [&](const char* rows) {
-    save_safetensors(part / "state.safetensors", {}, {{"weft.rows", rows}});
+    save_safetensors(part / "state.safetensors", {}, {{"weft.rows", rows}, {"weft.numerics", version}});
   };
   CHECK_NOTHROW(open());
   set_rows("2x");
@@ -261,6 +272,44 @@ TEST_CASE("an unfinished zoo whose state does not fit is not resumed") {
   CHECK(message_of<FormatError>(open) == state + "counts 3 rows, but '" +
                                              (part / "weights-00001.safetensors").string() +
                                              "' is missing: replace the zoo");
+  for (const std::string other : {"1", "3x", "", "99999999999"}) {
+    version = other;
+    set_rows("2");
+    CHECK(message_of<UsageError>(open).starts_with("[zoo] '" + part.string() + "' was begun with version "));
+  }
+  save_safetensors(part / "state.safetensors", {}, {{"weft.rows", "2"}});  // release 0.1 names no version
+  CHECK(
+      message_of<UsageError>(open) ==
+      fmt::format("[zoo] '{}' was begun with version 1 of the numerics (weft 0.1); this weft computes with version {}, "
+                  "and its numbers would not fit those there: finish it with the weft that began it, or start anew",
+                  part.string(), numerics_version));
+  version = std::to_string(numerics_version);
   set_rows("2");
   CHECK_NOTHROW(open());
+}
+
+TEST_CASE("an unfinished zoo whose shards do not count on is not resumed") {
+  for (const char* name : {"table.id", "table.network", "table.epoch"})
+    for (const std::int32_t value : {-1, 7, 1 << 30}) {
+      TemporaryFolder folder;
+      {
+        ZooWriter writer(folder / "zoo", store_description(small_space(), 3, 1));
+        writer.append(store_results(0, 2, 1, Key(1, "x")), store_weights(small_space(), 2, Key(1, "x")));
+        writer.save_state({});
+      }
+      const auto shard = folder / "zoo.part" / first_shard;
+      std::vector<NamedTensor> tensors;
+      Metadata metadata;
+      {
+        const SafeTensors file = SafeTensors::open(shard);
+        for (const std::string& n : file.names()) tensors.push_back({n, file.tensor(n).clone()});
+        metadata = file.metadata();
+      }
+      named(tensors, name).tensor.data<std::int32_t>()[1] = value;
+      save_safetensors(shard, tensors, metadata);
+      INFO(name << " " << value);
+      if (name == std::string("table.epoch") && value > 0) continue;  // any epoch is one
+      CHECK_THROWS_AS(ZooWriter(folder / "zoo", store_description(small_space(), 3, 1), ZooWriter::Existing::resume),
+                      const FormatError&);
+    }
 }

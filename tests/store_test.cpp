@@ -1,11 +1,15 @@
 #include "weft/zoo/store.h"
 
+#include <array>
 #include <cstring>
+#include <functional>
 #include <set>
+#include <sstream>
 
 #include <doctest/doctest.h>
 
 #include "weft/core/error.h"
+#include "weft/core/parallel.h"
 #include "weft/tests/disk.h"
 #include "weft/tests/files.h"
 #include "weft/tests/store_samples.h"
@@ -35,6 +39,33 @@ bool same_result(const ZooResult& a, const ZooResult& b) {
   const auto same = [](double x, double y) { return x == y || (x != x && y != y); };
   return a.network == b.network && a.epoch == b.epoch && a.diverged == b.diverged && same(a.accuracy, b.accuracy) &&
          same(a.loss, b.loss) && same(a.train_accuracy, b.train_accuracy);
+}
+
+/// Gives the checkpoints of a finished zoo other ids, in its table and in its shards.
+void renumber_ids(const std::filesystem::path& zoo, const std::function<std::int64_t(std::int64_t)>& renamed) {
+  std::istringstream table(read_text(zoo / "table.csv"));
+  std::string line, text;
+  std::getline(table, line);
+  text = line + "\n";
+  while (std::getline(table, line)) {
+    const auto comma = line.find(',');
+    text += std::to_string(renamed(std::stoll(line.substr(0, comma)))) + line.substr(comma) + "\n";
+  }
+  write_text(zoo / "table.csv", text);
+  for (const auto& path : files_in(zoo)) {
+    if (path.extension() != ".safetensors") continue;
+    std::vector<NamedTensor> tensors;
+    Metadata metadata;
+    {
+      const SafeTensors shard = SafeTensors::open(path);
+      for (const std::string& name : shard.names()) tensors.push_back({name, shard.tensor(name).clone()});
+      metadata = shard.metadata();
+    }
+    for (auto& [name, tensor] : tensors)
+      if (name == "table.id")
+        for (std::int32_t& id : tensor.span<std::int32_t>()) id = static_cast<std::int32_t>(renamed(id));
+    save_safetensors(path, tensors, metadata);
+  }
 }
 
 /// A writer of three networks in the small space that was given one row of network 0.
@@ -137,18 +168,74 @@ TEST_CASE("ids() and gather() say what they do not have") {
     std::set<std::int64_t> all;
     for (Split part : {Split::train, Split::val, Split::test})
       for (std::int64_t id : zoo.ids(split, part)) {
-        CHECK(zoo.rows()[static_cast<std::size_t>(id)].splits[static_cast<std::size_t>(split)] == part);
+        CHECK(zoo.row(id).splits[static_cast<std::size_t>(split)] == part);
         CHECK(all.insert(id).second);
       }
     CHECK(all.size() == zoo.rows().size());
   }
   CHECK(message_of<UsageError>([&] { zoo.ids(5, Split::val); }) == "[zoo] split 5; allowed: 0 to 4");
   const std::vector<std::int64_t> unknown{3, 99}, one{0};
-  CHECK(message_of<UsageError>([&] { zoo.weights(unknown); }) == "[zoo] no id 99; the zoo has 14 rows, see rows()");
+  CHECK(message_of<UsageError>([&] { zoo.weights(unknown); }) ==
+        "[zoo] no id 99; the zoo has 14 rows, with ids from 0 to 13");
   CHECK(message_of<ShapeError>([&] { zoo.gather(one, {}); }) == "[zoo] 0 tensors to gather into; the space has 4");
   const auto two = store_weights(zoo.space(), 2, Key(0, "store_test"));
   CHECK(message_of<ShapeError>([&] { zoo.gather(one, two); }) ==
         "[zoo] 'W1' gathered into shape [2, 6, 4, 3]; allowed: [1, 6, 4, 3]");
+}
+
+TEST_CASE("ids are names: shifted, reversed and with gaps they find the rows and weights that they name") {
+  const TemporaryFolder folder;
+  train_store_sample(folder / "zoo", Existing::refuse);
+  const Zoo plain = Zoo::open(folder / "zoo");
+  const std::int64_t last = static_cast<std::int64_t>(plain.rows().size()) - 1;
+  const std::function<std::int64_t(std::int64_t)> others[] = {[](std::int64_t id) { return id + 100; },
+                                                              [=](std::int64_t id) { return last - id; },
+                                                              [](std::int64_t id) { return 7 * id + 3; }};
+  for (const auto& renamed : others) {
+    const TemporaryFolder copy;
+    std::filesystem::copy(folder / "zoo", copy / "zoo");
+    renumber_ids(copy / "zoo", renamed);
+    const Zoo zoo = Zoo::open(copy / "zoo");
+    for (const ZooRow& row : plain.rows()) {
+      const std::int64_t id = renamed(row.id);
+      CHECK(zoo.row(id).id == id);
+      CHECK(same_result(zoo.row(id), row));
+      const auto expected = plain.weights(std::array{row.id}), found = zoo.weights(std::array{id});
+      for (std::size_t t = 0; t < found.size(); ++t)
+        CHECK(same_bytes(found[t].data<float>(), expected[t].data<float>(), found[t].numel()));
+    }
+    std::vector<std::int64_t> mapped;
+    for (const std::int64_t id : plain.ids(2, Split::train)) mapped.push_back(renamed(id));
+    CHECK(zoo.ids(2, Split::train) == mapped);
+    CHECK_THROWS_AS(zoo.row(renamed(last) + 1000), const UsageError&);
+  }
+}
+
+TEST_CASE("a zoo's hash: its content, wherever it lies and whatever its ids; any other number changes it") {
+  const TemporaryFolder folder;
+  train_store_sample(folder / "zoo", Existing::refuse);
+  const std::string hash = Zoo::open(folder / "zoo").hash();
+  CHECK(hash.size() == 16);
+  std::filesystem::copy(folder / "zoo", folder / "moved");
+  renumber_ids(folder / "moved", [](std::int64_t id) { return 2 * id + 9; });
+  CHECK(Zoo::open(folder / "moved").hash() == hash);
+  const int before = threads();
+  for (int n : {1, 3}) {
+    set_threads(n);
+    CHECK(Zoo::open(folder / "zoo").hash() == hash);
+  }
+  set_threads(before);
+  {
+    std::string weights = read_text(folder / "moved/weights-00003.safetensors");
+    weights.back() ^= 1;
+    write_text(folder / "moved/weights-00003.safetensors", weights);
+    CHECK(Zoo::open(folder / "moved").hash() != hash);
+  }
+  std::string json = read_text(folder / "zoo/zoo.json");
+  const auto at = json.find("glyphs");
+  REQUIRE(at != json.npos);
+  write_text(folder / "zoo/zoo.json", json.replace(at, 1, "G"));
+  CHECK(Zoo::open(folder / "zoo").hash() != hash);
 }
 
 TEST_CASE("what exists is left alone unless resume or replace is asked for") {
@@ -172,7 +259,7 @@ TEST_CASE("what exists is left alone unless resume or replace is asked for") {
     ZooWriter writer(zoo, store_description(small_space(), store_networks, 5), Existing::resume);
     CHECK(message_of<DiskError>(
               [&] { ZooWriter(zoo, store_description(small_space(), store_networks, 5), Existing::resume); }) ==
-          "[zoo] '" + part.string() + "': another process is writing there; wait for it or choose another folder");
+          "[lock] '" + part.string() + "': another process is writing there; wait for it or choose another folder");
   }
   train_store_sample(zoo, Existing::resume);
   CHECK(refused(Existing::refuse) == "[zoo] '" + zoo.string() + "' is there; replace it or choose another folder");
@@ -241,6 +328,18 @@ TEST_CASE("append refuses what does not fit, and the shard is not written") {
         "[zoo] network 1, epoch -1; allowed: networks 0 to 2, epochs 0 to 2147483647");
   CHECK(s.error<UsageError>(one(1, std::int64_t{1} << 31)) ==
         "[zoo] network 1, epoch 2147483648; allowed: networks 0 to 2, epochs 0 to 2147483647");
+  const auto shares = [](double accuracy, double train_accuracy) {
+    return std::vector<ZooResult>{ZooResult{1, 1, accuracy, 1, false, train_accuracy}};
+  };
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+  for (double x : {-0.001, 1.001, 1e300, nan, infinity, -infinity}) {
+    INFO(x);
+    CHECK(s.error<UsageError>(shares(x, nan)) ==
+          fmt::format("[zoo] network 1, epoch 1: accuracy {}; allowed: 0 to 1", x));
+    if (x == x)
+      CHECK(s.error<UsageError>(shares(0.5, x)) ==
+            fmt::format("[zoo] network 1, epoch 1: train_accuracy {}; allowed: 0 to 1", x));
+  }
   CHECK(s.error<UsageError>(one(0, 1)) == "[zoo] network 0, epoch 1 a second time; allowed: once");
   CHECK(s.error<ShapeError>(store_results(1, 2, 1, Key(1, "x"))) ==
         "[zoo] weights 'W1' have shape [1, 6, 4, 3]; allowed: [2, 6, 4, 3], [results, taps, axes…]");

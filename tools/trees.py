@@ -74,7 +74,10 @@ def main():
     x, table = features(tensors, options.features), [rows[i] for i in ids]
     accuracy = np.array([float(row["accuracy"]) for row in table])
     usable = np.array([row["diverged"] == "0" for row in table])
-    last = {row["network"]: i for i, row in enumerate(table)}
+    last = {}
+    for i, row in enumerate(table):
+        if row["network"] not in last or int(table[last[row["network"]]]["epoch"]) < int(row["epoch"]):
+            last[row["network"]] = i
     chosen = usable & np.isin(np.arange(len(table)), list(last.values()))
     if "checkpoint" in table[0]:
         usable &= np.array([row["checkpoint"] == (options.checkpoint or "75") for row in table])

@@ -24,6 +24,14 @@ std::vector<double> targets(const Tensor& t) {
   return {wide.span<double>().begin(), wide.span<double>().end()};
 }
 
+/// An accuracy outside [0, 1] would train a model on nonsense, a NaN spoil it.
+void check_targets(const char* part, const Tensor& target) {
+  const std::vector<double> all = targets(target);
+  const auto wrong = std::find_if_not(all.begin(), all.end(), [](double x) { return 0 <= x && x <= 1; });
+  if (wrong != all.end())
+    throw UsageError("[fit] target {} of the {} networks is {}; allowed: 0 to 1", wrong - all.begin(), part, *wrong);
+}
+
 /// Of the first n networks. What is on the tape goes.
 std::vector<double> logits_of(const AccuracyModel& model, std::span<const Tensor> prepared, std::int64_t n,
                               Tape& tape) {
@@ -75,6 +83,8 @@ Fit::Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples
   if (train_.count() == 0 || validation_.count() == 0)
     throw UsageError("[fit] {} networks to train on, {} to validate on; allowed: 1 or more of each", train_.count(),
                      validation_.count());
+  check_targets("training", train_.target);
+  check_targets("validation", validation_.target);
   Backend* backend = model.parameters().backend();
   networks_ = Tensor::zeros({std::min(config.batch, train_.count())}, DType::i32, backend);
   order_ = Tensor::zeros({train_.count()}, DType::i32, backend);
@@ -217,12 +227,16 @@ const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64
                        config_.learning_rate);
   const FitEpoch row{epoch, sum / static_cast<double>(train_.count()), mean_loss(logits, validation_.target),
                      kendall_tau_b(logits, targets(validation_.target))};
-  if (best_epoch_ == 0 || row.validation_tau > log_[static_cast<std::size_t>(best_epoch_ - 1)].validation_tau) {
+  if (is_best(row, log_, best_epoch_)) {
     best_epoch_ = epoch;
     best_values_.copy_from(model_.parameters().flat_values());
   }
   log_.push_back(row);
   return log_.back();
+}
+
+bool Fit::is_best(const FitEpoch& row, const std::vector<FitEpoch>& log, std::int64_t best_epoch) {
+  return best_epoch == 0 || row.validation_tau > log[static_cast<std::size_t>(best_epoch - 1)].validation_tau;
 }
 
 void Fit::take_best() {
@@ -256,12 +270,13 @@ double mean_loss(std::span<const double> logits, const Tensor& target) {
 }
 
 std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> weights,
-                                   std::span<const std::int64_t> ids, int strength, std::uint64_t seed) {
+                                   std::span<const std::int64_t> numbers, int strength, std::uint64_t seed) {
   std::vector<Tensor> moved;
   for (const Tensor& w : weights) moved.push_back(w.clone());
   const double reach = std::pow(10., strength);
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const Key key = Key(seed, "moved").at(static_cast<std::uint64_t>(ids[i])).at(static_cast<std::uint64_t>(strength));
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const Key key =
+        Key(seed, "moved").at(static_cast<std::uint64_t>(numbers[i])).at(static_cast<std::uint64_t>(strength));
     const Element g = Element::random(space, key,
                                       {.scale_low = 1,
                                        .scale_high = reach,

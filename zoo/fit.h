@@ -49,7 +49,7 @@ struct FitEpoch {
 class Fit {
  public:
   /// The examples lie on the CPU: to a device they go once, here. Throws UsageError for a config out of its range or no
-  /// examples, or axes to permute that the model lacks; OutOfDeviceMemory.
+  /// examples, a target outside [0, 1], or axes to permute that the model lacks; OutOfDeviceMemory.
   Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples validation);
 
   /// What a step costs, found by one that changes nothing.
@@ -77,12 +77,14 @@ class Fit {
 
   /// Everything that continues this training with the same bits: named tensors, on the CPU.
   std::vector<std::pair<std::string, Tensor>> state() const;
-  /// Throws FormatError when a tensor is missing or does not fit.
+  /// Throws FormatError when a tensor does not fit or holds what no training leaves there; nothing is changed then.
   void resume(const std::function<Tensor(const std::string&)>& tensor);
 
  private:
   std::int64_t steps_per_epoch() const { return (train_.count() + config_.batch - 1) / config_.batch; }
   double learning_rate(std::int64_t step) const;
+  /// Whether an epoch is better than the best one of the log so far, 0 for none.
+  static bool is_best(const FitEpoch& row, const std::vector<FitEpoch>& log, std::int64_t best_epoch);
   /// The order of the networks, and every step's permutations: a step draws nothing, for drawing allocates.
   void draw_epoch(std::int64_t epoch);
   /// The networks of the next step: what a device has to be told before it.
@@ -125,11 +127,12 @@ double sigmoid(double logit);
 double mean_loss(std::span<const double> logits, const Tensor& target);
 
 /// The networks moved by random group elements that keep their functions, one element per network, keyed by
-/// (seed, id, strength): uniform permutations; positive scales U[1, 10^strength], or random signs when the strength is
-/// at least 1, or GL elements: orthogonal, and of condition number 10 when the strength is at least 1 (worse
+/// (seed, number, strength): uniform permutations; positive scales U[1, 10^strength], or random signs when the strength
+/// is at least 1, or GL elements: orthogonal, and of condition number 10 when the strength is at least 1 (worse
 /// conditioned ones cost the moved network's function digits of float32). Acts in float64; the dtype stays. weights:
-/// one feature per tensor of the space, [n, taps, axes…]; ids: of the n networks
+/// one feature per tensor of the space, [n, taps, axes…]; numbers: of the n networks
+/// (ZooRow::network)
 std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> weights,
-                                   std::span<const std::int64_t> ids, int strength, std::uint64_t seed);
+                                   std::span<const std::int64_t> numbers, int strength, std::uint64_t seed);
 
 }  // namespace weft

@@ -95,7 +95,17 @@ void append(ZooWriter& writer, const PopulationTrainer& trainer, const Populatio
 /// Trains from where a killed run stopped, or from the start, and writes.
 void make(ZooWriter& writer, PopulationTrainer& trainer, const Dataset& test,
           const std::vector<std::string>& checkpoints, const ZooProgress& progress) {
-  if (const auto saved = writer.state()) trainer.resume(*saved);
+  if (const auto saved = writer.state()) {
+    trainer.resume(*saved);
+    std::int64_t due = 0;
+    for (std::int64_t epoch = 1; epoch <= trainer.epochs_done(); ++epoch)
+      due += checkpoint_after(trainer.plan(), epoch).has_value();
+    if (trainer.keeps_best() && trainer.epochs_done() == trainer.plan().epochs) ++due;
+    if (writer.rows() != due * trainer.networks())
+      throw FormatError(
+          "[zoo] a state after {} epochs with {} rows; allowed: {} checkpoints of {} networks: replace it",
+          trainer.epochs_done(), writer.rows(), due, trainer.networks());
+  }
   train_population(trainer, test,
                    {.progress = progress.training,
                     .checkpoint = [&](const PopulationCheckpoint& c) { append(writer, trainer, c, checkpoints); },

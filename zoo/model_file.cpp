@@ -1,8 +1,8 @@
 #include "weft/zoo/model_file.h"
 
-#include <nlohmann/json.hpp>
+#include <limits>
 
-#include "weft/io/checkpoint.h"
+#include <nlohmann/json.hpp>
 
 namespace weft {
 namespace {
@@ -16,6 +16,15 @@ std::vector<NamedTensor> tensors_of(const Parameters& parameters) {
   return tensors;
 }
 
+/// Of a config. JSON has one kind of number: 20.5 and 1e30 are none here.
+std::int64_t whole_number(const std::filesystem::path& path, const Json& json, const char* key) {
+  const Json& value = json.at(key);
+  if (!value.is_number_integer() || (value.is_number_unsigned() && value > std::numeric_limits<std::int64_t>::max()))
+    throw FormatError("[model] '{}': '{}' of the config is {}; allowed: a whole number", path.string(), key,
+                      value.dump());
+  return value.get<std::int64_t>();
+}
+
 }  // namespace
 
 void save_model(const std::filesystem::path& path, const AccuracyModel& model, Metadata metadata) {
@@ -27,16 +36,19 @@ void save_model(const std::filesystem::path& path, const AccuracyModel& model, M
 }
 
 LoadedModel load_model(const std::filesystem::path& path, DType dtype, Backend* backend) {
-  const Checkpoint file = Checkpoint::open(path);
+  return load_model(path, Checkpoint::open(path), dtype, backend);
+}
+
+LoadedModel load_model(const std::filesystem::path& path, const Checkpoint& file, DType dtype, Backend* backend) {
   ModelConfig config;
   std::string space;
   try {
     const Json json = Json::parse(file.config());
     config.kind = file.kind();
     json.at("space").get_to(space);
-    json.at("channels").get_to(config.channels);
-    json.at("equivariant_layers").get_to(config.equivariant_layers);
-    json.at("hidden").get_to(config.hidden);
+    config.channels = whole_number(path, json, "channels");
+    config.equivariant_layers = whole_number(path, json, "equivariant_layers");
+    config.hidden = whole_number(path, json, "hidden");
     json.at("train_psi").get_to(config.train_psi);
     json.at("classifier").get_to(config.classifier);
   } catch (const Json::exception& error) {
@@ -45,16 +57,18 @@ LoadedModel load_model(const std::filesystem::path& path, DType dtype, Backend* 
   }
   std::unique_ptr<AccuracyModel> model;
   try {
-    model = make_accuracy_model(config, Space::parse(space), DType::f32, Key(0, "load"));
+    model = declare_accuracy_model(config, Space::parse(space));
   } catch (const Error& error) {
     throw FormatError("[model] '{}': {}; was it written by this version of weft?", path.string(), error.what());
   }
-  file.load(tensors_of(model->parameters()));
-  if (dtype == DType::f32 && !backend) return {std::move(model), file.metadata()};
-  auto asked = make_accuracy_model(config, Space::parse(space), dtype, Key(0, "load"), backend);
-  for (int i = 0; i < asked->parameters().count(); ++i)
-    asked->parameters().value(i).copy_from(model->parameters().value(i).to(dtype));
-  return {std::move(asked), file.metadata()};
+  std::vector<SafeTensorsEntry> entries;
+  Parameters& parameters = model->parameters();
+  for (int i = 0; i < parameters.count(); ++i)
+    entries.push_back({parameters.name(i), DType::f32, parameters.shape(i), 0, 0});
+  file.check(entries);
+  parameters.allocate(dtype, Key(0, "load"), backend);
+  for (int i = 0; i < parameters.count(); ++i) parameters.value(i).copy_from(file.tensor(parameters.name(i)).to(dtype));
+  return {std::move(model), file.metadata()};
 }
 
 }  // namespace weft

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "weft/io/safetensors.h"
+#include "weft/io/checkpoint.h"
 #include "weft/nfn/models/accuracy_model.h"
 
 namespace weft {
@@ -19,5 +19,8 @@ struct LoadedModel {
 };
 /// Throws what Checkpoint::open and load throw; FormatError for a config that is incomplete.
 LoadedModel load_model(const std::filesystem::path& path, DType dtype = DType::f32, Backend* backend = nullptr);
+/// The same of a file that is read already; `path` names it in messages.
+LoadedModel load_model(const std::filesystem::path& path, const Checkpoint& file, DType dtype = DType::f32,
+                       Backend* backend = nullptr);
 
 }  // namespace weft

@@ -63,7 +63,11 @@ void NetworkFile::save(const std::filesystem::path& path) const {
 }
 
 NetworkFile NetworkFile::load(const std::filesystem::path& path, const std::optional<Space>& expected) {
-  const SafeTensors file = SafeTensors::open(path);
+  return of(path, SafeTensors::open(path), expected);
+}
+
+NetworkFile NetworkFile::of(const std::filesystem::path& path, const SafeTensors& file,
+                            const std::optional<Space>& expected) {
   NetworkFile network{space_of(path, file, expected), {}, {}};
   for (int t = 0; t < static_cast<int>(network.space.tensors().size()); ++t) {
     const std::string& name = network.space.tensors()[static_cast<std::size_t>(t)].name;

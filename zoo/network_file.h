@@ -25,6 +25,9 @@ struct NetworkFile {
   /// Throws DiskError; FormatError for a space that is missing or not the expected one, for names, shapes and dtypes
   /// that are not those of the space; NumericError for a weight that is not finite.
   static NetworkFile load(const std::filesystem::path& path, const std::optional<Space>& expected = {});
+  /// The same of a file that is read already; `path` names it in messages.
+  static NetworkFile of(const std::filesystem::path& path, const SafeTensors& file,
+                        const std::optional<Space>& expected = {});
 };
 
 }  // namespace weft

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "weft/core/parallel.h"
@@ -190,29 +191,59 @@ std::vector<NamedTensor> PopulationTrainer::state() const {
 }
 
 void PopulationTrainer::resume(const SafeTensors& state) {
+  std::vector<std::pair<Tensor, Tensor>> copies;  // from, to
   for (const auto& [name, own] : this->state()) {
+    if (!state.contains(name)) throw FormatError("[population] the state has no '{}'", name);
     const Tensor saved = state.tensor(name);
     if (saved.dtype() != own.dtype())
       throw DtypeError("[population] state '{}' is {}; allowed: {}", name, weft::name(saved.dtype()),
                        weft::name(own.dtype()));
-    own.copy_from(saved);
+    if (saved.shape() != own.shape())
+      throw ShapeError("[population] state '{}' has shape {}; allowed: {}", name, saved.shape().str(),
+                       own.shape().str());
+    copies.emplace_back(saved, own);
   }
+  check_numbers(state);
+  for (const auto& [from, to] : copies) to.copy_from(from);
+}
+
+void PopulationTrainer::check_numbers(const SafeTensors& state) const {
+  const auto in = [](const std::string& name, auto x, auto low, auto high) {
+    if (!(low <= x && x <= high))
+      throw FormatError("[population] state '{}' holds {}; allowed: {} to {}", name, x, low, high);
+  };
+  const std::int64_t epochs = state.tensor("epochs_done").data<std::int32_t>()[0];
+  in("epochs_done", epochs, std::int64_t{0}, plan().epochs);
+  for (const std::int64_t step : state.tensor("diverged_at").span<std::int32_t>())
+    in("diverged_at", step, std::int64_t{0}, epochs * schedule_.steps());
+  if (held_out_) {
+    for (const std::int64_t epoch : state.tensor("best_epoch").span<std::int32_t>())
+      in("best_epoch", epoch, std::int64_t{0}, epochs);
+    for (const double accuracy : state.tensor("best_accuracy").span<double>())
+      if (accuracy != -1) in("best_accuracy", accuracy, 0., 1.);  // -1: before the first epoch
+  }
+  constexpr float largest = std::numeric_limits<float>::max();
+  for (const auto& [name, own] : this->state())
+    if (own.dtype() == DType::f32)
+      for (const float x : state.tensor(name).span<float>()) in(name, x, -largest, largest);
+}
+
+std::optional<int> checkpoint_after(const TrainingPlan& plan, std::int64_t epoch) {
+  std::optional<int> largest;
+  for (const int percent : plan.percents)
+    if (epoch == (plan.epochs * percent + 99) / 100) largest = std::max(percent, largest.value_or(percent));
+  return largest;
 }
 
 void train_population(PopulationTrainer& trainer, const Dataset& test, const TrainingCallbacks& callbacks) {
-  std::vector<int> percents = trainer.plan().percents;
-  std::sort(percents.rbegin(), percents.rend());
   const std::int64_t epochs = trainer.plan().epochs, total = epochs * trainer.networks();
   while (trainer.epochs_done() < epochs) {
     const std::int64_t before = trainer.epochs_done() * trainer.networks();
     trainer.train_epoch([&](std::int64_t done) {
       if (callbacks.progress) callbacks.progress(before + done, total);
     });
-    for (int percent : percents) {
-      if (trainer.epochs_done() != (epochs * percent + 99) / 100 || !callbacks.checkpoint) continue;
-      callbacks.checkpoint({false, percent, trainer.evaluate_share(), trainer.evaluate(test)});
-      break;
-    }
+    if (const auto percent = checkpoint_after(trainer.plan(), trainer.epochs_done()); percent && callbacks.checkpoint)
+      callbacks.checkpoint({false, *percent, trainer.evaluate_share(), trainer.evaluate(test)});
     if (trainer.epochs_done() == epochs && trainer.keeps_best() && callbacks.checkpoint)
       callbacks.checkpoint({true, 0, {}, trainer.evaluate_best(test)});
     if (callbacks.progress) callbacks.progress(trainer.epochs_done() * trainer.networks(), total);

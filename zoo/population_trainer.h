@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "weft/io/safetensors.h"
@@ -55,8 +56,9 @@ class PopulationTrainer {
   /// Views of all that a continuation needs, for save_safetensors: "weights.W1" …, the optimisers' "first.W1",
   /// "second.W1" …, "epochs_done", "diverged_at", and of the best epochs "best.W1" …, "best_epoch", "best_accuracy".
   std::vector<NamedTensor> state() const;
-  /// Goes on from such a state, of the same model, data, recipes and plan. Throws UsageError for a missing name,
-  /// ShapeError or DtypeError for another shape or dtype.
+  /// Goes on from such a state, of the same model, data, recipes and plan. Throws FormatError for a missing name or for
+  /// numbers that no training leaves there, ShapeError or DtypeError for another shape or dtype; nothing is changed
+  /// then.
   void resume(const SafeTensors& state);
 
  private:
@@ -67,6 +69,7 @@ class PopulationTrainer {
   std::vector<Score> evaluate(const std::vector<Tensor>& weights, const Dataset& data,
                               const std::vector<std::vector<std::int32_t>>& items) const;
   void keep_best();
+  void check_numbers(const SafeTensors& state) const;
   void train_network(std::int64_t network, Arena& arena);
 
   const PopulationModel& model_;
@@ -91,8 +94,11 @@ struct TrainingCallbacks {
   std::function<void()> epoch;  ///< after each epoch and its checkpoint: the moment to save the state
 };
 
-/// Trains from where the trainer stands to the last epoch, with checkpoints after the plan's percents of the epochs;
-/// where several fall on one epoch, the largest. Last comes the checkpoint of the best epochs, if they are kept.
+/// The percent of the epochs whose checkpoint falls due after an epoch: where several fall on it, the largest.
+std::optional<int> checkpoint_after(const TrainingPlan& plan, std::int64_t epoch);
+
+/// Trains from where the trainer stands to the last epoch, with checkpoints after the plan's percents of the epochs.
+/// Last comes the checkpoint of the best epochs, if they are kept.
 void train_population(PopulationTrainer& trainer, const Dataset& test, const TrainingCallbacks& callbacks);
 
 }  // namespace weft

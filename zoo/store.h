@@ -66,7 +66,7 @@ struct ZooResult {
   double accuracy = 0;                                               ///< on the test items, 0 to 1
   double loss = 0;                                                   ///< mean over the test items
   bool diverged = false;                                             ///< the weights are the last finite ones
-  double train_accuracy = std::numeric_limits<double>::quiet_NaN();  ///< where it was measured
+  double train_accuracy = std::numeric_limits<double>::quiet_NaN();  ///< 0 to 1 where it was measured
   std::int64_t checkpoint = 0;                                       ///< in the description's list of them
 };
 
@@ -90,9 +90,9 @@ class ZooWriter {
     replace,  ///< start anew; a complete one stays until finish()
   };
 
-  /// Throws UsageError for a zoo that must not be there, one to resume that another description began (naming the first
-  /// difference), a folder that holds anything but a zoo, a description that contradicts itself; DiskError while
-  /// another process writes there.
+  /// Throws UsageError for a zoo that must not be there, one to resume that another description (naming the first
+  /// difference) or another version of the numerics began (core/numerics.h), a folder that holds anything but a zoo, a
+  /// description that contradicts itself; DiskError while another process writes there.
   ZooWriter(const std::filesystem::path& folder, ZooDescription description, Existing existing = Existing::refuse);
   ~ZooWriter();
 
@@ -105,12 +105,13 @@ class ZooWriter {
 
   /// One shard: result i belongs to row i of the weights, float32 [results, taps, axes…] in the order of the space.
   /// Their ids count on. Throws ShapeError, DtypeError; NumericError for a weight that is not finite, naming network
-  /// and tensor; UsageError for a network that the zoo does not have or an epoch or checkpoint that it has twice.
+  /// and tensor; UsageError for a network that the zoo does not have, an epoch or checkpoint that it has twice, an
+  /// accuracy that is not in [0, 1] (a train_accuracy may be NaN: not measured).
   void append(std::span<const ZooResult> results, std::span<const Tensor> weights);
 
-  /// What the training needs to go on from here, under any names; "weft.rows" in the metadata is taken; finish()
-  /// removes it. A run that is killed resumes here: rows appended later are dropped, and are the same bytes when they
-  /// are made again.
+  /// What the training needs to go on from here, under any names; "weft.rows" and "weft.numerics" in the metadata are
+  /// taken; finish() removes the file. A run that is killed resumes here: rows appended later are dropped, and are the
+  /// same bytes when they are made again.
   void save_state(std::span<const NamedTensor> tensors, Metadata metadata = {});
 
   /// Writes the table and gives the folder its name. Throws UsageError when a network has no row.
@@ -125,13 +126,20 @@ class ZooWriter {
 class Zoo {
  public:
   /// Throws DiskError where there is no zoo or an incomplete one; FormatError for a file that is missing or is not as
-  /// the others say it must be (schema, columns, rows, ids, splits, names and shapes of tensors, dtypes), naming file
-  /// and place; NumericError for weights that are not finite, naming id and tensor.
+  /// the others say it must be (schema, columns, rows, ids, splits, accuracies, names and shapes of tensors, dtypes),
+  /// naming file and place; NumericError for weights that are not finite, naming id and tensor.
   static Zoo open(const std::filesystem::path& folder);
 
   const ZooDescription& description() const;
   const Space& space() const { return description().space; }
+  /// 16 hexadecimal digits that stand for the description, and for the results, splits and weights of the rows in their
+  /// order: two zoos with the same ones are the same zoo, wherever they lie. Ids, which only name the rows, have no
+  /// part in it. Reads all weights; found once for all copies of this handle.
+  const std::string& hash() const;
+  /// In the order of the table; an id names a row, it is not its place here.
   const std::vector<ZooRow>& rows() const;
+  /// The row of an id. Throws UsageError for an unknown one.
+  const ZooRow& row(std::int64_t id) const;
   /// The ids of one part of one of the five splits, in the order of rows().
   std::vector<std::int64_t> ids(int split, Split part) const;
 

@@ -73,6 +73,11 @@ std::array<std::int64_t, 2> key_of(const ZooDescription& description, const ZooR
 /// "epoch 3", "checkpoint best"
 std::string called(const ZooDescription& description, const ZooResult& row);
 
+/// "accuracy 1.5": the first share of a row that is none, between 0 and 1; empty where all are. A training accuracy may
+/// be NaN, which says that nobody measured it.
+std::string no_share(const ZooResult& row);
+inline constexpr const char* allowed_shares = "0 to 1";
+
 /// The shape of tensor `t` stacked over rows.
 Shape stacked_shape(const Space& space, int t, std::int64_t rows);
 /// The first row of [rows, …] that holds a NaN or infinity, or -1.

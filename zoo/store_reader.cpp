@@ -1,9 +1,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <mutex>
 #include <unordered_map>
 
+#include "weft/core/hash.h"
 #include "weft/core/parallel.h"
+#include "weft/io/csv.h"
 #include "weft/zoo/store_format.h"
 
 namespace weft {
@@ -41,10 +44,45 @@ struct Zoo::Contents {
   std::vector<ZooRow> rows;
   std::vector<Shard> shards;
   struct Place {
-    std::size_t shard;
-    std::int64_t row;
+    std::size_t row;    ///< in rows
+    std::size_t shard;  ///< and in which of them
+    std::int64_t row_of_shard;
   };
   std::unordered_map<std::int64_t, Place> places;  ///< by id
+
+  const Place& place(std::int64_t id) const {
+    const auto found = places.find(id);
+    if (found != places.end()) return found->second;
+    const auto [low, high] = std::ranges::minmax(rows, {}, &ZooRow::id);
+    throw UsageError("[zoo] no id {}; the zoo has {} rows, with ids from {} to {}", id, rows.size(), low.id, high.id);
+  }
+
+  mutable std::once_flag hashed;
+  mutable std::string hash;
+
+  std::string find_hash() const {
+    Hash all;
+    all.add(description_text(description));
+    for (const ZooRow& row : rows) {
+      all.add(fmt::format("{} {} {} {} {} {} {}", row.network, row.epoch, row.checkpoint, row.diverged,
+                          number_text(row.accuracy), number_text(row.loss), number_text(row.train_accuracy)));
+      for (const Split split : row.splits) all.add(name(split));
+    }
+    for (const Shard& shard : shards)
+      for (const Tensor& weights : shard.weights) {
+        // Row by row: how the rows are cut into threads must not show.
+        const std::int64_t n = weights.dim(0);
+        std::vector<std::uint64_t> of_rows(static_cast<std::size_t>(n));
+        parallel_blocks(n, 1 + (1 << 16) / (weights.numel() / std::max<std::int64_t>(n, 1) + 1),
+                        [&](std::int64_t begin, std::int64_t end) {
+                          for (std::int64_t i = begin; i < end; ++i)
+                            of_rows[static_cast<std::size_t>(i)] =
+                                Hash().add(std::as_bytes(weights[i].span<float>())).value();
+                        });
+        all.add(std::as_bytes(std::span(of_rows)));
+      }
+    return fmt::format("{:016x}", all.value());
+  }
 
   /// The shards one after the other must have the rows of the table.
   void read_shards(const fs::path& folder) {
@@ -59,7 +97,7 @@ struct Zoo::Contents {
         if (const char* column = difference(rows[at], shards.back().rows[i]))
           fail(table, "row {} (id {}) has another {} than row {} of {}: the table does not belong to the shards", at,
                rows[at].id, column, i, in_quotes(path.native()));
-        places.emplace(rows[at].id, Place{shards.size() - 1, static_cast<std::int64_t>(i)});
+        places.emplace(rows[at].id, Place{at, shards.size() - 1, static_cast<std::int64_t>(i)});
       }
       check_finite(path);
     }
@@ -93,7 +131,14 @@ Zoo Zoo::open(const fs::path& folder) {
 
 const ZooDescription& Zoo::description() const { return contents_->description; }
 
+const std::string& Zoo::hash() const {
+  std::call_once(contents_->hashed, [&] { contents_->hash = contents_->find_hash(); });
+  return contents_->hash;
+}
+
 const std::vector<ZooRow>& Zoo::rows() const { return contents_->rows; }
+
+const ZooRow& Zoo::row(std::int64_t id) const { return rows()[contents_->place(id).row]; }
 
 std::vector<std::int64_t> Zoo::ids(int split, Split part) const {
   if (split < 0 || split >= static_cast<int>(Splits{}.size()))
@@ -113,17 +158,15 @@ void Zoo::gather(std::span<const std::int64_t> ids, std::span<const Tensor> into
     if (const Shape expected = stacked_shape(space(), static_cast<int>(t), n); into[t].shape() != expected)
       throw ShapeError("[zoo] '{}' gathered into shape {}; allowed: {}", tensors[t].name, into[t].shape().str(),
                        expected.str());
-  for (std::int64_t id : ids)
-    if (!contents_->places.contains(id))
-      throw UsageError("[zoo] no id {}; the zoo has {} rows, see rows()", id, rows().size());
+  for (std::int64_t id : ids) contents_->place(id);  // threads must not throw
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     float* out = into[t].data<float>();
     const std::int64_t size = n ? into[t].numel() / n : 0;
     // A mini-batch is too small for threads.
     parallel_blocks(n, 1 + (1 << 18) / (size + 1), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        const auto place = contents_->places.find(ids[static_cast<std::size_t>(i)])->second;
-        const float* row = contents_->shards[place.shard].weights[t].data<float>() + place.row * size;
+        const Contents::Place& place = contents_->place(ids[static_cast<std::size_t>(i)]);
+        const float* row = contents_->shards[place.shard].weights[t].data<float>() + place.row_of_shard * size;
         std::memcpy(out + i * size, row, static_cast<std::size_t>(size) * sizeof(float));
       }
     });

@@ -1,5 +1,6 @@
 #include <atomic>
 #include <bit>
+#include <cmath>
 #include <set>
 
 #include "weft/core/parallel.h"
@@ -71,6 +72,14 @@ std::string called(const ZooDescription& description, const ZooResult& row) {
                        : fmt::format("checkpoint {}", names[static_cast<std::size_t>(row.checkpoint)]);
 }
 
+std::string no_share(const ZooResult& row) {
+  const auto is_share = [](double x) { return 0 <= x && x <= 1; };  // NaN is not
+  if (!is_share(row.accuracy)) return fmt::format("accuracy {}", row.accuracy);
+  if (!is_share(row.train_accuracy) && !std::isnan(row.train_accuracy))
+    return fmt::format("train_accuracy {}", row.train_accuracy);
+  return {};
+}
+
 void write_shard(const std::filesystem::path& path, const ZooDescription& description, std::span<const ZooRow> rows,
                  std::span<const Tensor> weights) {
   const Space& space = description.space;
@@ -110,6 +119,11 @@ Shard read_shard(const std::filesystem::path& path, const ZooDescription& descri
     row.accuracy = accuracy.span<double>()[i];
     row.loss = loss.span<double>()[i];
     row.train_accuracy = train_accuracy.span<double>()[i];
+    if (row.network < 0 || row.network >= description.networks || row.epoch < 0 || row.id < 0)
+      fail(path, "row {} is id {}, network {}, epoch {}; allowed: networks 0 to {}, no negative number", i, row.id,
+           row.network, row.epoch, description.networks - 1);
+    if (const std::string wrong = no_share(row); !wrong.empty())
+      fail(path, "row {} (id {}) has {}; allowed: {}", i, row.id, wrong, allowed_shares);
   }
   if (!description.checkpoints.empty()) {
     const Tensor checkpoint = file.tensor("table.checkpoint", DType::u8, {n});

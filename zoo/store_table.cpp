@@ -141,6 +141,8 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
     row.accuracy = fields.number();
     row.loss = fields.number();
     row.train_accuracy = fields.number();
+    if (const std::string wrong = no_share(row); !wrong.empty())
+      fail(path, "line {}: id {} has {}; allowed: {}", csv.line(r), row.id, wrong, allowed_shares);
     fields.same(seed);
     for (HyperParameter& h : description.hyper_parameters)
       if (is_first)

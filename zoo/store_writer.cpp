@@ -2,13 +2,12 @@
 #include <charconv>
 #include <set>
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
+#include "weft/core/numerics.h"
 #include "weft/io/atomic_file.h"
-#include "weft/io/descriptor.h"
 #include "weft/io/folder.h"
+#include "weft/io/folder_lock.h"
 #include "weft/io/gzip.h"
 #include "weft/zoo/store_format.h"
 
@@ -18,7 +17,7 @@ using namespace zoo_format;
 
 namespace {
 
-constexpr const char* rows_key = "weft.rows";
+constexpr const char *rows_key = "weft.rows", *numerics_key = "weft.numerics";
 
 /// A file that a zoo, complete or not, may consist of: nothing else is ever removed.
 bool belongs_to_zoo(const std::string& name) {
@@ -88,7 +87,7 @@ struct ZooWriter::State {
   fs::path folder, part, replaced;
   ZooDescription description;
   std::string text;  ///< of zoo.json
-  std::optional<Descriptor> lock;
+  std::optional<FolderLock> lock;
   std::vector<ZooRow> rows;
   std::set<std::array<std::int64_t, 2>> checkpoints;  ///< key_of()
   std::size_t shards = 0;
@@ -112,17 +111,12 @@ struct ZooWriter::State {
                        in_quotes(part.native()));
   }
 
-  /// Makes the folder to write in, and keeps other processes out of it. The lock goes with the process.
+  /// Makes the folder to write in, and keeps other processes out of it.
   void open_part() {
     std::error_code error;
     fs::create_directories(part, error);
     if (error) throw DiskError("[zoo] {}: cannot create it: {}", in_quotes(part.native()), error.message());
-    lock.emplace(::open(part.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!*lock) throw DiskError("[zoo] {}: {}", in_quotes(part.native()), error_text(errno));
-    // Some network file systems have no such lock; there the user takes care.
-    if (::flock(lock->get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-      throw DiskError("[zoo] {}: another process is writing there; wait for it or choose another folder",
-                      in_quotes(part.native()));
+    lock.emplace(part);
   }
 
   void check_same(const fs::path& there) const {
@@ -140,6 +134,7 @@ struct ZooWriter::State {
       return;
     }
     open_part();
+    check_numerics();
     if (begun) check_same(part);
     if (fs::exists(part / table_file) && !fs::exists(part / state_file)) {
       publish();  // killed after its last shard, while finishing
@@ -161,6 +156,18 @@ struct ZooWriter::State {
     write_file(part / description_file, text);
   }
 
+  /// What training another version of the numerics began, this one cannot end.
+  void check_numerics() const {
+    if (!fs::exists(part / state_file)) return;
+    const SafeTensors state = SafeTensors::open(part / state_file);
+    const auto found = state.metadata().find(numerics_key);
+    const std::string text = found == state.metadata().end() ? "1" : found->second;
+    int begun_with = 0;
+    std::from_chars(text.data(), text.data() + text.size(), begun_with);
+    if (text != std::to_string(numerics_version))
+      throw UsageError("[zoo] {} {}", in_quotes(part.native()), other_numerics(begun_with));
+  }
+
   /// The rows of as many shards as the state of the training knows.
   void restore_rows() {
     const fs::path path = part / state_file;
@@ -177,7 +184,12 @@ struct ZooWriter::State {
       if (!fs::exists(shard_path))
         fail(path, "counts {} rows, but {} is missing: replace the zoo", expected, in_quotes(shard_path.native()));
       const Shard shard = read_shard(shard_path, description);
-      for (const ZooRow& row : shard.rows) add(row);
+      for (const ZooRow& row : shard.rows) {
+        if (row.id != std::ssize(rows)) fail(shard_path, "id {} where {} is due: replace the zoo", row.id, rows.size());
+        if (checkpoints.contains(key_of(description, row)))
+          fail(shard_path, "network {}, {} a second time: replace the zoo", row.network, called(description, row));
+        add(row);
+      }
       ++shards;
     }
     if (rows.size() != expected)
@@ -219,6 +231,9 @@ struct ZooWriter::State {
       if (r.checkpoint < 0 || r.checkpoint >= std::max<std::int64_t>(1, std::ssize(description.checkpoints)))
         throw UsageError("[zoo] network {}: checkpoint {}; the description has {}", r.network, r.checkpoint,
                          description.checkpoints.size());
+      if (const std::string wrong = no_share(r); !wrong.empty())
+        throw UsageError("[zoo] network {}, {}: {}; allowed: {}", r.network, called(description, r), wrong,
+                         allowed_shares);
       const auto key = key_of(description, r);
       if (checkpoints.contains(key) || !here.insert(key).second)
         throw UsageError("[zoo] network {}, {} a second time; allowed: once", r.network, called(description, r));
@@ -281,6 +296,7 @@ void ZooWriter::append(std::span<const ZooResult> results, std::span<const Tenso
 void ZooWriter::save_state(std::span<const NamedTensor> tensors, Metadata metadata) {
   if (state_->complete) throw UsageError("[zoo] {} is complete; no state to save", in_quotes(state_->folder.native()));
   metadata[rows_key] = fmt::format("{}", state_->rows.size());
+  metadata[numerics_key] = std::to_string(numerics_version);
   save_safetensors(state_->part / state_file, tensors, metadata);
 }
 

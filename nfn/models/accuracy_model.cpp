@@ -41,8 +41,7 @@ std::vector<FixedAxis> fixed_axes_of(const Space& space,
   return axes;
 }
 
-std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype, Key key,
-                                                   Backend* backend) {
+std::unique_ptr<AccuracyModel> declare_accuracy_model(const ModelConfig& config, const Space& space) {
   auto require_one_of = [](const char* what, const std::string& given, std::span<const char* const> kinds) {
     if (std::ranges::find(kinds, given) == kinds.end())
       throw UsageError("[model] {} '{}'; allowed: {}", what, given, fmt::join(kinds, ", "));
@@ -52,13 +51,19 @@ std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, co
   if (config.channels < 1 || config.equivariant_layers < 0 || config.hidden < 1)
     throw UsageError("[model] channels {}, equivariant layers {}, hidden {}; allowed: positive ones", config.channels,
                      config.equivariant_layers, config.hidden);
-  std::unique_ptr<AccuracyModel> model;
-  if (config.kind == "magep")
-    model = std::make_unique<MagepModel>(config, space);
-  else if (config.kind == "transformer-nfn")
-    model = std::make_unique<TransformerModel>(config, space);
-  else
-    model = std::make_unique<BaselineModel>(config, space);
+  // Products of two widths and a tensor's axes stay far below 2^63.
+  constexpr std::int64_t widest = 1 << 20, most_layers = 1000;
+  if (config.channels > widest || config.equivariant_layers > most_layers || config.hidden > widest)
+    throw UsageError("[model] channels {}, equivariant layers {}, hidden {}; allowed: at most {}, {} and {}",
+                     config.channels, config.equivariant_layers, config.hidden, widest, most_layers, widest);
+  if (config.kind == "magep") return std::make_unique<MagepModel>(config, space);
+  if (config.kind == "transformer-nfn") return std::make_unique<TransformerModel>(config, space);
+  return std::make_unique<BaselineModel>(config, space);
+}
+
+std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype, Key key,
+                                                   Backend* backend) {
+  std::unique_ptr<AccuracyModel> model = declare_accuracy_model(config, space);
   model->parameters().allocate(dtype, key.at(config.kind), backend);
   return model;
 }

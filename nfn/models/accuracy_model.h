@@ -83,8 +83,11 @@ class AccuracyModel {
   Parameters parameters_;
 };
 
-/// Builds a model, on the CPU or a device, and draws its start values. Throws UsageError for an unknown kind of model
-/// or classifier (naming those there are) or a size below 1, TypeError when the space does not suit the kind.
+/// A model whose parameters have names and shapes, but no memory yet. Throws UsageError for an unknown kind of model or
+/// classifier (naming those there are) or a size out of its range, TypeError when the space does not suit the kind.
+std::unique_ptr<AccuracyModel> declare_accuracy_model(const ModelConfig& config, const Space& space);
+
+/// Builds a model, on the CPU or a device, and draws its start values. Throws what declare_accuracy_model throws.
 std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype, Key key,
                                                    Backend* backend = nullptr);
 

@@ -110,7 +110,7 @@ class BadFiles(Test):
     def test_few_networks(self):
         self.weft("zoo", "make", "--out", "three", "--networks", 3, "--images", 50, "--test-images", 50, "--epochs", 1)
         self.weft("train", "--zoo", "three", "--out", "never", code=INPUT, says=["'val' of split 0", "more networks"])
-        self.weft("eval", "--zoo", "three", "--model", "run", code=INPUT, says="'test' of split 0")
+        self.weft("eval", "--zoo", "three", "--model", "run", "--allow-trained-on", code=INPUT, says="'test' of split 0")
 
     def test_networks(self):
         predict = ("predict", "--model", "run", "--network")

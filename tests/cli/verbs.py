@@ -142,7 +142,7 @@ class Verbs(Test):
         self.assertEqual(len(of_zoo), 36)
         self.assertAlmostEqual(of_zoo[30]["predicted_accuracy"], before, delta=1e-6)
         csv = self.weft("predict", "--model", "magep", "--zoo", "zoo").stdout.split()
-        self.assertEqual((csv[0], len(csv)), ("id,network,epoch,accuracy,predicted_accuracy", 37))
+        self.assertEqual((csv[0], len(csv)), ("id,network,epoch,accuracy,predicted_accuracy,part", 37))
 
     def test_verify(self):
         for model, code in zip(MODELS, (OK, FAIL, OK, FAIL)):

@@ -65,6 +65,19 @@ class Test(unittest.TestCase):
             self.assertTrue(a == b, "the bytes differ")
 
 
+def renumber(zoo, renamed):
+    """Gives the checkpoints of a zoo other ids, in its table and its shards."""
+    header, *rows = (zoo / "table.csv").read_text().splitlines()
+    rows = [f"{renamed(int(row.split(',')[0]))},{row.split(',', 1)[1]}" for row in rows]
+    (zoo / "table.csv").write_text("\n".join([header, *rows]) + "\n")
+    for path in zoo.glob("weights-*.safetensors"):
+        file = SafeTensors(path)
+        begin, end = file.header["table.id"]["data_offsets"]
+        ids = struct.unpack(f"<{(end - begin) // 4}i", file.data[begin:end])
+        file.data[begin:end] = struct.pack(f"<{len(ids)}i", *map(renamed, ids))
+        file.save(path)
+
+
 class SafeTensors:
     """A safetensors file as its header and its bytes, to be changed."""
 

@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include "weft/io/safetensors.h"
+#include "weft/tests/fuzz/states.h"
 #include "weft/tests/safetensors_attacks.h"
 
 // Writes the seeds of the corpora: every attack of the tests that is not long, and a few files that parse.
@@ -70,6 +71,23 @@ void csv(const std::filesystem::path& folder) {
   save(folder / "seed-two-names", "a,a\n");
 }
 
+void save(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  save(path, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+}
+
+void states(const std::filesystem::path& folder) {
+  save(folder / "seed-fit", weft::testing::DamagedFit().file());
+  save(folder / "seed-population", weft::testing::DamagedPopulation().file());
+  save(folder / "seed-nothing", weft::safetensors_bytes({}));
+}
+
+void models(const std::filesystem::path& folder) {
+  for (const char* kind : {"magep", "statnn", "balanced-statnn", "mlp"})
+    save(folder / fmt::format("seed-{}", kind), weft::testing::model_bytes(kind));
+  save(folder / "seed-network", weft::testing::network_bytes());
+  save(folder / "seed-nothing", weft::safetensors_bytes({}));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -80,4 +98,6 @@ int main(int argc, char** argv) {
   safetensors(std::filesystem::path(argv[1]) / "safetensors");
   idx(std::filesystem::path(argv[1]) / "idx");
   csv(std::filesystem::path(argv[1]) / "csv");
+  states(std::filesystem::path(argv[1]) / "state");
+  models(std::filesystem::path(argv[1]) / "model");
 }
