@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <optional>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -32,7 +33,36 @@ int create(const std::filesystem::path& path) {
   throw DiskError("[write] {}: {}: {}", in_quotes(path.native()), what, error_text(error));
 }
 
+/// The permissions of the file that is to be replaced; none where there is no file yet.
+std::optional<mode_t> replaced_mode(const std::filesystem::path& path) {
+  struct stat there {};
+  if (::stat(path.c_str(), &there) != 0) return std::nullopt;  // creating the temporary says what is wrong, if anything
+  if (!S_ISREG(there.st_mode))
+    throw DiskError("[write] {} is {}, no file that could be replaced; choose another name", in_quotes(path.native()),
+                    kind_of_file(std::filesystem::status(path).type()));
+  return there.st_mode & 0777;
+}
+
 }  // namespace
+
+const char* kind_of_file(std::filesystem::file_type type) {
+  using enum std::filesystem::file_type;
+  switch (type) {
+    case regular:
+      return "a regular file";
+    case directory:
+      return "a folder";
+    case block:
+    case character:
+      return "a device";
+    case fifo:
+      return "a pipe";
+    case socket:
+      return "a socket";
+    default:
+      return "no regular file";
+  }
+}
 
 struct AtomicFile::State {
   std::filesystem::path path;
@@ -41,6 +71,7 @@ struct AtomicFile::State {
 };
 
 AtomicFile::AtomicFile(std::filesystem::path path) {
+  const std::optional<mode_t> mode = replaced_mode(path);
   std::filesystem::path temporary;
   int fd = -1;
   do {
@@ -50,6 +81,11 @@ AtomicFile::AtomicFile(std::filesystem::path path) {
   const int error = errno;
   state_.reset(new State{std::move(path), std::move(temporary), Descriptor(fd)});
   if (fd < 0) fail(state_->path, "cannot create a file in its folder", error);
+  if (mode && ::fchmod(fd, *mode) != 0) {
+    const int refusal = errno;
+    ::unlink(state_->temporary.c_str());
+    fail(state_->path, "cannot give it the permissions that it had", refusal);
+  }
 }
 
 AtomicFile::~AtomicFile() {
