@@ -70,6 +70,7 @@ void check(std::int64_t networks, const TrainingPlan& training, const Dataset& t
     throw UsageError("[zoo] {} networks, {} epochs, batch {}, {} {}, {} to test on; allowed: 1 or more of each",
                      networks, training.epochs, training.batch, train.items(), train.texts() ? "texts" : "images",
                      test.items());
+  require_valid(training, train.items());
 }
 
 void append(ZooWriter& writer, const PopulationTrainer& trainer, const PopulationCheckpoint& checkpoint,
@@ -96,12 +97,18 @@ void append(ZooWriter& writer, const PopulationTrainer& trainer, const Populatio
 void make(ZooWriter& writer, PopulationTrainer& trainer, const Dataset& test,
           const std::vector<std::string>& checkpoints, const ZooProgress& progress) {
   if (const auto saved = writer.state()) trainer.resume(*saved);
+  if (progress.begin) progress.begin(trainer.epochs_done() * trainer.networks());
+  bool remarked = false;
   train_population(trainer, test,
                    {.progress = progress.training,
                     .checkpoint = [&](const PopulationCheckpoint& c) { append(writer, trainer, c, checkpoints); },
                     .epoch =
                         [&] {
                           writer.save_state(trainer.state());
+                          if (const std::string why = trainer.fallback(); !why.empty() && !remarked) {
+                            remarked = true;
+                            if (progress.remark) progress.remark(why);
+                          }
                           if (progress.safe_point) progress.safe_point();
                         }});
   writer.finish();
