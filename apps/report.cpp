@@ -7,7 +7,6 @@
 namespace weft::apps {
 
 int report(const ReportOptions& o, const Common& common) {
-  check_output(o.out, o.out.path);
   const Zoo zoo = open_zoo(o.zoo);
   const ZooDescription& d = zoo.description();
   Report page;
@@ -22,6 +21,10 @@ int report(const ReportOptions& o, const Common& common) {
               {"seed", std::to_string(d.seed)}};
   page.zoo.insert(page.zoo.end(), d.settings.begin(), d.settings.end());
   for (const std::string& run : o.runs) page.runs.push_back(read_run(run));
+  check_output_file(o.out);
+  for (const ReportRun& run : page.runs)
+    if (run.judged.ids.empty())
+      common.remark(fmt::format("'{0}' was not judged: weft eval {0} --zoo {1}", run.folder, o.zoo));
   write_text(o.out.path, report_page(page));
   if (common.json)
     fmt::print("{}\n", Json{{"report", o.out.path}, {"runs", o.runs}}.dump(1));
@@ -35,7 +38,7 @@ void add_report(CLI::App& app, Common& common, Run& run) {
                             "  weft report --zoo zoo --run magep --run statnn --out report.html");
   auto o = std::make_shared<ReportOptions>();
   verb.add_option("--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
-  verb.add_option("--run", o->runs, "folder that weft train wrote; several splits of a model are averaged")
+  verb.add_option("run,--run", o->runs, "folder that weft train wrote; several splits of a model are averaged")
       ->required()
       ->type_name("DIR")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

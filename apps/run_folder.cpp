@@ -31,12 +31,23 @@ void write_text(const fs::path& path, const std::string& text) {
 
 void write_json(const fs::path& path, const Json& json) { write_text(path, json.dump(1) + "\n"); }
 
-void open_folder(const fs::path& folder) {
+NewFolder::NewFolder(const fs::path& folder) : NewFolder() {
   if (fs::exists(folder) && !fs::is_directory(folder))
     throw UsageError("[weft] '{}' is not a folder; choose another --out", folder.string());
+  for (fs::path at = folder; !at.empty() && at != at.root_path(); at = at.parent_path())
+    if (at.has_filename() && !fs::exists(at)) made_.push_back(at);
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw DiskError("[weft] '{}': cannot create it: {}", folder.string(), error.message());
+  const AtomicFile probe(folder / model_file);
+}
+
+NewFolder::~NewFolder() {
+  std::error_code full;  // then it stays
+  for (const fs::path& folder : made_) fs::remove(folder, full);
+}
+
+void remove_leftovers(const fs::path& folder) {
   std::vector<fs::path> left;
   for (const auto& entry : fs::directory_iterator(folder))
     if (const std::string name = entry.path().filename(); name.starts_with(".weft-") && name.ends_with(".tmp"))
@@ -136,6 +147,18 @@ Json to_json(const std::vector<VerifyRow>& rows) {
   return out;
 }
 
+namespace {
+
+/// JSON has no NaN: it is null there.
+double number_of(const Json& json) { return json.is_null() ? NAN : json.get<double>(); }
+std::vector<double> numbers_of(const Json& json) {
+  std::vector<double> all;
+  for (const Json& item : json) all.push_back(number_of(item));
+  return all;
+}
+
+}  // namespace
+
 ReportRun read_run(const fs::path& folder) {
   ReportRun run;
   run.folder = folder.string();
@@ -159,10 +182,10 @@ ReportRun read_run(const fs::path& folder) {
     if (fs::exists(reading)) {
       const Json judged = read_json(reading);
       judged.at("columns").get_to(run.judged.columns);
-      judged.at("tau").get_to(run.judged.tau);
-      judged.at("ceiling").get_to(run.judged.ceiling);
+      run.judged.tau = numbers_of(judged.at("tau"));
+      run.judged.ceiling = number_of(judged.at("ceiling"));
       for (const Json& a : judged.value("above", Json::array()))
-        run.judged.above.push_back({a.at("accuracy"), a.at("networks"), a.at("tau")});
+        run.judged.above.push_back({a.at("accuracy"), a.at("networks"), numbers_of(a.at("tau"))});
       judged.at("ids").get_to(run.judged.ids);
       judged.at("truth").get_to(run.judged.truth);
       judged.at("predicted").get_to(run.judged.predicted);

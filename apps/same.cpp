@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "weft/apps/colour.h"
 #include "weft/apps/command.h"
 #include "weft/apps/run_folder.h"
 #include "weft/zoo/equivalence/attention.h"
@@ -139,7 +140,8 @@ void print(const NetworkEquivalence& found, const SameOptions& o) {
   } else {
     fmt::print("no element of the group was found, and no input on which they differ by more than {:g}\n", o.tolerance);
   }
-  fmt::print("{}\n", name(found.decision));
+  fmt::print("{}\n",
+             coloured(stdout, found.decision == Decision::same ? Colour::good : Colour::bad, name(found.decision)));
 }
 
 void save_witness(const SameOptions& o, const NetworkWitness& w) {
@@ -147,8 +149,8 @@ void save_witness(const SameOptions& o, const NetworkWitness& w) {
 }
 
 int same(const SameOptions& o, const Common& common) {
-  if (!o.out.empty()) check_output({o.out, o.force, false}, o.out);
   const NetworkFile a = NetworkFile::load(o.a), b = NetworkFile::load(o.b);
+  if (!o.out.empty()) check_output_file({o.out, o.force, false});
   const NetworkEquivalence found = compare(a, b, o);
   if (!o.out.empty() && found.witness) save_witness(o, *found.witness);
   if (common.json)
