@@ -6,6 +6,7 @@
 
 #include "weft/apps/command.h"
 #include "weft/apps/network_option.h"
+#include "weft/apps/numbers.h"
 #include "weft/apps/run_folder.h"
 
 namespace weft::apps {
@@ -18,8 +19,8 @@ struct ActOptions {
 };
 
 int act_on_file(const ActOptions& o, const Common& common) {
-  check_output(o.out, o.out.path);
   NetworkFile network = load_network(o.network, given_space(o.space));
+  check_output_file(o.out);
   const std::int64_t ids[] = {0};
   network.weights = moved_networks(network.space, network.weights, ids, o.strength, common.seed);
   network.save(o.out.path);
@@ -39,14 +40,16 @@ int act_on_file(const ActOptions& o, const Common& common) {
 void add_act(CLI::App& app, Common& common, Run& run) {
   CLI::App& verb =
       add_verb(app, common, "act", "Move a network by a random element of its group: other weights, the same function",
-               "  weft act --network net.safetensors --out moved.safetensors --seed 7");
+               "  weft act net.safetensors --out moved.safetensors --seed 7");
   auto o = std::make_shared<ActOptions>();
-  verb.add_option("--network", o->network, "a safetensors file that names its space")->required()->type_name("FILE");
+  verb.add_option("network,--network", o->network, "a safetensors file that names its space")
+      ->required()
+      ->type_name("FILE");
   add_space(verb, o->space);
   add_output(verb, o->out, "file for the moved network", false);
   verb.add_option("--strength", o->strength,
                   "k: positive scales U[1, 10^k]; signs and GL elements from 1 on; 0 permutes only")
-      ->check(CLI::Range(0, 8));
+      ->transform(strength_limit());
   verb.callback([o, &common, &run] { run = [o, &common] { return act_on_file(*o, common); }; });
 }
 

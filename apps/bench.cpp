@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "weft/apps/command.h"
+#include "weft/apps/numbers.h"
 #include "weft/nfn/models/step_timing.h"
 
 namespace weft::apps {
@@ -27,11 +28,11 @@ void add_bench(CLI::App& app, Common& common, Run& run) {
           "predictor of transformers with one or two equivariant layers, batch 16")
       ->required()
       ->check(CLI::IsMember({"cnn", "inr", "transformer1", "transformer2"}));
-  verb.add_option("--seconds", o->seconds, "how long to measure")->check(positive());
+  verb.add_option("--seconds", o->seconds, "how long to measure")->check(positive(86400, "a day"));
   verb.callback([o, &common, &run] {
     run = [o, &common] {
       const StepTiming t = time_step(o->model, o->seconds, common.backend);
-      if (!t.launched.empty() && !common.quiet) fmt::print(stderr, "launched one by one: {}\n", t.launched);
+      for (const std::string& slow : t.fallbacks) common.remark("slow: " + slow);
       if (common.json)
         fmt::print(
             "{{\"name\": \"{}\", \"parameters\": {}, \"min_ms\": {:.4f}, \"median_ms\": {:.4f}, \"peak_mib\": "

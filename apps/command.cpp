@@ -1,28 +1,12 @@
 #include "weft/apps/command.h"
 
-#include <charconv>
-#include <cmath>
-#include <cstdlib>
-#include <filesystem>
+#include "weft/apps/numbers.h"
+#include "weft/io/atomic_file.h"
 
 namespace weft::apps {
-namespace {
 
-volatile std::sig_atomic_t interrupted = 0;
-
-void on_interrupt(int) { interrupted = 1; }
-
-}  // namespace
-
-void check_interrupt() {
-  if (interrupted) throw Interrupted("interrupted; what was saved is kept, --resume goes on from there");
-}
-
-void catch_interrupts() {
-  struct sigaction action = {};
-  action.sa_handler = on_interrupt;
-  action.sa_flags = SA_RESETHAND;  // a second Ctrl-C ends the program at once
-  sigaction(SIGINT, &action, nullptr);
+void Common::remark(const std::string& text) const {
+  if (!quiet) std::fputs(fmt::format("weft: {}\n", text).c_str(), stderr);  // nobody to tell when it is closed
 }
 
 CLI::App& add_verb(CLI::App& app, Common& common, const std::string& name, const std::string& description,
@@ -31,8 +15,12 @@ CLI::App& add_verb(CLI::App& app, Common& common, const std::string& name, const
   verb.footer("Example:\n" + example);
   verb.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)->always_capture_default();
   const char* group = "Options of every verb";
-  verb.add_option("--seed", common.seed, "all randomness follows from it")->check(at_least(0))->group(group);
-  verb.add_option("--threads", common.threads, "number of threads; 0: all")->check(at_least(0))->group(group);
+  verb.add_option("--seed", common.seed, "all randomness follows from it")
+      ->transform(whole<std::uint64_t>(0, std::numeric_limits<std::uint64_t>::max(), "it has 64 bits"))
+      ->group(group);
+  verb.add_option("--threads", common.threads, "number of threads; 0: all")
+      ->transform(whole<std::int64_t>(0, 1024, "no machine runs more"))
+      ->group(group);
   const std::string devices = runs == Runs::on_devices ? "cpu, cuda or cuda:N" : "cpu, so far";
   verb.add_option("--device", common.device, "where it runs: " + devices + "; the default is WEFT_DEVICE")
       ->group(group);
@@ -55,8 +43,8 @@ CLI::App& add_verb(CLI::App& app, Common& common, const std::string& name, const
   return verb;
 }
 
-void add_output(CLI::App& verb, OutputOption& output, const std::string& what, bool resumable) {
-  verb.add_option("--out", output.path, what)
+void add_output(CLI::App& verb, OutputOption& output, const std::string& what, bool resumable, bool positional) {
+  verb.add_option(positional ? "out,--out" : "--out", output.path, what)
       ->required()
       ->type_name("PATH")
       ->check(CLI::Validator([](std::string& path) { return path.empty() ? "no path" : ""; }, ""));
@@ -64,33 +52,30 @@ void add_output(CLI::App& verb, OutputOption& output, const std::string& what, b
   if (resumable) verb.add_flag("--resume", output.resume, "go on where an interrupted run stopped");
 }
 
-void check_output(const OutputOption& output, const std::string& file) {
-  if (!output.force && !output.resume && std::filesystem::exists(file))
-    throw UsageError("[weft] '{}' exists; give --force to replace it, or another --out", file);
+namespace fs = std::filesystem;
+
+void check_output(const OutputOption& output, const fs::path& file) {
+  std::error_code none;
+  const fs::file_status there = fs::status(file, none);
+  if (fs::exists(there) && !fs::is_regular_file(there))
+    throw UsageError("[weft] '{}' is {}, which is never replaced; choose another --out", file.string(),
+                     kind_of_file(there.type()));
+  if (fs::exists(there) && !output.force && !output.resume)
+    throw UsageError("[weft] '{}' exists; give --force to replace it, or another --out", file.string());
+  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  if (fs::is_directory(folder, none)) const AtomicFile probe(file);  // goes away unwritten
 }
 
-void check_unfinished(const OutputOption& output, const std::string& file) {
+void check_unfinished(const OutputOption& output, const fs::path& file) {
   if (output.force && output.resume) throw UsageError("[weft] --force and --resume; allowed: one of them");
-  if (!output.force && !output.resume && std::filesystem::exists(file))
+  if (!output.force && !output.resume && fs::exists(file))
     throw UsageError("[weft] '{}' is unfinished; give --resume to go on, --force to start anew, or another --out",
-                     file);
+                     file.string());
 }
 
-CLI::Validator at_least(std::int64_t low) {
-  auto check = [low](const std::string& text) -> std::string {
-    std::int64_t n = low;
-    std::from_chars(text.data(), text.data() + text.size(), n);  // what is no number is CLI11's to refuse
-    return n < low ? fmt::format("{}; allowed: {} or more", text, low) : "";
-  };
-  return CLI::Validator(check, "");
-}
-
-CLI::Validator positive() {
-  auto check = [](const std::string& text) -> std::string {
-    const double x = std::strtod(text.c_str(), nullptr);
-    return x > 0 && std::isfinite(x) ? "" : fmt::format("{}; allowed: finite numbers above 0", text);
-  };
-  return CLI::Validator(check, "");
+void check_output_file(const OutputOption& output) {
+  check_output(output, output.path);
+  const AtomicFile probe(output.path);
 }
 
 }  // namespace weft::apps

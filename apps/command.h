@@ -1,14 +1,15 @@
 #pragma once
 // What the verbs of the command line share. Each verb is one file that declares its options and what runs.
 
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <set>
 #include <string>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include "weft/core/backend.h"
 #include "weft/core/error.h"
@@ -38,17 +39,9 @@ struct Common {
 
   /// Where progress goes: nowhere when quiet.
   std::FILE* progress() const { return quiet ? nullptr : stderr; }
+  /// A line on stderr, unless quiet.
+  void remark(const std::string& text) const;
 };
-
-/// Thrown at the next safe point after Ctrl-C.
-class Interrupted : public Error {
- public:
-  using Error::Error;
-};
-/// From here on Ctrl-C is seen by check_interrupt(): for verbs that save their work as they go. Others end at once.
-void catch_interrupts();
-/// Throws Interrupted when Ctrl-C was pressed. Long verbs call it between steps.
-void check_interrupt();
 
 /// What a verb does once its options are read; returns an exit code.
 using Run = std::function<int()>;
@@ -59,20 +52,28 @@ enum class Runs : std::uint8_t { on_cpu, on_devices };
 CLI::App& add_verb(CLI::App& app, Common& common, const std::string& name, const std::string& description,
                    const std::string& example, Runs runs = Runs::on_cpu);
 
+/// The usual value of an option that was not given, where it depends on others: --print-config shows it.
+template <class Value, class Usual>
+void take_usual(CLI::Option* option, Value& value, const Usual& usual) {
+  if (!option->empty()) return;
+  value = usual;
+  option->default_str(fmt::format("{}", usual));
+}
+
 /// The option `--out DIR` with `--force` and `--resume`: existing output is refused without one of them.
 struct OutputOption {
   std::string path;
   bool force = false, resume = false;
 };
-void add_output(CLI::App& verb, OutputOption& output, const std::string& what, bool resumable);
-/// Throws UsageError when `file` exists and neither option was given; removes nothing.
-void check_output(const OutputOption& output, const std::string& file);
+/// `positional`: it is the verb's main argument, which may stand without its name.
+void add_output(CLI::App& verb, OutputOption& output, const std::string& what, bool resumable, bool positional = false);
+/// Throws UsageError when `file` exists and neither option was given, or is no regular file; DiskError when its folder
+/// is there and takes no file. Changes nothing: verbs call it before they work.
+void check_output(const OutputOption& output, const std::filesystem::path& file);
 /// The same for what an interrupted run left.
-void check_unfinished(const OutputOption& output, const std::string& file);
-
-/// What an option allows: whole numbers from `low` on; finite numbers above 0.
-CLI::Validator at_least(std::int64_t low);
-CLI::Validator positive();
+void check_unfinished(const OutputOption& output, const std::filesystem::path& file);
+/// Throws what check_output() throws, and DiskError when the folder of `file` is missing.
+void check_output_file(const OutputOption& output);
 
 // The explicit list of verbs (main.cpp calls them in this order).
 void add_demo(CLI::App& app, Common& common, Run& run);
@@ -85,5 +86,6 @@ void add_same(CLI::App& app, Common& common, Run& run);
 void add_verify(CLI::App& app, Common& common, Run& run);
 void add_report(CLI::App& app, Common& common, Run& run);
 void add_bench(CLI::App& app, Common& common, Run& run);
+void add_generate(CLI::App& app, Common& common, Run& run);
 
 }  // namespace weft::apps

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include "weft/apps/eval.h"
+#include "weft/apps/interrupt.h"
+#include "weft/apps/numbers.h"
 #include "weft/apps/report.h"
 #include "weft/apps/train.h"
 #include "weft/apps/verify.h"
@@ -24,10 +26,13 @@ int demo(DemoOptions o, const Common& common) {
   const fs::path folder = o.out.path, page = folder / "report.html";
   check_output(o.out, page);
   for (const char* begun : {"zoo", "zoo.part"}) check_unfinished(o.out, folder / begun);
+  const NewFolder made(folder);
   ReportOptions report_options{.zoo = (folder / "zoo").string(), .out = {page.string(), true, false}};
   auto timed = [&](const std::string& part, auto&& body) {
     const auto start = std::chrono::steady_clock::now();
+    catch_interrupts("the demo stops after this part; --resume goes on with the next.");
     body();
+    check_interrupt();
     report_options.seconds.emplace_back(
         part, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   };
@@ -48,8 +53,7 @@ int demo(DemoOptions o, const Common& common) {
       eval({.model = run.string(), .zoo = report_options.zoo, .out = {{}, true, false}}, silent);
     });
     if (std::string_view(kind) == "magep")
-      timed("verify magep",
-            [&] { verify({.model = run.string(), .out = (run / "verify.json").string(), .force = true}, silent); });
+      timed("verify magep", [&] { verify({.model = run.string(), .force = true}, silent); });
     report_options.runs.push_back(run.string());
   }
   double all = 0;
@@ -68,17 +72,27 @@ void add_demo(CLI::App& app, Common& common, Run& run) {
                             "  weft demo --out demo\n"
                             "  weft demo --out demo --data mnist --data-dir mnist");
   auto o = std::make_shared<DemoOptions>();
-  o->zoo = completed(o->zoo);
-  add_output(verb, o->out, "folder for the zoo, the models and report.html", true);
+  o->zoo.data = "glyphs";
+  add_output(verb, o->out, "folder for the zoo, the models and report.html", true, true);
   verb.add_option("--data", o->zoo.data, "drawn digits, or real images")
       ->check(CLI::IsMember({"glyphs", "mnist", "cifar10", "cifar10-grey"}));
   verb.add_option("--data-dir", o->zoo.data_dir, "folder of the data set's files")->type_name("DIR");
-  verb.add_option("--networks", o->zoo.networks, "of the zoo")->check(at_least(1));
-  verb.add_option("--images", o->zoo.images, "to train the networks on")->check(at_least(1));
-  verb.add_option("--zoo-epochs", o->zoo.epochs, "of the networks")->check(at_least(1));
+  CLI::Option* networks =
+      verb.add_option("--networks", o->zoo.networks, "of the zoo; 300")->transform(networks_limit());
+  CLI::Option* images =
+      verb.add_option("--images", o->zoo.images, "to train the networks on; 3000")->transform(items_limit());
+  CLI::Option* zoo_epochs =
+      verb.add_option("--zoo-epochs", o->zoo.epochs, "of the networks; 8")->transform(epochs_limit());
   verb.add_option("--activation", o->zoo.activation, "of the networks")->check(CLI::IsMember({"relu", "tanh"}));
-  verb.add_option("--epochs", o->epochs, "of the models, at most")->check(at_least(1));
-  verb.callback([o, &common, &run] { run = [o, &common] { return demo(*o, common); }; });
+  verb.add_option("--epochs", o->epochs, "of the models, at most")->transform(epochs_limit());
+  verb.callback([=, &common, &run] {
+    const ZooMakeOptions all = completed(o->zoo);
+    take_usual(networks, o->zoo.networks, *all.networks);
+    take_usual(images, o->zoo.images, *all.images);
+    take_usual(zoo_epochs, o->zoo.epochs, *all.epochs);
+    o->zoo = all;
+    run = [o, &common] { return demo(*o, common); };
+  });
 }
 
 }  // namespace weft::apps

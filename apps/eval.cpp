@@ -1,11 +1,23 @@
 #include "weft/apps/eval.h"
 
+#include <cmath>
+
 #include <fmt/format.h>
 
+#include "weft/apps/interrupt.h"
+#include "weft/apps/numbers.h"
 #include "weft/nn/metrics.h"
 #include "weft/zoo/model_file.h"
 
 namespace weft::apps {
+namespace {
+
+/// Fewer than two networks have no order that could be predicted.
+double tau_of(std::span<const double> logits, std::span<const double> truth) {
+  return truth.size() < 2 ? NAN : kendall_tau_b(logits, truth);
+}
+
+}  // namespace
 
 Judged judge(const AccuracyModel& model, const Zoo& zoo, const JudgedOn& on, int strongest, std::uint64_t seed) {
   Judged judged{.on = on};
@@ -16,14 +28,14 @@ Judged judge(const AccuracyModel& model, const Zoo& zoo, const JudgedOn& on, int
     judged.truth.push_back(row.accuracy);
     networks.push_back(row.network);
   }
-  judged.ceiling = kendall_ceiling(judged.truth);
+  judged.ceiling = judged.truth.size() < 2 ? NAN : kendall_ceiling(judged.truth);
   for (double accuracy : {0.2, 0.4, 0.6, 0.8}) judged.above.push_back({accuracy, 0, {}});
   const std::vector<Tensor> weights = zoo.weights(judged.ids);
   auto add = [&](std::string column, std::span<const Tensor> of) {
     check_interrupt();
     const std::vector<double> logits = predict_logits(model, model.prepare(of), judged.ids);
     judged.columns.push_back(std::move(column));
-    judged.tau.push_back(kendall_tau_b(logits, judged.truth));
+    judged.tau.push_back(tau_of(logits, judged.truth));
     for (Judged::Above& above : judged.above) {
       std::vector<double> some, truth;
       for (std::size_t i = 0; i < logits.size(); ++i)
@@ -32,7 +44,7 @@ Judged judge(const AccuracyModel& model, const Zoo& zoo, const JudgedOn& on, int
           truth.push_back(judged.truth[i]);
         }
       above.networks = std::ssize(truth);
-      above.tau.push_back(kendall_tau_b(some, truth));
+      above.tau.push_back(tau_of(some, truth));
     }
     judged.predicted.emplace_back();
     for (const double z : logits) judged.predicted.back().push_back(sigmoid(z));
@@ -47,13 +59,13 @@ int eval(const EvalOptions& o, const Common& common) {
   const std::filesystem::path path = model_path(o.model);
   const std::filesystem::path out =
       o.out.path.empty() ? path.parent_path() / eval_file : std::filesystem::path(o.out.path);
-  check_output(o.out, out);
-  const LoadedModel loaded = load_model(path, DType::f32, common.backend);
   const Zoo zoo = open_zoo(zoo_folder(o.zoo, path));
+  const LoadedModel loaded = load_model(path, DType::f32, common.backend);
   if (!(zoo.space() == loaded.model->space()))
     throw FormatError("[eval] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(),
                       loaded.model->space().str());
   const JudgedOn on = judged_on(TrainedOn::read(path, loaded.metadata), zoo, o.split, o.checkpoint, o.allow_trained_on);
+  check_output_file({out.string(), o.out.force});
   const Judged judged = judge(*loaded.model, zoo, on, o.strongest, common.seed);
   const Json json = to_json(judged);
   write_json(out, json);
@@ -70,11 +82,13 @@ void add_eval(CLI::App& app, Common& common, Run& run) {
       add_verb(app, common, "eval", "Judge a model on test networks, as they are and moved by group elements",
                "  weft eval --model run", Runs::on_devices);
   auto o = std::make_shared<EvalOptions>();
-  verb.add_option("--model", o->model, "a model, or the folder that weft train wrote")->required()->type_name("PATH");
+  verb.add_option("model,--model", o->model, "a model, or the folder that weft train wrote")
+      ->required()
+      ->type_name("PATH");
   verb.add_option("--zoo", o->zoo, "folder of the zoo that it was trained on; where its run.json has it when not given")
       ->type_name("DIR");
   verb.add_option("--split", o->split, "which of the zoo's five splits; the one that it was trained on when not given")
-      ->check(CLI::Range(0, 4));
+      ->transform(split_limit());
   verb.add_flag("--allow-trained-on", o->allow_trained_on,
                 "judge it, too, on networks that took part in its training, and mark the result");
   verb.add_option("--checkpoint", o->checkpoint,
@@ -82,7 +96,7 @@ void add_eval(CLI::App& app, Common& common, Run& run) {
                   "when not given")
       ->type_name("NAME");
   verb.add_option("--strongest", o->strongest, "largest strength k of the moves: scales U[1, 10^k], GL of condition 10")
-      ->check(CLI::Range(0, 8));
+      ->transform(strength_limit());
   verb.add_option("--out", o->out.path, "JSON file; beside the model when not given")->type_name("FILE");
   verb.add_flag("--force", o->out.force, "replace what is there");
   verb.callback([o, &common, &run] { run = [o, &common] { return eval(*o, common); }; });

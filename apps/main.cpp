@@ -7,8 +7,12 @@
 
 #include <fmt/format.h>
 
+#include "weft/apps/arguments.h"
+#include "weft/apps/colour.h"
 #include "weft/apps/command.h"
 #include "weft/apps/config.h"
+#include "weft/apps/interrupt.h"
+#include "weft/apps/version.h"
 #include "weft/core/parallel.h"
 
 namespace weft::apps {
@@ -31,7 +35,8 @@ constexpr const char* footer =
     "Exit codes: 0 ok, 1 FAIL or different, 2 usage, 3 input, 4 numeric, 5 disk, 6 device, 130 interrupted";
 
 int fail(int code, const std::string& message) {
-  std::fputs(fmt::format("weft: {}\n", message).c_str(), stderr);  // nobody to tell when it is closed
+  std::fputs(fmt::format("{} {}\n", coloured(stderr, Colour::bad, "weft:"), message).c_str(),
+             stderr);  // nobody to tell when it is closed
   return code;
 }
 
@@ -51,17 +56,17 @@ Backend* backend_for(const CLI::App& verb, const Common& common) {
 int run(int argc, char** argv) {
   CLI::App app(description, "weft");
   app.footer(footer);
-  app.set_version_flag("--version", "weft " WEFT_VERSION);
+  app.set_version_flag("--version", version_text);
   app.require_subcommand(1);
   Common common;
   common.device = default_device();
   Run verb;
-  for (auto add :
-       {add_demo, add_zoo, add_train, add_eval, add_predict, add_act, add_same, add_verify, add_report, add_bench})
+  for (auto add : {add_demo, add_zoo, add_train, add_eval, add_predict, add_act, add_same, add_verify, add_report,
+                   add_bench, add_generate})
     add(app, common, verb);
 
-  std::vector<std::string> arguments = with_config_files(app, argc, argv);
-  const CLI::App& chosen = verb_of(app, arguments);
+  auto [verb_chosen, arguments] = read_arguments(app, argc, argv);
+  const CLI::App& chosen = *verb_chosen;
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     app.parse(arguments);
@@ -71,7 +76,7 @@ int run(int argc, char** argv) {
     return fail(exit_usage,
                 fmt::format("[{0}] {1}\nRun weft {0} --help for the options and an example.", name, error.what()));
   }
-  if (chosen.count("--print-config")) {
+  if (chosen.get_option_no_throw("--print-config") && chosen.count("--print-config")) {
     fmt::print("{}\n", config_text(chosen));
     return exit_ok;
   }

@@ -70,7 +70,9 @@ void add_predict(CLI::App& app, Common& common, Run& run) {
                             "  weft predict --model run --zoo zoo > predictions.csv",
                             Runs::on_devices);
   auto o = std::make_shared<PredictOptions>();
-  verb.add_option("--model", o->model, "a model, or the folder that weft train wrote")->required()->type_name("PATH");
+  verb.add_option("model,--model", o->model, "a model, or the folder that weft train wrote")
+      ->required()
+      ->type_name("PATH");
   CLI::Option* network =
       verb.add_option("--network", o->network, "a safetensors file with the tensors of one network")->type_name("FILE");
   verb.add_option("--zoo", o->zoo, "folder of a zoo")->type_name("DIR")->excludes(network);

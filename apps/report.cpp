@@ -33,8 +33,8 @@ ReportRun run_of(const std::string& folder, const Zoo& zoo, const ReportOptions&
 }  // namespace
 
 int report(const ReportOptions& o, const Common& common) {
-  check_output(o.out, o.out.path);
-  const Zoo zoo = open_zoo(zoo_folder(o.zoo, model_path(o.runs.front())));
+  const std::string zoo_of_runs = zoo_folder(o.zoo, model_path(o.runs.front()));
+  const Zoo zoo = open_zoo(zoo_of_runs);
   const ZooDescription& d = zoo.description();
   Report page;
   page.title = o.title;
@@ -48,6 +48,10 @@ int report(const ReportOptions& o, const Common& common) {
               {"seed", std::to_string(d.seed)}};
   page.zoo.insert(page.zoo.end(), d.settings.begin(), d.settings.end());
   for (const std::string& run : o.runs) page.runs.push_back(run_of(run, zoo, o));
+  check_output_file(o.out);
+  for (const ReportRun& run : page.runs)
+    if (run.judged.ids.empty())
+      common.remark(fmt::format("'{0}' was not judged: weft eval {0} --zoo {1}", run.folder, zoo_of_runs));
   write_text(o.out.path, report_page(page));
   if (common.json)
     fmt::print(
@@ -65,7 +69,7 @@ void add_report(CLI::App& app, Common& common, Run& run) {
   auto o = std::make_shared<ReportOptions>();
   verb.add_option("--zoo", o->zoo, "folder of the zoo; where the first run's run.json has it when not given")
       ->type_name("DIR");
-  verb.add_option("--run", o->runs, "folder that weft train wrote; several splits of a model are averaged")
+  verb.add_option("run,--run", o->runs, "folder that weft train wrote; several splits of a model are averaged")
       ->required()
       ->type_name("DIR")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

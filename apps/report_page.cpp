@@ -40,8 +40,10 @@ std::vector<std::pair<std::string, std::vector<const ReportRun*>>> by_model(cons
   return models;
 }
 
-/// "0.912" or, of several, "0.912 ± 0.013".
-std::string mean_and_deviation(const std::vector<double>& values) {
+/// "0.912" or, of several, "0.912 ± 0.013", without those that are no number; "-" where none is.
+std::string mean_and_deviation(std::vector<double> values) {
+  std::erase_if(values, [](double v) { return std::isnan(v); });
+  if (values.empty()) return "-";
   double mean = 0, square = 0;
   for (double v : values) mean += v / static_cast<double>(values.size());
   for (double v : values) square += (v - mean) * (v - mean);
@@ -72,12 +74,13 @@ Table tau_cells(const std::vector<ReportRun>& runs) {
       values.clear();
       for (const ReportRun* run : of_model)
         if (c < run->judged.tau.size()) values.push_back(run->judged.tau[c]);
-      row.push_back(values.empty() ? "" : mean_and_deviation(values));
+      row.push_back(mean_and_deviation(values));
     }
     values.clear();
     for (const ReportRun* run : of_model)
       if (!run->judged.tau.empty()) values.push_back(run->judged.ceiling);
-    row.push_back(values.empty() ? "" : mean_and_deviation(values));
+    row.push_back(mean_and_deviation(values));
+    if (values.empty()) row[0] += " (not judged yet)";
     table.rows.push_back(std::move(row));
   }
   return table;
@@ -103,7 +106,7 @@ Table above_cells(const std::vector<ReportRun>& runs) {
       const std::int64_t least = *std::min_element(networks.begin(), networks.end());
       std::vector<std::string> row{fmt::format("{}, accuracy {:.0f} %", model, 100 * runs[0].judged.above[a].accuracy),
                                    fmt::format("{}{}", fmt::join(networks, "/"), least < few ? " (few)" : "")};
-      for (const auto& column : values) row.push_back(column.empty() ? "" : mean_and_deviation(column));
+      for (const auto& column : values) row.push_back(mean_and_deviation(column));
       table.rows.push_back(std::move(row));
     }
   return table;
@@ -126,7 +129,7 @@ std::string tau_against_strength(const Report& report) {
   std::size_t strengths = 0;
   for (const ReportRun& run : report.runs)
     for (std::size_t k = 1; k < run.judged.tau.size(); ++k) {
-      low = std::min(low, run.judged.tau[k]);
+      low = std::fmin(low, run.judged.tau[k]);  // a NaN is passed over
       strengths = std::max(strengths, k);
     }
   if (strengths < 2) return {};
@@ -138,7 +141,7 @@ std::string tau_against_strength(const Report& report) {
     for (std::size_t k = 1; k <= strengths; ++k) {
       double sum = 0, judged = 0;
       for (const ReportRun* run : runs)
-        if (k < run->judged.tau.size()) sum += run->judged.tau[k], judged += 1;
+        if (k < run->judged.tau.size() && !std::isnan(run->judged.tau[k])) sum += run->judged.tau[k], judged += 1;
       if (judged > 0) points.emplace_back(static_cast<double>(k - 1), sum / judged);
     }
     plot.add_line(model, points, colour++, true);
@@ -160,8 +163,10 @@ std::string learning_curves(const Report& report) {
 }
 
 std::string scatter(const ReportRun& run, std::size_t colour) {
-  Plot plot(fmt::format("{}: tau {:.3f}", label(run), run.judged.tau.empty() ? 0. : run.judged.tau[0]), "true accuracy",
-            {0, 1}, "predicted", {0, 1});
+  Plot plot(fmt::format("{}: tau {}", label(run),
+                        mean_and_deviation(run.judged.tau.empty() ? std::vector<double>{}
+                                                                  : std::vector<double>{run.judged.tau[0]})),
+            "true accuracy", {0, 1}, "predicted", {0, 1});
   Plot::Points points;
   for (std::size_t i = 0; i < run.judged.truth.size(); ++i)
     points.emplace_back(run.judged.truth[i], run.judged.predicted[0][i]);

@@ -24,7 +24,7 @@ struct Judged {
   std::vector<double> truth{};
   std::vector<std::string> columns{};            ///< "as they are", "k = 0", …
   std::vector<std::vector<double>> predicted{};  ///< per column, one per network
-  std::vector<double> tau{};                     ///< per column
+  std::vector<double> tau{};                     ///< per column; NaN of fewer than two networks, here and below
   double ceiling = 0;                            ///< of tau, by ties among the true accuracies
   /// The same among networks whose true accuracy is above a bound.
   struct Above {

@@ -7,8 +7,8 @@
 #include <fmt/ranges.h>
 
 #include "weft/io/atomic_file.h"
-#include "weft/io/folder.h"
 #include "weft/io/csv.h"
+#include "weft/io/folder.h"
 
 namespace weft::apps {
 
@@ -32,12 +32,23 @@ void write_text(const fs::path& path, const std::string& text) {
 
 void write_json(const fs::path& path, const Json& json) { write_text(path, json.dump(1) + "\n"); }
 
-void open_folder(const fs::path& folder) {
+NewFolder::NewFolder(const fs::path& folder) : NewFolder() {
   if (fs::exists(folder) && !fs::is_directory(folder))
     throw UsageError("[weft] '{}' is not a folder; choose another --out", folder.string());
+  for (fs::path at = folder; !at.empty() && at != at.root_path(); at = at.parent_path())
+    if (at.has_filename() && !fs::exists(at)) made_.push_back(at);
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw DiskError("[weft] '{}': cannot create it: {}", folder.string(), error.message());
+  const AtomicFile probe(folder / model_file);
+}
+
+NewFolder::~NewFolder() {
+  std::error_code full;  // then it stays
+  for (const fs::path& folder : made_) fs::remove(folder, full);
+}
+
+void remove_leftovers(const fs::path& folder) {
   for (const std::string& name : names_in(folder))
     if (name.starts_with(".weft-") && name.ends_with(".tmp")) fs::remove(folder / name);
 }
@@ -162,6 +173,14 @@ Json to_json(const std::vector<VerifyRow>& rows) {
 
 namespace {
 
+/// JSON has no NaN: it is null there.
+double number_of(const Json& json) { return json.is_null() ? NAN : json.get<double>(); }
+std::vector<double> numbers_of(const Json& json) {
+  std::vector<double> all;
+  for (const Json& item : json) all.push_back(number_of(item));
+  return all;
+}
+
 /// Release 0.1 did not record where it judged: then `zoo` is empty, and the split 0.
 Judged judged_of(const Json& json) {
   Judged judged;
@@ -172,10 +191,10 @@ Judged judged_of(const Json& json) {
     if (!json.at("warning").is_null()) json.at("warning").get_to(judged.on.warning);
   }
   json.at("columns").get_to(judged.columns);
-  json.at("tau").get_to(judged.tau);
-  json.at("ceiling").get_to(judged.ceiling);
+  judged.tau = numbers_of(json.at("tau"));
+  judged.ceiling = number_of(json.at("ceiling"));
   for (const Json& a : json.value("above", Json::array()))
-    judged.above.push_back({a.at("accuracy"), a.at("networks"), a.at("tau")});
+    judged.above.push_back({a.at("accuracy"), a.at("networks"), numbers_of(a.at("tau"))});
   json.at("ids").get_to(judged.ids);
   json.at("truth").get_to(judged.truth);
   json.at("predicted").get_to(judged.predicted);

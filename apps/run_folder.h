@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -29,9 +30,24 @@ Json read_json(const std::filesystem::path& path);
 void write_text(const std::filesystem::path& path, const std::string& text);
 void write_json(const std::filesystem::path& path, const Json& json);
 
-/// Makes it where there is none, and removes what killed processes left half written. Throws UsageError when it is a
-/// file, DiskError.
-void open_folder(const std::filesystem::path& folder);
+/// A folder that is to be written to, with those above it: made where there is none, and gone again unless something
+/// was put into it.
+class NewFolder {
+ public:
+  /// Throws UsageError when it is a file, DiskError when it cannot be made or takes no files.
+  explicit NewFolder(const std::filesystem::path& folder);
+  ~NewFolder();
+  NewFolder(const NewFolder&) = delete;
+  NewFolder& operator=(const NewFolder&) = delete;
+
+ private:
+  NewFolder() = default;  // the other one begins with it: if that throws, the destructor clears up
+
+  std::vector<std::filesystem::path> made_;  ///< the innermost first
+};
+
+/// Removes what killed processes left half written.
+void remove_leftovers(const std::filesystem::path& folder);
 
 /// What weft wrote into a folder and who takes it, for a message that refuses it; empty for other folders.
 std::string folder_kind(const std::filesystem::path& folder);

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "weft/apps/colour.h"
 #include "weft/apps/command.h"
 #include "weft/apps/network_option.h"
 #include "weft/apps/run_folder.h"
@@ -139,7 +140,8 @@ void print(const NetworkEquivalence& found, const SameOptions& o) {
         "neither equal to {:g}, unit by unit and head by head, nor different by {:g} on an input that was tried\n",
         o.tolerance, decision_gap * o.tolerance);
   }
-  fmt::print("{}\n", name(found.decision));
+  fmt::print("{}\n",
+             coloured(stdout, found.decision == Decision::same ? Colour::good : Colour::bad, name(found.decision)));
 }
 
 void save_witness(const SameOptions& o, const NetworkWitness& w) {
@@ -147,9 +149,9 @@ void save_witness(const SameOptions& o, const NetworkWitness& w) {
 }
 
 int same(const SameOptions& o, const Common& common) {
-  if (!o.out.empty()) check_output({o.out, o.force, false}, o.out);
   const std::optional<Space> space = given_space(o.space);
   const NetworkFile a = load_network(o.a, space), b = load_network(o.b, space);
+  if (!o.out.empty()) check_output_file({o.out, o.force, false});
   const NetworkEquivalence found = compare(a, b, o);
   if (!o.out.empty() && found.witness) save_witness(o, *found.witness);
   if (common.json)

@@ -7,6 +7,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "weft/apps/config.h"
+#include "weft/apps/interrupt.h"
+#include "weft/apps/numbers.h"
 #include "weft/apps/trained_on.h"
 #include "weft/core/numerics.h"
 #include "weft/core/progress.h"
@@ -91,6 +94,34 @@ void resume(Fit& fit, const fs::path& file, const Json& settings, const Zoo& zoo
   }
 }
 
+/// The options of a run as --print-config says them: `weft train --config run/run.json` reads them. --force and
+/// --resume are of one call only.
+Json options_of_run(const TrainOptions& o, const std::string& checkpoint, const Common& common) {
+  return {{"verb", "train"},
+          {"zoo", utf8_text(o.zoo)},
+          {"model", o.model.kind},
+          {"out", utf8_text(o.out.path)},
+          {"split", o.split},
+          {"checkpoint", checkpoint},
+          {"channels", o.model.channels},
+          {"equivariant-layers", o.model.equivariant_layers},
+          {"hidden", o.model.hidden},
+          {"train-psi", o.model.train_psi},
+          {"classifier", o.model.classifier},
+          {"epochs", o.fit.epochs},
+          {"patience", o.fit.patience},
+          {"batch", o.fit.batch},
+          {"warmup", o.fit.warmup},
+          {"permute-fixed", o.fit.permute_fixed},
+          {"learning-rate", o.fit.learning_rate},
+          {"seed", common.seed},
+          {"threads", common.threads},
+          {"device", common.device},
+          {"products", common.products},
+          {"json", common.json},
+          {"quiet", common.quiet}};
+}
+
 }  // namespace
 
 int train(const TrainOptions& o, const Common& common) {
@@ -115,6 +146,8 @@ int train(const TrainOptions& o, const Common& common) {
       fmt::print("'{}' is finished already\n", folder.string());
     return exit_ok;
   }
+  const NewFolder made(folder);
+  if (!lock) take_folder();
   auto model = make_accuracy_model(o.model, zoo.space(), DType::f32, Key(common.seed, "model"), common.backend);
   const std::string chosen = chosen_checkpoint(zoo, o.checkpoint);
   Examples training = examples(*model, zoo, checkpoints(zoo, o.split, Split::train, chosen, false), true);
@@ -134,22 +167,26 @@ int train(const TrainOptions& o, const Common& common) {
         model->parameters().trained_numbers(), model->step_flops(config.batch) * 1e-9, mib, config.epochs, steps,
         cost.seconds * static_cast<double>(steps * config.epochs));
   }
-  open_folder(folder);
-  if (!lock) take_folder();
+  remove_leftovers(folder);
   if (o.out.resume && fs::exists(folder / state_file)) resume(fit, folder / state_file, settings, zoo);
   if (o.out.force) fs::remove(folder / state_file);
 
-  catch_interrupts();
+  catch_interrupts("training stops after this step; --resume goes on from the last epoch that was saved.");
   const auto start = Clock::now();
   auto saved = start;
   double saving = 0;  // seconds that the last save took
   {
     Progress bar(o.model.kind, config.epochs * steps, "steps", common.progress());
+    bar.begin(static_cast<std::int64_t>(fit.log().size()) * steps);
+    std::size_t remarked = 0;
     while (!fit.done()) {
       const auto before = static_cast<std::int64_t>(fit.log().size()) * steps;
       const FitEpoch& row = fit.run_epoch([&](std::int64_t done, std::int64_t) {
         check_interrupt();
+        expect_safe_point(cost.seconds);
         bar.update(before + done);
+        for (const auto slow = fit.fallbacks(); remarked < slow.size(); ++remarked)
+          common.remark("slow: " + slow[remarked]);
       });
       bar.update(before + steps, fmt::format("loss {:.4f}, validation tau {:.3f}", row.train_loss, row.validation_tau));
       if (saving > share_of_saving * seconds_since(saved) && !fit.done()) continue;
@@ -160,8 +197,6 @@ int train(const TrainOptions& o, const Common& common) {
     }
     bar.finish(fmt::format("best epoch {}", fit.best_epoch()));
   }
-  if (const std::string& refusal = fit.recorder().refusal(); !refusal.empty() && !common.quiet)
-    fmt::print(stderr, "steps were launched one by one: {}\n", refusal);
   fit.take_best();
   const double seconds = seconds_since(start);
   const FitEpoch& best = fit.log()[static_cast<std::size_t>(fit.best_epoch() - 1)];
@@ -179,7 +214,9 @@ int train(const TrainOptions& o, const Common& common) {
                         {"train_seconds", seconds},
                         {"step_milliseconds", cost.seconds * 1e3},
                         {"step_gflop", model->step_flops(config.batch) * 1e-9},
-                        {"peak_mib", mib}};
+                        {"peak_mib", mib},
+                        {"fallbacks", fit.fallbacks()},
+                        {options_key, options_of_run(o, chosen, common)}};
   for (const char* file : {eval_file, verify_file}) fs::remove(folder / file);  // of the model that is replaced
   write_text(folder / log_file, log_text(fit.log()));
   write_json(folder / run_file, summary);
@@ -200,48 +237,48 @@ void add_train(CLI::App& app, Common& common, Run& run) {
                "  weft train --zoo zoo --model balanced-statnn --split 3 --out run-3",
                Runs::on_devices);
   auto o = std::make_shared<TrainOptions>();
-  verb.add_option("--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
+  verb.add_option("zoo,--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
   verb.add_option("--model", o->model.kind, "what to train")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(model_kinds), std::end(model_kinds))));
   add_output(verb, o->out, "folder for the model, its log and what it cost", true);
-  verb.add_option("--split", o->split, "which of the zoo's five splits")->check(CLI::Range(0, 4));
+  verb.add_option("--split", o->split, "which of the zoo's five splits")->transform(split_limit());
   verb.add_option("--checkpoint", o->checkpoint,
                   "of every network, in zoos that name them: 50, 75, 100, best, or all; 75 when not given")
       ->type_name("NAME");
-  // Defaults that depend on the model are not one number: --print-config leaves them out.
+  // Defaults that depend on the model are found when it is known.
   CLI::Option* channels = verb.add_option("--channels", o->model.channels,
                                           "channels of a functional network's layers; else 20, for transformer-nfn 10")
                               ->default_str("")
-                              ->check(at_least(1));
+                              ->transform(whole<std::int64_t>(1, 4096, "layers have channels x channels numbers"));
   CLI::Option* layers = verb.add_option("--equivariant-layers", o->model.equivariant_layers,
                                         "number of its equivariant layers; else 2, for transformer-nfn 1")
                             ->default_str("")
-                            ->check(at_least(0));
+                            ->transform(whole<std::int64_t>(0, 100, "each keeps features of the whole batch"));
   CLI::Option* hidden =
       verb.add_option("--hidden", o->model.hidden,
                       "width of the two hidden layers; else 500, for statnn 1000, for transformer-nfn 10")
           ->default_str("")
-          ->check(at_least(1));
+          ->transform(whole<std::int64_t>(1, 32768, "hidden x hidden numbers take 4 GiB then"));
   verb.add_flag("--train-psi", o->model.train_psi, "train the psi of MAGEP's equivariant layers, too");
   verb.add_option("--classifier", o->model.classifier,
                   "transformer-nfn: how the classifier's weights are read: by linear layers and a normalising pool, by "
                   "MAGEP's invariant layer, or flattened, without their symmetry")
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(classifier_kinds), std::end(classifier_kinds))));
-  verb.add_option("--epochs", o->fit.epochs, "at most")->check(at_least(1));
+  verb.add_option("--epochs", o->fit.epochs, "at most")->transform(epochs_limit());
   CLI::Option* patience =
       verb.add_option("--patience", o->fit.patience,
                       "epochs without a better validation tau before it stops; else 20, for transformer-nfn 100")
           ->default_str("")
-          ->check(at_least(1));
+          ->transform(epochs_limit());
   CLI::Option* batch = verb.add_option("--batch", o->fit.batch, "networks a step; else 8, for transformer-nfn 16")
                            ->default_str("")
-                           ->check(at_least(1));
+                           ->transform(batch_limit());
   CLI::Option* warmup =
       verb.add_option("--warmup", o->fit.warmup,
                       "epochs in which the learning rate rises before it falls along a cosine; 0: it stays as it is; "
                       "else 0, for transformer-nfn 10")
           ->default_str("")
-          ->check(at_least(0));
+          ->transform(whole<std::int64_t>(0, 1'000'000, "it ends with the training"));
   CLI::Option* permute =
       verb.add_option("--permute-fixed", o->fit.permute_fixed,
                       "true or false: every step reads its networks under random permutations of the axes that the "
@@ -250,18 +287,16 @@ void add_train(CLI::App& app, Common& common, Run& run) {
           ->default_str("");
   verb.add_option("--learning-rate", o->fit.learning_rate, "of Adam")->check(positive());
   verb.callback([=, &common, &run] {
-    run = [=, &common] {
-      const ModelConfig usual = default_config(o->model.kind);
-      const FitConfig usual_fit = default_fit(o->model.kind);
-      if (channels->empty()) o->model.channels = usual.channels;
-      if (layers->empty()) o->model.equivariant_layers = usual.equivariant_layers;
-      if (hidden->empty()) o->model.hidden = usual.hidden;
-      if (patience->empty()) o->fit.patience = usual_fit.patience;
-      if (batch->empty()) o->fit.batch = usual_fit.batch;
-      if (permute->empty()) o->fit.permute_fixed = usual_fit.permute_fixed;
-      if (warmup->empty()) o->fit.warmup = std::min(usual_fit.warmup, o->fit.epochs);
-      return train(*o, common);
-    };
+    const ModelConfig usual = default_config(o->model.kind);
+    const FitConfig usual_fit = default_fit(o->model.kind);
+    take_usual(channels, o->model.channels, usual.channels);
+    take_usual(layers, o->model.equivariant_layers, usual.equivariant_layers);
+    take_usual(hidden, o->model.hidden, usual.hidden);
+    take_usual(patience, o->fit.patience, usual_fit.patience);
+    take_usual(batch, o->fit.batch, usual_fit.batch);
+    take_usual(permute, o->fit.permute_fixed, usual_fit.permute_fixed);
+    take_usual(warmup, o->fit.warmup, std::min(usual_fit.warmup, o->fit.epochs));
+    run = [o, &common] { return train(*o, common); };
   });
 }
 

@@ -7,7 +7,7 @@
 namespace weft::apps {
 
 struct VerifyOptions {
-  std::string model, out, dtype = "float64";
+  std::string model, out{}, dtype = "float64";
   bool proof = false, force = false;
 };
 

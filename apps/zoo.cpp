@@ -4,16 +4,18 @@
 
 #include <fmt/format.h>
 
+#include "weft/apps/numbers.h"
 #include "weft/apps/run_folder.h"
 #include "weft/zoo/network_file.h"
 
 namespace weft::apps {
 namespace {
 
-/// Below it an accuracy is hardly better than a guess: half as much again.
+/// Below it an accuracy is hardly better than a guess: half as much again. 0 for one output, where there is no class to
+/// be guessed.
 double chance_of(const Space& space) {
   for (const Factor& factor : space.factors())
-    if (factor.name == "out") return 1.5 / static_cast<double>(factor.size);
+    if (factor.name == "out" && factor.size > 1) return 1.5 / static_cast<double>(factor.size);
   return 0;
 }
 
@@ -57,8 +59,9 @@ int show_zoo(const ShowOptions& o, const Common& common) {
   for (const auto& [key, value] : d.settings) fmt::print("  {:<16} {}\n", key, value);
   fmt::print("  test accuracy    {:.3f} .. {:.3f} .. {:.3f} .. {:.3f} .. {:.3f} (quarters)\n", last.front(),
              quantile(0.25), quantile(0.5), quantile(0.75), last.back());
-  fmt::print("  at chance (below {:.4g}) {:.0f} %, up to 0.6 {:.0f} %, {} diverged\n", at_chance, share(chance),
-             share(middle), diverged);
+  const std::string guessed =
+      at_chance > 0 ? fmt::format("at chance (below {:.4g}) {:.0f} %, ", at_chance, share(chance)) : "";
+  fmt::print("  {}up to 0.6 {:.0f} %, {} diverged\n", guessed, share(middle), diverged);
   return exit_ok;
 }
 
@@ -71,8 +74,8 @@ struct ExportOptions {
 };
 
 int export_network(const ExportOptions& o, const Common& common) {
-  check_output(o.out, o.out.path);
   const Zoo zoo = open_zoo(o.zoo);
+  check_output_file(o.out);
   const std::int64_t ids[] = {o.id};
   const ZooRow& row = zoo.row(o.id);
   NetworkFile{zoo.space(),
@@ -106,39 +109,58 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
                "  weft zoo make --out zoo --data mnist --data-dir mnist --networks 600 --images 30000 --epochs 15",
                Runs::on_devices);
   auto o = std::make_shared<ZooMakeOptions>();
-  add_output(make, o->out, "folder of the zoo", true);
+  add_output(make, o->out, "folder of the zoo", true, true);
   make.add_option("--kind", o->kind, "CNNs, or transformers on images or texts (spec 6)")
       ->check(CLI::IsMember({"cnn", "vit", "text"}));
-  make.add_option("--networks", o->networks, "how many; 300, texts: 200")->check(at_least(1));
-  make.add_option("--data", o->data, "drawn digits (or topics, the default for texts), or real ones")
-      ->check(CLI::IsMember({"glyphs", "mnist", "cifar10", "cifar10-grey", "topics", "agnews"}));
+  CLI::Option* networks =
+      make.add_option("--networks", o->networks, "how many; 300, texts: 200")->transform(networks_limit());
+  CLI::Option* data =
+      make.add_option("--data", o->data, "drawn digits (or topics, the default for texts), or real ones")
+          ->check(CLI::IsMember({"glyphs", "mnist", "cifar10", "cifar10-grey", "topics", "agnews"}));
   make.add_option("--data-dir", o->data_dir, "folder of the data set's files")->type_name("DIR");
-  make.add_option("--images", o->images, "images or texts to train on; cnn: 3000, vit: 10000, text: 6000")
-      ->check(at_least(1));
-  make.add_option("--test-images", o->test_images, "to measure accuracies on; cnn: 2000, vit: 10000, text: 1600")
-      ->check(at_least(1));
-  make.add_option("--epochs", o->epochs, "passes over a network's share of the images; 8, transformers: 20")
-      ->check(at_least(1));
-  make.add_option("--batch", o->batch, "images a step; 32, transformers: 128")->check(at_least(1));
+  CLI::Option* images =
+      make.add_option("--images", o->images, "images or texts to train on; cnn: 3000, vit: 10000, text: 6000")
+          ->transform(items_limit());
+  CLI::Option* test_images =
+      make.add_option("--test-images", o->test_images, "to measure accuracies on; cnn: 2000, vit: 10000, text: 1600")
+          ->transform(items_limit());
+  CLI::Option* epochs =
+      make.add_option("--epochs", o->epochs, "passes over a network's share of the images; 8, transformers: 20")
+          ->transform(epochs_limit());
+  CLI::Option* batch =
+      make.add_option("--batch", o->batch, "images a step; 32, transformers: 128")->transform(batch_limit());
   make.add_option("--activation", o->activation, "of CNNs")->check(CLI::IsMember({"relu", "tanh"}));
-  make.add_option("--held-out", o->held_out, "transformers: of --images, to find the best epoch on; 1000")
-      ->check(at_least(1));
+  CLI::Option* held_out =
+      make.add_option("--held-out", o->held_out, "transformers: of --images, to find the best epoch on; 1000")
+          ->transform(items_limit());
   make.add_option("--pad", o->pad, "texts have 64 words, or as many as the longest of a batch, up to 512")
       ->check(CLI::IsMember({"fixed", "batch"}));
   make.add_flag("--residual", o->residual, "transformers with a residual stream");
-  make.callback([o, &common, &run] { run = [o, &common] { return make_zoo(*o, common); }; });
+  make.callback([=, &common, &run] {
+    const ZooMakeOptions all = completed(*o);
+    take_usual(networks, o->networks, *all.networks);
+    take_usual(data, o->data, all.data);
+    take_usual(images, o->images, *all.images);
+    take_usual(test_images, o->test_images, *all.test_images);
+    take_usual(epochs, o->epochs, *all.epochs);
+    take_usual(batch, o->batch, *all.batch);
+    if (all.held_out) take_usual(held_out, o->held_out, *all.held_out);
+    run = [o, &common] { return make_zoo(*o, common); };
+  });
 
   CLI::App& look =
-      add_verb(zoo, common, "show", "What a zoo holds, and how its accuracies spread", "  weft zoo show --zoo zoo");
+      add_verb(zoo, common, "show", "What a zoo holds, and how its accuracies spread", "  weft zoo show zoo");
   auto s = std::make_shared<ShowOptions>();
-  look.add_option("--zoo", s->zoo, "folder of a zoo")->required()->type_name("DIR");
+  look.add_option("zoo,--zoo", s->zoo, "folder of a zoo")->required()->type_name("DIR");
   look.callback([s, &common, &run] { run = [s, &common] { return show_zoo(*s, common); }; });
 
   CLI::App& take = add_verb(zoo, common, "export", "Write one checkpoint of a zoo as a network file",
-                            "  weft zoo export --zoo zoo --id 12 --out net.safetensors");
+                            "  weft zoo export zoo --id 12 --out net.safetensors");
   auto e = std::make_shared<ExportOptions>();
-  take.add_option("--zoo", e->zoo, "folder of a zoo")->required()->type_name("DIR");
-  take.add_option("--id", e->id, "of the checkpoint, as in the table")->required();
+  take.add_option("zoo,--zoo", e->zoo, "folder of a zoo")->required()->type_name("DIR");
+  take.add_option("--id", e->id, "of the checkpoint, as in the table")
+      ->required()
+      ->transform(whole(std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()));
   add_output(take, e->out, "file for the network", false);
   take.callback([e, &common, &run] { run = [e, &common] { return export_network(*e, common); }; });
 }

@@ -31,6 +31,7 @@ struct ShowOptions {
   std::string zoo;
 };
 int show_zoo(const ShowOptions& options, const Common& common);
+/// The options are complete.
 int make_zoo(const ZooMakeOptions& options, const Common& common);
 
 }  // namespace weft::apps

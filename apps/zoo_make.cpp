@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "weft/apps/interrupt.h"
 #include "weft/apps/run_folder.h"
 #include "weft/apps/zoo.h"
 #include "weft/core/progress.h"
@@ -101,11 +102,54 @@ TrainAndTest load_data(const ZooMakeOptions& o, std::uint64_t seed) {
   return {first(data.train, *o.images, "--images"), first(data.test, *o.test_images, "--test-images")};
 }
 
-int make_zoo(const ZooMakeOptions& options, const Common& common) {
-  check_unfinished(options.out, (std::filesystem::path(options.out.path) / "").parent_path().string() + ".part");
-  check_output(options.out, (std::filesystem::path(options.out.path) / "zoo.json").string());
-  const ZooMakeOptions o = completed(options);
-  catch_interrupts();
+namespace {
+
+/// Foretells when the epoch of all networks ends: by the last one, in the first one by its share that is done.
+class EpochClock {
+ public:
+  explicit EpochClock(std::int64_t networks) : networks_(networks) {}
+
+  void progress(std::int64_t done) {
+    const double share = static_cast<double>(done % networks_) / static_cast<double>(networks_), now = seconds();
+    if (last_ > 0)
+      expect_safe_point(std::max(0., last_ - now));
+    else if (share > 0)
+      expect_safe_point(now * (1 - share) / share);
+  }
+  void epoch_done() {
+    last_ = seconds();
+    start_ = Clock::now();
+    expect_safe_point(last_);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+  std::int64_t networks_;
+  double last_ = 0;
+  Clock::time_point start_ = Clock::now();
+};
+
+/// That no zoo can be made there must not come out after its data were read.
+void check_place(const std::filesystem::path& out) {
+  if (std::filesystem::exists(out) && !std::filesystem::is_directory(out))
+    throw UsageError("[zoo] '{}' is not a folder; choose another --out", out.string());
+  try {
+    std::filesystem::path zoo = std::filesystem::weakly_canonical(std::filesystem::absolute(out));
+    if (!zoo.has_filename()) zoo = zoo.parent_path();  // "zoo/"
+    const NewFolder parent(zoo.parent_path());
+  } catch (const Error& error) {
+    throw DiskError("[zoo] '{}' cannot be made: {}", out.string(), error.what());
+  }
+}
+
+}  // namespace
+
+int make_zoo(const ZooMakeOptions& o, const Common& common) {
+  check_unfinished(o.out, (std::filesystem::path(o.out.path) / "").parent_path().string() + ".part");
+  check_output(o.out, std::filesystem::path(o.out.path) / "zoo.json");
+  check_place(o.out.path);
   const auto start = std::chrono::steady_clock::now();
   const TrainAndTest data = load_data(o, common.seed);
   auto filled = [&](auto plan) {
@@ -121,8 +165,20 @@ int make_zoo(const ZooMakeOptions& options, const Common& common) {
   const Existing existing = o.out.force ? Existing::replace : o.out.resume ? Existing::resume : Existing::refuse;
   {
     Progress bar("zoo", *o.networks * *o.epochs, "networks x epochs", common.progress());
-    const ZooProgress progress{.training = [&](std::int64_t done, std::int64_t) { bar.update(done); },
-                               .safe_point = check_interrupt};
+    EpochClock clock(*o.networks);
+    const ZooProgress progress{.begin = [&](std::int64_t done) { bar.begin(done); },
+                               .training =
+                                   [&](std::int64_t done, std::int64_t) {
+                                     bar.update(done);
+                                     clock.progress(done);
+                                   },
+                               .safe_point =
+                                   [&] {
+                                     check_interrupt();
+                                     clock.epoch_done();
+                                   },
+                               .remark = [&](const std::string& slow) { common.remark("slow: " + slow); }};
+    catch_interrupts("the zoo stops after this epoch, which is kept; --resume goes on from there.");
     if (o.kind == "cnn") {
       CnnZooPlan plan = filled(CnnZooPlan{});
       plan.activation = o.activation == "tanh" ? UnaryOp::Tanh : UnaryOp::Relu;

@@ -1,8 +1,8 @@
 #include "weft/bench/harness.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
-#include <cstdlib>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -30,8 +30,10 @@ Harness::Harness(int argc, char** argv) {
     if (argument == "--json") {
       json_ = true;
     } else if (argument == "--repeats" && i + 1 < argc) {
-      repeats_ = std::atoi(argv[++i]);
-      if (repeats_ < 1) throw UsageError("[bench] --repeats {}; allowed: 1 or more", argv[i]);
+      const std::string_view text = argv[++i];
+      const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), repeats_);
+      if (error != std::errc() || rest != text.data() + text.size() || repeats_ < 1)
+        throw UsageError("[bench] --repeats {}; allowed: whole numbers from 1 to 2147483647", text);
     } else if (argument.starts_with("-")) {
       throw UsageError("[bench] option {}; allowed: --json, --repeats N, and a part of the names to run", argument);
     } else {

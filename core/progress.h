@@ -18,7 +18,10 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// `done` items so far; `note` is shown behind the numbers ("loss 0.31").
+  /// What an earlier run had done: rate and time left are of what comes now.
+  void begin(std::int64_t done);
+  /// `done` items so far, of what is beyond 0 and the total the nearest; `note` is shown behind the numbers ("loss
+  /// 0.31"). On a terminal a line is cut to its width.
   void update(std::int64_t done, const std::string& note = {});
   /// The last line, with the whole time. The destructor calls it when there was progress.
   void finish(const std::string& note = {});
@@ -26,10 +29,10 @@ class Progress {
  private:
   using Clock = std::chrono::steady_clock;
   void print(const std::string& text);
-  std::string line(std::int64_t done, const std::string& note, bool last) const;
+  std::string line(const std::string& note, bool last) const;
 
   std::string label_, unit_;
-  std::int64_t total_, done_ = 0, printed_ = -1;
+  std::int64_t total_, begun_ = 0, done_ = 0, printed_ = -1;
   std::FILE* stream_;
   bool terminal_, finished_ = false;
   Clock::time_point start_, drawn_;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <optional>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -32,7 +33,36 @@ int create(const std::filesystem::path& path) {
   throw DiskError("[write] {}: {}: {}", in_quotes(path.native()), what, error_text(error));
 }
 
+/// The permissions of the file that is to be replaced; none where there is no file yet.
+std::optional<mode_t> replaced_mode(const std::filesystem::path& path) {
+  struct stat there {};
+  if (::stat(path.c_str(), &there) != 0) return std::nullopt;  // creating the temporary says what is wrong, if anything
+  if (!S_ISREG(there.st_mode))
+    throw DiskError("[write] {} is {}, no file that could be replaced; choose another name", in_quotes(path.native()),
+                    kind_of_file(std::filesystem::status(path).type()));
+  return there.st_mode & 0777;
+}
+
 }  // namespace
+
+const char* kind_of_file(std::filesystem::file_type type) {
+  using enum std::filesystem::file_type;
+  switch (type) {
+    case regular:
+      return "a regular file";
+    case directory:
+      return "a folder";
+    case block:
+    case character:
+      return "a device";
+    case fifo:
+      return "a pipe";
+    case socket:
+      return "a socket";
+    default:
+      return "no regular file";
+  }
+}
 
 struct AtomicFile::State {
   std::filesystem::path path, temporary;
@@ -42,14 +72,21 @@ struct AtomicFile::State {
 AtomicFile::AtomicFile(std::filesystem::path path_) : state_(new State{std::move(path_), {}, Descriptor(-1)}) {
   State& s = *state_;
   const std::filesystem::path folder = folder_of(s.path);
+  const std::optional<mode_t> mode = replaced_mode(s.path);
   do {
     s.temporary = temporary_name(folder);
     s.file = Descriptor(create(s.temporary));
   } while (!s.file && errno == EEXIST);
-  if (s.file) return;
   const int error = errno;
-  s.temporary.clear();
-  fail(s.path, "cannot create a file in its folder", error);
+  if (!s.file) {
+    s.temporary.clear();
+    fail(s.path, "cannot create a file in its folder", error);
+  }
+  if (mode && ::fchmod(s.file.get(), *mode) != 0) {
+    const int refusal = errno;
+    ::unlink(s.temporary.c_str());
+    fail(s.path, "cannot give it the permissions that it had", refusal);
+  }
 }
 
 AtomicFile::~AtomicFile() {

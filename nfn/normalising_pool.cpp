@@ -182,7 +182,7 @@ Var NormalisingPool::operator()(const Parameters& parameters, std::span<const Va
     all[inputs++] = parameters.on(tape, a.gain);
     all[inputs++] = parameters.on(tape, a.shift);
   }
-  if (tape.backend()) return composed(all.first(count), all.subspan(count));
+  if (!fallback(tape.backend()).empty()) return composed(all.first(count), all.subspan(count));
   Arena& arena = tape.arena();
   return with_float(features[0].dtype(), who, [&](auto tag) {
     using T = decltype(tag);

@@ -27,6 +27,8 @@ class NormalisingPool {
  public:
   NormalisingPool(Parameters& parameters, const std::string& name, const Space& space, std::int64_t channels);
 
+  /// Why it runs there as a composition of operations; empty where it is one node. Null is the CPU.
+  std::string_view fallback(const Backend* backend) const { return backend ? "there is no schedule for devices" : ""; }
   /// y as mean_pool's. Throws ShapeError for features that do not fit, TypeError for GL, which changes norms.
   Var operator()(const Parameters& parameters, std::span<const Var> features) const;
 

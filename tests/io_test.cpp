@@ -1,6 +1,7 @@
 #include <thread>
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "weft/core/random.h"
@@ -65,6 +66,55 @@ TEST_CASE("an atomic file appears at commit, replaces the old one, and leaves no
   { AtomicFile(path).write("dropped"); }
   CHECK(read_text(path) == "new, in two parts");
   CHECK(folder.names() == std::vector<std::string>{"a"});
+}
+
+TEST_CASE("a file that is replaced keeps its permissions; a new one has the usual ones") {
+  const TemporaryFolder folder;
+  const auto mode_of = [](const std::filesystem::path& path) {
+    return static_cast<unsigned>(std::filesystem::status(path).permissions());
+  };
+  const mode_t mask = ::umask(022);
+  for (const unsigned mode : {0600u, 0640u, 0444u, 0755u}) {
+    write_atomically(folder / "a", "old");
+    std::filesystem::permissions(folder / "a", static_cast<std::filesystem::perms>(mode));
+    write_atomically(folder / "a", "new");
+    CHECK(mode_of(folder / "a") == mode);
+    CHECK(read_text(folder / "a") == "new");
+  }
+  write_atomically(folder / "b", "new");
+  CHECK(mode_of(folder / "b") == 0644u);
+  ::umask(mask);
+}
+
+TEST_CASE("what is no regular file is not replaced by one") {
+  const TemporaryFolder folder;
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  std::filesystem::create_directory(folder / "folder");
+  std::filesystem::create_symlink("/dev/null", folder / "null");
+  std::filesystem::create_symlink(folder / "pipe", folder / "link");
+  const auto before = folder.names();
+  const std::pair<std::filesystem::path, const char*> cases[] = {{folder / "pipe", "a pipe"},
+                                                                 {folder / "folder", "a folder"},
+                                                                 {folder / "null", "a device"},
+                                                                 {folder / "link", "a pipe"},
+                                                                 {"/dev/null", "a device"}};
+  for (const auto& [path, what] : cases) {
+    CAPTURE(path.string());
+    const std::string message = message_of<DiskError>([&, at = path] { write_atomically(at, "lost"); });
+    CHECK(message.find(path.string()) != std::string::npos);
+    CHECK(message.find(what) != std::string::npos);
+    CHECK(!std::filesystem::is_regular_file(path));
+  }
+  CHECK(folder.names() == before);
+  // A link to a regular file is replaced, as is one to nothing.
+  write_atomically(folder / "file", "old");
+  std::filesystem::create_symlink(folder / "file", folder / "to-file");
+  std::filesystem::create_symlink(folder / "nothing", folder / "to-nothing");
+  for (const char* name : {"to-file", "to-nothing"}) {
+    write_atomically(folder / name, "new");
+    CHECK(!std::filesystem::is_symlink(folder / name));
+  }
+  CHECK(read_text(folder / "file") == "old");
 }
 
 TEST_CASE("a failed write keeps the old file, removes the temporary one and says what failed") {

@@ -79,6 +79,17 @@ TEST_CASE("linear: the layers of spec 4.1 are plain products, and equal their te
   }
 }
 
+TEST_CASE("linear: what has no schedule says so") {
+  const Space recurrent = Space::parse("h: permutation(3) \n W[h, h*] b[h]");
+  auto why = [](const Space& space) {
+    Parameters parameters;
+    return std::string(
+        LinearLayer(parameters, "layer", space, space, derive_linear(space, space), 2, 3).fallback(nullptr));
+  };
+  CHECK(why(mlp_space(std::vector<std::int64_t>{2, 3, 2}, Kind::positive_monomial)).empty());
+  CHECK(why(recurrent) == "there is no schedule for lists with diagonals, heads or shared phis");
+}
+
 TEST_CASE("linear: an empty batch") {
   const Made m = made(cases[0]);
   const LayerResult r = run_layer(scheduled(m.layer), m.layer.list(), layer_data(m.layer.list(), {1, 7, 0}, Key(3, "")),

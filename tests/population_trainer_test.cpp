@@ -190,4 +190,14 @@ TEST_CASE("a recipe or a plan out of range is refused") {
                        "[population] dropout 1; allowed: 0 or more, below 0.99", UsageError);
   CHECK_THROWS_WITH_AS(PopulationTrainer(model, data, mixed_recipes(), {.epochs = 0}),
                        "[population] 0 epochs, batch 32, first network 0; allowed: 1, 1, 0 or more", UsageError);
+  // Sizes whose products leave their types: in a step's number, or on the way to it.
+  CHECK_THROWS_WITH_AS(PopulationTrainer(model, data, mixed_recipes(), {.batch = INT64_MAX}),
+                       "[population] 8 items, batch 9223372036854775807; allowed: at most 2147483647, for items have "
+                       "32-bit numbers",
+                       UsageError);
+  CHECK_THROWS_WITH_AS(PopulationTrainer(model, data, mixed_recipes(), {.epochs = INT64_MAX / 2, .batch = 1}),
+                       "[population] 4611686018427387903 epochs of 8 steps; allowed: at most 2147483647 steps in all, "
+                       "for they have 32-bit numbers",
+                       UsageError);
+  CHECK_NOTHROW(PopulationTrainer(model, data, mixed_recipes(), {.epochs = INT32_MAX / 8, .batch = 1}));
 }

@@ -310,6 +310,7 @@ void DevicePopulation::train_epoch(std::int64_t epoch, const State& state,
       team_loop(&backend_, group_, networks, 1, group.update);
     };
     for (std::int64_t s = 0; s < in.steps; ++s) recorder.run(step);
+    if (fallback_.empty()) fallback_ = recorder.refusal();
     if (g + 1 < all.size()) next = training_inputs(epoch, state, all[g + 1]);  // while the device works
     scatter(group.update.values, state.weights, in.networks);
     scatter(group.update.first, state.first, in.networks);
@@ -354,6 +355,7 @@ std::vector<Score> DevicePopulation::evaluate(const std::vector<Tensor>& weights
       team_loop(&backend_, group_, networks, 1, group.tally);
     };
     for (std::int64_t s = 0; s < in.steps; ++s) recorder.run(step);
+    if (fallback_.empty()) fallback_ = recorder.refusal();
     std::vector<double> loss(some.size()), hits(some.size());
     backend_.download(loss.data(), group.tally.loss, loss.size() * sizeof(double));
     backend_.download(hits.data(), group.tally.hit, hits.size() * sizeof(double));

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "weft/core/backend.h"
@@ -35,6 +36,8 @@ class DevicePopulation {
   /// What one network takes while it is trained.
   std::int64_t bytes_of_network() const;
   std::int64_t networks_at_once() const { return at_once_; }
+  /// Why the steps of some group were launched one by one; empty where all were replayed.
+  const std::string& fallback() const { return fallback_; }
 
   /// PopulationTrainer::train_epoch() for epoch number `epoch` from 0.
   void train_epoch(std::int64_t epoch, const State& state, const std::function<void(std::int64_t)>& progress);
@@ -63,6 +66,7 @@ class DevicePopulation {
   Arena resident_, guest_, group_;  ///< for good; for another data set; for one group of networks
   DeviceData train_data_;
   const std::uint8_t* decays_;
+  std::string fallback_;
 };
 
 }  // namespace weft

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "weft/core/loop.h"
+#include "weft/core/told.h"
 #include "weft/nn/loss_sum_bodies.h"
 #include "weft/nn/losses.h"
 #include "weft/nn/metrics.h"
@@ -78,6 +80,9 @@ Fit::Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples
       !std::isfinite(config.learning_rate))
     throw UsageError("[fit] batch {}, epochs {}, patience {}, learning rate {}; allowed: positive ones", config.batch,
                      config.epochs, config.patience, config.learning_rate);
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+  if (config.epochs > most)
+    throw UsageError("[fit] {} epochs; allowed: at most {}, for their steps have 64-bit numbers", config.epochs, most);
   if (config.warmup < 0 || config.warmup > config.epochs)
     throw UsageError("[fit] warm-up of {} epochs; allowed: 0 to the {} of the training", config.warmup, config.epochs);
   if (train_.count() == 0 || validation_.count() == 0)
@@ -85,8 +90,9 @@ Fit::Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples
                      validation_.count());
   check_targets("training", train_.target);
   check_targets("validation", validation_.target);
+  config_.batch = std::min(config.batch, train_.count());  // a larger one is one step over all
   Backend* backend = model.parameters().backend();
-  networks_ = Tensor::zeros({std::min(config.batch, train_.count())}, DType::i32, backend);
+  networks_ = Tensor::zeros({config_.batch}, DType::i32, backend);
   order_ = Tensor::zeros({train_.count()}, DType::i32, backend);
   for (Examples* examples : {&train_, &validation_})
     for (Tensor& t : examples->prepared) t = t.placed_on(backend);
@@ -182,6 +188,15 @@ Fit::Cost Fit::try_step() {
   return {seconds, bytes};
 }
 
+std::vector<std::string> Fit::fallbacks() const {
+  std::vector<std::string> all = model_.fallbacks();
+  for (const StepRecorder* recorder : {&whole_, &rest_})
+    if (!recorder->refusal().empty())
+      all.push_back(fmt::format("steps of {} batches are launched one by one: {}",
+                                recorder == &whole_ ? "whole" : "smaller", recorder->refusal()));
+  return all;
+}
+
 bool Fit::done() const {
   const auto epochs = static_cast<std::int64_t>(log_.size());
   return epochs >= config_.epochs || (epochs > 0 && epochs - best_epoch_ >= config_.patience);
@@ -202,7 +217,7 @@ const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64
       const T* value = loss.value().template address<T>();
       if (!backend && !std::isfinite(*value))
         throw NumericError("[fit] the loss of epoch {}, step {} is {}; lower the learning rate ({})", epoch, step + 1,
-                           *value, config_.learning_rate);
+                           told(*value), config_.learning_rate);
       loop(backend, 1, 1, AddLoss<T>{value, loss_sum_.address<double>(), static_cast<double>(n)});
     });
     adam_.update();
@@ -219,7 +234,7 @@ const FitEpoch& Fit::run_epoch(const std::function<void(std::int64_t, std::int64
   adam_.check();
   const double sum = loss_sum_.placed_on(nullptr).span<double>()[0];
   if (!std::isfinite(sum))
-    throw NumericError("[fit] the mean loss of epoch {} is {}; lower the learning rate ({})", epoch, sum,
+    throw NumericError("[fit] the mean loss of epoch {} is {}; lower the learning rate ({})", epoch, told(sum),
                        config_.learning_rate);
   const std::vector<double> logits = logits_of(model_, validation_.prepared, validation_.count(), tape_);
   if (!std::all_of(logits.begin(), logits.end(), [](double z) { return std::isfinite(z); }))
@@ -253,7 +268,7 @@ std::vector<double> predict_logits(const AccuracyModel& model, std::span<const T
     if (!std::isfinite(logits[i]))
       throw NumericError(
           "[predict] the prediction for network {} is {}; are its weights of the size that the model was trained on?",
-          ids.empty() ? static_cast<std::int64_t>(i) : ids[i], logits[i]);
+          ids.empty() ? static_cast<std::int64_t>(i) : ids[i], told(logits[i]));
   return logits;
 }
 

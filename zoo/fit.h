@@ -68,6 +68,9 @@ class Fit {
 
   /// Of the steps of whole batches.
   const StepRecorder& recorder() const { return whole_; }
+  /// Every slow path that a step takes, and why: of the model, and after the second step on a device also whether
+  /// steps are launched one by one. Empty where nothing falls back.
+  std::vector<std::string> fallbacks() const;
 
   const std::vector<FitEpoch>& log() const { return log_; }
   /// The best epoch so far, 0 before the first.

@@ -70,6 +70,7 @@ void check(std::int64_t networks, const TrainingPlan& training, const Dataset& t
     throw UsageError("[zoo] {} networks, {} epochs, batch {}, {} {}, {} to test on; allowed: 1 or more of each",
                      networks, training.epochs, training.batch, train.items(), train.texts() ? "texts" : "images",
                      test.items());
+  require_valid(training, train.items());
 }
 
 void append(ZooWriter& writer, const PopulationTrainer& trainer, const PopulationCheckpoint& checkpoint,
@@ -106,12 +107,18 @@ void make(ZooWriter& writer, PopulationTrainer& trainer, const Dataset& test,
           "[zoo] a state after {} epochs with {} rows; allowed: {} checkpoints of {} networks: replace it",
           trainer.epochs_done(), writer.rows(), due, trainer.networks());
   }
+  if (progress.begin) progress.begin(trainer.epochs_done() * trainer.networks());
+  bool remarked = false;
   train_population(trainer, test,
                    {.progress = progress.training,
                     .checkpoint = [&](const PopulationCheckpoint& c) { append(writer, trainer, c, checkpoints); },
                     .epoch =
                         [&] {
                           writer.save_state(trainer.state());
+                          if (const std::string why = trainer.fallback(); !why.empty() && !remarked) {
+                            remarked = true;
+                            if (progress.remark) progress.remark(why);
+                          }
                           if (progress.safe_point) progress.safe_point();
                         }});
   writer.finish();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "weft/nn/schedule.h"
 
@@ -23,15 +24,28 @@ void require_valid(const TrainingRecipe& recipe) {
 
 }  // namespace
 
-PopulationSchedule::PopulationSchedule(std::vector<TrainingRecipe> recipes, const TrainingPlan& plan,
-                                       std::int64_t items)
-    : recipes_(std::move(recipes)), plan_(plan), items_(items) {
+void require_valid(const TrainingPlan& plan, std::int64_t items) {
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
   if (plan.epochs < 1 || plan.batch < 1 || plan.first_network < 0)
     throw UsageError("[population] {} epochs, batch {}, first network {}; allowed: 1, 1, 0 or more", plan.epochs,
                      plan.batch, plan.first_network);
   for (int percent : plan.percents)
     if (percent < 1 || percent > 100)
       throw UsageError("[population] a checkpoint after {} % of the epochs; allowed: 1 to 100", percent);
+  if (items > most || plan.batch > most)
+    throw UsageError("[population] {} items, batch {}; allowed: at most {}, for items have 32-bit numbers", items,
+                     plan.batch, most);
+  const std::int64_t steps = (items + plan.batch - 1) / plan.batch;
+  if (steps > 0 && plan.epochs > most / steps)
+    throw UsageError(
+        "[population] {} epochs of {} steps; allowed: at most {} steps in all, for they have 32-bit numbers",
+        plan.epochs, steps, most);
+}
+
+PopulationSchedule::PopulationSchedule(std::vector<TrainingRecipe> recipes, const TrainingPlan& plan,
+                                       std::int64_t items)
+    : recipes_(std::move(recipes)), plan_(plan), items_(items) {
+  require_valid(plan, items);
   for (const TrainingRecipe& recipe : recipes_) require_valid(recipe);
   for (std::int64_t n = 0; n < networks(); ++n) {
     shares_.push_back(permutation(items, key("share", n)));

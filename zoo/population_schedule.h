@@ -19,6 +19,9 @@ struct TrainingPlan {
   std::vector<int> percents{25, 50, 100};  ///< of the epochs, rounded up: when train_population has checkpoints
 };
 
+/// Throws UsageError for a plan that cannot be trained on so many items; steps and items are counted in 32 bits.
+void require_valid(const TrainingPlan& plan, std::int64_t items);
+
 class PopulationSchedule {
  public:
   /// For `items` training items. Throws UsageError for a recipe or plan out of range.

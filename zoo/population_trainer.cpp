@@ -174,6 +174,8 @@ std::vector<Score> PopulationTrainer::evaluate_best(const Dataset& data) const {
   return evaluate(best_, data, {all_items(data)});
 }
 
+std::string PopulationTrainer::fallback() const { return device_ ? device_->fallback() : ""; }
+
 std::vector<NamedTensor> PopulationTrainer::state() const {
   std::vector<NamedTensor> all;
   const std::pair<const char*, const std::vector<Tensor>&> groups[] = {

@@ -53,6 +53,9 @@ class PopulationTrainer {
   std::vector<Score> evaluate_share() const;
   std::vector<Score> evaluate_best(const Dataset& data) const;
 
+  /// Why steps are launched one by one on a device; empty where they are replayed from a recording, and on the CPU.
+  std::string fallback() const;
+
   /// Views of all that a continuation needs, for save_safetensors: "weights.W1" …, the optimisers' "first.W1",
   /// "second.W1" …, "epochs_done", "diverged_at", and of the best epochs "best.W1" …, "best_epoch", "best_accuracy".
   std::vector<NamedTensor> state() const;

@@ -90,17 +90,19 @@ std::vector<VerifyRow> verify_invariance(const AccuracyModel& model, std::uint64
   const auto weights = random_networks(space, key.at("networks"));
   const auto before = logits(model, weights);
   std::vector<VerifyRow> rows;
-  const bool scales = has(space, Kind::positive_monomial) || has(space, Kind::GL),
+  const bool scales = has(space, Kind::positive_monomial), matrices = has(space, Kind::GL),
              signs = has(space, Kind::sign_monomial);
   auto check = [&](const std::string& what, const ElementRange& range) {
     const double error = change(model, before, moved(space, weights, key.at(what), range));
     rows.push_back({what, kinds(space), error, bound, false, error < bound});
   };
-  check("permutations alone", {.scale_low = 1, .scale_high = 1, .condition = 1, .signs = false});
+  check(matrices ? "permutations and orthogonal matrices" : "permutations alone",
+        {.scale_low = 1, .scale_high = 1, .condition = 1, .signs = false});
   if (signs) check("permutations and signs", {});
   for (const double reach : {10., 100.})
-    if (scales)
-      check(fmt::format("permutations and scales up to {:g}", reach),
+    if (scales || matrices)
+      check(fmt::format("permutations{}{}", scales ? fmt::format(" and scales up to {:g}", reach) : "",
+                        matrices ? fmt::format(" and matrices of condition {:g}", reach) : ""),
             {.scale_low = 1, .scale_high = reach, .condition = reach});
   for (const Space& other : controls(space)) {
     const double error = change(model, before, moved(other, weights, key.at(other.str()), {}));

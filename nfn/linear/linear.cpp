@@ -84,6 +84,11 @@ LinearLayer::LinearLayer(Parameters& parameters, const std::string& name, const 
       pieces_(pieces_of(list_)),
       mixing_(pieces_ ? std::nullopt : mixing_of(list_, d, e)) {}
 
+std::string_view LinearLayer::fallback(const Backend* backend) const {
+  if (backend) return "there is no schedule for devices";
+  return pieces_ || mixing_ ? "" : "there is no schedule for lists with diagonals, heads or shared phis";
+}
+
 void LinearLayer::operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
                              const LayerInput& input) const {
   if (inputs.empty()) throw ShapeError("[linear_layer] no inputs");
@@ -96,7 +101,7 @@ void LinearLayer::operator()(std::span<const Var> inputs, std::span<const Var> l
   check_features(who, list_, inputs, d_, outputs.size());
   check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
   check_input(who, input, list_.in());
-  if ((pieces_ || mixing_) && !inputs[0].tape().backend())
+  if (fallback(inputs[0].tape().backend()).empty())
     return with_float(inputs[0].dtype(), who, [&](auto t) {
       using T = decltype(t);
       if (pieces_)

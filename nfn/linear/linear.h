@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "weft/groups/term.h"
 #include "weft/nfn/linear/mixing.h"
@@ -27,6 +28,8 @@ class LinearLayer {
               const std::string& terms, std::int64_t d, std::int64_t e);
 
   const TermList& list() const { return list_; }
+  /// Why the interpreter runs the list there, term by term; empty where a schedule by hand does. Null is the CPU.
+  std::string_view fallback(const Backend* backend) const;
   /// Throws ShapeError, TypeError for inputs that do not fit, what check_input throws.
   void operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
                   const LayerInput& input = {}) const;
@@ -64,6 +67,8 @@ class FourierLinear {
                 const std::string& terms, const FourierOptions& options, std::int64_t e);
 
   const TermList& list() const { return linear_.list(); }
+  /// As LinearLayer's.
+  std::string_view fallback(const Backend* backend) const { return linear_.fallback(backend); }
   /// inputs: [B, 1, axes…] without gradient; throws UsageError when one is wanted, TypeError where the group does not
   /// allow the features.
   void operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs) const;

@@ -72,6 +72,8 @@ class AccuracyModel {
   virtual Var forward(Tape& tape, std::span<const Tensor> prepared) const = 0;
   /// Multiplications and additions of forward and backward pass for a batch.
   virtual double step_flops(std::int64_t batch) const = 0;
+  /// What of the model runs without its fast schedule where the model lies, and why: "lift: there is no schedule …".
+  virtual std::vector<std::string> fallbacks() const { return {}; }
   /// The term lists behind the model, with their proofs, as text: empty for a baseline, which has none.
   virtual std::string proof() const { return {}; }
 

@@ -1,5 +1,7 @@
 #include "weft/nfn/models/inr_classifier.h"
 
+#include <fmt/format.h>
+
 #include "weft/groups/derive.h"
 #include "weft/ops/pointwise.h"
 
@@ -23,6 +25,12 @@ InrClassifier::InrClassifier(Parameters& parameters, const Config& c)
     layers_.emplace_back(parameters, "layers." + std::to_string(i), space_, c.d, c.d, false);
   const std::int64_t sizes[] = {c.d, c.head, c.head, c.classes};
   for (int i = 0; i < 3; ++i) head_.emplace_back(parameters, "head." + std::to_string(i), sizes[i], sizes[i + 1]);
+}
+
+std::vector<std::string> InrClassifier::fallbacks(const Backend* backend) const {
+  const std::string_view why = linear_.fallback(backend);
+  if (why.empty()) return {};
+  return {fmt::format("the first layer runs term by term: {}", why)};
 }
 
 Var InrClassifier::operator()(const Parameters& parameters, std::span<const Var> x,

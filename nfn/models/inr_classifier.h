@@ -24,6 +24,8 @@ class InrClassifier {
   InrClassifier(Parameters& parameters, const Config& config);
 
   const Space& space() const { return space_; }
+  /// As AccuracyModel::fallbacks(), for a model that lies there; null is the CPU.
+  std::vector<std::string> fallbacks(const Backend* backend) const;
   /// x: one feature per tensor of space(), [B, 1, …]      logits [B, classes]
   /// In training give a key that differs from step to step, or, for steps that are recorded, one that is counted
   /// (Key::counted); without one nothing is dropped.

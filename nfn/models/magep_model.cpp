@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "weft/groups/derive.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/terms.h"
@@ -57,6 +59,12 @@ double MagepModel::step_flops(std::int64_t batch) const {
                    2 * static_cast<double>(batch * (d * hidden + hidden * hidden + hidden));
   for (const MagepEquivariant& layer : equivariant_) forward += layer.flops(batch);
   return 3 * forward;  // a backward pass costs two forward passes
+}
+
+std::vector<std::string> MagepModel::fallbacks() const {
+  const std::string_view why = lift_.fallback(parameters_.backend());
+  if (why.empty()) return {};
+  return {fmt::format("the first layer runs term by term: {}", why)};
 }
 
 std::string MagepModel::proof() const {

@@ -23,6 +23,7 @@ class MagepModel final : public AccuracyModel {
   std::vector<FixedAxis> fixed_axes() const override;
   Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
   double step_flops(std::int64_t batch) const override;
+  std::vector<std::string> fallbacks() const override;
   std::string proof() const override;
 
  private:

@@ -43,6 +43,7 @@ double peak_mib() {
 struct Case {
   std::shared_ptr<Parameters> parameters;  ///< allocated
   std::function<Var(Tape&)> loss;
+  std::vector<std::string> fallbacks;
   Tensor step;  ///< the 8 bytes of the step's number, which dropout draws with: where the model lies
 };
 
@@ -69,7 +70,7 @@ Case accuracy(const ModelConfig& config, const Space& space, std::int64_t batch,
   const auto loss = [model, networks, target](Tape& tape) {
     return mean_all(binary_cross_entropy_with_logits(model->forward(tape, networks), target));
   };
-  return {{model, &model->parameters()}, loss, step_number(backend)};
+  return {{model, &model->parameters()}, loss, model->fallbacks(), step_number(backend)};
 }
 
 Case cnn(Key key, Backend* backend) {
@@ -105,7 +106,7 @@ Case inr(Key key, Backend* backend) {
       inputs[i] = tape.constant(networks[i], model->space().type(static_cast<int>(i)));
     return mean_all(cross_entropy((*model)(*parameters, inputs, dropout), label));
   };
-  return {parameters, loss, step};
+  return {parameters, loss, model->fallbacks(backend), step};
 }
 
 }  // namespace
@@ -150,7 +151,9 @@ StepTiming time_step(std::string_view name, double seconds, Backend* backend) {
   std::sort(times.begin(), times.end());
   result.min_s = times.front();
   result.median_s = times[times.size() / 2];
-  result.launched = recorder.refusal();
+  result.fallbacks = c.fallbacks;
+  if (!recorder.refusal().empty())
+    result.fallbacks.push_back(fmt::format("steps are launched one by one: {}", recorder.refusal()));
   if (backend) {
     adam.check();
     std::size_t bytes = c.parameters->flat_grads().bytes() + adam.state().bytes() + arena.peak();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "weft/core/backend.h"
 
@@ -17,7 +18,7 @@ struct StepTiming {
   /// Of the process beyond what it held before the model was built; of a device what parameters, gradients and state
   /// take there, and the largest step.
   double peak_mib = 0;
-  std::string launched;  ///< why a device did not replay a recording of the step; empty where it did
+  std::vector<std::string> fallbacks;  ///< slow paths that the step took, and why
 };
 
 /// Trains on random weights, batch and sizes of the published benchmarks, for `seconds` after three steps of warming

@@ -187,6 +187,17 @@ double TransformerModel::step_flops(std::int64_t batch) const {
   return all;
 }
 
+std::vector<std::string> TransformerModel::fallbacks() const {
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < classifier_.linear.size(); ++i)
+    if (const std::string_view why = classifier_.linear[i].fallback(parameters_.backend()); !why.empty())
+      all.push_back(fmt::format("linear layer {} of the classifier runs term by term: {}", i + 1, why));
+  if (const std::string_view why = classifier_.pool ? classifier_.pool->fallback(parameters_.backend()) : "";
+      !why.empty())
+    all.push_back(fmt::format("the classifier's pool runs operation by operation: {}", why));
+  return all;
+}
+
 std::string TransformerModel::proof() const {
   std::string text;
   auto add = [&](const std::string& name, const TermList& list) {

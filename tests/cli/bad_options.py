@@ -7,8 +7,9 @@ class BadOptions(Test):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        subprocess.run([PROGRAM, "train", "--zoo", "zoo", "--out", "run", "--epochs", "2", "--quiet"], cwd=cls.folder,
-                       check=True)
+        for words in (("train", "--zoo", "zoo", "--out", "run", "--epochs", "2"),
+                      ("zoo", "export", "zoo", "--id", "0", "--out", "net-of-seeds")):
+            subprocess.run([PROGRAM, *words, "--quiet"], cwd=cls.folder, check=True)
 
     def refused(self, *words, code=USAGE, says=(), **options):
         before = self.bytes_of(".")
@@ -21,11 +22,20 @@ class BadOptions(Test):
         self.refused("zoo", says=["make, show, export"])
         self.refused("zoo", "mkae", says=["'mkae'", "make"])
         self.refused("bench", "cnn", says=["'cnn'", "step"])
-        self.refused("--bla", says="--bla")
+        self.refused("--bla", says="unknown option --bla")
+        self.refused("tarin", says="did you mean train?")
 
     def test_options(self):
         self.refused("train", "--zoo", "zoo", "--out", "x", "--bla", says=["--bla", "weft train --help"])
         self.refused("train", "--zoo", "zoo", says=["--out", "required"])
+        # What is spelled wrong is named before what is missing for it.
+        self.refused("train", "--zo", "zoo", says=["unknown option --zo; did you mean --zoo?"])
+        self.refused("train", "--ot=x", says=["unknown option --ot; did you mean --out?"])
+        self.refused("act", "--net", "n", says=["unknown option --net; did you mean --network?"])
+        self.refused("zoo", "show", "-z", "zoo", says="unknown option -z")
+        self.refused("zoo", "show", says="required")
+        self.refused("zoo", "show", "zoo", "more", says=["'more'", "one argument too many"])
+        self.refused("zoo", "show", "zoo", "--zoo", "zoo", says=["'zoo'", "one argument too many"])
         self.refused("train", "--zoo", "zoo", "--out", "", says="--out")
         self.refused("train", "--zoo", "zoo", "--out", "x", "--model", "cnn", says=["cnn", "balanced-statnn"])
         self.refused("predict", "--model", "run", says=["--network", "--zoo"])
@@ -47,11 +57,16 @@ class BadOptions(Test):
     def test_numbers(self):
         make, train = ("zoo", "make", "--out", "x", *SMALL_ZOO), ("train", "--zoo", "zoo", "--out", "x")
         for option in ("--networks", "--images", "--test-images", "--epochs", "--batch"):
-            for value in ("0", "-3", "many", "1.5"):
-                self.refused(*make[:4], option, value, says=[option, value])
-        self.refused(*make[:4], "--networks", 10**11, says=["100000000000", "1000000"])
+            for value in ("0", "-3", "many", "1.5", "1e3", "0x10", "+5", "12 ", 2**63 - 1, 2**63, 2**64 + 5, 10**40):
+                self.refused(*make[:4], option, value, says=[option, str(value), "from 1 to 1000000: "])
+        self.refused(*make[:4], "--networks", 10**6 + 1, says=["1000001", "1000000", "trained at once"])
+        # 10^6 epochs and 10^6 items are allowed, but not that many steps.
+        self.refused(*make, "--epochs", 10**6, "--images", 10**4, "--batch", 1, says=["steps", "32-bit"])
+        for option in ("--epochs", "--batch", "--patience", "--hidden", "--channels"):
+            for value in (2**63 - 1, 2**63, 2**64, 10**7):
+                self.refused(*train, option, value, says=[option, str(value), "from 1 to", ": "])
         for option in ("--epochs", "--batch", "--patience", "--hidden", "--channels", "--learning-rate"):
-            for value in ("0", "-1", "x"):
+            for value in ("0", "-1", "x", "1x"):
                 self.refused(*train, option, value, says=[option, value])
         for value in ("nan", "inf"):
             self.refused(*train, "--learning-rate", value, says=["--learning-rate", value])
@@ -60,7 +75,17 @@ class BadOptions(Test):
         for verb in (make, train):
             self.refused(*verb, "--threads", -1, says=["--threads", "-1"])
             self.refused(*verb, "--threads", 100000, says=["100000", "1024"])
-            self.refused(*verb, "--seed", -1, says=["--seed", "-1"])
+            for seed in (-1, 2**64, "1.5", "0x1", "nine"):
+                self.refused(*verb, "--seed", seed, says=["--seed", str(seed), str(2**64 - 1)])
+        for verb in (("zoo", "export", "zoo", "--out", "x", "--id"), ("eval", "run", "--zoo", "zoo", "--strongest"),
+                     ("act", "net", "--out", "x", "--strength")):
+            for value in (2**63, "1.5", "one"):
+                self.refused(*verb, value, says=[verb[-1], str(value)])
+        for words in (("demo", "--out", "x", "--zoo-epochs"), ("demo", "--out", "x", "--epochs"),
+                      ("train", "--zoo", "zoo", "--out", "x", "--warmup"), ("bench", "step", "cnn", "--seconds"),
+                      ("train", "--zoo", "zoo", "--out", "x", "--equivariant-layers"),
+                      ("zoo", "make", "--out", "x", "--held-out")):
+            self.refused(*words, 2**70, says=[words[-1], str(2**70)])
         self.refused("bench", "step", "cnn", "--seconds", 0, says=["--seconds", "0"])
 
     def test_devices(self):
@@ -70,9 +95,55 @@ class BadOptions(Test):
                      says=["cuda:7", "cpu"])
         self.weft("zoo", "show", "--zoo", "zoo", "--device", "cpu", env={**os.environ, "WEFT_DEVICE": "cuda:7"})
 
+    def test_numbers_are_decimal(self):
+        # 010 is ten, the largest seed is taken, and it is another one than the seed before.
+        said = [self.json("act", "net-of-seeds", "--out", "moved", "--force", "--seed", seed)["seed"]
+                for seed in ("010", 2**64 - 1, 2**64 - 2)]
+        self.assertEqual(said, [10, 2**64 - 1, 2**64 - 2])
+        (self.folder / "moved").unlink()
+
     def test_too_much(self):
-        self.refused("zoo", "make", "--out", "x", "--images", 10**14, code=INPUT, says="memory")
+        self.refused("zoo", "make", "--out", "x", "--images", 10**14, says=["--images", "1000000", "memory"])
         self.refused("bench", "step", says="model")
+
+    def test_what_is_missing_is_told_before_what_exists(self):
+        self.weft("eval", "run", "--zoo", "zoo", "--force")
+        self.refused("eval", "run", "--zoo", "nowhere", code=INPUT, says="no zoo at 'nowhere'")
+        (self.folder / "run" / "eval.json").unlink()
+        self.weft("zoo", "export", "zoo", "--id", 0, "--out", "there")
+        self.refused("zoo", "export", "nowhere", "--id", 0, "--out", "there", code=INPUT, says="nowhere")
+        self.refused("act", "nowhere", "--out", "there", code=INPUT, says="nowhere")
+        self.refused("verify", "nowhere", "--out", "there", code=INPUT, says="nowhere")
+        self.refused("report", "--zoo", "nowhere", "--run", "run", "--out", "there", code=INPUT, says="nowhere")
+        self.refused("train", "nowhere", "--out", "run", code=INPUT, says="nowhere")
+
+    def test_outputs_that_are_no_files(self):
+        os.mkfifo(self.folder / "pipe")
+        self.addCleanup((self.folder / "pipe").unlink)
+        self.weft("zoo", "export", "zoo", "--id", 0, "--out", "to-move", "--force")
+        for out, what in (("/dev/null", "a device"), ("pipe", "a pipe"), ("zoo", "a folder")):
+            for force in ((), ("--force",)):
+                for verb in (("zoo", "export", "zoo", "--id", 1), ("act", "to-move"), ("eval", "run", "--zoo", "zoo"),
+                             ("verify", "run"), ("report", "--zoo", "zoo", "--run", "run")):
+                    self.refused(*verb, "--out", out, *force, says=[f"'{out}'", what])
+        self.assertTrue((self.folder / "pipe").is_fifo())
+        self.assertTrue(pathlib.Path("/dev/null").is_char_device())
+
+    def test_impossible_outputs_are_refused_before_the_work(self):
+        for out in ("nowhere/x", "/proc/x"):
+            for verb in (("eval", "run", "--zoo", "zoo"), ("verify", "run"), ("zoo", "export", "zoo", "--id", 1),
+                         ("report", "--zoo", "zoo", "--run", "run")):
+                self.assertEqual(self.weft(*verb, "--out", out, code=DISK, says=out).stdout, "")
+        # Neither the cost, which the trial step finds, nor data that nobody could hold.
+        self.assertEqual(self.weft("train", "zoo", "--out", "/proc/x", code=DISK, says="/proc/x").stdout, "")
+        self.assertEqual(self.weft("zoo", "make", "--out", "/proc/x", "--data", "mnist", "--data-dir", "none", code=DISK,
+                                   says="/proc/x").stdout, "")
+
+    def test_permissions_stay(self):
+        self.weft("zoo", "export", "zoo", "--id", 0, "--out", "private")
+        (self.folder / "private").chmod(0o600)
+        self.weft("zoo", "export", "zoo", "--id", 1, "--out", "private", "--force")
+        self.assertEqual((self.folder / "private").stat().st_mode & 0o777, 0o600)
 
     def test_existing_output(self):
         self.weft("zoo", "export", "--zoo", "zoo", "--id", 0, "--out", "net")

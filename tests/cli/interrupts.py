@@ -33,6 +33,79 @@ class Interrupts(Test):
         _, messages = process.communicate(timeout=60)
         return process.returncode, messages
 
+    def says_at_once(self, words, when):
+        """Starts it and presses Ctrl-C once `when(what it has said)`: all that it said, and the process, which may still run."""
+        process = subprocess.Popen(self.command(words), cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(process.stderr.close)
+        os.set_blocking(process.stderr.fileno(), False)
+        said = ""
+
+        def until(done):
+            nonlocal said
+            said += (process.stderr.read() or b"").decode()
+            return done(said)
+
+        self.wait_for(lambda: until(when) or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        self.assertLess(self.wait_for(lambda: until(lambda text: "Ctrl-C again ends at once.\n" in text)), 1, said)
+        return said, process
+
+    @staticmethod
+    def answer(said):
+        return next(line for line in said.split("\n") if "Ctrl-C: " in line)
+
+    def wait_for(self, done, limit=60):
+        """Seconds until it is done."""
+        start = time.monotonic()
+        while not done():
+            self.assertLess(time.monotonic() - start, limit)
+            time.sleep(0.002)
+        return time.monotonic() - start
+
+    def test_ctrl_c_is_answered_at_once_and_a_second_one_ends(self):
+        long_zoo = ("--kind", "vit", "--networks", 40, "--images", 4000, "--test-images", 100, "--epochs", 20)
+        long_fit = ("train", "zoo", "--epochs", 100000, "--patience", 100000)
+        for name, words, begun, plan in (
+                ("at-once-zoo", ("zoo", "make", *long_zoo), "at-once-zoo.part", "the zoo stops after this epoch"),
+                ("at-once-run", long_fit, "at-once-run/state.safetensors", "training stops after this step"),
+                ("at-once-demo", ("demo", "--images", 3000, "--networks", 300), "at-once-demo/zoo.part",
+                 "the zoo stops after this epoch")):
+            said, process = self.says_at_once((*words, "--out", name, "--quiet"), lambda _: (self.folder / begun).exists())
+            line = self.answer(said)
+            self.assertIn(plan, line)
+            self.assertIn("--resume", line)
+            self.assertRegex(line, r"It takes about \d+ s\.|How long that takes is not known yet\.")
+            if "run" in name:  # its safe point is near: it stops by itself
+                self.assertLess(self.wait_for(lambda: process.poll() is not None), 2)
+                self.assertEqual(process.returncode, INTERRUPTED)
+            else:
+                self.assertIsNone(process.poll())
+                process.send_signal(signal.SIGINT)
+                self.assertLess(self.wait_for(lambda: process.poll() is not None), 1)
+                self.assertEqual(process.returncode, -signal.SIGINT)
+
+    def test_ctrl_c_foretells_the_end_of_an_epoch(self):
+        words = ("zoo", "make", "--networks", 60, "--images", 2000, "--test-images", 100, "--epochs", 50, "--quiet")
+        said, process = self.says_at_once((*words, "--out", "foretold"),
+                                          lambda _: (self.folder / "foretold.part" / "state.safetensors").exists())
+        foretold = int(self.answer(said).split("It takes about ")[1].split(" s.")[0])
+        self.assertLess(self.wait_for(lambda: process.poll() is not None), 3 * foretold + 1)
+        self.assertEqual(process.returncode, INTERRUPTED)
+        state = (self.folder / "foretold.part" / "state.safetensors").stat()
+        self.assertGreater(state.st_size, 0)
+
+    def test_the_rate_after_resume_is_of_what_is_left(self):
+        words = ("train", "zoo", "--epochs", 100, "--patience", 100, "--out", "late")
+
+        def rate(said, line_with):
+            return float(next(line for line in said.split("\n") if line_with in line).split("/s")[0].split()[-1])
+
+        said, process = self.says_at_once(words, lambda text: "  90%  " in text)
+        process.wait()
+        self.assertEqual(process.returncode, INTERRUPTED)
+        # Counting what was done before, the rate would be about ten times as high.
+        self.assertLess(rate(self.weft(*words, "--resume").stderr, " in all"), 3 * rate(said, "  90%  "))
+
     def finish(self, words, out, whole):
         self.weft(*words, "--out", out, "--resume", "--quiet")
         self.assert_same(self.bytes_of(out, but=["run.json"]), self.bytes_of(whole, but=["run.json"]))

@@ -62,6 +62,63 @@ class Settings(Test):
             self.weft(*words, "--out", f"{model}-e")
             self.assert_same(self.bytes_of(f"{model}-d", but=["run.json"]), self.bytes_of(f"{model}-e", but=["run.json"]))
 
+    def test_config_of_a_run(self):
+        """run.json holds every option, with what was not given, and makes the run again."""
+        for words in (("--model", "magep", "--epochs", 2, "--seed", 2**64 - 1), ("--model", "statnn", "--epochs", 3, "--batch", 4)):
+            out = f"whole-{words[1]}"
+            config = self.config_of("some.config", "train", "zoo", "--out", out, *words)
+            self.assertFalse({"channels", "hidden", "patience", "batch", "warmup", "permute-fixed"} - set(config))
+            self.weft("train", "zoo", "--out", out, "--quiet", *words)
+            options = json.loads((self.folder / out / "run.json").read_text())["options"]
+            self.assertEqual(options.pop("checkpoint"), "all")
+            self.assertEqual(options | {"quiet": False, "force": False, "resume": False}, config)
+            self.weft("train", "--config", f"{out}/run.json", code=USAGE, says=[out, "--force"])
+            self.weft("train", "--config", f"{out}/run.json", "--out", f"{out}-again")
+            self.assert_same(self.bytes_of(out, but=["run.json"]), self.bytes_of(f"{out}-again", but=["run.json"]))
+            # The main argument by hand wins, too.
+            self.weft("train", "--config", f"{out}/run.json", "nowhere", "--out", "x", code=INPUT, says="nowhere")
+        self.weft("eval", "--config", "whole-magep/run.json", code=USAGE, says=["weft train", "weft eval"])
+        (self.folder / "strange").write_text('{"verb": "train", "zo": "zoo"}')
+        self.weft("train", "--config", "strange", code=USAGE, says=["'zo'", "did you mean --zoo?"])
+
+    def test_config_of_kinds(self):
+        """Defaults that follow from another option are printed as they will be."""
+        for kind, networks, batch, held_out, data in (("cnn", 300, 32, None, "glyphs"), ("vit", 300, 128, 1000, "glyphs"),
+                                                      ("text", 200, 128, 1000, "topics")):
+            config = self.config_of("some.config", "zoo", "make", "never", "--kind", kind)
+            self.assertEqual([config.get(name) for name in ("networks", "batch", "held-out", "data", "out")],
+                             [networks, batch, held_out, data, "never"])
+            self.assertEqual(config, self.config_of("other.config", "zoo", "make", "--config", "some.config"))
+        for model, hidden, batch in (("magep", 500, 8), ("statnn", 1000, 8), ("transformer-nfn", 10, 16)):
+            config = self.config_of("some.config", "train", "zoo", "--out", "never", "--model", model)
+            self.assertEqual((config["hidden"], config["batch"]), (hidden, batch))
+            self.assertEqual(config, self.config_of("other.config", "train", "--config", "some.config"))
+        config = self.config_of("some.config", "demo", "never")
+        self.assertEqual((config["networks"], config["images"], config["zoo-epochs"]), (300, 3000, 8))
+
+    def test_names_that_look_like_numbers(self):
+        for name in ("007", "1e3", "12", "true", "null"):
+            self.assertEqual(self.config_of("some.config", "zoo", "show", name)["zoo"], name)
+            self.assertEqual(self.config_of("other.config", "zoo", "show", "--config", "some.config")["zoo"], name)
+
+    def test_main_arguments(self):
+        """A verb's main argument stands with its name or without."""
+        self.assertEqual(self.json("zoo", "show", "zoo"), self.json("zoo", "show", "--zoo", "zoo"))
+        self.weft("train", "zoo", "--out", "by-place", "--epochs", 1, "--quiet")
+        self.weft("train", "--out", "by-name", "--epochs", 1, "--quiet", "--zoo=zoo")
+        self.assert_same(self.bytes_of("by-place", but=["run.json"]), self.bytes_of("by-name", but=["run.json"]))
+        self.weft("zoo", "export", "zoo", "--id", 3, "--out", "net")
+        self.assertEqual(self.json("predict", "by-place", "--network", "net"),
+                         self.json("predict", "--network", "net", "--model", "by-place"))
+        self.weft("act", "net", "--out", "moved")
+        self.weft("verify", "by-place", says="PASS")
+        self.weft("eval", "--zoo", "zoo", "by-place")
+        self.weft("report", "by-place", "by-name", "--zoo", "zoo", "--out", "main.html")
+        self.assertEqual(self.json("report", "by-place", "--zoo", "zoo", "--out", "main.html", "--force")["runs"], ["by-place"])
+        self.weft("zoo", "make", "by-place-zoo", *SMALL_ZOO, "--quiet")
+        self.assert_same(self.bytes_of("zoo"), self.bytes_of("by-place-zoo"))
+        self.assertTrue((self.folder / "by-place" / "verify.json").exists())
+
     def test_config_with_lists(self):
         self.train("r1"), self.train("r2")
         config = self.config_of("report.config", "report", "--zoo", "zoo", "--run", "r1", "--run", "r2", "--out", "p.html")
@@ -74,9 +131,9 @@ class Settings(Test):
         self.weft("eval", "--model", "judged", "--zoo", "zoo")
         self.weft("report", "--zoo", "zoo", "--run", "not-judged", "--run", "judged", "--out", "both.html")
         page = self.bytes_of("both.html").decode()
-        rows = [line for line in page.split("\n") if line.startswith(("<table><tr><th>Kendall", "<tr><td>mlp</td>"))]
+        rows = [line for line in page.split("\n") if line.startswith(("<table><tr><th>Kendall", "<tr><td>mlp (not"))]
         self.assertIn("as they are", rows[0])
-        self.assertEqual(rows[1], "<tr><td>mlp</td>" + (rows[0].count("<th>") - 1) * "<td></td>" + "</tr>")
+        self.assertEqual(rows[1], "<tr><td>mlp (not judged yet)</td>" + (rows[0].count("<th>") - 1) * "<td>-</td>" + "</tr>")
 
     def test_every_config_is_read_again(self):
         for words in (("demo", "--out", "x"), ("zoo", "show", "--zoo", "zoo"), ("bench", "step", "cnn"),

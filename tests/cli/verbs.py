@@ -1,10 +1,38 @@
 #!/usr/bin/env python3
 """Every verb does its work: what it prints, what it writes, and that all of it fits together."""
 import html.parser
+import math
 
 from weft_cli import *
 
 VERBS = ["demo", "zoo make", "zoo show", "zoo export", "train", "eval", "predict", "act", "same", "verify", "report", "bench step"]
+
+
+def one_output(zoo, out):
+    """A copy of a zoo whose networks have the first of their outputs only."""
+    shutil.copytree(zoo, out)
+    text = (out / "zoo.json").read_text()
+    assert "fixed(10)" in text
+    (out / "zoo.json").write_text(text.replace("fixed(10)", "fixed(1)"))
+    for path in out.glob("weights-*.safetensors"):
+        file = SafeTensors(path)
+        file.header["__metadata__"] = {key: value.replace("fixed(10)", "fixed(1)")
+                                       for key, value in file.header["__metadata__"].items()}
+        data = bytearray()
+        for name, entry in sorted(((n, e) for n, e in file.header.items() if n != "__metadata__"),
+                                  key=lambda item: item[1]["data_offsets"]):
+            begin, end = entry["data_offsets"]
+            content, shape = file.data[begin:end], entry["shape"]
+            if 10 in shape[1:]:
+                axis = shape.index(10, 1)
+                outer, inner = math.prod(shape[:axis]), (end - begin) // math.prod(shape[:axis + 1])
+                content = b"".join(content[10 * inner * i:10 * inner * i + inner] for i in range(outer))
+                shape[axis] = 1
+            entry["data_offsets"] = [len(data), len(data) + len(content)]
+            data += content
+        file.data = data
+        file.save(path)
+    return out
 
 
 class Page(html.parser.HTMLParser):
@@ -91,7 +119,12 @@ class Verbs(Test):
         self.weft("train", "--zoo", "zoo", "--out", "never", "--checkpoint", "75", code=USAGE, says="allowed: all")
 
     def test_version_and_help(self):
-        self.assertRegex(self.weft("--version").stdout, r"^weft \d+\.\d+\.\d+\n$")
+        version = self.weft("--version").stdout
+        self.assertRegex(version, r"^weft \d+\.\d+\.\d+\ncommit +([0-9a-f]{12}(-dirty)?|unknown)\n"
+                                  r"compiler +(g\+\+|clang) \d+.*\ninstruction set +(portable|avx2|avx512)\nCUDA +.+\n"
+                                  r"devices +cpu.*\n$")
+        portable = self.weft("--version", env={**os.environ, "WEFT_CPU": "portable"}).stdout
+        self.assertIn("instruction set  portable\n", portable)
         self.weft("--help", says="Exit codes:")
         for verb in VERBS + ["zoo", "bench"]:
             self.weft(*verb.split(), "--help", says=["Example:", f"  weft {verb}"])
@@ -155,10 +188,92 @@ class Verbs(Test):
         self.weft("verify", "--model", "magep", "--out", "verify.json")
         self.assertTrue(json.loads((self.folder / "verify.json").read_text())["passed"])
 
+    def test_verify_writes_into_the_run(self):
+        file = self.folder / "statnn" / "verify.json"
+        file.unlink(missing_ok=True)
+        self.weft("verify", "statnn/model.safetensors", code=FAIL)
+        first = json.loads(file.read_text())
+        self.assertEqual((first["passed"], first["dtype"]), (False, "float64"))
+        self.assertNotIn("another result", self.weft("verify", "statnn", code=FAIL).stderr)
+        # Another result is no reason to fail, nor to lose the one that is there.
+        self.assertIn("another result", self.weft("verify", "statnn", "--dtype", "float32", code=FAIL).stderr)
+        self.assertEqual(json.loads(file.read_text()), first)
+        self.weft("verify", "statnn", "--dtype", "float32", "--force", code=FAIL)
+        self.assertEqual(json.loads(file.read_text())["dtype"], "float32")
+        # A model that lies by itself is of no run.
+        (self.folder / "alone").mkdir()
+        shutil.copy(self.folder / "magep" / "model.safetensors", self.folder / "alone")
+        self.weft("verify", "alone", says="PASS")
+        self.assertEqual(os.listdir(self.folder / "alone"), ["model.safetensors"])
+
+    def test_verify_names_what_moves(self):
+        self.weft("zoo", "make", "gl-zoo", "--kind", "vit", *SMALL_TRANSFORMERS, "--quiet")
+        self.weft("train", "gl-zoo", "--out", "gl", "--model", "transformer-nfn", "--epochs", 1, "--quiet")
+        checks = {row["check"] for row in self.json("verify", "gl")["checks"]}
+        self.assertEqual(checks, {"permutations and orthogonal matrices", "negative control",
+                                  "permutations and scales up to 10 and matrices of condition 10",
+                                  "permutations and scales up to 100 and matrices of condition 100"})
+        checks = {row["check"] for row in self.json("verify", "magep", "--force")["checks"]}
+        self.assertEqual(checks, {"permutations alone", "permutations and scales up to 10",
+                                  "permutations and scales up to 100", "negative control"})
+
+    def test_tau_of_nobody(self):
+        """Tau of fewer than two networks is no number: null in files, - in tables."""
+        judged = self.json("eval", "magep", "--zoo", "zoo", "--force")
+        nobody = [above for above in judged["above"] if above["networks"] < 2]
+        self.assertTrue(nobody)
+        for above in judged["above"]:
+            self.assertEqual(all(tau is None for tau in above["tau"]), above["networks"] < 2, above)
+        table = self.weft("eval", "magep", "--zoo", "zoo", "--force").stdout
+        for above in nobody:
+            row, = [line for line in table.split("\n") if f"accuracy {100 * above['accuracy']:.0f} %" in line]
+            self.assertEqual(row.split()[-6:], ["-"] * 6)
+        self.weft("report", "magep", "--zoo", "zoo", "--out", "nobody.html")
+        self.assertIn("<td>-</td>", self.bytes_of("nobody.html").decode())
+
+    def test_report_says_what_is_missing(self):
+        self.weft("train", "zoo", "--out", "unseen", "--epochs", 1, "--quiet")
+        said = self.weft("report", "unseen", "--zoo", "zoo", "--out", "unseen.html")
+        self.assertIn("'unseen' was not judged: weft eval unseen", said.stderr)
+        self.weft("eval", "unseen", "--zoo", "zoo", "--quiet")
+        said = self.weft("report", "unseen", "--zoo", "zoo", "--out", "unseen.html", "--force")
+        self.assertNotIn("not judged", said.stderr)
+
+    def test_chance(self):
+        """A zoo whose networks have one output has no classes to be guessed."""
+        self.weft("zoo", "show", "zoo", says="at chance (below 0.15)")
+        self.assertNotIn("at chance", self.weft("zoo", "show", one_output(self.folder / "zoo", self.folder / "one")).stdout)
+
+    def test_colour_is_for_terminals(self):
+        def says(*words, **environment):
+            """What it writes to a terminal."""
+            here, there = os.openpty()
+            process = subprocess.Popen(self.command(words), cwd=self.folder, stdout=there, stderr=there,
+                                       env={**os.environ, "TERM": "xterm", **environment})
+            os.close(there)
+            text = b""
+            try:
+                while piece := os.read(here, 1 << 16):
+                    text += piece
+            except OSError:  # the other end is closed
+                pass
+            os.close(here)
+            process.wait()
+            return text
+
+        os.environ.pop("NO_COLOR", None)
+        for words in (("verify", "magep", "--force"), ("train", "nowhere", "--out", "x")):
+            self.assertIn(b"\x1b[1;", says(*words))
+            self.assertNotIn(b"\x1b[1;", says(*words, NO_COLOR="1"))
+            self.assertIn(b"\x1b[1;", says(*words, NO_COLOR=""))
+            self.assertNotIn(b"\x1b[1;", says(*words, TERM="dumb"))
+            piped = subprocess.run(self.command(words), cwd=self.folder, capture_output=True)
+            self.assertNotIn(b"\x1b", piped.stdout + piped.stderr)
+
     def test_report(self):
         for model in MODELS:
             self.weft("eval", "--model", model, "--zoo", "zoo", "--force")
-        self.weft("verify", "--model", "magep", "--out", "magep/verify.json", "--force")
+        self.weft("verify", "--model", "magep", "--force")
         runs = [word for model in MODELS for word in ("--run", model)]
         self.weft("report", "--zoo", "zoo", *runs, "--out", "page.html", says="page.html")
         self.check_page("page.html", MODELS)

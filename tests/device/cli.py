@@ -71,6 +71,25 @@ class OnDevice(Test):
         self.weft(*words, "--out", "x", *DEVICE_0, "--products", "fp8", code=USAGE, says=["--products", "fp8", "tf32"])
         self.weft("demo", "--out", "x", "--products", "full", code=USAGE, says="--products")
 
+    def test_slow_paths_are_said_once(self):
+        launched = "steps of whole batches are launched one by one: [record] this device cannot record"
+        by_terms = "the first layer runs term by term: there is no schedule for devices"
+        train = ("train", "zoo", "--model", "magep", *SMALL)
+        slow = {**os.environ, "WEFT_EMULATED_NO_RECORDING": "1"}
+        for name, words, environment, expected in (("cpu", (), os.environ, []), ("recorded", DEVICE_0, os.environ, [by_terms]),
+                                                   ("launched", DEVICE_0, slow, [by_terms, launched])):
+            said = self.weft(*train, "--out", f"slow-{name}", *words, env=environment).stderr
+            self.assertEqual([line for line in said.split("\n") if "slow" in line], [f"weft: slow: {text}" for text in expected])
+            run = json.loads((self.folder / f"slow-{name}" / "run.json").read_text())
+            self.assertEqual(run["fallbacks"], expected)
+        made = ("zoo", "make", "--networks", 2, "--images", 40, "--test-images", 20, "--epochs", 3, "--batch", 8, *DEVICE_0)
+        for name, environment, times in (("recorded", os.environ, 0), ("launched", slow, 1)):
+            said = self.weft(*made, "--out", f"slow-zoo-{name}", env=environment).stderr
+            self.assertEqual(said.count("slow: "), times)
+            self.assertEqual(said.count("this device cannot record"), times)
+        self.assert_same(self.bytes_of("slow-zoo-recorded"), self.bytes_of("slow-zoo-launched"))
+        self.assertNotIn("slow", self.weft(*made, "--out", "slow-quiet", "--quiet", env=slow).stderr)
+
     def test_zoos(self):
         for kind in (("cnn",), ("text", "--held-out", 20, "--pad", "batch", "--batch", 8)):
             words = ("zoo", "make", "--networks", 3, "--images", 52, "--test-images", 20, "--epochs", 2, "--kind", *kind)

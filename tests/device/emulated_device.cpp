@@ -148,7 +148,7 @@ void finish(const BlasProduct& p, const FusedEpilogue& epilogue) {
 
 class EmulatedDevice final : public DeviceBackend {
  public:
-  explicit EmulatedDevice(std::size_t room) : memory_(*this, room) {}
+  EmulatedDevice(std::size_t room, bool records) : records_(records), memory_(*this, room) {}
   Device device() const override { return {Device::Kind::cuda, 0}; }
   MemorySource& memory() override { return memory_; }
   void upload(void* to, const void* from, std::size_t bytes) override {
@@ -187,6 +187,7 @@ class EmulatedDevice final : public DeviceBackend {
   }
   void make_current() override {}
   void begin_recording() override {
+    if (!records_) throw DeviceError("[record] this device cannot record");
     recording_ = std::make_unique<EmulatedRecording>();
     recorded = &recording_->launches;
   }
@@ -195,6 +196,7 @@ class EmulatedDevice final : public DeviceBackend {
     return std::move(recording_);
   }
 
+  bool records_;
   std::unique_ptr<EmulatedRecording> recording_;
   LockedMemory memory_;
 };
@@ -211,7 +213,9 @@ void enqueue(std::function<void()> launch) {
 
 namespace testing {
 
-std::shared_ptr<Backend> make_emulated_device(std::size_t room) { return std::make_shared<cuda::EmulatedDevice>(room); }
+std::shared_ptr<Backend> make_emulated_device(std::size_t room, bool records) {
+  return std::make_shared<cuda::EmulatedDevice>(room, records);
+}
 
 }  // namespace testing
 }  // namespace weft

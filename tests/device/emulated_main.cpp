@@ -5,6 +5,7 @@
 
 #include "weft/tests/device/device_under_test.h"
 #include "weft/tests/device/emulated_device.h"
+#include "weft/tests/device/without_recordings.h"
 
 namespace weft::testing {
 
@@ -14,6 +15,8 @@ Backend& device() {
 }
 
 std::shared_ptr<Backend> small_device(std::size_t bytes) { return make_emulated_device(bytes); }
+
+std::shared_ptr<Backend> device_without_recordings() { return make_emulated_device(std::size_t{1} << 40, false); }
 
 bool emulated() { return true; }
 

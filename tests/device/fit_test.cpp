@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "weft/tests/device/device_under_test.h"
+#include "weft/tests/device/without_recordings.h"
 #include "weft/tests/files.h"
 #include "weft/zoo/model_file.h"
 
@@ -97,6 +98,55 @@ TEST_CASE("a training on the device: the CPU's losses, the same bits again, and 
     CHECK(same_bits(train(*second, false), values));
     CHECK(same_bits(train(*third, true), values));
   }
+}
+
+TEST_CASE("a batch of more networks than there are is one step over all of them") {
+  std::vector<Tensor> values;
+  for (const std::int64_t batch : {std::int64_t{11}, std::int64_t{12}, INT64_MAX}) {
+    const auto model = model_of("mlp", DType::f64, nullptr);
+    const Data data(*model, DType::f64);
+    FitConfig all = config;
+    all.batch = batch;
+    Fit fit(*model, all, data.train, data.validation);
+    std::int64_t steps = 0;
+    while (!fit.done()) fit.run_epoch([&](std::int64_t, std::int64_t) { ++steps; });
+    CHECK(steps == config.epochs);
+    values.push_back(model->parameters().flat_values().clone());
+    CHECK(same_bits(values.back(), values.front()));
+  }
+  FitConfig endless = config;
+  endless.epochs = INT64_MAX;
+  const auto model = model_of("mlp", DType::f64, nullptr);
+  const Data data(*model, DType::f64);
+  CHECK_THROWS_AS(Fit(*model, endless, data.train, data.validation), UsageError);
+}
+
+TEST_CASE("every slow path of a training is told, with the reason") {
+  auto fallbacks_after = [](const char* kind, Backend* backend, std::size_t epochs) {
+    const auto model = model_of(kind, DType::f32, backend);
+    const Data data(*model, DType::f32);
+    Fit fit(*model, config, data.train, data.validation);
+    while (fit.log().size() < epochs) fit.run_epoch();
+    return fit.fallbacks();
+  };
+  using Texts = std::vector<std::string>;
+  const std::string schedule = ": there is no schedule for devices", launched = " batches are launched one by one: ";
+  const Texts of_magep{"the first layer runs term by term" + schedule},
+      of_transformers{"linear layer 1 of the classifier runs term by term" + schedule,
+                      "linear layer 2 of the classifier runs term by term" + schedule,
+                      "the classifier's pool runs operation by operation" + schedule};
+  for (const char* kind : {"magep", "transformer-nfn", "statnn", "mlp"}) {
+    CAPTURE(kind);
+    CHECK(fallbacks_after(kind, nullptr, 3) == Texts{});
+  }
+  CHECK(fallbacks_after("magep", &device(), 3) == of_magep);
+  CHECK(fallbacks_after("transformer-nfn", &device(), 3) == of_transformers);
+  CHECK(fallbacks_after("statnn", &device(), 3) == Texts{});
+  const std::shared_ptr<Backend> slow = device_without_recordings();
+  if (!slow) return;
+  const std::string why = "[record] this device cannot record";
+  CHECK(fallbacks_after("statnn", slow.get(), 3) ==
+        Texts{"steps of whole" + launched + why, "steps of smaller" + launched + why});
 }
 
 TEST_CASE("a model goes from the device to a file and back, and says the same") {

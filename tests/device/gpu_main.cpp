@@ -7,12 +7,15 @@
 #include <doctest/doctest.h>
 
 #include "weft/tests/device/device_under_test.h"
+#include "weft/tests/device/without_recordings.h"
 
 namespace weft::testing {
 
 Backend& device() { return *backend_of({Device::Kind::cuda, 0}); }
 
 std::shared_ptr<Backend> small_device(std::size_t) { return nullptr; }
+
+std::shared_ptr<Backend> device_without_recordings() { return nullptr; }
 
 bool emulated() { return false; }
 

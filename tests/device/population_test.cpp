@@ -2,6 +2,7 @@
 
 #include "weft/tests/cnn_reference.h"
 #include "weft/tests/device/device_under_test.h"
+#include "weft/tests/device/without_recordings.h"
 #include "weft/tests/files.h"
 #include "weft/tests/transformer_reference.h"
 #include "weft/zoo/device_population.h"
@@ -247,6 +248,21 @@ TEST_CASE("populations on a device: more networks than run at once") {
   CHECK(done == std::vector<std::int64_t>{1, 3, 5});
   for (std::size_t t = 0; t < first.size(); ++t)
     CHECK(distance<float>(start.weights()[t], together.weights()[t]) < 1e-5);
+}
+
+TEST_CASE("populations on a device: steps that are launched one by one are told, and give the same bits") {
+  const std::shared_ptr<Backend> slow = device_without_recordings();
+  if (!slow) return;
+  const CnnPopulation model(cnns[3]);
+  const Dataset data = noise_data(cnns[3], 10, Key(9, "population"));
+  const TrainingPlan plan{.epochs = 1, .batch = 4};
+  PopulationTrainer recorded(model, data, mixed_recipes(0.3), plan, nullptr, &device()),
+      launched(model, data, mixed_recipes(0.3), plan, nullptr, slow.get()), here(model, data, mixed_recipes(0.3), plan);
+  for (PopulationTrainer* trainer : {&recorded, &launched, &here}) trainer->train_epoch();
+  CHECK(launched.fallback() == "[record] this device cannot record");
+  CHECK((recorded.fallback().empty() && here.fallback().empty()));
+  for (std::size_t t = 0; t < recorded.weights().size(); ++t)
+    CHECK(same_bits(recorded.weights()[t], launched.weights()[t]));
 }
 
 TEST_CASE("populations on a device: texts of another padding are refused") {

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "weft/core/error.h"
+#include "weft/core/told.h"
 
 namespace weft {
 namespace {
@@ -17,8 +18,9 @@ void check(std::span<const double> cost, std::int64_t rows, std::int64_t columns
                      cost.size(), rows, columns);
   for (std::size_t i = 0; i < cost.size(); ++i)
     if (!(std::abs(cost[i]) <= largest_cost))
-      throw NumericError("[assign] cost {} of row {}, column {}; allowed: finite numbers up to {:g} in size", cost[i],
-                         static_cast<std::int64_t>(i) / columns, static_cast<std::int64_t>(i) % columns, largest_cost);
+      throw NumericError("[assign] cost {} of row {}, column {}; allowed: finite numbers up to {:g} in size",
+                         told(cost[i]), static_cast<std::int64_t>(i) / columns, static_cast<std::int64_t>(i) % columns,
+                         largest_cost);
 }
 
 /// The state of the search: duals are always feasible, and tight on what is assigned.

@@ -1,0 +1,85 @@
+#include "weft/apps/interrupt.h"
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+
+#include <unistd.h>
+
+namespace weft::apps {
+namespace {
+
+constexpr std::int64_t unknown = -1;
+
+volatile std::sig_atomic_t interrupted = 0;
+std::atomic<const char*> plan_text{""};
+std::atomic<std::int64_t> due{unknown};  ///< by milliseconds()
+static_assert(std::atomic<const char*>::is_always_lock_free && std::atomic<std::int64_t>::is_always_lock_free);
+
+std::int64_t milliseconds() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+/// A line put together without memory, as a signal handler must.
+class Line {
+ public:
+  void add(const char* text) {
+    while (*text && size_ < sizeof(text_)) text_[size_++] = *text++;
+  }
+  void add(std::int64_t n) {
+    char digits[20];
+    int count = 0;
+    do digits[count++] = static_cast<char>('0' + n % 10);
+    while (n /= 10);
+    while (count > 0 && size_ < sizeof(text_)) text_[size_++] = digits[--count];
+  }
+  void write() const {
+    if (::write(STDERR_FILENO, text_, size_) < 0) return;  // nobody to tell
+  }
+
+ private:
+  char text_[600];
+  std::size_t size_ = 0;
+};
+
+void on_interrupt(int) {
+  const int error = errno;
+  interrupted = 1;
+  Line line;
+  line.add("\nweft: Ctrl-C: ");
+  line.add(plan_text.load());
+  if (const std::int64_t then = due.load(); then == unknown) {
+    line.add(" How long that takes is not known yet.");
+  } else {
+    const std::int64_t left = (then - milliseconds() + 999) / 1000;
+    line.add(" It takes about ");
+    line.add(left < 1 ? 1 : left);
+    line.add(" s.");
+  }
+  line.add(" Ctrl-C again ends at once.\n");
+  line.write();
+  errno = error;
+}
+
+}  // namespace
+
+void catch_interrupts(const char* plan) {
+  plan_text = plan;
+  due = unknown;
+  struct sigaction action = {};
+  action.sa_handler = on_interrupt;
+  action.sa_flags = SA_RESETHAND | SA_RESTART;  // the second one finds the default: it ends the program
+  sigaction(SIGINT, &action, nullptr);
+}
+
+void expect_safe_point(double seconds) { due = milliseconds() + static_cast<std::int64_t>(1000 * seconds); }
+
+void check_interrupt() {
+  if (interrupted) throw Interrupted("interrupted; what was saved is kept, --resume goes on from there");
+}
+
+}  // namespace weft::apps
