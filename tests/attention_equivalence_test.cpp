@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include "weft/core/difference.h"
 #include "weft/core/error.h"
 #include "weft/ops/act.h"
 #include "weft/tests/disk.h"
@@ -242,12 +243,11 @@ std::vector<double> plain_attention(const AttentionModule& m, const Tensor& x, b
 }
 
 double distance(const std::vector<double>& a, const std::vector<double>& b) {
-  double change = 0, size = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    change = std::max(change, std::abs(a[i] - b[i]));
-    size = std::max({size, std::abs(a[i]), std::abs(b[i])});
-  }
-  return change / size;
+  double size = 0;
+  for (double x : a) size = worse(size, std::abs(x));
+  Difference difference;
+  difference.add(a, b);
+  return difference.relative(size);
 }
 
 double distance(const Tensor& a, const Tensor& b) {
