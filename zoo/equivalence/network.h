@@ -34,15 +34,12 @@ struct NetworkEquivalence {
 
 /// Features of one network of `space`, [1, taps, axes…], float32 or float64.
 ///   same        an element of the group carries a to b, each tensor to within `tolerance` of its norm: that proves it.
-///   Dead
-///               units (all outgoing weights zero; of monomial groups also all incoming) are set to zero first; if a
-///               and b differ in them only, no element is given.
+///               Dead units (all outgoing weights zero; of monomial groups also all incoming) are set to zero first; if
+///               a and b differ in them only, no element is given.
 ///   different   no such element was found, and some input of a few that are drawn at random moves the output by more
-///   than
-///               `tolerance` of its size: that proves it.
+///               than `tolerance` of its size: that proves it.
 ///   undecided   neither: other symmetries than the space's group (units that are copies of each other, say), an
-///   element
-///               that matching did not find, or a difference too small to be seen.
+///               element that matching did not find, or a difference too small to be seen.
 /// Blocks with a residual stream alone (transformer_space) read and write a stream that the group permutes: `same` then
 /// means up to the order of its coordinates, and no input is tried, so that the other answer is `undecided`.
 /// Factors are matched one by one, those first of which some tensor's other axes are matched already: permutations and
