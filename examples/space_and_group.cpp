@@ -1,6 +1,5 @@
 // A weight space, the group that acts on it, and the function that stays.
 
-#include <cmath>
 #include <exception>
 #include <vector>
 

@@ -100,7 +100,7 @@ Shape result_shape(const OpCase& c, const Inputs& in) {
   return c.run(tape, on_tape(tape, c, in, DType::f64, false)).shape();
 }
 
-bool finite(const std::vector<double>& numbers) {
+bool all_finite(const std::vector<double>& numbers) {
   return std::ranges::all_of(numbers, [](double x) { return std::isfinite(x); });
 }
 
@@ -201,7 +201,7 @@ std::string check_refusal(const OpCase& c, Key key) {
     const Element g = Element::random(space, key.at("element").at(trial));
     const Inputs there = moved(c, g, in);
     const auto got = evaluate(c, there, DType::f64);
-    if (finite(y) && !finite(got) && leaves(there, c.range))
+    if (all_finite(y) && !all_finite(got) && leaves(there, c.range))
       undefined = true;
     else
       worst = worse(worst, relative_error(got, moved_result(c, g, y, shape)));
