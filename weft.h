@@ -3,6 +3,7 @@
 
 #include "weft/autograd/gradcheck.h"
 #include "weft/autograd/tape.h"
+#include "weft/core/difference.h"
 #include "weft/core/parallel.h"
 #include "weft/core/progress.h"
 #include "weft/core/random.h"

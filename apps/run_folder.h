@@ -62,8 +62,7 @@ Zoo open_zoo(const std::string& folder);
 std::map<std::int64_t, const ZooRow*> last_checkpoints(const Zoo& zoo);
 
 /// Beyond it a network is on its way to diverge, and products of its layers, and of the layers of a model that reads
-/// it, leave float32: MAGEP's did so at 77. No other network of the zoos in docs/experiments.md reached
-/// 34.
+/// it, leave float32: MAGEP's did so at 77. No other network of the zoos in docs/experiments.md reached 34.
 inline constexpr float largest_weight = 50;
 
 /// Which checkpoints of a zoo that names them models read: the given name, else "75" as the published zoo's models do,

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "weft/core/difference.h"
+
 namespace weft {
 namespace {
 
@@ -100,7 +102,7 @@ GradcheckReport gradcheck(const TapeFunction& f, std::span<const GradcheckInput>
 
   if (numbers > 64 || n > 256) return report;
   report.jacobian = true;
-  double worst = 0, largest = 0;
+  Difference difference;
   std::vector<std::vector<Tensor>> rows;  // one gradient per output number
   for (std::size_t o = 0; o < n; ++o) {
     std::vector<double> unit(n, 0.0);
@@ -113,14 +115,10 @@ GradcheckReport gradcheck(const TapeFunction& f, std::span<const GradcheckInput>
       for (std::size_t k = 0; k < inputs.size(); ++k) direction[k].fill(0);
       direction[i].data<double>()[j] = 1;
       const auto column = derivative(f, inputs, direction, step);
-      for (std::size_t o = 0; o < n; ++o) {
-        const double analytic = rows[o][i].data<double>()[j];
-        worst = std::max(worst, std::abs(column[o] - analytic));
-        largest = std::max({largest, std::abs(column[o]), std::abs(analytic)});
-      }
+      for (std::size_t o = 0; o < n; ++o) difference.add(rows[o][i].data<double>()[j], column[o]);
     }
   }
-  report.jacobian_error = largest > 0 ? worst / largest : 0;
+  report.jacobian_error = difference.relative();
   return report;
 }
 

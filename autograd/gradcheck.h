@@ -21,8 +21,7 @@ struct GradcheckInput {
 
 struct GradcheckReport {
   double direction_error = 0;  ///< of <cotangent, J t> against <J^T cotangent, t>, relative
-  double jacobian_error =
-      0;  ///< largest entry's, relative to the largest entry; 0 when the full Jacobian was not taken
+  double jacobian_error = 0;   ///< largest entry's, relative to the largest entry; 0 when the Jacobian was not taken
   bool jacobian = false;
 };
 

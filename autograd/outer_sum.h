@@ -10,8 +10,8 @@
 namespace weft {
 
 /// n1 x n2 matrices one after another, each [rows, columns]:
-///     G[i, j, r, c] = Σ_{b < rank} left_b[i left.first + j left.second + r] right_b[i right.first + j right.second +
-///     c]
+///     G[i, j, r, c] = Σ_{b < rank} left_b[i left.first + j left.second + r]
+///                                  right_b[i right.first + j right.second + c]
 /// where side_b begins at side.data + b side.stride.
 struct OuterSum {
   struct Side {

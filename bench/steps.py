@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""Times training steps of the benchmark models with weft and with a PyTorch script, one after the other in several rounds, and prints
-the best times, weft's speed beside the rival's, and where the step stands against the machine's own peaks.
+"""Times training steps of the benchmark models with weft and with PyTorch (torch_models.py), one after the other in several rounds, and
+prints the best times, weft's speed beside the rival's, and where the step stands against the machine's own peaks.
 
-    steps.py WEFT BENCH RIVAL [MODEL ...] [--rounds N] [--seconds S] [--threads N] [--compile]
+    steps.py WEFT BENCH [MODEL ...] [--rounds N] [--seconds S] [--threads N] [--compile]
         WEFT    build/release/apps/weft
         BENCH   build/release/bench/weft_bench, which measures the peaks
-        RIVAL   a script that prints lines as `weft bench step` does: MODEL WHO parameters=… min_ms=… median_ms=… peak_mib=…
 """
 import argparse
 import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
+
+RIVAL = pathlib.Path(__file__).with_name("torch_models.py")
 
 # Of one step: multiplications and additions, and bytes that must move (parameters, gradients, optimiser; features where they outgrow
 # the caches).
@@ -40,7 +42,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weft")
     parser.add_argument("bench")
-    parser.add_argument("rival")
     parser.add_argument("models", nargs="*", default=["cnn", "inr", "transformer1", "transformer2"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5)
@@ -56,7 +57,7 @@ def main():
         runs = {"weft": [], "rival": []}
         for _ in range(args.rounds):
             runs["weft"].append(line([args.weft, "bench", "step", model, *options], environment))
-            runs["rival"].append(line([sys.executable, args.rival, model, *rival_options], environment))
+            runs["rival"].append(line([sys.executable, str(RIVAL), model, *rival_options], environment))
         best = {who: min(of, key=lambda run: run["min_ms"]) for who, of in runs.items()}
         for who in ("weft", "rival"):
             run = best[who]

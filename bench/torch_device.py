@@ -2,22 +2,19 @@
 """Times training steps (forward, backward, Adam) of the benchmark models on a GPU with weft and with PyTorch, eager, compiled and under
 CUDA graphs, one after the other in several rounds: float32 with TF32 off on both sides, the device waited for after every step.
 
-    torch_device.py WEFT RIVAL [MODEL ...] [--device cuda:0] [--modes eager,compiled,graph] [--rounds N] [--seconds S]
+    torch_device.py WEFT [MODEL ...] [--device cuda:0] [--modes eager,compiled,graph] [--rounds N] [--seconds S]
         WEFT    build/release/apps/weft; - leaves it out
-        RIVAL   the script of bench/steps.py, of which the models are taken: its case(NAME) gives model, input, target and loss
 
 Each line of one program is as `weft bench step` prints it; then weft's speed beside every mode, and the step's share of what the
 device's own copy and product would take.
 """
 import argparse
-import importlib.util
 import os
-import pathlib
 import statistics
-import sys
 import time
 
 from steps import COST, line
+from torch_models import case
 
 
 def moved(x, device):
@@ -27,15 +24,6 @@ def moved(x, device):
     if isinstance(x, list):
         return [moved(value, device) for value in x]
     return x.to(device)
-
-
-def models_of(rival):
-    path = pathlib.Path(rival).resolve()
-    sys.path.insert(0, str(path.parent))  # it imports its neighbours
-    spec = importlib.util.spec_from_file_location("rival", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def best_time(step, wait, seconds):
@@ -49,7 +37,7 @@ def best_time(step, wait, seconds):
     return min(times), statistics.median(times)
 
 
-def torch_line(rival, name, mode, device, seconds):
+def torch_line(name, mode, device, seconds):
     """{parameters, min_ms, median_ms, peak_mib} of one mode."""
     import torch
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
@@ -58,7 +46,7 @@ def torch_line(rival, name, mode, device, seconds):
     wait = torch.cuda.synchronize if on_gpu else lambda: None
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
-    model, x, target, loss = rival.case(name)
+    model, x, target, loss = case(name)
     model, x, target = model.to(device), moved(x, device), target.to(device)
     run = torch.compile(model) if mode == "compiled" else model
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-4, capturable=mode == "graph")
@@ -103,14 +91,12 @@ def peaks(device):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weft")
-    parser.add_argument("rival")
     parser.add_argument("models", nargs="*", default=list(COST))
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--modes", default="eager,compiled,graph")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=3)
     args = parser.parse_args()
-    rival = models_of(args.rival)
     flops, bandwidth = peaks(args.device)
     print(f"peaks: {flops * 1e-12:.1f} TFLOP/s, {bandwidth * 1e-9:.0f} GB/s", flush=True)
     environment = os.environ | {"WEFT_DEVICE": args.device}
@@ -122,7 +108,7 @@ def main():
             for who in programs:
                 try:
                     runs[who].append(line([args.weft, "bench", "step", model, "--seconds", str(args.seconds)], environment)
-                                     if who == "weft" else torch_line(rival, model, who, args.device, args.seconds))
+                                     if who == "weft" else torch_line(model, who, args.device, args.seconds))
                 except Exception as failure:  # one mode may fail on a machine where the others run
                     words = getattr(failure, "stderr", None) or str(failure)
                     print(f"{model} {who} failed: {words.strip().splitlines()[-1] if words.strip() else type(failure).__name__}", flush=True)

@@ -22,8 +22,8 @@ class ThreadPool {
   bool run(std::int64_t blocks, int team, const BlockLoop& loop);
 
  private:
-  /// What a worker does first: a run of neighbouring blocks, the same in every loop of one size, so that its core's cache
-  /// has them. Whoever has done its own takes from the others.
+  /// What a worker does first: a run of neighbouring blocks, the same in every loop of one size, so that its core's
+  /// cache has them. Whoever has done its own takes from the others.
   struct alignas(64) Share {
     std::atomic<std::int64_t> next;
     std::int64_t end;

@@ -1,6 +1,5 @@
 // A weight space, the group that acts on it, and the function that stays.
 
-#include <cmath>
 #include <exception>
 #include <vector>
 
@@ -21,11 +20,9 @@ double difference(const std::vector<Tensor>& a, const std::vector<Tensor>& b, Un
     for (const Tensor& w : network) weights.push_back(tape.constant(w));
     return mlp_forward(weights, tape.constant(inputs), activation, 0).value();
   };
-  const Tensor ya = outputs(a), yb = outputs(b);
-  double worst = 0;
-  for (std::int64_t i = 0; i < ya.numel(); ++i)
-    worst = std::max(worst, std::abs(ya.data<double>()[i] - yb.data<double>()[i]));
-  return worst;
+  Difference between;
+  between.add(outputs(b), outputs(a));
+  return between.absolute();
 }
 
 int main() {

@@ -10,17 +10,17 @@
 namespace weft {
 
 struct ContractOptions {
-  std::optional<UnaryOp>
-      activation;  ///< applied to the result, in the product's epilogue; its derivative must follow from its output
+  /// Applied to the result, in the product's epilogue; its derivative must follow from its output.
+  std::optional<UnaryOp> activation;
 };
 
 /// y = act(Σ a b (+ bias)) by index text: "bi,oi->bo", "nbi,noi+no->nbo" (with a bias over n and o). Each letter is one
 /// axis; a letter of the result stands in a factor; a letter in both factors and the result is a batch, in both factors
-/// only is summed, in one factor only is summed too. Letters are not repeated within a tensor. vjp   ga = Σ gy' b, gb =
-/// Σ gy' a, gbias = Σ gy', gy' = gy act'(y)     saves a, b (and y with an activation) type  spec 1.5: summed pairs are
-/// the same factor in opposite roles, or orthogonal; axes per head with their heads aligned; a batch letter
-///       is free, fixed or a permutation; a bias has the result's type and is broadcast over permutation, fixed or free
-///       axes only
+/// only is summed, in one factor only is summed too. Letters are not repeated within a tensor.
+/// vjp   ga = Σ gy' b, gb = Σ gy' a, gbias = Σ gy', gy' = gy act'(y)     saves a, b (and y with an activation)
+/// type  spec 1.5: summed pairs are the same factor in opposite roles, or orthogonal; axes per head with their heads
+///       aligned; a batch letter is free, fixed or a permutation; a bias has the result's type and is broadcast over
+///       permutation, fixed or free axes only
 /// cost  2 x product of the sizes of all letters, in flops
 /// Throws ShapeError for text or sizes that do not fit, TypeError by the rules above, UsageError for an activation that
 /// needs its input.

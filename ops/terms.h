@@ -15,10 +15,10 @@ namespace weft {
 ///   features    one per tensor of the input space, [B, d * taps, axes…] of its type
 ///   parameters  one per list.parameters(), shaped as TermParameter::shape(e, d)
 ///   outputs     receives one per tensor of the output space, [B, e * taps, axes…] of its type; zeros for a tensor
-///   without a term
+///               without a term
+/// vjp   one hand-written node; saves features, lets and parameters
 /// Throws ShapeError for features or parameters that do not fit, DtypeError for two dtypes, TypeError for a feature of
-/// another type.
-/// The list must outlive the step. vjp: hand-written, saves features, lets and parameters.
+/// another type. The list must outlive the step.
 void run_terms(const TermList& list, std::span<const Var> features, std::span<const Var> parameters, std::int64_t e,
                std::span<Var> outputs);
 void run_terms(const TermList&& list, std::span<const Var> features, std::span<const Var> parameters, std::int64_t e,

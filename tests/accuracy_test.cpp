@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include "weft/core/difference.h"
 #include "weft/nfn/baselines/statistics.h"
 #include "weft/nn/metrics.h"
 #include "weft/ops/act.h"
@@ -37,10 +38,9 @@ std::vector<std::int64_t> ids(std::int64_t n) {
 }
 
 double largest_difference(const Tensor& a, const Tensor& b) {
-  double worst = 0;
-  for (std::int64_t i = 0; i < a.numel(); ++i)
-    worst = std::max(worst, std::abs(a.data<double>()[i] - b.data<double>()[i]));
-  return worst;
+  Difference difference;
+  difference.add(a, b);
+  return difference.absolute();
 }
 
 /// Networks whose target is a function of the weights that the group leaves alone; the model is standardised by them.
@@ -248,6 +248,36 @@ struct Watcher final : AccuracyModel {
   double step_flops(std::int64_t) const override { return 0; }
 };
 
+/// Gives numbers for the first networks that it sees and infinite ones for all others.
+struct Fragile final : AccuracyModel {
+  mutable int calls = 0;
+
+  explicit Fragile(const Space& space) : AccuracyModel({.kind = "fragile"}, space) {
+    parameters_.add("bias", {1}, Init::constant(1));
+    parameters_.allocate(DType::f64, Key(1, "fragile"));
+  }
+  std::vector<Tensor> prepare(std::span<const Tensor> weights) const override {
+    return {weights.begin(), weights.end()};
+  }
+  Var forward(Tape& tape, std::span<const Tensor> prepared) const override {
+    const Tensor y = Tensor::zeros({prepared[0].dim(0)}, DType::f64);
+    y.fill(++calls == 1 ? 1 : std::numeric_limits<double>::infinity());
+    return tape.constant(y);
+  }
+  double step_flops(std::int64_t) const override { return 0; }
+};
+
+TEST_CASE("verify: a prediction that is no number passes no check, controls included") {
+  const Fragile model(mlp_space(widths, Kind::positive_monomial));
+  const std::vector<VerifyRow> rows = verify_invariance(model, 5);
+  CHECK(rows.size() > 3);
+  for (const VerifyRow& row : rows) {
+    CAPTURE(row.check);
+    CHECK_FALSE(row.passed);
+    CHECK(std::isnan(row.error));
+  }
+}
+
 TEST_CASE("models: unknown kinds are refused") {
   const Space space = mlp_space(widths, Kind::positive_monomial);
   CHECK_THROWS_WITH_AS(make_accuracy_model({.kind = "tree"}, space, DType::f32, Key(1, "x")),
@@ -327,11 +357,7 @@ TEST_CASE("fit: the learning rate rises over the warm-up and falls to the end") 
     while (!fit.done()) {
       const Tensor before = model->parameters().flat_values().clone();
       fit.run_epoch();
-      double most = 0;
-      for (std::int64_t i = 0; i < before.numel(); ++i)
-        most = std::max(most, std::abs(static_cast<double>(model->parameters().flat_values().data<float>()[i]) -
-                                       static_cast<double>(before.data<float>()[i])));
-      largest.push_back(most);
+      largest.push_back(largest_difference(model->parameters().flat_values(), before));
     }
     return largest;
   };

@@ -10,6 +10,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include "weft/core/difference.h"
 #include "weft/core/error.h"
 #include "weft/core/random.h"
 #include "weft/tests/disk.h"
@@ -21,7 +22,7 @@ namespace {
 /// What is wrong with the proof; empty when the assignment is optimal.
 std::string flaw(const std::vector<double>& cost, std::size_t rows, std::size_t columns, const Assignment& a) {
   double size = 0, total = 0, dual = 0;
-  for (double c : cost) size = std::max(size, std::abs(c));
+  for (double c : cost) size = worse(size, std::abs(c));
   const double rounding = 1e-13 * size * static_cast<double>(1 + rows);
   std::vector<bool> taken(columns);
   for (std::size_t i = 0; i < rows; ++i) {
@@ -30,15 +31,15 @@ std::string flaw(const std::vector<double>& cost, std::size_t rows, std::size_t 
     taken[j] = true;
     total += cost[i * columns + j];
     dual += a.row_dual[i];
-    if (std::abs(cost[i * columns + j] - a.row_dual[i] - a.column_dual[j]) > rounding) return "not tight";
+    if (!(std::abs(cost[i * columns + j] - a.row_dual[i] - a.column_dual[j]) <= rounding)) return "not tight";
     for (std::size_t k = 0; k < columns; ++k)
-      if (a.row_dual[i] + a.column_dual[k] > cost[i * columns + k] + rounding) return "not feasible";
+      if (!(a.row_dual[i] + a.column_dual[k] <= cost[i * columns + k] + rounding)) return "not feasible";
   }
   for (std::size_t j = 0; j < columns; ++j) {
     dual += a.column_dual[j];
-    if (a.column_dual[j] > 0 || (!taken[j] && a.column_dual[j] != 0)) return "a column's dual has the wrong sign";
+    if (!(a.column_dual[j] <= 0) || (!taken[j] && a.column_dual[j] != 0)) return "a column's dual has the wrong sign";
   }
-  if (std::abs(total - a.cost) > rounding || std::abs(dual - a.cost) > rounding * 10) return "duality gap";
+  if (!(std::abs(total - a.cost) <= rounding && std::abs(dual - a.cost) <= rounding * 10)) return "duality gap";
   return "";
 }
 
@@ -74,7 +75,7 @@ TEST_CASE("assignment: optimal against all permutations of up to six") {
     const Assignment a = assign(cost, static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns));
     CHECK(flaw(cost, rows, columns, a) == "");
     double size = 1;
-    for (double c : cost) size = std::max(size, std::abs(c));
+    for (double c : cost) size = worse(size, std::abs(c));
     CHECK(std::abs(a.cost - brute_force(cost, rows, columns)) <= 1e-13 * size);
   }
   CHECK(assign({}, 0, 0).column_of_row.empty());

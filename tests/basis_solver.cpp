@@ -4,6 +4,7 @@
 
 #include <Eigen/Dense>
 
+#include "weft/core/difference.h"
 #include "weft/core/error.h"
 #include "weft/ops/act.h"
 #include "weft/ops/terms.h"
@@ -147,8 +148,7 @@ DerivedMaps derived_maps(const std::string& terms, const Space& in, int source, 
   if (maps.empty()) return result;
   for (const Element& g : elements) {
     const Matrix left = action(carried(g, out), target), right = action(g, source);
-    for (const Matrix& map : maps)
-      result.error = std::max(result.error, (left * map - map * right).cwiseAbs().maxCoeff());
+    for (const Matrix& map : maps) result.error = worse(result.error, (left * map - map * right).norm());
   }
   Matrix all(rows * columns, result.count);
   for (Eigen::Index i = 0; i < result.count; ++i) all.col(i) = maps[static_cast<std::size_t>(i)].reshaped();

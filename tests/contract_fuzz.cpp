@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "weft/core/difference.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 
@@ -158,7 +159,7 @@ Result naive(const Equation& e, const Tensor (&x)[3], const Tensor& cotangent) {
 std::string compare(const Numbers& got, const Numbers& expected, double tolerance) {
   if (got.size() != expected.size()) return fmt::format("{} numbers, expected {}", got.size(), expected.size());
   double scale = 1;
-  for (double x : expected) scale = std::max(scale, std::abs(x));
+  for (double x : expected) scale = worse(scale, std::abs(x));
   for (std::size_t i = 0; i < got.size(); ++i)
     if (!(std::abs(got[i] - expected[i]) <= tolerance * scale))
       return fmt::format("number {} is {}, expected {}", i, got[i], expected[i]);

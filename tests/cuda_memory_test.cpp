@@ -202,8 +202,8 @@ TEST_CASE("what a library may do as it writes a product is all that follows it, 
             CHECK((end == FusedEnd::bias || end == FusedEnd::relu_bias) == bias);
             CHECK((end == FusedEnd::relu || end == FusedEnd::relu_bias) == relu);
           }
-  CHECK(fused ==
-        2 * 2 + 2 * 4 * 3);  // two strides, with ReLU and without; ReLU alone, where bias and strides say nothing
+  // Two strides, with ReLU and without; ReLU alone, where bias and strides say nothing.
+  CHECK(fused == 2 * 2 + 2 * 4 * 3);
 }
 
 TEST_CASE("what failed on the device, word for word") {

@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include "weft/core/difference.h"
 #include "weft/core/random.h"
 #include "weft/cuda/emulated.h"
 #include "weft/cuda/rows_loop.h"
@@ -21,14 +22,10 @@ namespace {
 template <class T>
 constexpr double tolerance = sizeof(T) == 4 ? 2e-6 : 1e-14;
 
-template <class T>
 double distance(const Tensor& a, const Tensor& b) {
-  double difference = 0, scale = 1;
-  for (std::int64_t i = 0; i < a.numel(); ++i) {
-    difference = std::max(difference, std::abs(static_cast<double>(a.data<T>()[i] - b.data<T>()[i])));
-    scale = std::max(scale, std::abs(static_cast<double>(b.data<T>()[i])));
-  }
-  return difference / scale;
+  Difference difference;
+  difference.add(a, b);
+  return difference.relative(1);
 }
 
 /// The rows of `s` by a few teams, forward and backward, against the CPU's kernel. Returns the largest distance.
@@ -43,7 +40,7 @@ double compare(RowOp op, const Team& team, RowShape s) {
   for (std::int64_t unit = 0; unit < 3; ++unit)
     rows_loop<Op, dense>(RowsForward<T>{x.data<T>(), y.data<T>()}, team, s, unit, 3);
   reference.forward(s, x.raw(), expected.raw());
-  double worst = distance<T>(y, expected);
+  double worst = distance(y, expected);
   for (bool accumulate : {false, true}) {
     Tensor gx = Tensor::zeros({n}, dtype_of<T>);
     fill_normal(gx, Key(3, "cuda rows"));
@@ -51,7 +48,7 @@ double compare(RowOp op, const Team& team, RowShape s) {
     const RowsVjp<T> work{x.data<T>(), expected.data<T>(), gy.data<T>(), gx.data<T>(), accumulate};
     for (std::int64_t unit = 0; unit < 3; ++unit) rows_loop<Op, dense>(work, team, s, unit, 3);
     reference.vjp(s, x.raw(), expected.raw(), gy.raw(), expected_gx.raw(), accumulate);
-    worst = std::max(worst, distance<T>(gx, expected_gx));
+    worst = worse(worst, distance(gx, expected_gx));
   }
   return worst;
 }

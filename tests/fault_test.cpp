@@ -72,7 +72,8 @@ struct Scenario {
 };
 
 /// Trains a model on eight networks for two epochs and saves it over the one that was there.
-void train(const std::filesystem::path& model_file, const std::function<void(std::int64_t, std::int64_t)>& on_step = {}) {
+void train(const std::filesystem::path& model_file,
+           const std::function<void(std::int64_t, std::int64_t)>& on_step = {}) {
   ModelConfig config = default_config("magep");
   config.channels = 2;
   config.hidden = 3;
@@ -144,7 +145,8 @@ TEST_CASE("an allocation fails, whichever it is") {
     std::int64_t failed = 0;
     for (std::int64_t n = 1; n <= 400; ++n) {
       const Key key = Key(4, "failures").at(static_cast<std::uint64_t>(n));
-      const auto which = n <= 200 ? n : 1 + static_cast<std::int64_t>(uniform_index(key, 0, static_cast<std::uint32_t>(all)));
+      const auto which =
+          n <= 200 ? n : 1 + static_cast<std::int64_t>(uniform_index(key, 0, static_cast<std::uint32_t>(all)));
       failed += try_it(scenario, which) == End::out_of_memory;
       if (n % 20 == 0) scenario.holds();
     }

@@ -4,12 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include "weft/core/difference.h"
 #include "weft/groups/element.h"
 #include "weft/ops/act.h"
-#include "weft/tests/op_runner.h"
 
 using namespace weft;
-using namespace weft::testing;
 
 namespace {
 
@@ -50,13 +49,6 @@ Weights edits(const InrEditor& editor, const Parameters& parameters, const Weigh
   return all;
 }
 
-double error(const Weights& got, const Weights& expected) {
-  double worst = 0;
-  for (std::size_t i = 0; i < got.size(); ++i)
-    worst = std::max(worst, relative_error(got[i].span<double>(), expected[i].span<double>()));
-  return worst;
-}
-
 const InrEditor::Config small{.widths = {2, 5, 6, 3}, .lift = 3, .mixed = 4, .d = 6, .frequencies = 5, .deviation = 1};
 
 }  // namespace
@@ -69,7 +61,7 @@ TEST_CASE("inr editor: equivariant under hidden permutations, not under signs or
   const Weights x = networks(editor.space(), DType::f64, key), y = edits(editor, parameters, x);
   auto group_error = [&](const Space& acting) {
     const Element g = Element::random(acting, key);
-    return error(edits(editor, parameters, moved(g, x)), moved(g, y));
+    return relative_error(edits(editor, parameters, moved(g, x)), moved(g, y));
   };
   CHECK(group_error(editor.space()) < 1e-9);
   CHECK(group_error(mlp_space(small.widths, Kind::sign_monomial)) > 1e-4);

@@ -58,11 +58,13 @@ LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData&
 /// Activation and dropout as ops of their own (dropout on tensors of two axes), then the list by its interpreter.
 Layer reference(const TermList& list, std::int64_t e, const LayerInput& input = {});
 
-/// Largest relative error over the tensors; of an all-zero tensor the largest absolute value.
-double difference(const std::vector<Tensor>& got, const std::vector<Tensor>& expected);
+/// The worst of all channels of all tensors, see relative_error_of_blocks(): of the first `features` tensors, which are
+/// features, along axis 1, of learned ones along axis 0.
+double channel_error(std::span<const Tensor> got, std::span<const Tensor> expected, std::size_t features);
 
-/// What differs by more than 1e-10 in float64 or 2e-4 in float32, or an empty string. Also when a feature, a learned
-/// tensor or an output is changed in place before the backward pass, and that neither refuses nor has the same bits.
+/// What differs by more than 1e-10 in float64 or 2e-4 in float32, channel by channel, or an empty string. Also when a
+/// feature, a learned tensor or an output is changed in place before the backward pass, and that neither refuses nor
+/// has the same bits.
 std::string check_layer(const Layer& fast, const Layer& slow, const TermList& list, const LayerData& data,
                         bool train_psi, Key key);
 

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include "weft/core/difference.h"
 #include "weft/groups/element.h"
 #include "weft/nfn/models/accuracy_model.h"
 #include "weft/nfn/models/inr_classifier.h"
@@ -44,17 +45,14 @@ double group_error(const Model& model, const Space& space, const Space& acting, 
     return model(on_tape(tape, space, values)).value().clone();
   };
   const Tensor y = evaluate(x);
-  double worst = 0, largest = 0;
-  for (double v : y.span<double>()) largest = std::max(largest, std::abs(v));
+  double worst = 0;
   for (std::uint64_t trial = 0; trial < 4; ++trial) {
     const Element g = Element::random(acting, key.at(trial));
     std::vector<Tensor> moved = x;
     for (std::size_t i = 0; i < moved.size(); ++i) moved[i] = act(g, static_cast<int>(i), moved[i]);
-    const Tensor z = evaluate(moved);
-    for (std::int64_t i = 0; i < y.numel(); ++i)
-      worst = std::max(worst, std::abs(z.data<double>()[i] - y.data<double>()[i]));
+    worst = worse(worst, relative_error(evaluate(moved), y));
   }
-  return worst / largest;
+  return worst;
 }
 
 std::int64_t count(const Parameters& parameters) {

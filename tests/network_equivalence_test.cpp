@@ -5,10 +5,10 @@
 
 #include <doctest/doctest.h>
 
+#include "weft/core/difference.h"
 #include "weft/core/error.h"
 #include "weft/tests/disk.h"
 #include "weft/tests/equivalence_networks.h"
-#include "weft/tests/op_runner.h"
 #include "weft/zoo/equivalence/network.h"
 
 using namespace weft;
@@ -16,23 +16,21 @@ using namespace weft::testing;
 
 namespace {
 
-double distance(const Tensor& a, const Tensor& b) {
-  return testing::relative_error(a.span<double>(), b.span<double>());
-}
+double distance(const Tensor& a, const Tensor& b) { return relative_error(a.span<double>(), b.span<double>()); }
 
 /// What must hold of every answer: its proof.
 void check_proof(const Space& space, const std::vector<Tensor>& a, const std::vector<Tensor>& b,
                  const NetworkEquivalence& found) {
   if (found.element) {
     const auto image = moved(found.element->element, a);
-    for (std::size_t t = 0; t < a.size(); ++t) CHECK(distance(image[t], b[t]) < 1e-7);
+    for (std::size_t t = 0; t < a.size(); ++t) CHECK(relative_error(image[t], b[t]) < 1e-7);
   }
   CHECK(found.witness.has_value() == (found.decision == Decision::different));
   if (found.witness) {
     const NetworkWitness& w = *found.witness;
-    CHECK(distance(evaluate_network(space, a, w.x), w.y_a) < 1e-14);
-    CHECK(distance(evaluate_network(space, b, w.x), w.y_b) < 1e-14);
-    CHECK(distance(w.y_a, w.y_b) > 1e-9);
+    CHECK(relative_error(evaluate_network(space, a, w.x), w.y_a) < 1e-14);
+    CHECK(relative_error(evaluate_network(space, b, w.x), w.y_b) < 1e-14);
+    CHECK(relative_error(w.y_a, w.y_b) > 1e-9);
   }
 }
 
@@ -68,7 +66,7 @@ TEST_CASE("network equivalence: moved by a random element") {
     CHECK(found.element->residual < 1e-8);
     check_proof(space, a, b, found);
     if (const auto x = random_input(space, key.at("x"), 1))
-      CHECK(distance(evaluate_network(space, b, *x), evaluate_network(space, a, *x)) < 1e-6);
+      CHECK(relative_error(evaluate_network(space, b, *x), evaluate_network(space, a, *x)) < 1e-6);
   }
 }
 

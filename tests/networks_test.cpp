@@ -7,12 +7,11 @@
 
 #include <doctest/doctest.h>
 
+#include "weft/core/difference.h"
 #include "weft/groups/space.h"
 #include "weft/ops/pointwise.h"
-#include "weft/tests/op_runner.h"
 
 using namespace weft;
-using namespace weft::testing;
 
 namespace {
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -8,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "weft/autograd/gradcheck.h"
+#include "weft/core/difference.h"
 #include "weft/nn/layers.h"
 #include "weft/nn/losses.h"
 #include "weft/nn/metrics.h"
@@ -89,8 +91,7 @@ double parameter_error(Parameters& parameters, const Layer& layer, const Tensor&
   const double h = 2e-4;
   const double expected = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
   values.copy_from(start);
-  const double size = std::max(std::abs(expected), std::abs(got));
-  return std::abs(got - expected) / std::max(size, 1e-300);
+  return relative_error(std::array{got}, std::array{expected});
 }
 
 void check_gradients(Parameters& parameters, const Layer& layer, const Shape& shape, Key key) {

@@ -42,7 +42,4 @@ std::vector<std::string> failures(const std::vector<OpCase>& cases, std::uint64_
   return found;
 }
 
-/// Largest |a - b| over the largest |expected|.
-double relative_error(std::span<const double> got, std::span<const double> expected);
-
 }  // namespace weft::testing

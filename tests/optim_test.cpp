@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include "weft/core/difference.h"
 #include "weft/core/parallel.h"
 #include "weft/nn/layers.h"
 #include "weft/nn/losses.h"
@@ -131,8 +132,8 @@ double error_against_reference(const UpdateRule& rule, std::int64_t n, std::int6
       Reference& r = reference[static_cast<std::size_t>(i)];
       r.step(rule, rate_of(t), t, static_cast<double>(range.at(1)[i]));
       auto compare = [&](int which, T got, double expected) {
-        r.size[which] = std::max(r.size[which], std::abs(expected));
-        worst = std::max(worst, std::abs(static_cast<double>(got) - expected) / r.size[which]);
+        r.size[which] = worse(r.size[which], std::abs(expected));
+        worst = worse(worst, std::abs(static_cast<double>(got) - expected) / r.size[which]);
       };
       compare(0, range.at(0)[i], r.p);
       for (int k = 0; k < states(rule.kind); ++k) compare(1 + k, range.at(2 + k)[i], r.state(rule, k));

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "weft/core/difference.h"
 #include "weft/nn/optim.h"
 #include "weft/ops/contract.h"
 
@@ -18,11 +19,9 @@ Tensor normals(const Shape& shape, DType dtype, Key key) {
 }
 
 double largest_difference(const Tensor& a, const Tensor& b) {
-  const Tensor x = a.to(DType::f64), y = b.to(DType::f64);
-  double worst = 0;
-  for (std::int64_t i = 0; i < x.numel(); ++i)
-    worst = std::max(worst, std::abs(x.data<double>()[i] - y.data<double>()[i]));
-  return worst;
+  Difference difference;
+  difference.add(a, b);
+  return difference.absolute();
 }
 
 /// y[b] = Σ_oi g[b, o] W[o, i] x[b, i], whose gradient by W, for a cotangent of ones, is a sum of outer products.

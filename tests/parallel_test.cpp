@@ -1,6 +1,8 @@
 // Parallel loops: every block once, exceptions carried out, loops within loops and beside each other, threads that are
 // held up, and processes that fork.
 
+#include "weft/core/parallel.h"
+
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -14,7 +16,6 @@
 #include <unistd.h>
 
 #include "weft/core/error.h"
-#include "weft/core/parallel.h"
 #include "weft/core/random.h"
 
 using namespace weft;

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include "weft/autograd/gradcheck.h"
+#include "weft/core/difference.h"
 #include "weft/core/error.h"
 #include "weft/groups/derive.h"
 #include "weft/groups/element.h"
@@ -14,10 +15,8 @@
 #include "weft/ops/act.h"
 #include "weft/ops/rows.h"
 #include "weft/ops/view.h"
-#include "weft/tests/op_runner.h"
 
 using namespace weft;
-using namespace weft::testing;
 
 namespace {
 
@@ -72,7 +71,7 @@ double invariance_error(const Module& module, const Parameters& parameters, cons
     const Element g = Element::random(acting, key.at("element").at(trial), {.scale_low = 0.01, .scale_high = 100});
     auto moved = x;
     for (std::size_t i = 0; i < x.size(); ++i) moved[i] = act(g, static_cast<int>(i), x[i]);
-    worst = std::max(worst, relative_error(values(module, parameters, space, moved)[0], y));
+    worst = worse(worst, relative_error(values(module, parameters, space, moved)[0], y));
   }
   return worst;
 }

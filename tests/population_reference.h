@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include "weft/core/difference.h"
 #include "weft/core/philox.h"
 #include "weft/core/random.h"
 #include "weft/groups/space.h"
@@ -52,16 +53,6 @@ inline std::uint32_t random_byte(Key key, std::uint64_t value) {
       philox({{word(value / 16, 0), word(value / 16, 1), word(key.purpose, 0), word(key.purpose, 1)}},
              {{word(key.seed, 0), word(key.seed, 1)}});
   return (block.x[value % 16 / 4] >> (value % 4 * 8)) & 255;
-}
-
-inline double largest_relative_error(const Tensor& got, const Tensor& expected) {
-  double largest = 0, error = 0;
-  for (std::int64_t i = 0; i < got.numel(); ++i) {
-    const double e = expected.data<double>()[i];
-    largest = std::max(largest, std::abs(e));
-    error = std::max(error, std::abs(static_cast<double>(got.data<float>()[i]) - e));
-  }
-  return largest > 0 ? error / largest : error;
 }
 
 /// Calls f for every level of this CPU, then goes back to the one before.

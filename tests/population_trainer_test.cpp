@@ -76,17 +76,16 @@ TEST_CASE("a population learns, with the same bits on any number of threads") {
   const double loss = alone.evaluate(data)[1].loss;
   std::vector<int> percents;
   std::int64_t last = 0;
-  train_population(
-      alone, data,
-      {.progress = [&](std::int64_t done, std::int64_t total) { CHECK((last = done) <= total); },
-       .checkpoint =
-           [&](const PopulationCheckpoint& c) {
-             percents.push_back(c.percent);
-             CHECK(c.train.size() == 5);
-             CHECK(c.test[1].loss ==
-                   doctest::Approx(c.train[1].loss).epsilon(1e-9));  // all items, though in another order of sums
-           },
-       .epoch = {}});
+  train_population(alone, data,
+                   {.progress = [&](std::int64_t done, std::int64_t total) { CHECK((last = done) <= total); },
+                    .checkpoint =
+                        [&](const PopulationCheckpoint& c) {
+                          percents.push_back(c.percent);
+                          CHECK(c.train.size() == 5);
+                          // All items, though in another order of sums.
+                          CHECK(c.test[1].loss == doctest::Approx(c.train[1].loss).epsilon(1e-9));
+                        },
+                    .epoch = {}});
   CHECK(last == 30);
   CHECK(percents == std::vector<int>{25, 50, 100});
   CHECK(alone.evaluate(data)[1].loss < 0.8 * loss);

@@ -188,7 +188,7 @@ TEST_CASE("arguments that are refused") {
 }
 
 TEST_CASE("golden files are read, and come back when written again") {
-  const DataFolder golden("WEFT_GOLDEN_DIR", "../shared/golden");
+  const DataFolder golden("WEFT_GOLDEN_DIR", "tests/golden/files");
   std::size_t files = 0;
   for (const auto& path : files_in(golden.path)) {
     if (path.extension() != ".safetensors") continue;
@@ -205,6 +205,5 @@ TEST_CASE("golden files are read, and come back when written again") {
     CHECK(again.metadata() == file.metadata());
     for (const auto& [name, tensor] : tensors) CHECK(same(again.tensor(name), tensor));
   }
-  if (golden.asked_for) CHECK(files > 0);
-  if (files == 0) MESSAGE("skipped: no golden files in " << golden.path.string());
+  CHECK(files > 0);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "weft/core/difference.h"
 #include "weft/ops/act.h"
 #include "weft/ops/terms.h"
 
@@ -59,17 +60,17 @@ double equivariance_error(const TermList& list, Key key, int elements) {
   for (const TermParameter& p : list.parameters()) parameters.push_back(p.shape(e, d));
   const auto x = normals(features, key.at("features")), p = normals(parameters, key.at("parameters"));
   const auto y = run(list, x, p);
-  double largest = 1e-300, worst = 0;
+  double size = 0, worst = 0;
   for (const Tensor& t : y)
-    for (double v : t.span<double>()) largest = std::max(largest, std::abs(v));
+    for (double v : t.span<double>()) size = worse(size, std::abs(v));
   for (int trial = 0; trial < elements; ++trial) {
     const Element g = Element::random(list.in(), key.at("element").at(static_cast<std::uint64_t>(trial)));
     const auto got = run(list, moved(g, x), p), expected = moved(carried(g, list.out()), y);
-    for (std::size_t i = 0; i < got.size(); ++i)
-      for (std::size_t k = 0; k < got[i].span<double>().size(); ++k)
-        worst = std::max(worst, std::abs(got[i].span<double>()[k] - expected[i].span<double>()[k]));
+    Difference difference;
+    for (std::size_t i = 0; i < expected.size(); ++i) difference.add(got[i], expected[i]);
+    worst = worse(worst, difference.absolute());
   }
-  return worst / largest;
+  return worst / std::max(size, 1e-300);
 }
 
 }  // namespace weft::testing

@@ -53,11 +53,10 @@ for model in cnn inr transformer1 transformer2; do
   step "step $model" "$weft" bench step "$model" --device cuda:0 --seconds 3
 done
 python=$(command -v python3 || true)
-rival=${WEFT_RIVAL:-../shared/oracle/bench_torch.py}
-if [ -n "$python" ] && [ -f "$rival" ] && "$python" -c "import torch" 2>/dev/null; then
-  step torch timeout 300 "$python" bench/torch_device.py "$weft" "$rival" --rounds 1
+if [ -n "$python" ] && "$python" -c "import torch" 2>/dev/null; then
+  step torch timeout 300 "$python" bench/torch_device.py "$weft" --rounds 1
 else
-  say "PyTorch or its script (WEFT_RIVAL): not found, not compared"
+  say "PyTorch: not found, not compared"
 fi
 if command -v compute-sanitizer >/dev/null; then
   # Slow: by area, the fused kernels first.

@@ -16,8 +16,8 @@ struct TransformerArchitecture {
   std::int64_t channels = 1, image_rows = 28, image_columns = 28;
   std::int64_t crop = 2;     ///< training images are moved by up to so many pixels, what comes in is -1 (black)
   std::int64_t length = 64;  ///< of texts, in words
-  std::int64_t pad_batch =
-      0;                  ///< 0: texts have `length` tokens; else the longest of so many neighbours (of a mini-batch)
+  /// 0: texts have `length` tokens; else those of the longest of so many neighbours (of a mini-batch).
+  std::int64_t pad_batch = 0;
   bool residual = false;  ///< spec 1.4
 
   /// transformer_network_space.

@@ -14,7 +14,7 @@ namespace weft {
 /// uniform_index(k, 2i, 2 crop + 1) and column uniform_index(k, 2i + 1, 2 crop + 1) of the padded one, k =
 /// dropout.key.at("crop"). Dropout is by value after the embedding (site 0), after attention (1 + 2 block) and after
 /// the MLP (2 + 2 block): byte j % 16 of Philox block j / 16 of key.at(site); j counts [item of the batch, token,
-/// channel], channels padded to a multiple of 16. A value is kept, times 256 / (256 - t), when its byte is at least
+/// channel], channels padded to a multiple of 16. A value is kept, times 256 / (256 - t), when its byte is at least t,
 /// t = round(256 rate).
 class TransformerPopulation final : public PopulationModel {
  public:

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
+#include "weft/core/difference.h"
 #include "weft/ops/act.h"
 #include "weft/zoo/fit.h"
 
@@ -45,20 +47,13 @@ std::vector<double> logits(const AccuracyModel& model, std::span<const Tensor> w
   return predict_logits(model, model.prepare(of_model));
 }
 
-/// The largest change over the largest value; infinite where a prediction is no number.
+/// The largest change over the largest value; NaN where a prediction is no number, so that no check passes.
 double change(const AccuracyModel& model, const std::vector<double>& before, std::span<const Tensor> weights) {
-  std::vector<double> after;
   try {
-    after = logits(model, weights);
+    return relative_error(logits(model, weights), before);
   } catch (const NumericError&) {
-    return INFINITY;
+    return std::numeric_limits<double>::quiet_NaN();
   }
-  double worst = 0, largest = 1e-300;
-  for (std::size_t i = 0; i < before.size(); ++i) {
-    worst = std::max(worst, std::abs(after[i] - before[i]));
-    largest = std::max(largest, std::abs(before[i]));
-  }
-  return worst / largest;
 }
 
 bool has(const Space& space, Kind kind) {

@@ -11,7 +11,7 @@ namespace weft {
 struct VerifyRow {
   std::string check;     ///< what was done: "moved by scales U[1, 100]"
   std::string group;     ///< the kinds of the factors that moved
-  double error = 0;      ///< largest change of a logit over the largest logit
+  double error = 0;      ///< largest change of a logit over the largest logit; NaN where one is no number
   double bound = 0;      ///< error must stay below it; a negative control must exceed it
   bool control = false;  ///< an element that is no symmetry
   bool passed = false;

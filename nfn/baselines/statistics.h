@@ -12,9 +12,10 @@ namespace weft {
 inline constexpr std::int64_t statistics_per_tensor = 7;
 
 /// Of every tensor apart, over all of its entries (taps, heads and axes pooled): mean, biased variance, and the
-/// quantiles 0, ¼, ½, ¾, 1 with linear interpolation. weights: one feature per tensor of the space, [n, taps, axes…],
-/// float32 or float64. Returns [n, 7 x tensors] of the weights' dtype, tensor after tensor, computed in float64. Throws
-/// ShapeError for weights that are no networks of the space, NumericError for one that is not finite.
+/// quantiles 0, ¼, ½, ¾, 1 with linear interpolation.
+/// weights: one feature per tensor of the space, [n, taps, axes…], float32 or float64
+/// returns  [n, 7 x tensors] of the weights' dtype, tensor after tensor, computed in float64
+/// Throws ShapeError for weights that are no networks of the space, NumericError for one that is not finite.
 Tensor weight_statistics(const Space& space, std::span<const Tensor> weights);
 
 /// Networks in balance, and how they came there: the element that carries the given networks there.

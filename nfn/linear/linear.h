@@ -81,8 +81,9 @@ class FourierLinear {
   int frequencies_;
 };
 
-/// The features themselves: x [B, 1, axes…], frequencies [m] -> [B, 2 m (or m), axes…], sines first. The reference of
-/// FourierLinear. vjp  gx = Σ_m 2π f_m (gsin_m cos - gcos_m sin); frequencies are constants.
+/// The features themselves, the reference of FourierLinear: x [B, 1, axes…], frequencies [m] -> [B, 2 m (or m), axes…],
+/// sines first.
+/// vjp   gx = Σ_m 2π f_m (gsin_m cos - gcos_m sin); frequencies are constants
 Var fourier_features(const Var& x, const Var& frequencies, bool sines);
 
 }  // namespace weft

@@ -16,8 +16,8 @@ namespace weft {
 ///            dropout are applied as they are read
 ///   outputs  the same with e channels
 /// vjp   one hand-written node; saves the inputs, prefixes and suffixes
-/// cost  see flops() and nfn/magep/schedule.h; no product of two inner layers is formed, [WW] and [bW] never leave the
-///       cache
+/// cost  see flops() and nfn/magep/schedule.h; no product of two inner layers is formed, and [WW] and [bW] never leave
+///       the cache
 /// Results do not depend on the number of threads. The layer must outlive the step.
 class MagepEquivariant {
  public:

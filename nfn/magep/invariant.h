@@ -11,8 +11,8 @@ namespace weft {
 
 /// I : d channels -> e numbers per network. What it computes is the term list magep_invariant_terms(L), with its names
 /// and shapes of parameters ("phi2", "psi.WW.2.2"); Ψ may be frozen.
-///   inputs  W_i [B, d, n_i, n_{i-1}], b_i [B, d, n_i], in the order of the space's tensors;
-///           activation and channel dropout are applied as they are read      y  [B, e], plain
+///   inputs  W_i [B, d, n_i, n_{i-1}], b_i [B, d, n_i], in the order of the space's tensors; activation and channel
+///           dropout are applied as they are read      y  [B, e], plain
 /// vjp   one hand-written node; saves the inputs and the suffixes
 /// cost  one sweep of thin products (suffixes only, spec 2.4), then one product over the batch for all eight terms
 /// Results do not depend on the number of threads. The layer must outlive the step.

@@ -44,8 +44,8 @@ struct PhiTable {
   P W[5], b[9];
 };
 
-/// The constants Ψ, Ψ' by the pairs (s, t) that name them, or their gradients: null where none is wanted. Shapes
-/// [d, n_0, n_L] and [d, 1, n_L].
+/// The constants Ψ [d, n_0, n_L] and Ψ' [d, 1, n_L] by the pairs (s, t) that name them, or their gradients: null where
+/// none is wanted.
 template <class T>
 struct Psi {
   static constexpr int kinds = 6;

@@ -1,6 +1,5 @@
 #pragma once
-// One training step (forward, backward, Adam) of the benchmark models (spec 2.6), timed: what the
-// command line prints.
+// One training step (forward, backward, Adam) of the benchmark models (spec 2.6), timed: what the command line prints.
 
 #include <cstdint>
 #include <string>
@@ -22,9 +21,8 @@ struct StepTiming {
 };
 
 /// Trains on random weights, batch and sizes of the published benchmarks, for `seconds` after three steps of warming
-/// up. name: cnn (float32, batch 8), inr (batch 32), transformer1 or transformer2 (batch 16, one
-/// or two equivariant layers). Throws UsageError for another. On a device the step is recorded,
-/// and every one is waited for.
+/// up. name: cnn (float32, batch 8), inr (batch 32), transformer1 or transformer2 (batch 16, one or two equivariant
+/// layers). Throws UsageError for another. On a device the step is recorded, and every one is waited for.
 StepTiming time_step(std::string_view name, double seconds, Backend* backend = nullptr);
 
 /// "cnn weft parameters=… min_ms=… median_ms=… peak_mib=…"

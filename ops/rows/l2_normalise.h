@@ -8,8 +8,7 @@ namespace weft::inline WEFT_ISA {
 /// y = x / max(|x|, 1e-12)        x: [n]  y: [n]
 /// vjp   gx = (gy - y Σ gy y) / max(|x|, 1e-12)     saves x, y
 /// type  along the axis: free, fixed, permutation or sign_monomial. Other axes: not GL; positive_monomial ones become
-/// permutation axes
-///       (over the channels: spec 4.3)
+///       permutation axes (over the channels: spec 4.3)
 struct L2Normalise {
   static constexpr const char* name = "l2_normalise";
   static constexpr bool odd = true, reduces = false, from_output = false;

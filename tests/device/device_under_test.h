@@ -12,6 +12,7 @@
 #include "weft/core/arena.h"
 #include "weft/core/backend.h"
 #include "weft/core/device_kernels.h"
+#include "weft/core/difference.h"
 #include "weft/core/random.h"
 #include "weft/core/tensor.h"
 
@@ -63,16 +64,10 @@ inline bool same_bits(const Tensor& a, const Tensor& b) {
 }
 
 /// The largest |a - b|, over the largest |b| or 1.
-template <class T>
-double distance(const Tensor& a, const Tensor& b) {
-  double difference = 0, scale = 1;
-  for (std::int64_t i = 0; i < b.numel(); ++i) {
-    const double x = static_cast<double>(a.data<T>()[i]), y = static_cast<double>(b.data<T>()[i]);
-    difference = std::isnan(x - y) ? x - y : std::fmax(difference, std::abs(x - y));
-    if (std::isnan(difference)) return difference;
-    scale = std::fmax(scale, std::abs(y));
-  }
-  return difference / scale;
+inline double distance(const Tensor& a, const Tensor& b) {
+  Difference difference;
+  difference.add(a, b);
+  return difference.relative(1);
 }
 
 /// float32: the same bits as on the CPU, whose bodies these are. float64: up to the libraries' exp, log, sin, ...
@@ -81,7 +76,7 @@ bool agrees(const Tensor& device, const Tensor& cpu) {
   if constexpr (sizeof(T) == 4)
     return same_bits(device, cpu);
   else
-    return distance<T>(device, cpu) < 1e-14;
+    return distance(device, cpu) < 1e-14;
 }
 
 }  // namespace weft::testing

@@ -174,7 +174,7 @@ TEST_CASE("a training step of every accuracy predictor: the CPU's numbers, no ne
       const Var got = mean_all(binary_cross_entropy_with_logits(there->forward(tape_there, placed), target_there));
       tape_there.backward(got);
       adam_there.update();
-      CHECK(distance<double>(got.value().on(nullptr), expected.value()) < 1e-9);
+      CHECK(distance(got.value().on(nullptr), expected.value()) < 1e-9);
       if (step > 0) CHECK(got.value().raw() == address);
       if (step > 0) CHECK(memory.reserved() == reserved);
       address = got.value().raw();
@@ -184,7 +184,7 @@ TEST_CASE("a training step of every accuracy predictor: the CPU's numbers, no ne
     }
     adam_there.check();
     // Adam's first steps divide gradients by their own size: those of almost 0 go anywhere.
-    CHECK(distance<double>(there->parameters().flat_values().on(nullptr), here->parameters().flat_values()) < 1e-4);
+    CHECK(distance(there->parameters().flat_values().on(nullptr), here->parameters().flat_values()) < 1e-4);
   }
 }
 

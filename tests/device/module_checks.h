@@ -22,7 +22,7 @@ struct ModuleCase {
   Space space;  ///< of the features
   std::int64_t channels = 1;
   bool features_want_gradients = true;
-  double float32 = 2e-4;  ///< largest relative error in float32
+  double float32 = 2e-4;  ///< largest relative error of a channel in float32
 };
 
 /// Values and all gradients of a step against the CPU's, in float64 (1e-10) and float32, and a second step, which must

@@ -130,7 +130,7 @@ TEST_CASE("gradients add up over backward passes on the device, also in a record
   CHECK(pieces.refusal().find("Gradients::add in work that is recorded, without a pass before it there") !=
         std::string::npos);
   const Tensor expected = there.p.flat_values().on(nullptr);
-  CHECK(distance<float>(expected, here.p.flat_values()) < 1e-5);
+  CHECK(distance(expected, here.p.flat_values()) < 1e-5);
   CHECK(same_bits(recorded.p.flat_values().on(nullptr), expected));
   CHECK(same_bits(alone.p.flat_values().on(nullptr), expected));
 }

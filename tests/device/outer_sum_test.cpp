@@ -45,7 +45,7 @@ void check() {
   };
   const auto expected = formed(nullptr), got = formed(&device()), again = formed(&device());
   for (std::size_t i = 0; i < expected.size(); ++i) {
-    CHECK(distance<T>(got[i], expected[i]) < (sizeof(T) == 4 ? 1e-6 : 1e-14));
+    CHECK(distance(got[i], expected[i]) < (sizeof(T) == 4 ? 1e-6 : 1e-14));
     CHECK(same_bits(again[i], got[i]));
   }
 }

@@ -61,13 +61,11 @@ void randomise(const PopulationTrainer& trainer, Key key) {
 
 /// The largest |a - b|, over the largest |b - from|.
 double change_error(const Tensor& a, const Tensor& b, const Tensor& from) {
-  double error = 0, change = 0;
-  for (std::int64_t i = 0; i < b.numel(); ++i) {
-    error = std::fmax(error, std::abs(static_cast<double>(a.data<float>()[i] - b.data<float>()[i])));
-    change = std::fmax(change, std::abs(static_cast<double>(b.data<float>()[i] - from.data<float>()[i])));
-  }
-  CHECK(change > 0);
-  return error / change;
+  Difference error, change;
+  error.add(a, b);
+  change.add(b, from);
+  CHECK(change.absolute() > 0);
+  return error.absolute() / change.absolute();
 }
 
 void check_scores(const std::vector<Score>& got, const std::vector<Score>& expected) {
@@ -132,13 +130,7 @@ void check_training(const PopulationModel& model, const Dataset& data, std::int6
     else
       for (std::int64_t n = 0; n < 5; ++n) {
         CAPTURE(n);
-        const Tensor a = got[i].tensor[n], b = wanted[i].tensor[n];
-        double largest = 0, error = 0;
-        for (std::int64_t k = 0; k < a.numel(); ++k) {
-          largest = std::fmax(largest, std::abs(static_cast<double>(b.data<float>()[k])));
-          error = std::fmax(error, std::abs(static_cast<double>(a.data<float>()[k] - b.data<float>()[k])));
-        }
-        CHECK(error <= 1e-3 * largest);
+        CHECK(relative_error(got[i].tensor[n], wanted[i].tensor[n]) <= 1e-3);
       }
   }
 }
@@ -226,7 +218,7 @@ TEST_CASE("populations on a device: a network that diverges keeps its last finit
   for (std::size_t t = 0; t < frozen.size(); ++t) {
     CHECK(same_bits(trainer.weights()[t][1], frozen[t]));
     CHECK(same_bits(trainer.weights()[t][2], fresh.weights()[t][2]));
-    CHECK(distance<float>(trainer.weights()[t][0], calm.weights()[t][0]) < 1e-4);
+    CHECK(distance(trainer.weights()[t][0], calm.weights()[t][0]) < 1e-4);
     for (float w : frozen[t].span<float>()) CHECK(std::isfinite(w));
   }
 }
@@ -246,8 +238,7 @@ TEST_CASE("populations on a device: more networks than run at once") {
   std::vector<std::int64_t> done;
   few.train_epoch(0, {start.weights(), first, second, diverged_at}, [&](std::int64_t n) { done.push_back(n); });
   CHECK(done == std::vector<std::int64_t>{1, 3, 5});
-  for (std::size_t t = 0; t < first.size(); ++t)
-    CHECK(distance<float>(start.weights()[t], together.weights()[t]) < 1e-5);
+  for (std::size_t t = 0; t < first.size(); ++t) CHECK(distance(start.weights()[t], together.weights()[t]) < 1e-5);
 }
 
 TEST_CASE("populations on a device: steps that are launched one by one are told, and give the same bits") {
@@ -311,7 +302,7 @@ TEST_CASE("populations on a device: a zoo is the CPU's up to rounding, and goes 
   }
   const std::vector<Tensor> a = zoo.weights(ids), b = expected.weights(ids), c = resumed.weights(ids);
   for (std::size_t t = 0; t < a.size(); ++t) {
-    CHECK(distance<float>(a[t], b[t]) < 1e-3);
+    CHECK(distance(a[t], b[t]) < 1e-3);
     CHECK(same_bits(a[t], c[t]));
   }
 }

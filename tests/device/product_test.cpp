@@ -42,7 +42,7 @@ void check(GemmShape s, Strides sa, Strides sb, std::int64_t c_row, T beta, End 
   product<T>(there.arena, s, {da, sa.batch, sa.row, sa.column}, {db, sb.batch, sb.row, sb.column}, beta, dc, c_batch,
              c_row, device);
   CHECK(there.arena.used() == used);
-  CHECK(distance<T>(there.down(dc, c.shape()), c) < (sizeof(T) == 4 ? 3e-7 : 1e-15) * static_cast<double>(s.k + 10));
+  CHECK(distance(there.down(dc, c.shape()), c) < (sizeof(T) == 4 ? 3e-7 : 1e-15) * static_cast<double>(s.k + 10));
 }
 
 template <class T>
@@ -98,9 +98,9 @@ TEST_CASE("lower precision is asked for, never taken") {
   };
   const Tensor full = with(ProductPrecision::full);
   CHECK(same_bits(with(ProductPrecision::full), full));
-  CHECK(distance<float>(full, c) < 1e-6);
-  const double tf32 = distance<float>(with(ProductPrecision::tf32), c);
-  const double bf16 = distance<float>(with(ProductPrecision::bf16), c);
+  CHECK(distance(full, c) < 1e-6);
+  const double tf32 = distance(with(ProductPrecision::tf32), c);
+  const double bf16 = distance(with(ProductPrecision::bf16), c);
   CHECK((tf32 < 2e-3 && bf16 < 2e-2));
   if (emulated()) CHECK((tf32 > 1e-4 && bf16 > 4 * tf32));
   double* nothing = nullptr;

@@ -32,7 +32,7 @@ void check(RowOp op) {
     cpu.forward(s, x.raw(), y.raw());
     device.forward(s, dx, dy);
     const Tensor got = there.down(dy, {out});
-    CHECK(distance<T>(got, y) < tolerance);
+    CHECK(distance(got, y) < tolerance);
     if (s.inner > 1 && sizeof(T) == 4) CHECK(same_bits(got, y));  // a thread adds as the CPU does
     device.forward(s, dx, dy);
     CHECK(same_bits(there.down(dy, {out}), got));
@@ -41,7 +41,7 @@ void check(RowOp op) {
       there.backend.upload(dgx, before.raw(), before.bytes());
       cpu.vjp(s, x.raw(), got.raw(), gy.raw(), gx.raw(), accumulate);
       device.vjp(s, dx, dy, dgy, dgx, accumulate);
-      CHECK(distance<T>(there.down(dgx, {n}), gx) < tolerance);
+      CHECK(distance(there.down(dgx, {n}), gx) < tolerance);
     }
   }
 }

@@ -9,7 +9,6 @@
 #include "weft/nfn/transformer/terms.h"
 #include "weft/ops/terms.h"
 #include "weft/tests/device/device_under_test.h"
-#include "weft/tests/op_runner.h"
 #include "weft/tests/random_terms.h"
 
 using namespace weft;

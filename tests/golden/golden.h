@@ -29,8 +29,8 @@ class Run {
   /// view of them.
   Var leaf(const std::string& name, const Shape& shape, const Type& type);
   Var leaf(const std::string& name, const Shape& shape) { return leaf(name, shape, Type::plain(shape.rank())); }
-  /// Compares the outputs with out.*, puts cot.* on them, and compares the gradients of all leaves with grad.*. Every
-  /// tensor of the file must have been used. Empty when all agree.
+  /// Compares the outputs with out.*, puts cot.* on them, and compares the gradients of all leaves with grad.*, each
+  /// channel by its own size. Every tensor of the file must have been used. Empty when all agree.
   std::string compare(const std::map<std::string, Var>& outputs);
 
  private:

@@ -6,6 +6,7 @@
 #include <Eigen/QR>
 #include <Eigen/SVD>
 
+#include "weft/core/difference.h"
 #include "weft/core/parallel.h"
 #include "weft/zoo/equivalence/internal/gauge.h"
 #include "weft/zoo/equivalence/internal/heads.h"
@@ -77,7 +78,7 @@ std::optional<AttentionElement> find_element(const AttentionModule& a, const Att
   double residual = 0, condition = 1;
   for (const Found& f : found) {
     if (!f.invertible) return {};
-    residual = std::max(residual, f.residual);
+    residual = worse(residual, f.residual);
     condition = std::max(condition, f.condition);
   }
   if (!(residual <= allowed)) return {};
