@@ -2,6 +2,7 @@
 
 #include "weft/apps/generate.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "weft/apps/arguments.h"

@@ -1,7 +1,6 @@
 #include "weft/apps/numbers.h"
 
 #include <charconv>
-#include <cmath>
 
 #include <fmt/format.h>
 

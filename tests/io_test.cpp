@@ -138,7 +138,8 @@ TEST_CASE("a failed write keeps the old file, removes the temporary one and says
         "[write] '" + nowhere.string() + "': cannot create a file in its folder: No such file or directory");
   std::filesystem::create_directory(folder / "folder");
   CHECK(message_of<DiskError>([&] { write_atomically(folder / "folder", ""); }) ==
-        "[write] '" + (folder / "folder").string() + "': cannot replace it: Is a directory");
+        "[write] '" + (folder / "folder").string() +
+            "' is a folder, no file that could be replaced; choose another name");
   CHECK(folder.names() == std::vector<std::string>{"a", "folder"});
   if (::geteuid() != 0) {
     std::filesystem::permissions(folder / "folder", std::filesystem::perms::owner_read);

@@ -1,5 +1,9 @@
 #include "weft/core/progress.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <thread>
@@ -7,6 +11,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -35,10 +40,19 @@ class Stream {
 
   std::string text() {
     std::string all(1 << 16, '\0');
-    if (reading_ < 0) std::rewind(file_);
-    const ssize_t n = ::read(reading_ < 0 ? fileno(file_) : reading_, all.data(), all.size());
-    REQUIRE(n >= 0);
-    all.resize(static_cast<std::size_t>(n));
+    std::size_t size = 0;
+    if (reading_ < 0) {
+      std::rewind(file_);
+      size = std::fread(all.data(), 1, all.size(), file_);
+    } else {
+      // A terminal hands on what was written a little later.
+      for (pollfd ready{reading_, POLLIN, 0}; ::poll(&ready, 1, 200) == 1;) {
+        const ssize_t n = ::read(reading_, all.data() + size, all.size() - size);
+        if (n <= 0) break;
+        size += static_cast<std::size_t>(n);
+      }
+    }
+    all.resize(size);
     return all;
   }
 

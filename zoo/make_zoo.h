@@ -32,11 +32,11 @@ struct TransformerZooPlan {
 };
 
 struct ZooProgress {
-  std::function<void(std::int64_t done)> begin;  ///< once, with what an earlier run had done, in networks x epochs
-  std::function<void(std::int64_t done, std::int64_t total)> training;  ///< in networks x epochs
+  std::function<void(std::int64_t done)> begin{};  ///< once, with what an earlier run had done, in networks x epochs
+  std::function<void(std::int64_t done, std::int64_t total)> training{};  ///< in networks x epochs
   /// Called after every epoch, when its state is safe: the moment to stop. May throw.
-  std::function<void()> safe_point;
-  std::function<void(const std::string&)> remark;  ///< once for each slow path that was taken, saying why
+  std::function<void()> safe_point{};
+  std::function<void(const std::string&)> remark{};  ///< once for each slow path that was taken, saying why
 };
 
 /// Trains the networks (three 3x3 convolutions with stride 2 and 16 channels, mean, dense layer) on images of any size

@@ -10,6 +10,10 @@ cmake --install "$build" --prefix "$folder/prefix" >/dev/null
 (cd "$source" && find weft.h core groups autograd ops nn nfn io zoo -name '*.h' -not -path '*/internal/*' | sort) >"$folder/public"
 (cd "$folder/prefix/include/weft" && find . -type f | sed 's|^\./||' | sort) >"$folder/installed"
 diff "$folder/public" "$folder/installed" || { echo "install: other headers than the public ones"; exit 1; }
+for file in man/man1/weft.1 man/man1/weft-zoo-make.1 bash-completion/completions/weft zsh/site-functions/_weft \
+  fish/vendor_completions.d/weft.fish; do
+  test -s "$folder/prefix/share/$file" || { echo "install: no share/$file"; exit 1; }
+done
 if grep -rn --include="*.cmake" "$source" "$folder/prefix"; then
   echo "install: the exported files name the source folder"
   exit 1

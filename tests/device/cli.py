@@ -72,12 +72,13 @@ class OnDevice(Test):
         self.weft("demo", "--out", "x", "--products", "full", code=USAGE, says="--products")
 
     def test_slow_paths_are_said_once(self):
-        launched = "steps of whole batches are launched one by one: [record] this device cannot record"
+        launched = [f"steps of {which} batches are launched one by one: [record] this device cannot record"
+                    for which in ("whole", "smaller")]
         by_terms = "the first layer runs term by term: there is no schedule for devices"
         train = ("train", "zoo", "--model", "magep", *SMALL)
         slow = {**os.environ, "WEFT_EMULATED_NO_RECORDING": "1"}
         for name, words, environment, expected in (("cpu", (), os.environ, []), ("recorded", DEVICE_0, os.environ, [by_terms]),
-                                                   ("launched", DEVICE_0, slow, [by_terms, launched])):
+                                                   ("launched", DEVICE_0, slow, [by_terms, *launched])):
             said = self.weft(*train, "--out", f"slow-{name}", *words, env=environment).stderr
             self.assertEqual([line for line in said.split("\n") if "slow" in line], [f"weft: slow: {text}" for text in expected])
             run = json.loads((self.folder / f"slow-{name}" / "run.json").read_text())
