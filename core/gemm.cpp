@@ -82,7 +82,7 @@ void blas_block(GemmBlock<T> g) {
 /// Beyond so many terms the kernels' sums, panel after panel, would err too much.
 struct LongSums {
   static constexpr std::int64_t terms = 4096, rows = 48, columns = 64;
-  static constexpr int levels = 32;
+  static constexpr int levels = 24;  // more terms than any memory holds
 };
 
 template <class T>

@@ -28,8 +28,8 @@ struct GemmEpilogue {
 
 /// c[b] = activation(a[b] b[b] + beta c[b] + bias[b]) for every b of the batch, a: [m, k], b: [k, n], c: [m, n] with
 /// contiguous rows. T is float or double; beta is 0 (c is not read) or 1; with beta = 1 an activation applies to the
-/// sum. Sums over k run in an order fixed by the shape: the same bits on any number of threads. Allocates nothing. 2
-/// batch m n k flops. Throws ShapeError for a negative size, UsageError for another beta.
+/// sum. Sums over k run in an order fixed by the shape, beyond 4096 terms pairwise: the same bits on any number of
+/// threads. Allocates nothing. 2 batch m n k flops. Throws ShapeError for a negative size, UsageError for another beta.
 template <class T>
 void gemm(GemmShape shape, GemmOperand<T> a, GemmOperand<T> b, T beta, T* c, std::int64_t c_batch_stride,
           std::int64_t c_row_stride, const GemmEpilogue<T>& epilogue = {});

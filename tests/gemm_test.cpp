@@ -190,6 +190,28 @@ TEST_CASE("products too large for one task") {
   set_threads(before);
 }
 
+TEST_CASE("products over a long index: in stretches, tile by tile, which err no more for it") {
+  const auto check = [](auto tag, const Case<decltype(tag)>& test) {
+    INFO(test.str());
+    CHECK(test.wrong(test.run()) == 0);
+  };
+  for (const Isa level : isa_levels()) {
+    const WithIsa forced(level);
+    for (GemmShape shape : {GemmShape{2, 3, 5, 4097}, GemmShape{1, 50, 70, 8192}, GemmShape{2, 1, 1, 20000}})
+      for (std::uint64_t i = 0; i < 4; ++i) {
+        const Key key = Key(6, "gemm_test long").at(i);
+        check(float{}, Case<float>(key, shape));
+        check(double{}, Case<double>(key, shape));
+      }
+    // Of equal products, whose rounding errors all have one sign: 128 roundings of a panel's 256, and no more.
+    constexpr std::int64_t k = 1000000;
+    const std::vector<float> a(2 * k, 0.1f), b(3 * k, 0.7f);
+    std::vector<float> c(6);
+    gemm<float>({1, 2, 3, k}, {a.data(), 0, k, 1}, {b.data(), 0, 3, 1}, 0.f, c.data(), 0, 3);
+    for (float x : c) CHECK(std::abs(static_cast<double>(x) / (double{0.1f} * double{0.7f} * k) - 1) < 1e-5);
+  }
+}
+
 TEST_CASE("a product refuses other factors and negative sizes") {
   float x = 0;
   CHECK_THROWS_WITH_AS(gemm<float>({1, 1, 1, 1}, {&x, 0, 1, 1}, {&x, 0, 1, 1}, 0.5f, &x, 0, 1),
