@@ -22,7 +22,7 @@ std::optional<Space> given_space(const std::string& given) {
   const bool file = fs::is_regular_file(given, error);
   if (file) {
     std::ifstream stream(given, std::ios::binary);
-    text.assign(std::istreambuf_iterator<char>(stream), {});
+    text.assign(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
     if (!stream) throw FormatError("[weft] --space '{}' cannot be read", given);
   }
   try {

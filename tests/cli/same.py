@@ -62,9 +62,10 @@ class Same(Test):
         self.assertEqual(sorted(set(witness.header) - {"__metadata__"}), ["x", "y_a", "y_b"])
         self.assertEqual(witness.header["y_a"]["shape"], [len(found["witness"]["x"]), 4])
         y_a, y_b = found["witness"]["y_a"], found["witness"]["y_b"]
-        change = max(abs(p - q) for u, w in zip(y_a, y_b) for p, q in zip(u, w))
-        size = max(abs(p) for rows in (y_a, y_b) for u in rows for p in u)
-        self.assertAlmostEqual(change / size, found["witness"]["difference"], delta=1e-9)
+        def norm(rows):
+            return sum(p * p for u in rows for p in u) ** 0.5
+        change = norm([[p - q for p, q in zip(u, w)] for u, w in zip(y_a, y_b)])
+        self.assertAlmostEqual(change / max(norm(y_a), norm(y_b)), found["witness"]["difference"], delta=1e-9)
         self.weft("same", a, other, "--out", "witness", code=USAGE, says=["witness", "--force"])
         self.weft("same", a, other, "--out", "witness", "--force", code=FAIL)
         self.weft("same", a, other, "--tolerance", 0.99)
@@ -83,6 +84,23 @@ class Same(Test):
             halves[name] = ([5, *shape[1:]], [factor * x for x in numbers] * 2 + zeros)
         self.write("more", space, halves)
         self.weft("same", a, "more", says="no single element")
+
+    def test_small_units(self):
+        """What one unit does is not hidden by the norm of a tensor, and no three networks contradict each other."""
+        space = "in: fixed(2); h1: positive_monomial(2); out: fixed(1) W1[h1, in*] b1[h1] W2[out, h1*] b2[out]"
+        def network(name, sign, scale, more=0.0):
+            self.write(name, space, {"W1": ([2, 2], [1, 0, 0, sign * scale * (1 + more)]), "b1": ([2], [0, 0]),
+                                     "W2": ([1, 2], [1, 1 / scale]), "b2": ([1], [0])})
+            return name
+        for scale in (1e-6, 1, 1e6):
+            plus, minus = network("plus", 1, scale), network("minus", -1, scale)
+            self.assertEqual(self.json("same", plus, minus, code=FAIL)["decision"], "different")
+            self.assertEqual(self.json("same", plus, network("other", 1, 1))["decision"], "same")
+        # 0.8 tolerances apart, 1.6, 2.4 and 8.
+        for steps, decision in ((1, "same"), (2, "undecided"), (3, "undecided"), (10, "different")):
+            found = self.json("same", network("near", 1, 1), network("far", 1, 1e6, steps * 0.8e-4),
+                              code=OK if decision == "same" else FAIL)
+            self.assertEqual(found["decision"], decision)
 
     def test_chains(self):
         self.weft("zoo", "export", "--zoo", "zoo", "--id", 7, "--out", "net")
