@@ -33,7 +33,7 @@ ReportRun run_of(const std::string& folder, const Zoo& zoo, const ReportOptions&
 }  // namespace
 
 int report(const ReportOptions& o, const Common& common) {
-  const std::string zoo_of_runs = zoo_folder(o.zoo, model_path(o.runs.front()));
+  const std::string zoo_of_runs = zoo_folder(o.zoo, std::filesystem::path(o.runs.front()) / model_file);
   const Zoo zoo = open_zoo(zoo_of_runs);
   const ZooDescription& d = zoo.description();
   Report page;

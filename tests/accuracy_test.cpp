@@ -223,6 +223,12 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
   CHECK_THROWS_WITH_AS(Fit(*model, {.batch = 0}, some, some),
                        "[fit] batch 0, epochs 100, patience 20, learning rate 0.001; allowed: positive ones",
                        UsageError);
+  for (float wrong : {1.5f, -0.1f, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    const Examples bad{some.prepared, some.target.clone()};
+    bad.target.data<float>()[3] = wrong;
+    CHECK_THROWS_AS(Fit(*model, {}, bad, some), const UsageError&);
+    CHECK_THROWS_AS(Fit(*model, {}, some, bad), const UsageError&);
+  }
   Fit wild(*model, {.learning_rate = 1e30}, some, some);
   CHECK_THROWS_AS(for (int i = 0; i < 10; ++i) wild.run_epoch(), NumericError);
 }

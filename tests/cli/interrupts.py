@@ -202,7 +202,7 @@ class Interrupts(Test):
         self.stop(("train", *FIT, "--out", "damaged"), signal.SIGINT, "damaged/state.safetensors")
         path = self.folder / "damaged" / "state.safetensors"
         whole = path.read_bytes()
-        for index, values in ((1, (1e6, -5, 0, 1.5, float("nan"), 1e300)), (0, (-1, 3, float("inf"), 2**63))):
+        for index, values in ((1, (1e6, -5, 0, 1.5, float("nan"), 1e300)), (0, (-1, 4, float("inf"), 2**63))):
             for value in values:
                 file = SafeTensors(path)
                 begin = file.header["fit.counts"]["data_offsets"][0] + 8 * index

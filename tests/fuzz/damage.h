@@ -1,7 +1,10 @@
 #pragma once
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -94,6 +97,7 @@ std::vector<std::byte> damaged(std::span<const std::byte> bytes, Random& random)
   } catch (const FormatError&) {
     return {};
   }
+  if (tensors.empty() && metadata.empty()) return {};
   const std::size_t place = pick(random, 2 * tensors.size() + 3 * metadata.size());
   if (place < tensors.size()) {
     auto& [name, tensor] = tensors[place];
