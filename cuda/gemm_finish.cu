@@ -20,10 +20,12 @@ void finish_plain(const GemmFinishArguments<T>& a) {
 
 }  // namespace
 
-#define WEFT_FLOAT(Op, function, p) \
-  [](const GemmFinishArguments<float>& a) { finish<float>(a, Activate<Op, float>{static_cast<float>(p)}); },
-#define WEFT_DOUBLE(Op, function, p) \
-  [](const GemmFinishArguments<double>& a) { finish<double>(a, Activate<Op, double>{static_cast<double>(p)}); },
+#define WEFT_FLOAT(Op, function)                                                         \
+  [](const GemmFinishArguments<float>& a) {                                              \
+    finish<float>(a, Activate<Op, float>{static_cast<float>(parameter_of<Op>().usual)}); \
+  },
+#define WEFT_DOUBLE(Op, function) \
+  [](const GemmFinishArguments<double>& a) { finish<double>(a, Activate<Op, double>{parameter_of<Op>().usual}); },
 
 const FinishLaunches finish_kernels = {{WEFT_UNARY_OPS(WEFT_FLOAT) finish_plain<float>},
                                        {WEFT_UNARY_OPS(WEFT_DOUBLE) finish_plain<double>}};

@@ -45,12 +45,14 @@ void binary_vjp(const void* a, const void* b, const void* y, const void* gy, voi
 
 }  // namespace
 
-#define WEFT_UNARY(Op, function, p) \
+#define WEFT_UNARY(Op, function) \
   {{unary_forward<Op, float>, unary_vjp<Op, float>}, {unary_forward<Op, double>, unary_vjp<Op, double>}},
 #define WEFT_BINARY(Op, function) \
   {{binary_forward<Op, float>, binary_vjp<Op, float>}, {binary_forward<Op, double>, binary_vjp<Op, double>}},
-#define WEFT_ACTIVATE_FLOAT(Op, function, p) [](float* y, std::int64_t n) { unary_forward<Op, float>(y, y, n, p); },
-#define WEFT_ACTIVATE_DOUBLE(Op, function, p) [](double* y, std::int64_t n) { unary_forward<Op, double>(y, y, n, p); },
+#define WEFT_ACTIVATE_FLOAT(Op, function) \
+  [](float* y, std::int64_t n) { unary_forward<Op, float>(y, y, n, parameter_of<Op>().usual); },
+#define WEFT_ACTIVATE_DOUBLE(Op, function) \
+  [](double* y, std::int64_t n) { unary_forward<Op, double>(y, y, n, parameter_of<Op>().usual); },
 
 const PointwiseKernels pointwise_kernels = {{WEFT_UNARY_OPS(WEFT_UNARY)},
                                             {WEFT_BINARY_OPS(WEFT_BINARY)},

@@ -18,7 +18,7 @@ double difference(const std::vector<Tensor>& a, const std::vector<Tensor>& b, Un
   auto outputs = [&](const std::vector<Tensor>& network) {
     std::vector<Var> weights;
     for (const Tensor& w : network) weights.push_back(tape.constant(w));
-    return mlp_forward(weights, tape.constant(inputs), activation, 0).value();
+    return mlp_forward(weights, tape.constant(inputs), activation).value();
   };
   Difference between;
   between.add(outputs(b), outputs(a));

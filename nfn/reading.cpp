@@ -26,7 +26,7 @@ std::span<const Var> read_features(const LayerInput& input, const Space& in, std
   for (std::size_t i = 0; i < read.size(); ++i) {
     const SpaceTensor& tensor = in.tensors()[i];
     read[i] = features[i];
-    if (input.activation) read[i] = unary(*input.activation, read[i], traits(*input.activation).default_parameter);
+    if (input.activation) read[i] = unary(*input.activation, read[i]);
     if (tensor.axes.size() > 1) read[i] = channel_dropout(read[i], input.dropout, input.key.at(tensor.name));
   }
   return read;
@@ -48,7 +48,7 @@ Reading<T>::Reading(const LayerInput& input) : drops(input.dropout > 0) {
   if (!input.activation) return;
   activation = weft::activation<T>(*input.activation);
   kernel = &weft::kernel(*input.activation, dtype_of<T>);
-  parameter = traits(*input.activation).default_parameter;
+  parameter = traits(*input.activation).parameter.usual;
   from_output = traits(*input.activation).from_output;
 }
 

@@ -18,9 +18,9 @@ inline namespace WEFT_ISA {
 template <class T>
 WEFT_HD T activate(const ReadRule<T>& rule, T x) {
   switch (rule.activation) {
-#define WEFT_CASE(Op, function, p) \
-  case UnaryOp::Op:                \
-    return Op::f(x, static_cast<T>(p));
+#define WEFT_CASE(Op, function) \
+  case UnaryOp::Op:             \
+    return Op::f(x, static_cast<T>(parameter_of<Op>().usual));
     WEFT_UNARY_OPS(WEFT_CASE)
 #undef WEFT_CASE
     case UnaryOp::count:
@@ -33,9 +33,9 @@ WEFT_HD T activate(const ReadRule<T>& rule, T x) {
 template <class T>
 WEFT_HD T activation_slope(const ReadRule<T>& rule, T x) {
   switch (rule.activation) {
-#define WEFT_CASE(Op, function, p) \
-  case UnaryOp::Op:                \
-    return Op::df(x, Op::f(x, static_cast<T>(p)), static_cast<T>(p));
+#define WEFT_CASE(Op, function) \
+  case UnaryOp::Op:             \
+    return Op::df(x, Op::f(x, static_cast<T>(parameter_of<Op>().usual)), static_cast<T>(parameter_of<Op>().usual));
     WEFT_UNARY_OPS(WEFT_CASE)
 #undef WEFT_CASE
     case UnaryOp::count:

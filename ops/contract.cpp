@@ -20,7 +20,7 @@ void forward(const ContractPlan& plan, const Var& a, const Var& b, const Var* bi
   }
   if (bias) einsum<T>(arena, {&added, 1}, ly, y.numel(), plan.size, 1, 1);
   if (options.activation) {
-    const auto p = traits(*options.activation).default_parameter;
+    const auto p = traits(*options.activation).parameter.usual;
     kernel(*options.activation, y.dtype(), y.backend()).forward(y.raw(), y.raw(), y.numel(), p);
   }
 }
@@ -59,7 +59,7 @@ Var run(std::string_view text, const Var& a, const Var& b, const Var* bias, cons
                            const Tensor& out = back.output();
                            kernel(*act, gy.dtype(), gy.backend())
                                .vjp(out.raw(), out.raw(), back.cotangent().raw(), gy.raw(), false, gy.numel(),
-                                    traits(*act).default_parameter);
+                                    traits(*act).parameter.usual);
                          }
                          const Labelled lg = labelled(gy, plan.part[y_part].span());
                          for (int i = 0; i < 2; ++i) {

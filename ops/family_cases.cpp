@@ -62,8 +62,12 @@ void add_typed(std::vector<OpCase>& cases, const OpCase& base, Action action) {
 }
 
 template <class Op>
-void add_unary(std::vector<OpCase>& cases, UnaryOp op, double p) {
-  const auto run = [op, p](const Var& x) { return unary(op, x, p); };
+void add_unary(std::vector<OpCase>& cases, UnaryOp op) {
+  constexpr OpParameter parameter = parameter_of<Op>();
+  // Not the usual one, which makes scale and add_scalar the identity, which nothing breaks.
+  const double p = parameter.taken() ? parameter.usual + 0.3 : 0;
+  const std::optional<double> given = parameter.taken() ? std::optional(p) : std::nullopt;
+  const auto run = [op, given](const Var& x) { return unary(op, x, given); };
   const auto reference = [p](double x) { return Op::reference(x, p); };
   if (action_of(op) == action_of_flags(Op::odd, Op::homogeneous)) {
     for (OpCase& c : unary_cases(Op::name, Op::odd, Op::homogeneous, Op::ranges, run, reference))
@@ -175,9 +179,7 @@ std::vector<OpCase> unary_cases(const char* name, bool odd, bool homogeneous, st
 
 std::vector<OpCase> pointwise_cases() {
   std::vector<OpCase> cases;
-  // A parameter of exactly 1 or 0 would make scale and add_scalar the identity, which nothing breaks.
-#define WEFT_CASES(Op, function, parameter) \
-  add_unary<Op>(cases, UnaryOp::Op, UnaryOp::Op == UnaryOp::AddScalar ? 0.7 : parameter == 1 ? 1.3 : parameter);
+#define WEFT_CASES(Op, function) add_unary<Op>(cases, UnaryOp::Op);
   WEFT_UNARY_OPS(WEFT_CASES)
 #undef WEFT_CASES
 #define WEFT_CASES(Op, function) add_binary<Op>(cases, BinaryOp::Op);

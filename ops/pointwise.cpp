@@ -1,5 +1,7 @@
 #include "weft/ops/pointwise.h"
 
+#include <cmath>
+
 #include "weft/core/backend.h"
 #include "weft/core/isa.h"
 
@@ -29,7 +31,7 @@ const PointwiseKernels& kernels(Backend* backend, const char* who) {
 
 const UnaryTraits& traits(UnaryOp op) {
   static constexpr UnaryTraits table[] = {
-#define WEFT_TRAITS(Op, function, parameter) {Op::name, Op::odd, Op::homogeneous, Op::from_output, parameter},
+#define WEFT_TRAITS(Op, function) {Op::name, Op::odd, Op::homogeneous, Op::from_output, parameter_of<Op>()},
       WEFT_UNARY_OPS(WEFT_TRAITS)
 #undef WEFT_TRAITS
   };
@@ -65,8 +67,24 @@ auto activation<double>(UnaryOp op) -> void (*)(double*, std::int64_t) {
   return WEFT_FOR_ISA(pointwise_kernels).activate_double[static_cast<int>(op)];
 }
 
-Var unary(UnaryOp op, const Var& x, double p) {
+namespace {
+
+double checked_parameter(UnaryOp op, std::optional<double> p) {
+  const auto& [name, odd, homogeneous, from_output, allowed] = traits(op);
+  if (!p) return allowed.usual;
+  if (!allowed.taken()) throw UsageError("[{}] parameter {} given; allowed: none", name, *p);
+  if (!allowed.allows(*p))
+    throw UsageError("[{}] parameter {}; allowed: {}", name, *p,
+                     std::isinf(allowed.up_to) ? "finite numbers"
+                                               : fmt::format("above {}, at most {}", allowed.above, allowed.up_to));
+  return *p;
+}
+
+}  // namespace
+
+Var unary(UnaryOp op, const Var& x, std::optional<double> given) {
   const Tensor& in = x.value();
+  const double p = checked_parameter(op, given);
   require(action_of(op), traits(op).name, x.name(), x.type());
   Type type = x.type();
   if (op == UnaryOp::Abs)

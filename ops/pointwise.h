@@ -2,6 +2,9 @@
 // Pointwise operations on variables. Formula, derivative and flags of each stand in ops/pointwise/<op>.h; the list is
 // ops/pointwise_ops.h. All throw TypeError where the group of an axis does not allow them (spec 1.5).
 
+#include <concepts>
+#include <optional>
+
 #include "weft/autograd/tape.h"
 #include "weft/groups/rules.h"
 #include "weft/ops/pointwise_kernels.h"
@@ -12,15 +15,15 @@ namespace weft {
 struct UnaryTraits {
   const char* name;
   bool odd, homogeneous, from_output;
-  double default_parameter;
+  OpParameter parameter;
 };
 const UnaryTraits& traits(UnaryOp op);
 
 /// The table row (groups/rules.h) that decides about `op`.
 Action action_of(UnaryOp op);
 
-/// y = f(x; p) of the same shape.
-Var unary(UnaryOp op, const Var& x, double p);
+/// y = f(x; p) of the same shape; the usual p when none is given. Throws UsageError for one that the op does not take.
+Var unary(UnaryOp op, const Var& x, std::optional<double> p = {});
 /// y = f(a, b). Throws ShapeError for different shapes.
 Var binary(BinaryOp op, const Var& a, const Var& b);
 
@@ -33,8 +36,12 @@ const BinaryKernel& kernel(BinaryOp op, DType dtype, Backend* backend = nullptr)
 template <class T>
 auto activation(UnaryOp op) -> void (*)(T*, std::int64_t);
 
-#define WEFT_FUNCTION(Op, function, parameter) \
-  inline Var function(const Var& x, double p = parameter) { return unary(UnaryOp::Op, x, p); }
+#define WEFT_FUNCTION(Op, function)                                      \
+  inline Var function(const Var& x) { return unary(UnaryOp::Op, x); }    \
+  template <std::convertible_to<double> P>                               \
+  requires(parameter_of<Op>().taken()) Var function(const Var& x, P p) { \
+    return unary(UnaryOp::Op, x, static_cast<double>(p));                \
+  }
 WEFT_UNARY_OPS(WEFT_FUNCTION)
 #undef WEFT_FUNCTION
 

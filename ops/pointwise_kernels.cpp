@@ -7,15 +7,15 @@
 
 namespace weft::inline WEFT_ISA {
 
-#define WEFT_UNARY(Op, function, p) \
+#define WEFT_UNARY(Op, function) \
   {{unary_forward<Op, float>, unary_vjp<Op, float>}, {unary_forward<Op, double>, unary_vjp<Op, double>}},
 #define WEFT_BINARY(Op, function) \
   {{binary_forward<Op, float>, binary_vjp<Op, float>}, {binary_forward<Op, double>, binary_vjp<Op, double>}},
 
-#define WEFT_ACTIVATE_FLOAT(Op, function, p) \
-  [](float* y, std::int64_t n) { unary_in_place<Op>(y, n, static_cast<float>(p)); },
-#define WEFT_ACTIVATE_DOUBLE(Op, function, p) \
-  [](double* y, std::int64_t n) { unary_in_place<Op>(y, n, static_cast<double>(p)); },
+#define WEFT_ACTIVATE_FLOAT(Op, function) \
+  [](float* y, std::int64_t n) { unary_in_place<Op>(y, n, static_cast<float>(parameter_of<Op>().usual)); },
+#define WEFT_ACTIVATE_DOUBLE(Op, function) \
+  [](double* y, std::int64_t n) { unary_in_place<Op>(y, n, parameter_of<Op>().usual); },
 
 extern const PointwiseKernels pointwise_kernels;
 const PointwiseKernels pointwise_kernels = {{WEFT_UNARY_OPS(WEFT_UNARY)},

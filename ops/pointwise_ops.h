@@ -16,21 +16,21 @@
 #include "weft/ops/pointwise/square.h"
 #include "weft/ops/pointwise/tanh.h"
 
-/// X(Struct, function, default of the parameter p)
-#define WEFT_UNARY_OPS(X)        \
-  X(Abs, abs, 0)                 \
-  X(AddScalar, add_scalar, 0)    \
-  X(Cos, cos, 1)                 \
-  X(Exp, exp, 0)                 \
-  X(Gelu, gelu, 0)               \
-  X(LeakyRelu, leaky_relu, 0.01) \
-  X(Log, log, 0)                 \
-  X(Relu, relu, 0)               \
-  X(Scale, scale, 1)             \
-  X(Sigmoid, sigmoid, 0)         \
-  X(Sin, sin, 1)                 \
-  X(Square, square, 0)           \
-  X(Tanh, tanh, 0)
+/// X(Struct, function)
+#define WEFT_UNARY_OPS(X)  \
+  X(Abs, abs)              \
+  X(AddScalar, add_scalar) \
+  X(Cos, cos)              \
+  X(Exp, exp)              \
+  X(Gelu, gelu)            \
+  X(LeakyRelu, leaky_relu) \
+  X(Log, log)              \
+  X(Relu, relu)            \
+  X(Scale, scale)          \
+  X(Sigmoid, sigmoid)      \
+  X(Sin, sin)              \
+  X(Square, square)        \
+  X(Tanh, tanh)
 
 /// X(Struct, function)
 #define WEFT_BINARY_OPS(X) \

@@ -78,8 +78,7 @@ inline Var forward_with_dropout(Tape& tape, std::span<const Var> weights, std::s
     const Var columns_of =
         reshape(patches(reshape(x, {n, C, H, W}), layers[i]), {1, n, grid[i][0] * grid[i][1], C, taps});
     const Var bias = reshape(weights[2 * i + 1], {1, weights[2 * i + 1].shape()[2]});
-    const Var y =
-        unary(act, contract("bnpit,btoi+bo->bnop", columns_of, weights[2 * i], bias), traits(act).default_parameter);
+    const Var y = unary(act, contract("bnpit,btoi+bo->bnop", columns_of, weights[2 * i], bias));
     x = reshape(y, {1, n, y.shape()[2], grid[i][0], grid[i][1]});
     x = mul(x, tape.constant(dropout_factors(x.shape(), used[i][0], used[i][1], dropout, i)));
   }

@@ -167,9 +167,9 @@ TEST_CASE("a split covers every number once, in packs that are aligned in every 
 }
 
 TEST_CASE("pointwise bodies: every op gives the CPU's bits, forward and backward") {
-#define WEFT_UNARY(Op, function, p)       \
-  check_unary<Op, float>(UnaryOp::Op, p); \
-  check_unary<Op, double>(UnaryOp::Op, p);
+#define WEFT_UNARY(Op, function)                                 \
+  check_unary<Op, float>(UnaryOp::Op, parameter_of<Op>().usual); \
+  check_unary<Op, double>(UnaryOp::Op, parameter_of<Op>().usual);
 #define WEFT_BINARY(Op, function)        \
   check_binary<Op, float>(BinaryOp::Op); \
   check_binary<Op, double>(BinaryOp::Op);

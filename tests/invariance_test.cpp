@@ -90,13 +90,13 @@ void broken(const Network& f, const Space& group, std::uint64_t seed) {
 
 struct Activation {
   UnaryOp op;
-  double p;
+  std::optional<double> p;
   bool homogeneous, odd;
 };
 const Activation activations[] = {
-    {UnaryOp::Relu, 0, true, false},  {UnaryOp::LeakyRelu, 0.1, true, false}, {UnaryOp::Tanh, 0, false, true},
-    {UnaryOp::Sin, 30, false, true},  {UnaryOp::Sin, 1, false, true},         {UnaryOp::Sigmoid, 0, false, false},
-    {UnaryOp::Gelu, 0, false, false},
+    {UnaryOp::Relu, {}, true, false},  {UnaryOp::LeakyRelu, 0.1, true, false}, {UnaryOp::Tanh, {}, false, true},
+    {UnaryOp::Sin, 30, false, true},   {UnaryOp::Sin, 1, false, true},         {UnaryOp::Sigmoid, {}, false, false},
+    {UnaryOp::Gelu, {}, false, false},
 };
 
 Network mlp(std::span<const std::int64_t> widths, const Activation& a) {
@@ -104,7 +104,7 @@ Network mlp(std::span<const std::int64_t> widths, const Activation& a) {
   // A sine of high frequency wants small weights (Sitzmann et al. 2020).
   return {mlp_space(widths, Kind::permutation),
           [x, a](Tape& tape, std::span<const Var> u) { return mlp_forward(u, tape.constant(x), a.op, a.p); },
-          a.p > 1 ? 1 / a.p : 1};
+          a.p > 1.0 ? 1 / *a.p : 1};
 }
 
 const std::vector<std::vector<std::int64_t>> all_widths = {{3, 5, 2}, {2, 6, 4, 3}, {1, 4, 7, 5, 2}};
@@ -189,7 +189,7 @@ TEST_CASE("dense networks: every row of spec 1.1 leaves the function unchanged, 
   for (std::size_t w = 0; w < all_widths.size(); ++w)
     for (const Activation& a : activations) {
       const Network f = mlp(all_widths[w], a);
-      INFO(traits(a.op).name, " ", a.p);
+      INFO(traits(a.op).name, " ", a.p.value_or(0));
       symmetric(f, mlp_space(all_widths[w], Kind::permutation), w);
       const Space scales = mlp_space(all_widths[w], Kind::positive_monomial),
                   signs = mlp_space(all_widths[w], Kind::sign_monomial);

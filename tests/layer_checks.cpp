@@ -82,7 +82,7 @@ Layer reference(const TermList& list, std::int64_t e, const LayerInput& input) {
   return [&list, e, input](std::span<const Var> x, std::span<const Var> learned) {
     Vars read(x.begin(), x.end()), y(list.out().tensors().size());
     for (std::size_t i = 0; i < read.size(); ++i) {
-      if (input.activation) read[i] = unary(*input.activation, read[i], traits(*input.activation).default_parameter);
+      if (input.activation) read[i] = unary(*input.activation, read[i]);
       const SpaceTensor& tensor = list.in().tensors()[i];
       if (input.dropout > 0 && tensor.axes.size() > 1)
         read[i] = channel_dropout(read[i], input.dropout, input.key.at(tensor.name));

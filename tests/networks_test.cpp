@@ -115,19 +115,19 @@ Vector dense(const std::vector<Tensor>& u, std::size_t first, std::int64_t b, Ve
 TEST_CASE("dense networks: values are those of loops") {
   struct Activation {
     UnaryOp op;
-    double p;
+    std::optional<double> p;
     double (*value)(double z);
   };
   const std::int64_t widths[] = {2, 6, 4, 3};
   const Tensor x = normals({batch, 1, 5, 2}, Key(1, "x"));
   const auto u = weights_of(mlp_space(widths, Kind::permutation), Key(1, "dense"));
   for (const Activation& a :
-       {Activation{UnaryOp::Relu, 0, [](double z) { return std::max(z, 0.0); }},
+       {Activation{UnaryOp::Relu, {}, [](double z) { return std::max(z, 0.0); }},
         {UnaryOp::LeakyRelu, 0.1, [](double z) { return std::max(z, 0.1 * z); }},
-        {UnaryOp::Tanh, 0, [](double z) { return std::tanh(z); }},
+        {UnaryOp::Tanh, {}, [](double z) { return std::tanh(z); }},
         {UnaryOp::Sin, 30, [](double z) { return std::sin(30 * z); }},
-        {UnaryOp::Sigmoid, 0, [](double z) { return 1 / (1 + std::exp(-z)); }},
-        {UnaryOp::Gelu, 0, [](double z) { return z / 2 * (1 + std::erf(z / std::sqrt(2.0))); }}}) {
+        {UnaryOp::Sigmoid, {}, [](double z) { return 1 / (1 + std::exp(-z)); }},
+        {UnaryOp::Gelu, {}, [](double z) { return z / 2 * (1 + std::erf(z / std::sqrt(2.0))); }}}) {
     Vector expected;
     for (std::int64_t item = 0; item < batch * 5; ++item) {
       const Vector y = dense(u, 0, item / 5, part(x, item, 2, 1).values, a.value);
@@ -220,9 +220,9 @@ TEST_CASE("networks refuse weights and inputs that do not fit") {
   auto zeros = [&](const Shape& shape) { return tape.constant(Tensor::zeros(shape, DType::f64)); };
   const std::vector<Var> odd(3, zeros({1, 1, 2, 2})), two(2, zeros({1, 1, 2, 2}));
   const PatchShape one{1, 1};
-  CHECK_THROWS_WITH_AS(mlp_forward(odd, zeros({1, 1, 1, 2}), UnaryOp::Relu, 0),
+  CHECK_THROWS_WITH_AS(mlp_forward(odd, zeros({1, 1, 1, 2}), UnaryOp::Relu),
                        "[mlp_forward] 3 tensors; allowed: a weight and a bias per layer", ShapeError);
-  CHECK_THROWS_WITH_AS(mlp_forward({}, zeros({1, 1, 1, 2}), UnaryOp::Relu, 0),
+  CHECK_THROWS_WITH_AS(mlp_forward({}, zeros({1, 1, 1, 2}), UnaryOp::Relu),
                        "[mlp_forward] 0 tensors; allowed: a weight and a bias per layer", ShapeError);
   CHECK_THROWS_WITH_AS(cnn_forward(odd, {&one, 1}, zeros({1, 1, 1, 2, 2}), UnaryOp::Relu),
                        "[cnn_forward] 3 tensors; allowed: a weight and a bias per layer", ShapeError);

@@ -112,6 +112,33 @@ TEST_CASE("self-test: the runner catches a wrong vjp, wrong flags and a wrong ty
   CHECK(!check_refusal(harmless, Key(1, "h")).empty());
 }
 
+TEST_CASE("the parameter of a pointwise operation is one that it takes") {
+  Arena arena;
+  Tape tape(arena);
+  const Var x = tape.leaf(Tensor::from<double>(std::array{-1.0, 2.0}, {2}));
+  CHECK_THROWS_WITH_AS(leaky_relu(x, -0.5), "[leaky_relu] parameter -0.5; allowed: above 0, at most 1", UsageError);
+  CHECK_THROWS_AS(leaky_relu(x, 0), UsageError);
+  CHECK_THROWS_AS(leaky_relu(x, 1.5), UsageError);
+  for (double p : {double(NAN), double(INFINITY), -double(INFINITY)}) {
+    CHECK_THROWS_AS(leaky_relu(x, p), UsageError);
+    CHECK_THROWS_AS(scale(x, p), UsageError);
+    CHECK_THROWS_AS(add_scalar(x, p), UsageError);
+    CHECK_THROWS_AS(sin(x, p), UsageError);
+    CHECK_THROWS_AS(cos(x, p), UsageError);
+  }
+  CHECK_THROWS_WITH_AS(scale(x, NAN), "[scale] parameter nan; allowed: finite numbers", UsageError);
+  CHECK_THROWS_WITH_AS(unary(UnaryOp::Exp, x, 2), "[exp] parameter 2 given; allowed: none", UsageError);
+  CHECK(leaky_relu(x, 1).value().span<double>()[0] == -1);
+  CHECK(leaky_relu(x).value().span<double>()[0] == -0.01);
+  CHECK(scale(x, -3).value().span<double>()[1] == -6);
+}
+template <class F>
+concept takes_parameter = requires(F f, const Var& x) {
+  f(x, 0.5);
+};
+static_assert(takes_parameter<decltype([](const Var& x, auto p) -> decltype(leaky_relu(x, p)) { return {}; })>);
+static_assert(!takes_parameter<decltype([](const Var& x, auto p) -> decltype(tanh(x, p)) { return {}; })>);
+
 TEST_CASE("ops that change the kind of an axis") {
   const Space space = Space::parse("m: positive_monomial(4); s: sign_monomial(4) M[m] S[s]");
   Arena arena;

@@ -40,8 +40,7 @@ inline Layer listed(const TermList& list, std::int64_t e, const LayerInput& inpu
   return [&list, e, input](std::span<const Var> x, std::span<const Var> learned) {
     Vars read(x.begin(), x.end());
     if (input.activation)
-      for (std::size_t t = 4; t < read.size(); ++t)
-        read[t] = unary(*input.activation, read[t], traits(*input.activation).default_parameter);
+      for (std::size_t t = 4; t < read.size(); ++t) read[t] = unary(*input.activation, read[t]);
     return reference(list, e)(read, learned);
   };
 }

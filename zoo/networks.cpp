@@ -16,7 +16,7 @@ void check_weights(const char* who, std::span<const Var> weights) {
 
 }  // namespace
 
-Var mlp_forward(std::span<const Var> weights, Var x, UnaryOp act, double p) {
+Var mlp_forward(std::span<const Var> weights, Var x, UnaryOp act, std::optional<double> p) {
   check_weights("mlp_forward", weights);
   for (std::size_t i = 0; i < weights.size(); i += 2) {
     x = contract("bcni,bcoi+bco->bcno", x, weights[i], weights[i + 1]);
@@ -32,7 +32,6 @@ Var cnn_forward(std::span<const Var> weights, std::span<const PatchShape> layers
                      weights.size(), layers.size());
   if (x.shape().rank() != 5)
     throw ShapeError("[cnn_forward] images of shape {}; allowed: [B, n, C, H, W]", x.shape().str());
-  const double p = traits(act).default_parameter;
   const std::int64_t B = x.shape()[0], n = x.shape()[1];
   std::size_t at = 0;
   for (const PatchShape& layer : layers) {
@@ -42,12 +41,12 @@ Var cnn_forward(std::span<const Var> weights, std::span<const PatchShape> layers
     const Var bias = reshape(weights[at + 1], {B, weights[at + 1].shape()[2]});
     const Var y = contract("bnpit,btoi+bo->bnop", reshape(taps, {B, n, rows * columns, C, layer.rows * layer.columns}),
                            weights[at], bias);
-    x = unary(act, reshape(y, {B, n, y.shape()[2], rows, columns}), p);
+    x = unary(act, reshape(y, {B, n, y.shape()[2], rows, columns}));
     at += 2;
   }
   const std::int64_t C = x.shape()[2];
   x = reshape(mean(reshape(x, {B, n, C, x.shape()[3] * x.shape()[4]})), {B, 1, n, C});
-  x = mlp_forward(weights.subspan(at), x, act, p);
+  x = mlp_forward(weights.subspan(at), x, act);
   return reshape(x, {B, n, x.shape()[3]});
 }
 

@@ -3,6 +3,7 @@
 // inputs. The weights are features of their space with one channel; with their types the engine checks that every step
 // respects the group.
 
+#include <optional>
 #include <span>
 
 #include "weft/autograd/tape.h"
@@ -12,8 +13,8 @@
 namespace weft {
 
 /// weights: W1 b1 … W{L} b{L} of mlp_space, [B, 1, …]. x: [B, 1, n, n_0] -> [B, 1, n, n_L]. Between layers: act with
-/// parameter p; SIREN is sin with p = omega, also before the first hidden layer's output (Sitzmann et al. 2020).
-Var mlp_forward(std::span<const Var> weights, Var x, UnaryOp act, double p);
+/// parameter p (the usual one when none is given); SIREN is sin with p = omega, also before the first hidden layer's output (Sitzmann et al. 2020).
+Var mlp_forward(std::span<const Var> weights, Var x, UnaryOp act, std::optional<double> p = {});
 
 /// weights: W1 b1 … of cnn_space, [B, taps, …], plain types. x: [B, n, C, H, W]. Convolutions (one per entry of
 /// `layers`) with activation, mean over the image, then the dense layers that are left, with the activation between

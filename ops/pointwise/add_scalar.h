@@ -14,6 +14,7 @@ namespace weft::inline WEFT_ISA {
 struct AddScalar {
   static constexpr const char* name = "add_scalar";
   static constexpr bool odd = false, homogeneous = false, from_output = false;
+  static constexpr OpParameter parameter = OpParameter::any(0);
   static constexpr OpRange ranges[] = {{-3, 3}};
   template <class T>
   WEFT_HD static T f(T x, T p) {

@@ -14,6 +14,7 @@ namespace weft::inline WEFT_ISA {
 struct Cos {
   static constexpr const char* name = "cos";
   static constexpr bool odd = false, homogeneous = false, from_output = false;
+  static constexpr OpParameter parameter = OpParameter::any(1);
   static constexpr OpRange ranges[] = {{-6, 6}};
   template <class T>
   WEFT_HD static T f(T x, T p) {

@@ -14,6 +14,7 @@ namespace weft::inline WEFT_ISA {
 struct LeakyRelu {
   static constexpr const char* name = "leaky_relu";
   static constexpr bool odd = false, homogeneous = true, from_output = true;
+  static constexpr OpParameter parameter{0.01, 0, 1};
   static constexpr OpRange ranges[] = {{-3, 3, 0}};
   template <class T>
   WEFT_HD static T f(T x, T slope) {

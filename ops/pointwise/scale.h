@@ -14,6 +14,7 @@ namespace weft::inline WEFT_ISA {
 struct Scale {
   static constexpr const char* name = "scale";
   static constexpr bool odd = true, homogeneous = true, from_output = false;
+  static constexpr OpParameter parameter = OpParameter::any(1);
   static constexpr OpRange ranges[] = {{-3, 3}};
   template <class T>
   WEFT_HD static T f(T x, T p) {

@@ -14,6 +14,7 @@ namespace weft::inline WEFT_ISA {
 struct Sin {
   static constexpr const char* name = "sin";
   static constexpr bool odd = true, homogeneous = false, from_output = false;
+  static constexpr OpParameter parameter = OpParameter::any(1);
   static constexpr OpRange ranges[] = {{-6, 6}, {-20, 20}};
   template <class T>
   WEFT_HD static T f(T x, T p) {

@@ -66,9 +66,9 @@ void check_binary(BinaryOp op) {
 }  // namespace
 
 TEST_CASE("pointwise operations on the device are the CPU's") {
-#define WEFT_UNARY(Op, function, p)       \
-  check_unary<Op, float>(UnaryOp::Op, p); \
-  check_unary<Op, double>(UnaryOp::Op, p);
+#define WEFT_UNARY(Op, function)                                 \
+  check_unary<Op, float>(UnaryOp::Op, parameter_of<Op>().usual); \
+  check_unary<Op, double>(UnaryOp::Op, parameter_of<Op>().usual);
 #define WEFT_BINARY(Op, function)        \
   check_binary<Op, float>(BinaryOp::Op); \
   check_binary<Op, double>(BinaryOp::Op);

@@ -117,7 +117,7 @@ Var run_blocks(const Space& space, const Blocks& b, std::span<const Var> w, Var 
   share.fill(1 / static_cast<double>(n));
   const Var pooled = contract("bcin,bcnm->bcim", tape.constant(share), layer_norm(x));
   const Var classifier[] = {at("W1"), at("b1"), at("W2"), at("b2")};
-  return mlp_forward(classifier, pooled, UnaryOp::Relu, 0);
+  return mlp_forward(classifier, pooled, UnaryOp::Relu);
 }
 
 Shape with_size(const Shape& shape, int axis, std::int64_t size) {
@@ -178,9 +178,8 @@ Tensor evaluate_network(const Space& space, std::span<const Tensor> weights, con
   for (const Tensor& t : weights) w.push_back(tape.constant(t.to(DType::f64)));
   const Var input = tape.constant(x.to(DType::f64));
   if (const auto chain = chain_of(space))
-    return (chain->convolutions.empty()
-                ? mlp_forward(w, input, chain->activation, traits(chain->activation).default_parameter)
-                : cnn_forward(w, chain->convolutions, input, chain->activation))
+    return (chain->convolutions.empty() ? mlp_forward(w, input, chain->activation)
+                                        : cnn_forward(w, chain->convolutions, input, chain->activation))
         .value()
         .clone();
   if (const auto blocks = blocks_of(space)) return run_blocks(space, *blocks, w, input, tape).value().clone();
