@@ -4,10 +4,9 @@
 #include <cmath>
 #include <set>
 
-#include <nlohmann/json.hpp>
-
 #include "weft/core/error.h"
 #include "weft/io/file_kind.h"
+#include "weft/io/json.h"
 #include "weft/io/text.h"
 
 namespace weft {
@@ -22,7 +21,11 @@ template <class... Args>
 }
 
 bool is_json_object(const std::string& text) {
-  return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false).is_object();
+  try {
+    return Json::parse(text).object() != nullptr;
+  } catch (const FormatError&) {
+    return false;
+  }
 }
 
 template <class T>

@@ -5,10 +5,9 @@
 #include <cstring>
 #include <numeric>
 
-#include <nlohmann/json.hpp>
-
 #include "weft/core/arena.h"
 #include "weft/core/error.h"
+#include "weft/io/json.h"
 #include "weft/io/safetensors_json.h"
 #include "weft/io/sizes.h"
 #include "weft/io/text.h"
@@ -73,8 +72,8 @@ void check_layout(const std::vector<SafeTensorsEntry>& entries, std::size_t data
 
 std::string json_text(std::string_view text, const char* what) {
   try {
-    return nlohmann::json(text).dump();
-  } catch (const nlohmann::json::exception&) {
+    return json_string(text);
+  } catch (const UsageError&) {
     throw UsageError("[safetensors] {} {} is not UTF-8", what, in_quotes(text));
   }
 }

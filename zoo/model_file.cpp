@@ -1,13 +1,9 @@
 #include "weft/zoo/model_file.h"
 
-#include <limits>
-
-#include <nlohmann/json.hpp>
+#include "weft/io/json.h"
 
 namespace weft {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::vector<NamedTensor> tensors_of(const Parameters& parameters) {
   std::vector<NamedTensor> tensors;
@@ -16,20 +12,43 @@ std::vector<NamedTensor> tensors_of(const Parameters& parameters) {
   return tensors;
 }
 
-/// Of a config. JSON has one kind of number: 20.5 and 1e30 are none here.
-std::int64_t whole_number(const std::filesystem::path& path, const Json& json, const char* key) {
-  const Json& value = json.at(key);
-  if (!value.is_number_integer() || (value.is_number_unsigned() && value > std::numeric_limits<std::int64_t>::max()))
-    throw FormatError("[model] '{}': '{}' of the config is {}; allowed: a whole number", path.string(), key,
-                      value.dump());
-  return value.get<std::int64_t>();
-}
+/// The fields of a config, checked one by one.
+class Config {
+ public:
+  Config(const std::filesystem::path& path, const std::string& text) : path_(path), json_(Json::parse(text)) {}
+
+  std::string text(const char* key) const {
+    if (const std::string* text = at(key).text()) return *text;
+    refuse(key, "a text");
+  }
+  std::int64_t whole(const char* key) const {
+    if (const auto number = at(key).whole()) return *number;
+    refuse(key, "a whole number");
+  }
+  bool boolean(const char* key) const {
+    if (const bool* value = at(key).boolean()) return *value;
+    refuse(key, "true or false");
+  }
+
+ private:
+  const Json& at(const char* key) const {
+    if (const Json* found = json_.find(key)) return *found;
+    throw FormatError("[model] '{}': the config lacks '{}'; was it written by weft train?", path_.string(), key);
+  }
+  [[noreturn]] void refuse(const char* key, const char* allowed) const {
+    throw FormatError("[model] '{}': '{}' of the config is {}; allowed: {}", path_.string(), key, at(key).dump(),
+                      allowed);
+  }
+
+  const std::filesystem::path& path_;
+  Json json_;
+};
 
 }  // namespace
 
 void save_model(const std::filesystem::path& path, const AccuracyModel& model, Metadata metadata) {
   const ModelConfig& c = model.config();
-  const Json config = {
+  const Json config = Json::Object{
       {"space", model.space().str()}, {"channels", c.channels},   {"equivariant_layers", c.equivariant_layers},
       {"hidden", c.hidden},           {"train_psi", c.train_psi}, {"classifier", c.classifier}};
   Checkpoint::save(path, c.kind, config.dump(), tensors_of(model.parameters()), std::move(metadata));
@@ -40,21 +59,14 @@ LoadedModel load_model(const std::filesystem::path& path, DType dtype, Backend* 
 }
 
 LoadedModel load_model(const std::filesystem::path& path, const Checkpoint& file, DType dtype, Backend* backend) {
-  ModelConfig config;
-  std::string space;
-  try {
-    const Json json = Json::parse(file.config());
-    config.kind = file.kind();
-    json.at("space").get_to(space);
-    config.channels = whole_number(path, json, "channels");
-    config.equivariant_layers = whole_number(path, json, "equivariant_layers");
-    config.hidden = whole_number(path, json, "hidden");
-    json.at("train_psi").get_to(config.train_psi);
-    json.at("classifier").get_to(config.classifier);
-  } catch (const Json::exception& error) {
-    throw FormatError("[model] '{}': the config lacks something: {}; was it written by weft train?", path.string(),
-                      error.what());
-  }
+  const Config json(path, file.config());
+  const ModelConfig config{.kind = file.kind(),
+                           .channels = json.whole("channels"),
+                           .equivariant_layers = json.whole("equivariant_layers"),
+                           .hidden = json.whole("hidden"),
+                           .train_psi = json.boolean("train_psi"),
+                           .classifier = json.text("classifier")};
+  const std::string space = json.text("space");
   std::unique_ptr<AccuracyModel> model;
   try {
     model = declare_accuracy_model(config, Space::parse(space));

@@ -1,10 +1,10 @@
+#include <algorithm>
 #include <set>
-
-#include <nlohmann/json.hpp>
 
 #include "weft/core/hash.h"
 #include "weft/io/csv.h"
 #include "weft/io/gzip.h"
+#include "weft/io/json.h"
 #include "weft/zoo/store_format.h"
 
 namespace weft {
@@ -18,32 +18,42 @@ HyperParameter HyperParameter::numbers(std::string name, std::string meaning, st
 namespace zoo_format {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 /// The fields of a JSON object, checked one by one.
 class Reader {
  public:
   Reader(const Json& json, const std::filesystem::path& path, std::string where)
       : json_(json), path_(path), where_(std::move(where)) {
-    if (!json_.is_object()) fail(path_, "{} is no JSON object", where_);
+    if (!json_.object()) fail(path_, "{} is no JSON object", where_);
   }
 
-  template <class T>
-  T get(const char* key) const {
-    const Json& value = at(key);
-    constexpr bool number = std::is_integral_v<T>;
-    if (number ? !value.is_number_unsigned() : !value.is_string())
-      fail(path_, "'{}' of {} is {}; allowed: {}", key, where_,
-           value.is_structured() ? value.type_name() : value.dump(), number ? "a non-negative integer" : "a string");
-    return value.template get<T>();
+  const std::string& text(std::string_view key) const {
+    if (const std::string* text = at(key).text()) return *text;
+    refuse(key, "a string");
   }
-  const Json& at(const char* key) const {
-    const auto found = json_.find(key);
-    if (found == json_.end()) fail(path_, "{} has no '{}'", where_, key);
+  std::uint64_t natural(std::string_view key) const {
+    if (const std::uint64_t* number = at(key).natural()) return *number;
+    refuse(key, "a non-negative integer");
+  }
+  const Json::List& list(std::string_view key) const {
+    if (const Json::List* items = at(key).list()) return *items;
+    refuse(key, "an array");
+  }
+  const Json& at(std::string_view key) const {
+    const Json* found = json_.find(key);
+    if (!found) fail(path_, "{} has no '{}'", where_, key);
     return *found;
   }
 
  private:
+  [[noreturn]] void refuse(std::string_view key, const char* allowed) const {
+    const Json& value = at(key);
+    fail(path_, "'{}' of {} is {}; allowed: {}", key, where_,
+         value.object() ? "object"
+         : value.list() ? "array"
+                        : value.dump(),
+         allowed);
+  }
+
   const Json& json_;
   const std::filesystem::path& path_;
   std::string where_;
@@ -71,8 +81,8 @@ Json parse(const std::filesystem::path& path) {
   const auto bytes = read_file(path);
   const auto* text = reinterpret_cast<const char*>(bytes.data());
   try {
-    return Json::parse(text, text + bytes.size());
-  } catch (const Json::exception& error) {
+    return Json::parse({text, bytes.size()});
+  } catch (const FormatError& error) {
     fail(path, "not JSON: {}", error.what());
   }
 }
@@ -105,23 +115,25 @@ std::string hash_of_values(const std::vector<HyperParameter>& hyper_parameters) 
 
 std::string description_text(const ZooDescription& d) {
   check(d);
-  Json json{{"schema", schema},
-            {"generator", d.generator},
-            {"architecture", d.architecture},
-            {"activation", d.activation},
-            {"space", d.space.str()},
-            {"data", {{"name", d.data_name}, {"hash", d.data_hash}}},
-            {"seed", d.seed},
-            {"networks", d.networks},
-            {"settings", Json::object()},
-            {"hyper_parameters_hash", hash_of_values(d.hyper_parameters)},
-            {"columns", Json::array()}};
-  if (!d.checkpoints.empty()) json["checkpoints"] = d.checkpoints;
-  for (const auto& [key, value] : d.settings) json["settings"][key] = value;
-  for (const Column& c : columns(d)) json["columns"].push_back({{"name", c.name}, {"meaning", c.meaning}});
+  Json::Object settings;
+  for (const auto& [key, value] : d.settings) settings.emplace_back(key, value);
+  Json::List all_columns;
+  for (const Column& c : columns(d)) all_columns.push_back(Json::Object{{"name", c.name}, {"meaning", c.meaning}});
+  Json::Object json{{"schema", schema},
+                    {"generator", d.generator},
+                    {"architecture", d.architecture},
+                    {"activation", d.activation},
+                    {"space", d.space.str()},
+                    {"data", Json::Object{{"name", d.data_name}, {"hash", d.data_hash}}},
+                    {"seed", d.seed},
+                    {"networks", d.networks},
+                    {"settings", std::move(settings)},
+                    {"hyper_parameters_hash", hash_of_values(d.hyper_parameters)},
+                    {"columns", std::move(all_columns)}};
+  if (!d.checkpoints.empty()) json.emplace_back("checkpoints", Json::List(d.checkpoints.begin(), d.checkpoints.end()));
   try {
-    return json.dump(2) + "\n";
-  } catch (const Json::exception&) {
+    return Json(std::move(json)).dump(2) + "\n";
+  } catch (const UsageError&) {
     throw UsageError("[zoo] the description holds text that is not UTF-8");
   }
 }
@@ -129,38 +141,38 @@ std::string description_text(const ZooDescription& d) {
 ZooDescription read_description(const std::filesystem::path& path, std::string& values_hash) {
   const Json json = parse(path);
   const Reader top(json, path, "the file");
-  if (const auto found = top.get<std::int64_t>("schema"); found != schema)
+  if (const auto found = top.natural("schema"); found != schema)
     fail(path, "schema {}; this weft reads {}: use the version that wrote it ({})", found, schema,
-         top.get<std::string>("generator"));
+         top.text("generator"));
   ZooDescription d;
-  d.generator = top.get<std::string>("generator");
-  d.architecture = top.get<std::string>("architecture");
-  d.activation = top.get<std::string>("activation");
+  d.generator = top.text("generator");
+  d.architecture = top.text("architecture");
+  d.activation = top.text("activation");
   try {
-    d.space = Space::parse(top.get<std::string>("space"));
+    d.space = Space::parse(top.text("space"));
   } catch (const ParseError& error) {
     fail(path, "'space': {}", error.what());
   }
   const Reader data(top.at("data"), path, "'data'");
-  d.data_name = data.get<std::string>("name");
-  d.data_hash = data.get<std::string>("hash");
-  d.seed = top.get<std::uint64_t>("seed");
-  d.networks = top.get<std::int64_t>("networks");
+  d.data_name = data.text("name");
+  d.data_hash = data.text("hash");
+  d.seed = top.natural("seed");
+  d.networks = static_cast<std::int64_t>(std::min<std::uint64_t>(top.natural("networks"), index_end));
   if (d.networks < 1 || d.networks >= index_end) fail(path, "{} networks; allowed: 1 to {}", d.networks, index_end - 1);
   const Reader settings(top.at("settings"), path, "'settings'");
-  for (const auto& [key, value] : top.at("settings").items()) d.settings[key] = settings.get<std::string>(key.c_str());
-  if (json.contains("checkpoints"))
-    for (const Json& name : json["checkpoints"]) {
-      if (!name.is_string() || d.checkpoints.size() == 255)
-        fail(path, "'checkpoints' are {}; allowed: up to 255 strings", json["checkpoints"].dump());
-      d.checkpoints.push_back(name.get<std::string>());
+  for (const auto& [key, value] : *top.at("settings").object()) d.settings[key] = settings.text(key);
+  if (const Json* checkpoints = json.find("checkpoints"))
+    for (const Json& name : top.list("checkpoints")) {
+      if (!name.text() || d.checkpoints.size() == 255)
+        fail(path, "'checkpoints' are {}; allowed: up to 255 strings", checkpoints->dump());
+      d.checkpoints.push_back(*name.text());
     }
-  values_hash = top.get<std::string>("hyper_parameters_hash");
+  values_hash = top.text("hyper_parameters_hash");
 
   std::vector<Column> found;
-  for (const Json& column : top.at("columns")) {
+  for (const Json& column : top.list("columns")) {
     const Reader reader(column, path, fmt::format("column {}", found.size()));
-    found.push_back({reader.get<std::string>("name"), reader.get<std::string>("meaning")});
+    found.push_back({reader.text("name"), reader.text("meaning")});
   }
   const std::vector<Column> fixed = columns(d);
   for (std::size_t c = 0; c < fixed.size(); ++c)
@@ -172,17 +184,44 @@ ZooDescription read_description(const std::filesystem::path& path, std::string& 
   return d;
 }
 
-std::string first_difference(const std::string& there, const std::string& here) {
-  const auto a = nlohmann::json::parse(there, nullptr, false), b = nlohmann::json::parse(here);
-  if (a.is_discarded()) return "the text there is not JSON";
-  const auto changes = nlohmann::json::diff(a, b);
-  if (changes.empty()) return {};
-  const auto place = changes[0]["path"].get<std::string>();
-  const auto shown = [&](const nlohmann::json& json) {
-    const nlohmann::json::json_pointer at(place);
-    return json.contains(at) ? json.at(at).dump() : std::string("missing");
+namespace {
+
+/// Where two values differ first, as "/data/name is …", or nothing.
+std::string difference(const Json& there, const Json& here, const std::string& place) {
+  const auto shown = [](const Json* json) { return json ? json->dump() : std::string("missing"); };
+  const auto step = [&](const Json* a, const Json* b, std::string_view name) {
+    const std::string at = fmt::format("{}/{}", place, name);
+    return a && b ? difference(*a, *b, at) : fmt::format("{} is {} there and {} here", at, shown(a), shown(b));
   };
-  return fmt::format("{} is {} there and {} here", place, shown(a), shown(b));
+  std::string found;
+  if (there.object() && here.object()) {
+    for (const auto& [key, value] : *here.object())
+      if (found = step(there.find(key), &value, key); !found.empty()) return found;
+    for (const auto& [key, value] : *there.object())
+      if (!here.find(key)) return step(&value, nullptr, key);
+    return {};
+  }
+  if (there.list() && here.list()) {
+    const Json::List &a = *there.list(), &b = *here.list();
+    for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i)
+      if (found = step(i < a.size() ? &a[i] : nullptr, i < b.size() ? &b[i] : nullptr, std::to_string(i));
+          !found.empty())
+        return found;
+    return {};
+  }
+  return there == here ? std::string() : fmt::format("{} is {} there and {} here", place, shown(&there), shown(&here));
+}
+
+}  // namespace
+
+std::string first_difference(const std::string& there, const std::string& here) {
+  Json before;
+  try {
+    before = Json::parse(there);
+  } catch (const FormatError&) {
+    return "the text there is not JSON";
+  }
+  return difference(before, Json::parse(here), "");
 }
 
 }  // namespace zoo_format
