@@ -2,11 +2,13 @@
 """Times training steps of the benchmark models with weft and with PyTorch (torch_models.py), one after the other in several rounds, and
 prints the best times, weft's speed beside the rival's, and where the step stands against the machine's own peaks.
 
-    steps.py WEFT BENCH [MODEL ...] [--rounds N] [--seconds S] [--threads N] [--compile]
+    steps.py WEFT BENCH [MODEL ...] [--rounds N] [--seconds S] [--threads N] [--compile] [--busy]
         WEFT    build/release/apps/weft
         BENCH   build/release/bench/weft_bench, which measures the peaks
+        --busy  another process keeps one core busy all the while; then weft runs with one thread, too
 """
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -38,6 +40,18 @@ def peaks(bench, environment):
     return 1e9 * product, 1e9 * copy
 
 
+@contextlib.contextmanager
+def busy_core():
+    """One core has something else to do, too."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(0))})
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weft")
@@ -47,24 +61,35 @@ def main():
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--busy", action="store_true")
     args = parser.parse_args()
+    with busy_core() if args.busy else contextlib.nullcontext():
+        measure(args)
+
+
+def measure(args):
     environment = os.environ | {"WEFT_THREADS": str(args.threads), "OMP_NUM_THREADS": str(args.threads)}
     flops, bandwidth = peaks(args.bench, environment)
     print(f"peaks: {flops * 1e-9:.0f} GFLOP/s, {bandwidth * 1e-9:.0f} GB/s")
     options = ["--seconds", str(args.seconds)]
     rival_options = options + ["--threads", str(args.threads)] + (["--compile"] if args.compile else [])
     for model in args.models:
-        runs = {"weft": [], "rival": []}
+        runs = {"weft": [], "rival": [], "alone": []}
         for _ in range(args.rounds):
             runs["weft"].append(line([args.weft, "bench", "step", model, *options], environment))
             runs["rival"].append(line([sys.executable, str(RIVAL), model, *rival_options], environment))
-        best = {who: min(of, key=lambda run: run["min_ms"]) for who, of in runs.items()}
+            if args.busy:
+                runs["alone"].append(line([args.weft, "bench", "step", model, *options], environment | {"WEFT_THREADS": "1"}))
+        best = {who: min(of, key=lambda run: run["min_ms"]) for who, of in runs.items() if of}
         for who in ("weft", "rival"):
             run = best[who]
             print(f"{model} {run['who']} parameters={run['parameters']:.0f} min_ms={run['min_ms']:.2f} "
                   f"median_ms={min(r['median_ms'] for r in runs[who]):.2f} peak_mib={run['peak_mib']:.0f}")
         print(f"{model} weft is {best['rival']['min_ms'] / best['weft']['min_ms']:.1f} times as fast (minima), "
               f"{min(r['median_ms'] for r in runs['rival']) / min(r['median_ms'] for r in runs['weft']):.1f} times (medians)")
+        if args.busy:
+            alone, together = (min(r["median_ms"] for r in runs[who]) for who in ("alone", "weft"))
+            print(f"{model} beside a busy core {args.threads} threads take {together / alone:.2f} of one thread's time (medians)")
         work, moved = COST[model]
         bound = max(work / flops, moved / bandwidth)
         print(f"{model} roofline: {work * 1e-9:.2f} GFLOP, {moved * 1e-6:.0f} MB, bound {1e3 * bound:.2f} ms, "

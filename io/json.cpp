@@ -16,7 +16,10 @@ class Json::Reader final : public nlohmann::json_sax<nlohmann::json> {
  public:
   Json take() { return std::move(root_); }
 
-  bool null() override { return add({}); }
+  bool null() override {
+    place();  // a new one is null
+    return true;
+  }
   bool boolean(bool value) override { return add(value); }
   bool number_integer(std::int64_t value) override { return add(value); }
   bool number_unsigned(std::uint64_t value) override { return add(value); }
@@ -30,7 +33,7 @@ class Json::Reader final : public nlohmann::json_sax<nlohmann::json> {
   bool key(std::string& name) override {
     Object& members = std::get<Object>(open_.back()->value_);
     if (open_.back()->find(name)) throw FormatError("an object has {} twice", in_quotes(name));
-    members.emplace_back(std::move(name), Json());
+    members.emplace_back().first = std::move(name);
     return true;
   }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) override {
