@@ -1,6 +1,7 @@
 #include "weft/core/progress.h"
 
 #include <algorithm>
+#include <new>
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -47,7 +48,10 @@ Progress::Progress(std::string label, std::int64_t total, std::string unit, std:
       drawn_(start_) {}
 
 Progress::~Progress() {
-  if (done_ > 0) finish();
+  try {
+    if (done_ > 0) finish();
+  } catch (const std::bad_alloc&) {  // no memory for a last line
+  }
 }
 
 // A stream that takes nothing (closed, or on a full disk) is no reason to stop.

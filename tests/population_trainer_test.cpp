@@ -119,6 +119,20 @@ TEST_CASE("training resumes from its state with the same bits") {
   CHECK_THROWS_AS(fewer.resume(SafeTensors::parse(saved, "state")), ShapeError);
 }
 
+TEST_CASE("after an epoch that ended in an exception training goes on from a saved state only") {
+  const CnnPopulation model(small);
+  const Dataset data = noise_data(small, 40, Key(7, "cnn_population"));
+  const TrainingPlan plan{.epochs = 2, .batch = 16, .seed = 3};
+  PopulationTrainer through(model, data, mixed_recipes(), plan), halted(model, data, mixed_recipes(), plan);
+  const std::vector<std::byte> saved = safetensors_bytes(halted.state());
+  CHECK_THROWS_WITH(halted.train_epoch([](std::int64_t) { throw std::runtime_error("stop"); }), "stop");
+  CHECK_THROWS_WITH_AS(halted.train_epoch(),
+                       "[population] epoch 1 ended in an exception; go on from a saved state, resume()", UsageError);
+  halted.resume(SafeTensors::parse(saved));
+  for (PopulationTrainer* trainer : {&through, &halted}) train_population(*trainer, data, {});
+  CHECK(same_state(through, halted));
+}
+
 TEST_CASE("a network draws from its number in the zoo") {
   const Key key(8, "cnn_population");
   const CnnPopulation model(small);

@@ -124,7 +124,11 @@ void PopulationTrainer::train_network(std::int64_t n, Arena& arena) {
 }
 
 void PopulationTrainer::train_epoch(const std::function<void(std::int64_t)>& progress) {
+  if (half_done_)
+    throw UsageError("[population] epoch {} ended in an exception; go on from a saved state, resume()",
+                     epochs_done() + 1);
   if (epochs_done() >= plan().epochs) throw UsageError("[population] all {} epochs are done", plan().epochs);
+  half_done_ = true;
   if (device_) {
     device_->train_epoch(epochs_done(), {weights_, first_, second_, diverged_at_.span<std::int32_t>()}, progress);
   } else {
@@ -137,6 +141,7 @@ void PopulationTrainer::train_epoch(const std::function<void(std::int64_t)>& pro
   }
   ++*epochs_done_.data<std::int32_t>();
   if (held_out_) keep_best();
+  half_done_ = false;
 }
 
 void PopulationTrainer::keep_best() {
@@ -207,6 +212,7 @@ void PopulationTrainer::resume(const SafeTensors& state) {
   }
   check_numbers(state);
   for (const auto& [from, to] : copies) to.copy_from(from);
+  half_done_ = false;
 }
 
 void PopulationTrainer::check_numbers(const SafeTensors& state) const {

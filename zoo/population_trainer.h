@@ -33,7 +33,8 @@ class PopulationTrainer {
   /// last one as large as what is left. All networks take the same number of steps; one with a smaller share passes
   /// over it more often. A network diverges when its loss or gradient is no finite number or the gradient's norm
   /// exceeds 1e15; it keeps the weights from before that step from then on. `progress(networks done)` is called on the
-  /// calling thread, now and then, and must not throw. Throws UsageError after the last epoch.
+  /// calling thread, now and then. When it throws, or memory runs out, the epoch is half done: the trainer then goes on
+  /// from resume() only. Throws UsageError after such an end, and after the last epoch.
   void train_epoch(const std::function<void(std::int64_t)>& progress = {});
 
   std::int64_t networks() const { return schedule_.networks(); }
@@ -81,6 +82,7 @@ class PopulationTrainer {
   const Dataset* held_out_;
   std::vector<Tensor> weights_, first_, second_, best_;
   Tensor epochs_done_, diverged_at_, best_epoch_, best_accuracy_;
+  bool half_done_ = false;                    ///< the epoch: it began and did not end
   mutable std::vector<Arena> arenas_;         ///< one per thread
   std::unique_ptr<DevicePopulation> device_;  ///< null: the CPU
 };
