@@ -128,7 +128,7 @@ TEST_CASE("after an epoch that ended in an exception training goes on from a sav
   CHECK_THROWS_WITH(halted.train_epoch([](std::int64_t) { throw std::runtime_error("stop"); }), "stop");
   CHECK_THROWS_WITH_AS(halted.train_epoch(),
                        "[population] epoch 1 ended in an exception; go on from a saved state, resume()", UsageError);
-  halted.resume(SafeTensors::parse(saved));
+  halted.resume(SafeTensors::parse(saved, "state"));
   for (PopulationTrainer* trainer : {&through, &halted}) train_population(*trainer, data, {});
   CHECK(same_state(through, halted));
 }
