@@ -194,11 +194,11 @@ TEST_CASE("random bodies: the numbers of core/random.h") {
         return std::memcmp(got.raw(), expected.raw(), expected.bytes()) == 0 && got.data<T>()[n] == T(0);
       };
       fill_uniform(expected, key, -2, 3);
-      const Random<false, T> uniform{got.data<T>(), n, stream, nullptr, T(-2), T(5)};
+      const Random<Uniform<T>, T> uniform{got.data<T>(), n, stream, nullptr, Uniform<T>(-2, 3)};
       run(uniform, uniform.plan());
       CHECK(equal());
       fill_normal(expected, key, 1, 0.5);
-      const Random<true, T> normal{got.data<T>(), n, stream, nullptr, T(1), T(0.5)};
+      const Random<Normal<T>, T> normal{got.data<T>(), n, stream, nullptr, Normal<T>(1, 0.5)};
       run(normal, normal.plan());
       CHECK(equal());
     }

@@ -16,8 +16,6 @@ using namespace weft::testing;
 
 namespace {
 
-double distance(const Tensor& a, const Tensor& b) { return relative_error(a.span<double>(), b.span<double>()); }
-
 /// What must hold of every answer: its proof.
 void check_proof(const Space& space, const std::vector<Tensor>& a, const std::vector<Tensor>& b,
                  const NetworkEquivalence& found) {
