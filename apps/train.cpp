@@ -132,8 +132,8 @@ int train(const TrainOptions& o, const Common& common) {
     check_unfinished(o.out, folder / state_file);
     for (const char* file : {model_file, log_file, run_file}) check_output(o.out, folder / file);
   };
-  if (fs::is_directory(folder)) take_folder();
   const Zoo zoo = open_zoo(o.zoo);
+  if (fs::is_directory(folder)) take_folder();
   const std::string device = device_of(common.backend).kind == Device::Kind::cpu ? "cpu" : "cuda";
   const Json settings = settings_of(o, zoo, common, device);
   // A state beside a model is of a run with --force that was to replace it.

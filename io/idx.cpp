@@ -56,10 +56,9 @@ Tensor parse_idx(std::span<const std::byte> bytes, std::string_view file) {
   for (std::size_t i = magic_bytes; i < header; i += size_bytes) {
     std::int64_t size = 0;
     for (std::size_t k = 0; k < size_bytes; ++k) size = size << 8 | at(i + k);
-    shape.push_back(size);
+    if (!add_axis(shape, size)) fail(file, "the axis of {} makes it too large; allowed: fewer than 2^60 numbers", size);
   }
-  const std::int64_t expected = checked_bytes(shape, 1);
-  if (expected < 0) fail(file, "shape {} is larger than 2^63 bytes", shape.str());
+  const std::int64_t expected = shape.numel();
   const std::size_t present = bytes.size() - header;
   if (present != static_cast<std::size_t>(expected))
     fail(file, "{} bytes of values; shape {} takes {}: {}", present, shape.str(), expected,

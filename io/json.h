@@ -34,8 +34,8 @@ class Json {
   Json(List value) : value_(std::move(value)) {}
   Json(Object value) : value_(std::move(value)) {}
 
-  /// Throws FormatError, saying where, for text that is no JSON, an object that has a member twice, or a value more than
-  /// 100 deep.
+  /// Throws FormatError, saying where, for text that is no JSON, an object that has a member twice, or a value more
+  /// than 100 deep.
   static Json parse(std::string_view text);
   /// The text, on one line, or on many with `indent` more spaces for each level. Throws UsageError for a text that is
   /// not UTF-8.

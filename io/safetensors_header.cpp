@@ -9,7 +9,6 @@
 #include "weft/core/error.h"
 #include "weft/io/json.h"
 #include "weft/io/safetensors_json.h"
-#include "weft/io/sizes.h"
 #include "weft/io/text.h"
 
 namespace weft {
@@ -43,11 +42,8 @@ void check_entry(const SafeTensorsEntry& entry, std::size_t data_bytes, std::str
   if (entry.end > data_bytes)
     fail(file, "tensor {} ends at byte {} of the data, which has {} bytes: the file is truncated or its header wrong",
          in_quotes(entry.name), entry.end, data_bytes);
-  const std::int64_t bytes = checked_bytes(entry.shape, size_of(entry.dtype));
-  if (bytes < 0)
-    fail(file, "tensor {}: {} of shape {} is larger than 2^63 bytes", in_quotes(entry.name), name(entry.dtype),
-         entry.shape.str());
-  if (entry.end - entry.begin != static_cast<std::size_t>(bytes))
+  const std::size_t bytes = static_cast<std::size_t>(entry.shape.numel()) * size_of(entry.dtype);
+  if (entry.end - entry.begin != bytes)
     fail(file, "tensor {}: {} of shape {} takes {} bytes; the file has {} for it", in_quotes(entry.name),
          name(entry.dtype), entry.shape.str(), bytes, entry.end - entry.begin);
 }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "weft/core/error.h"
+#include "weft/io/sizes.h"
 #include "weft/io/text.h"
 
 namespace weft {
@@ -93,7 +94,8 @@ class Events final : public nlohmann::json_sax<nlohmann::json> {
     if (field_ == shape) {
       if (entry().shape.rank() == Shape::max_rank)
         fail("tensor {} has more than {} axes; allowed: 0 to {}", tensor(), Shape::max_rank, Shape::max_rank);
-      entry().shape.push_back(static_cast<std::int64_t>(value));
+      if (!add_axis(entry().shape, static_cast<std::int64_t>(value)))
+        fail("tensor {}: the axis of {} makes it too large; allowed: fewer than 2^60 numbers", tensor(), value);
     } else {
       (offsets_read_++ == 0 ? entry().begin : entry().end) = value;
     }

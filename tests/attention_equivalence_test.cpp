@@ -318,8 +318,8 @@ TEST_CASE("attention equivalence: float32 modules at the rounding of float32") {
     const AttentionEquivalence found = compare_attention(narrow(a), narrow(b), options);
     CHECK(found.decision == Decision::same);
     CHECK((found.element && found.element->residual < 1e-4));
-    CHECK(compare_attention(narrow(a), narrow(b)).decision !=
-          Decision::same);  // float64's rounding does not explain it
+    // float64's rounding does not explain it
+    CHECK(compare_attention(narrow(a), narrow(b)).decision != Decision::same);
     add_noise(b.q, 0, 1e-2, key);
     CHECK(compare_attention(narrow(a), narrow(b), options).decision == Decision::different);
   }

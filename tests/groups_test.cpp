@@ -200,7 +200,7 @@ TEST_CASE("spaces: every parse error, word for word") {
        "[space] line 1, column 19: expected a name of a factor or tensor, found ': fixed(3)'"},
       // What is wrong with the meaning has no place.
       {"h, h: fixed(2) W[h]", "[space] factor 'h' is declared twice"},
-      {"h: fixed(0) W[h]", "[space] factor 'h' has size 0; allowed: 1 or more"},
+      {"h: fixed(0) W[h]", "[space] factor 'h' has size 0; allowed: 1 to 2147483647"},
       {"h: fixed(2) W[h] W[h]", "[space] tensor 'W' is declared twice"},
       {"h: fixed(2) W[h; taps=0x3]", "[space] tensor 'W' has taps 0x3; allowed: 1x1 or more"},
       {"per: fixed(2) W[per]",
@@ -228,7 +228,7 @@ TEST_CASE("spaces: sizes beyond what can be counted are refused, with the limit"
   };
   refuses(
       "h: fixed(2147483648) W[h, h]",
-      "[space] line 1, column 20: a number too large as a factor's size; allowed: at most 2147483647, found '8) W[h, "
+      "[space] line 1, column 20: a number too large as a factor's size; allowed: at most 2147483647, found ') W[h, "
       "h]'");
   refuses("h: fixed(2147483647) W[h, h]",
           "[space] tensor 'W' of 2147483647 x 2147483647 numbers is too large; allowed: fewer than 2^60 numbers in all "

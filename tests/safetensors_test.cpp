@@ -171,9 +171,9 @@ TEST_CASE("arguments that are refused") {
   CHECK(save({{"__metadata__", t}}) == "[safetensors] a tensor named '__metadata__'; allowed: any other text");
   CHECK(save({{"a", t}, {"b", t}, {"a", t}}) == "[safetensors] two tensors are named 'a'");
   CHECK(save({{"a", Tensor()}}) == "[safetensors] tensor 'a' is undefined");
-  CHECK(save({{"\xff", t}}) == "[safetensors] tensor name '\xff' is not UTF-8");
-  CHECK(save({{"a", t}}, {{"\xff", ""}}) == "[safetensors] metadata key '\xff' is not UTF-8");
-  CHECK(save({{"a", t}}, {{"k", "\xff"}}) == "[safetensors] metadata value '\xff' is not UTF-8");
+  CHECK(save({{"\xff", t}}) == "[safetensors] tensor name '\\xff' is not UTF-8");
+  CHECK(save({{"a", t}}, {{"\xff", ""}}) == "[safetensors] metadata key '\\xff' is not UTF-8");
+  CHECK(save({{"a", t}}, {{"k", "\xff"}}) == "[safetensors] metadata value '\\xff' is not UTF-8");
   CHECK(save({}, {{"k", std::string(100'000'000, ' ')}}) ==
         "[safetensors] a header of 100000056 bytes; allowed: at most 100000000: use fewer tensors or shorter metadata");
 

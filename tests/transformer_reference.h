@@ -180,7 +180,7 @@ inline Var logits_of(Tape& tape, const TransformerArchitecture& a, std::span<con
   const Tensor mean_of = Tensor::zeros({n, 1, 1, T}, DType::f64);
   mean_of.fill(1. / static_cast<double>(T));
   const Var pooled = contract("bcot,bctm->bcom", tape.constant(mean_of), layer_norm(x));
-  return reshape(mlp_forward(all.subspan(at), pooled, UnaryOp::Relu, 1), {n, 1, a.classes});
+  return reshape(mlp_forward(all.subspan(at), pooled, UnaryOp::Relu), {n, 1, a.classes});
 }
 
 inline Reference reference(const TransformerArchitecture& a, const std::vector<Tensor>& weights, const Dataset& data,

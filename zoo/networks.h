@@ -13,7 +13,8 @@
 namespace weft {
 
 /// weights: W1 b1 … W{L} b{L} of mlp_space, [B, 1, …]. x: [B, 1, n, n_0] -> [B, 1, n, n_L]. Between layers: act with
-/// parameter p (the usual one when none is given); SIREN is sin with p = omega, also before the first hidden layer's output (Sitzmann et al. 2020).
+/// parameter p (the usual one when none is given); SIREN is sin with p = omega, also before the first hidden layer's
+/// output (Sitzmann et al. 2020).
 Var mlp_forward(std::span<const Var> weights, Var x, UnaryOp act, std::optional<double> p = {});
 
 /// weights: W1 b1 … of cnn_space, [B, taps, …], plain types. x: [B, n, C, H, W]. Convolutions (one per entry of
