@@ -26,6 +26,8 @@ std::optional<Space> given_space(const std::string& given) {
     if (!stream) throw FormatError("[weft] --space '{}' cannot be read", given);
   }
   try {
+    // The name of a file that is not there would be a space of one tensor without axes.
+    if (!file && text.find('[') == text.npos) throw ParseError("no tensor has an axis");
     return Space::parse(text);
   } catch (const Error& wrong) {
     throw UsageError("[weft] --space '{}': {}{}; allowed: 'in: fixed(3); h: permutation(8) W[h, in*]' or the like",

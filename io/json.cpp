@@ -69,6 +69,11 @@ class Json::Reader final : public nlohmann::json_sax<nlohmann::json> {
   std::vector<Json*> open_;  ///< lists and objects; only the innermost one grows, so that they stay where they are
 };
 
+// Not as the variant would do it: that of g++ 12 destroys what is not there when memory runs out half way.
+Json::Json(const Json& other) {
+  std::visit([this](const auto& value) { value_ = value; }, other.value_);
+}
+
 Json Json::parse(std::string_view text) {
   // The parser takes a NUL for the end of its input and would not look at what follows.
   if (const auto nul = text.find('\0'); nul != text.npos) throw FormatError("byte {} is NUL", nul);

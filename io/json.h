@@ -20,6 +20,11 @@ class Json {
   using Object = std::vector<std::pair<std::string, Json>>;
 
   Json() = default;
+  Json(Json&&) noexcept = default;
+  Json& operator=(Json&&) noexcept = default;
+  Json(const Json& other);
+  Json& operator=(const Json& other) { return *this = Json(other); }
+  ~Json() = default;
   Json(bool value) : value_(value) {}
   Json(std::unsigned_integral auto value) : value_(std::uint64_t{value}) {}
   Json(std::signed_integral auto value) {

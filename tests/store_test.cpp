@@ -10,6 +10,7 @@
 
 #include "weft/core/error.h"
 #include "weft/core/parallel.h"
+#include "weft/io/json.h"
 #include "weft/tests/disk.h"
 #include "weft/tests/files.h"
 #include "weft/tests/store_samples.h"
@@ -229,7 +230,9 @@ TEST_CASE("a zoo's hash: its content, wherever it lies and whatever its ids; any
     std::string weights = read_text(folder / "moved/weights-00003.safetensors");
     std::uint64_t header = 0;
     std::memcpy(&header, weights.data(), sizeof header);
-    weights[sizeof header + header] ^= 1;  // the lowest bit of the first weight
+    const Json entries = Json::parse(std::string_view(weights).substr(sizeof header, header));
+    const std::uint64_t begin = *entries.find("W1")->find("data_offsets")->list()->front().natural();
+    weights[sizeof header + header + begin] ^= 1;  // the lowest bit of a weight
     write_text(folder / "moved/weights-00003.safetensors", weights);
     CHECK(Zoo::open(folder / "moved").hash() != hash);
   }
