@@ -1,5 +1,6 @@
 #include "weft/apps/network_option.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -26,9 +27,11 @@ std::optional<Space> given_space(const std::string& given) {
     if (!stream) throw FormatError("[weft] --space '{}' cannot be read", given);
   }
   try {
+    Space space = Space::parse(text);
     // The name of a file that is not there would be a space of one tensor without axes.
-    if (!file && text.find('[') == text.npos) throw ParseError("no tensor has an axis");
-    return Space::parse(text);
+    if (!file && std::ranges::all_of(space.tensors(), [](const SpaceTensor& t) { return t.axes.empty(); }))
+      throw ParseError("no tensor has an axis");
+    return space;
   } catch (const Error& wrong) {
     throw UsageError("[weft] --space '{}': {}{}; allowed: 'in: fixed(3); h: permutation(8) W[h, in*]' or the like",
                      given, file ? "" : "no such file, and no space: ", wrong.what());
