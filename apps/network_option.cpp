@@ -28,8 +28,8 @@ std::optional<Space> given_space(const std::string& given) {
   }
   try {
     Space space = Space::parse(text);
-    // The name of a file that is not there would be a space of one tensor without axes.
-    if (!file && std::ranges::all_of(space.tensors(), [](const SpaceTensor& t) { return t.axes.empty(); }))
+    // So reads the name of a file that is not there, say.
+    if (std::ranges::all_of(space.tensors(), [](const SpaceTensor& t) { return t.axes.empty(); }))
       throw ParseError("no tensor has an axis");
     return space;
   } catch (const Error& wrong) {

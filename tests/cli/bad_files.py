@@ -187,7 +187,7 @@ class BadFiles(Test):
         act = ("act", "--network", "bare", "--out", "never", "--space")
         self.weft(*act, "nowhere.txt", code=USAGE, says=["--space 'nowhere.txt'", "no such file, and no space"])
         self.weft(*act, "h: permutation(", code=USAGE, says=["--space 'h: permutation('", "column"])
-        (self.folder / "not-space.txt").write_text("weights")
+        (self.folder / "not-space.txt").write_text("weights: none")
         self.weft(*act, "not-space.txt", code=USAGE, says=["--space 'not-space.txt'", "line 1"])
         self.weft(*act, "h: fixed(2) b[h]", code=INPUT, says=["bare", "no tensor 'b'", "8: 'W1'"])
         self.weft("act", "--network", "net", "--out", "never", "--space", "h: fixed(2) b[h]", code=INPUT,
