@@ -42,7 +42,9 @@ TEST_CASE("parameters on the device start with the CPU's bits, in its layout, wi
       CHECK(there.parameters.value(i).backend() == &device());
       CHECK(same_bits(there.parameters.value(i).on(nullptr), here.parameters.value(i)));
       CHECK(there.parameters.offset(i) == here.parameters.offset(i));
-      CHECK(!there.parameters.gradient(i)->factored);
+      const ParameterGradient* gradient = there.parameters.gradient(i);
+      CHECK((gradient == nullptr) == (i == there.frozen));
+      CHECK((!gradient || !gradient->factored));
     }
     CHECK(same_bits(there.parameters.flat_values().on(nullptr), here.parameters.flat_values()));
     CHECK(there.parameters.grad(there.outer).shape() == Shape{5, 7});
