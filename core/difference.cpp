@@ -19,16 +19,22 @@ void Difference::add(const Tensor& got, const Tensor& expected) {
   add(got.to(DType::f64).span<double>(), expected.to(DType::f64).span<double>());
 }
 
+double largest_difference(const Tensor& got, const Tensor& expected) {
+  Difference d;
+  d.add(got, expected);
+  return d.absolute();
+}
+
 double relative_error(std::span<const double> got, std::span<const double> expected) {
   Difference d;
   d.add(got, expected);
   return d.relative();
 }
 
-double relative_error(const Tensor& got, const Tensor& expected) {
+double relative_error(const Tensor& got, const Tensor& expected, double least) {
   Difference d;
   d.add(got, expected);
-  return d.relative();
+  return d.relative(least);
 }
 
 double relative_error(std::span<const Tensor> got, std::span<const Tensor> expected) {

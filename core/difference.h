@@ -38,9 +38,11 @@ class Difference {
   double absolute_ = 0, size_ = 0;
 };
 
+/// Difference::absolute of one tensor.
+double largest_difference(const Tensor& got, const Tensor& expected);
 /// Difference::relative of one list, or of one tensor.
 double relative_error(std::span<const double> got, std::span<const double> expected);
-double relative_error(const Tensor& got, const Tensor& expected);
+double relative_error(const Tensor& got, const Tensor& expected, double least = 1e-300);
 /// The worst of several tensors, each relative to its own numbers; NaN when their counts differ or there are none.
 double relative_error(std::span<const Tensor> got, std::span<const Tensor> expected);
 

@@ -37,12 +37,6 @@ std::vector<std::int64_t> ids(std::int64_t n) {
   return out;
 }
 
-double largest_difference(const Tensor& a, const Tensor& b) {
-  Difference difference;
-  difference.add(a, b);
-  return difference.absolute();
-}
-
 /// Networks whose target is a function of the weights that the group leaves alone; the model is standardised by them.
 Examples examples(AccuracyModel& model, std::int64_t n, Key key) {
   const auto weights = random_networks(model.space(), n, key, DType::f32);

@@ -4,12 +4,13 @@
 #include <doctest/doctest.h>
 
 #include "weft/core/arena.h"
-#include "weft/core/parallel.h"
 #include "weft/core/philox.h"
 #include "weft/core/random.h"
 #include "weft/core/tensor.h"
+#include "weft/tests/with_threads.h"
 
 using namespace weft;
+using namespace weft::testing;
 
 TEST_CASE("philox 4x32-10 gives the published known-answer vectors") {
   // Random123's kat_vectors: counter, key, expected.
@@ -34,10 +35,9 @@ TEST_CASE("philox 4x32-10 gives the published known-answer vectors") {
 }
 
 TEST_CASE("random numbers do not depend on the number of threads, and have their moments") {
-  const int before = threads();
   const Key key(7, "core_test");
   auto draw = [&](int n, DType dtype) {
-    set_threads(n);
+    const WithThreads with(n);
     Tensor t = Tensor::zeros({100003}, dtype);
     fill_normal(t, key);
     return t;
@@ -55,7 +55,6 @@ TEST_CASE("random numbers do not depend on the number of threads, and have their
     CHECK(std::abs(mean / 100003) < 0.02);
     CHECK(std::abs(square / 100003 - 1) < 0.02);
   }
-  set_threads(before);
   CHECK(normal(key, 17) != normal(key.at(1), 17));
   CHECK(normal(key, 17) != normal(Key(7, "another purpose"), 17));
 }

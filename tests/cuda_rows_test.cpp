@@ -22,12 +22,6 @@ namespace {
 template <class T>
 constexpr double tolerance = sizeof(T) == 4 ? 2e-6 : 1e-14;
 
-double distance(const Tensor& a, const Tensor& b) {
-  Difference difference;
-  difference.add(a, b);
-  return difference.relative(1);
-}
-
 /// The rows of `s` by a few teams, forward and backward, against the CPU's kernel. Returns the largest distance.
 template <class Op, class T, bool dense, class Team>
 double compare(RowOp op, const Team& team, RowShape s) {
@@ -40,7 +34,7 @@ double compare(RowOp op, const Team& team, RowShape s) {
   for (std::int64_t unit = 0; unit < 3; ++unit)
     rows_loop<Op, dense>(RowsForward<T>{x.data<T>(), y.data<T>()}, team, s, unit, 3);
   reference.forward(s, x.raw(), expected.raw());
-  double worst = distance(y, expected);
+  double worst = relative_error(y, expected, 1);
   for (bool accumulate : {false, true}) {
     Tensor gx = Tensor::zeros({n}, dtype_of<T>);
     fill_normal(gx, Key(3, "cuda rows"));
@@ -48,7 +42,7 @@ double compare(RowOp op, const Team& team, RowShape s) {
     const RowsVjp<T> work{x.data<T>(), expected.data<T>(), gy.data<T>(), gx.data<T>(), accumulate};
     for (std::int64_t unit = 0; unit < 3; ++unit) rows_loop<Op, dense>(work, team, s, unit, 3);
     reference.vjp(s, x.raw(), expected.raw(), gy.raw(), expected_gx.raw(), accumulate);
-    worst = worse(worst, distance(gx, expected_gx));
+    worst = worse(worst, relative_error(gx, expected_gx, 1));
   }
   return worst;
 }

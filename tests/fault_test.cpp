@@ -11,9 +11,10 @@
 
 #include <doctest/doctest.h>
 
-#include "weft/core/parallel.h"
 #include "weft/core/random.h"
 #include "weft/tests/files.h"
+#include "weft/tests/store_samples.h"
+#include "weft/tests/with_threads.h"
 #include "weft/zoo/equivalence/network.h"
 #include "weft/zoo/fit.h"
 #include "weft/zoo/glyphs.h"
@@ -47,21 +48,13 @@ void* operator new(std::size_t bytes, std::align_val_t alignment) {
 [[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 
 using namespace weft;
+using namespace weft::testing;
 
 namespace {
 
 const Space& mlp() {
   static const Space space = mlp_space(std::vector<std::int64_t>{2, 4, 3, 2}, Kind::positive_monomial);
   return space;
-}
-
-std::vector<Tensor> networks(std::int64_t n, Key key) {
-  std::vector<Tensor> all;
-  for (int t = 0; t < static_cast<int>(mlp().tensors().size()); ++t) {
-    all.push_back(Tensor::zeros(mlp().feature_shape(t, n, 1), DType::f32));
-    fill_normal(all.back(), key.at(static_cast<std::uint64_t>(t)));
-  }
-  return all;
 }
 
 /// What is tried, over and over: its work, and what must hold whether it ended well or not.
@@ -78,7 +71,7 @@ void train(const std::filesystem::path& model_file,
   config.channels = 2;
   config.hidden = 3;
   const auto model = make_accuracy_model(config, mlp(), DType::f32, Key(1, "model"));
-  const std::vector<Tensor> weights = networks(8, Key(2, "weights"));
+  const std::vector<Tensor> weights = store_weights(mlp(), 8, Key(2, "weights"));
   model->standardise(weights);
   const Tensor target = Tensor::zeros({8}, DType::f32);
   for (std::int64_t n = 0; n < 8; ++n) target.data<float>()[n] = static_cast<float>(n) / 8;
@@ -99,6 +92,20 @@ void make(const std::filesystem::path& folder, const ZooProgress& progress = {})
   make_cnn_zoo(folder, draw_glyphs(8, Key(1, "train")), draw_glyphs(4, Key(1, "test")), plan,
                ZooWriter::Existing::replace, progress);
 }
+
+/// A model and a zoo on disk, complete.
+struct Complete {
+  TemporaryFolder folder;
+  std::filesystem::path model = folder / "model.safetensors", zoo = folder / "zoo";
+  WithThreads with{2};
+
+  Complete() {
+    train(model);
+    make(zoo);
+  }
+  void model_holds() const { CHECK(load_model(model).model->space() == mlp()); }
+  void zoo_holds() const { CHECK(Zoo::open(zoo).rows().size() == 6); }
+};
 
 /// Whether the work throws what is expected of it, and nothing else.
 enum class End { well, out_of_memory };
@@ -122,19 +129,12 @@ End try_it(const Scenario& scenario, std::int64_t failure) {
 }  // namespace
 
 TEST_CASE("an allocation fails, whichever it is") {
-  const TemporaryFolder folder;
-  const auto model = folder / "model.safetensors", zoo = folder / "zoo";
-  const int before = threads();
-  set_threads(2);
-  train(model);
-  make(zoo);
-  const auto model_holds = [&] { CHECK(load_model(model).model->space() == mlp()); };
-  const auto zoo_holds = [&] { CHECK(Zoo::open(zoo).rows().size() == 6); };
-  const std::vector<Tensor> a = networks(1, Key(3, "a")), b = networks(1, Key(3, "b"));
+  const Complete complete;
+  const std::vector<Tensor> a = store_weights(mlp(), 1, Key(3, "a")), b = store_weights(mlp(), 1, Key(3, "b"));
   const Scenario scenarios[] = {
-      {"training", [&] { train(model); }, model_holds},
-      {"zoo making", [&] { make(zoo); }, zoo_holds},
-      {"loading", [&] { model_holds(), zoo_holds(); }, [] {}},
+      {"training", [&] { train(complete.model); }, [&] { complete.model_holds(); }},
+      {"zoo making", [&] { make(complete.zoo); }, [&] { complete.zoo_holds(); }},
+      {"loading", [&] { complete.model_holds(), complete.zoo_holds(); }, [] {}},
       {"same", [&] { CHECK(compare_networks(mlp(), a, b).decision == Decision::different); }, [] {}},
   };
   for (const Scenario& scenario : scenarios) {
@@ -155,16 +155,10 @@ TEST_CASE("an allocation fails, whichever it is") {
     CHECK(try_it(scenario, 0) == End::well);
     scenario.holds();
   }
-  set_threads(before);
 }
 
 TEST_CASE("a callback throws, whichever call it is") {
-  const TemporaryFolder folder;
-  const auto model = folder / "model.safetensors", zoo = folder / "zoo";
-  const int before = threads();
-  set_threads(2);
-  train(model);
-  make(zoo);
+  const Complete complete;
   struct Thrown : std::runtime_error {
     using std::runtime_error::runtime_error;
   };
@@ -175,17 +169,16 @@ TEST_CASE("a callback throws, whichever call it is") {
     };
   };
   const std::pair<const char*, std::function<void(int)>> callbacks[] = {
-      {"Fit's on_step", [&](int n) { train(model, throwing(n)); }},
-      {"ZooProgress::training", [&](int n) { make(zoo, {.training = throwing(n), .safe_point = {}}); }},
-      {"ZooProgress::safe_point", [&](int n) { make(zoo, {.training = {}, .safe_point = throwing(n)}); }},
+      {"Fit's on_step", [&](int n) { train(complete.model, throwing(n)); }},
+      {"ZooProgress::training", [&](int n) { make(complete.zoo, {.training = throwing(n)}); }},
+      {"ZooProgress::safe_point", [&](int n) { make(complete.zoo, {.safe_point = throwing(n)}); }},
   };
   for (const auto& [name, run] : callbacks) {
     CAPTURE(name);
     CHECK_THROWS_AS(run(1), Thrown);
     CHECK_THROWS_AS(run(2), Thrown);
     run(1000);  // it is not called as often, and nothing is left over
-    CHECK(Zoo::open(zoo).rows().size() == 6);
-    CHECK(load_model(model).model->space() == mlp());
+    complete.zoo_holds();
+    complete.model_holds();
   }
-  set_threads(before);
 }

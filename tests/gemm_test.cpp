@@ -10,9 +10,9 @@
 #include <fmt/format.h>
 
 #include "weft/core/error.h"
-#include "weft/core/parallel.h"
 #include "weft/core/random.h"
 #include "weft/tests/isa_levels.h"
+#include "weft/tests/with_threads.h"
 
 using namespace weft;
 using namespace weft::testing;
@@ -144,22 +144,20 @@ GemmShape draw_shape(Key key) {
 template <class T>
 void check_random_products(Isa level) {
   const WithIsa forced(level);
-  const int before = threads();
   const std::uint64_t seed = 20240611;
   for (std::uint64_t i = 0; i < 300; ++i) {
     const Key key = Key(seed, "gemm_test").at(i);
     const Case<T> test(key, draw_shape(key));
     INFO(fmt::format("{}, seed {}, product {}: {}", name(level), seed, i, test.str()));
-    set_threads(1);
+    const WithThreads with(1);
     const auto one = test.run();
     CHECK(test.wrong(one) == 0);
     for (int n : {2, 4}) {
-      set_threads(n);
+      const WithThreads with(n);
       const auto more = test.run();
       CHECK(std::memcmp(one.data(), more.data(), one.size() * sizeof(T)) == 0);
     }
   }
-  set_threads(before);
 }
 
 }  // namespace
@@ -174,20 +172,18 @@ TEST_CASE(
 }
 
 TEST_CASE("products too large for one task") {
-  const int before = threads();
   for (GemmShape shape : {GemmShape{1, 301, 517, 290}, GemmShape{3, 700, 70, 64}, GemmShape{1, 9, 5000, 33}}) {
     for (std::uint64_t i = 0; i < 4; ++i) {
       const Case<float> test(Key(5, "gemm_test large").at(i), shape);
       INFO(test.str());
-      set_threads(1);
+      const WithThreads with(1);
       const auto one = test.run();
       CHECK(test.wrong(one) == 0);
-      set_threads(4);
+      const WithThreads more(4);
       const auto four = test.run();
       CHECK(std::memcmp(one.data(), four.data(), one.size() * sizeof(float)) == 0);
     }
   }
-  set_threads(before);
 }
 
 TEST_CASE("products over a long index: in stretches, tile by tile, which err no more for it") {

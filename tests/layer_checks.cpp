@@ -7,10 +7,10 @@
 
 #include "weft/core/backend.h"
 #include "weft/core/difference.h"
-#include "weft/core/parallel.h"
 #include "weft/ops/act.h"
 #include "weft/ops/terms.h"
 #include "weft/ops/view.h"
+#include "weft/tests/with_threads.h"
 
 namespace weft::testing {
 namespace {
@@ -176,12 +176,11 @@ double group_error(const Layer& layer, const TermList& list, const LayerData& da
 }
 
 std::string check_threads(const Layer& layer, const TermList& list, const LayerData& data, Key key) {
-  const int before = threads();
   const LayerData narrow = data.to(DType::f32);
   std::string wrong;
   LayerResult one;
   for (const int n : {1, 2, 4}) {
-    set_threads(n);
+    const WithThreads with(n);
     const LayerResult r = run_layer(layer, list, narrow, true, key);
     auto same = [](const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
       for (std::size_t i = 0; i < a.size(); ++i)
@@ -193,7 +192,6 @@ std::string check_threads(const Layer& layer, const TermList& list, const LayerD
     else if (!same(one.values, r.values) || !same(one.gradients, r.gradients))
       wrong = fmt::format("other bits on {} threads", n);
   }
-  set_threads(before);
   return wrong;
 }
 

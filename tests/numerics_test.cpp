@@ -21,6 +21,7 @@
 #include "weft/ops/rows.h"
 #include "weft/ops/view.h"
 #include "weft/tests/isa_levels.h"
+#include "weft/tests/with_threads.h"
 
 using namespace weft;
 using namespace weft::testing;
@@ -43,17 +44,6 @@ Tensor constant(const Shape& shape, double value) {
   t.fill(value);
   return t;
 }
-
-class WithThreads {
- public:
-  explicit WithThreads(int n) : before_(threads()) { set_threads(n); }
-  ~WithThreads() { set_threads(before_); }
-  WithThreads(const WithThreads&) = delete;
-  WithThreads& operator=(const WithThreads&) = delete;
-
- private:
-  int before_;
-};
 
 /// f(a team) for every kind of team that runs row bodies.
 template <class F>

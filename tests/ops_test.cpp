@@ -4,7 +4,6 @@
 
 #include <doctest/doctest.h>
 
-#include "weft/core/parallel.h"
 #include "weft/groups/space.h"
 #include "weft/nn/losses.h"
 #include "weft/ops/act.h"
@@ -15,6 +14,7 @@
 #include "weft/ops/view.h"
 #include "weft/tests/isa_levels.h"
 #include "weft/tests/op_runner.h"
+#include "weft/tests/with_threads.h"
 
 using namespace weft;
 using namespace weft::testing;
@@ -163,9 +163,8 @@ TEST_CASE("ops that change the kind of an axis") {
 }
 
 TEST_CASE("results are the same bits on 1, 2 and 4 threads") {
-  const int before = threads();
   auto step = [](int n) {
-    set_threads(n);
+    const WithThreads with(n);
     Arena arena;
     Tape tape(arena);
     Tensor xs = Tensor::zeros({64, 300}, DType::f32), ws = Tensor::zeros({200, 300}, DType::f32);
@@ -188,7 +187,6 @@ TEST_CASE("results are the same bits on 1, 2 and 4 threads") {
   const auto one = step(1);
   CHECK(step(2) == one);
   CHECK(step(4) == one);
-  set_threads(before);
 }
 
 TEST_CASE("pointwise and row operations give the same bits on every instruction set") {

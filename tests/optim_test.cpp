@@ -10,10 +10,10 @@
 #include <fmt/format.h>
 
 #include "weft/core/difference.h"
-#include "weft/core/parallel.h"
 #include "weft/nn/layers.h"
 #include "weft/nn/losses.h"
 #include "weft/tests/isa_levels.h"
+#include "weft/tests/with_threads.h"
 
 using namespace weft;
 using namespace weft::testing;
@@ -247,12 +247,11 @@ TEST_CASE_TEMPLATE("a gradient that is not finite is reported, wherever it stand
 }
 
 TEST_CASE("an optimiser is its rule over the whole buffer, on any number of threads") {
-  const int before = threads();
   for (const UpdateRule& rule : rules())
     for (DType dtype : {DType::f32, DType::f64}) {
       INFO(name(rule.kind));
       auto run = [&](int n, bool by_hand) {
-        set_threads(n);
+        const WithThreads with(n);
         Parameters p;
         p.add("w", {300, 333}, Init::normal(1));
         p.add("psi", {5}, Init::normal(1), false);
@@ -290,7 +289,6 @@ TEST_CASE("an optimiser is its rule over the whole buffer, on any number of thre
       const Tensor expected = run(1, true);
       for (int n : {1, 2, 4}) CHECK(same_bits(run(n, false), expected));
     }
-  set_threads(before);
 }
 
 TEST_CASE("a step counts as a change of the parameters") {

@@ -18,12 +18,6 @@ Tensor normals(const Shape& shape, DType dtype, Key key) {
   return t;
 }
 
-double largest_difference(const Tensor& a, const Tensor& b) {
-  Difference difference;
-  difference.add(a, b);
-  return difference.absolute();
-}
-
 /// y[b] = Σ_oi g[b, o] W[o, i] x[b, i], whose gradient by W, for a cotangent of ones, is a sum of outer products.
 Var bilinear(const Var& W, const Tensor& g, const Tensor& x) {
   Tape& tape = W.tape();

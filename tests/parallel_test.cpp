@@ -17,22 +17,12 @@
 
 #include "weft/core/error.h"
 #include "weft/core/random.h"
+#include "weft/tests/with_threads.h"
 
 using namespace weft;
+using namespace weft::testing;
 
 namespace {
-
-/// Another number of threads while it lives.
-class WithThreads {
- public:
-  explicit WithThreads(int n) : before_(threads()) { set_threads(n); }
-  ~WithThreads() { set_threads(before_); }
-  WithThreads(const WithThreads&) = delete;
-  WithThreads& operator=(const WithThreads&) = delete;
-
- private:
-  int before_;
-};
 
 /// How often a loop over n items visits each, and whether its blocks and workers are as promised.
 std::vector<int> visits(std::int64_t n, std::int64_t grain) {

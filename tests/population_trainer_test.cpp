@@ -8,8 +8,8 @@
 #include <doctest/doctest.h>
 
 #include "weft/core/error.h"
-#include "weft/core/parallel.h"
 #include "weft/tests/cnn_reference.h"
+#include "weft/tests/with_threads.h"
 
 using namespace weft;
 using namespace weft::testing;
@@ -69,9 +69,8 @@ TEST_CASE("a population learns, with the same bits on any number of threads") {
   for (std::int64_t i = 0; i < 150; ++i)  // the label is the row with the bright stripe
     for (std::int64_t c = 0; c < 12; ++c)
       data.images.data<float>()[(i * 12 + data.labels.data<std::int32_t>()[i]) * 12 + c] += 4;
-  const int before = threads();
   const TrainingPlan plan{.epochs = 6, .batch = 16, .seed = 3};
-  set_threads(1);
+  const WithThreads with(1);
   PopulationTrainer alone(model, data, mixed_recipes(), plan);
   const double loss = alone.evaluate(data)[1].loss;
   std::vector<int> percents;
@@ -90,12 +89,11 @@ TEST_CASE("a population learns, with the same bits on any number of threads") {
   CHECK(percents == std::vector<int>{25, 50, 100});
   CHECK(alone.evaluate(data)[1].loss < 0.8 * loss);
   for (int n : {2, 4}) {
-    set_threads(n);
+    const WithThreads with(n);
     PopulationTrainer trainer(model, data, mixed_recipes(), plan);
     train_population(trainer, data, {});
     CHECK(same_state(trainer, alone));
   }
-  set_threads(before);
 }
 
 TEST_CASE("training resumes from its state with the same bits") {

@@ -9,11 +9,11 @@
 #include <doctest/doctest.h>
 
 #include "weft/core/error.h"
-#include "weft/core/parallel.h"
 #include "weft/io/json.h"
 #include "weft/tests/disk.h"
 #include "weft/tests/files.h"
 #include "weft/tests/store_samples.h"
+#include "weft/tests/with_threads.h"
 
 using namespace weft;
 using namespace weft::testing;
@@ -220,12 +220,10 @@ TEST_CASE("a zoo's hash: its content, wherever it lies and whatever its ids; any
   std::filesystem::copy(folder / "zoo", folder / "moved");
   renumber_ids(folder / "moved", [](std::int64_t id) { return 2 * id + 9; });
   CHECK(Zoo::open(folder / "moved").hash() == hash);
-  const int before = threads();
   for (int n : {1, 3}) {
-    set_threads(n);
+    const WithThreads with(n);
     CHECK(Zoo::open(folder / "zoo").hash() == hash);
   }
-  set_threads(before);
   {
     std::string weights = read_text(folder / "moved/weights-00003.safetensors");
     std::uint64_t header = 0;

@@ -11,6 +11,7 @@
 
 #include <doctest/doctest.h>
 
+#include "weft/tests/with_threads.h"
 #include "weft/weft.h"
 
 // Replaces malloc and its like, on which operator new stands too. The sanitizers bring their own.
@@ -40,6 +41,7 @@ int posix_memalign(void** p, std::size_t a, std::size_t n) {
 #endif
 
 using namespace weft;
+using namespace weft::testing;
 
 namespace {
 
@@ -129,13 +131,12 @@ TEST_CASE("self-test: the counter sees every kind of allocation") {
 }
 
 TEST_CASE("a step of Transformer-NFN after the first allocates nothing") {
-  const int before = threads();
   const Space space = transformer_network_space({16, 24, 2, 8, 8, 2}, {16, 16, 10});
   ModelConfig config = default_config("transformer-nfn");
   config.equivariant_layers = 2;
   Tensor values[2];
   for (int n : {1, 2}) {
-    set_threads(n);
+    const WithThreads with(n);
     const auto model = make_accuracy_model(config, space, DType::f32, Key(4, "training_test"));
     std::vector<Tensor> networks;
     for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
@@ -159,13 +160,11 @@ TEST_CASE("a step of Transformer-NFN after the first allocates nothing") {
     values[n - 1] = model->parameters().flat_values().clone();
   }
   CHECK(std::ranges::equal(values[0].span<float>(), values[1].span<float>()));
-  set_threads(before);
 }
 
 TEST_CASE("a step after the first allocates nothing") {
-  const int before = threads();
   for (int n : {1, 2, 4}) {
-    set_threads(n);
+    const WithThreads with(n);
     Trainer trainer;
     CHECK(allocations_of([&] { trainer.step(0); }) > 0);
     for (std::int64_t i = 1; i <= 10; ++i) {
@@ -173,7 +172,6 @@ TEST_CASE("a step after the first allocates nothing") {
       CHECK(allocations_of([&] { trainer.step(i); }) == 0);
     }
   }
-  set_threads(before);
 }
 #endif
 
@@ -192,9 +190,8 @@ TEST_CASE("addresses repeat from step to step") {
 }
 
 TEST_CASE("ten steps are the same bits on 1, 2 and 4 threads") {
-  const int before = threads();
   auto train = [](int n) {
-    set_threads(n);
+    const WithThreads with(n);
     Trainer trainer;
     std::vector<float> all;
     for (std::int64_t i = 0; i < 10; ++i) all.push_back(trainer.step(i));
@@ -209,12 +206,10 @@ TEST_CASE("ten steps are the same bits on 1, 2 and 4 threads") {
     REQUIRE(more.size() == one.size());
     CHECK(std::memcmp(more.data(), one.data(), one.size() * sizeof(float)) == 0);
   }
-  set_threads(before);
 }
 
 TEST_CASE("the loop learns") {
-  const int before = threads();
-  set_threads(1);
+  const WithThreads with(1);
   Trainer trainer;
   auto epochs = [&](std::int64_t from, std::int64_t to) {
     double sum = 0;
@@ -224,5 +219,4 @@ TEST_CASE("the loop learns") {
   const double first = epochs(0, 2);
   epochs(2, 60);
   CHECK(epochs(60, 62) < 0.75 * first);
-  set_threads(before);
 }

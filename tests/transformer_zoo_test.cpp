@@ -3,10 +3,10 @@
 #include <cstring>
 #include <map>
 
-#include "weft/core/parallel.h"
 #include "weft/nn/schedule.h"
 #include "weft/tests/files.h"
 #include "weft/tests/transformer_reference.h"
+#include "weft/tests/with_threads.h"
 #include "weft/zoo/make_zoo.h"
 #include "weft/zoo/population_trainer.h"
 
@@ -132,8 +132,7 @@ TEST_CASE("the learning rate warms up over a tenth of the steps and falls along 
 TEST_CASE("transformers learn, keep their best epoch, and end with the same bits on any number of threads") {
   const TransformerPopulation model(small);
   const Dataset data = bright_rows(150, Key(4, "data")), held_out = bright_rows(60, Key(4, "held out"));
-  const int before = threads();
-  set_threads(1);
+  const WithThreads with(1);
   PopulationTrainer alone(model, data, some_recipes(), plan_of_small, &held_out);
   std::vector<std::vector<Score>> by_epoch;
   std::vector<std::vector<Tensor>> weights;
@@ -167,12 +166,11 @@ TEST_CASE("transformers learn, keep their best epoch, and end with the same bits
   }
   CHECK(highest > 0.6);
   for (int n : {2, 4}) {
-    set_threads(n);
+    const WithThreads with(n);
     PopulationTrainer trainer(model, data, some_recipes(), plan_of_small, &held_out);
     train_population(trainer, held_out, {});
     CHECK(same_state(trainer, alone));
   }
-  set_threads(before);
 }
 
 TEST_CASE("a zoo of transformers resumes with the same bytes, and names its checkpoints") {

@@ -9,7 +9,7 @@ import pathlib
 import re
 import sys
 
-from format import sources
+from format import complain, sources
 
 WIDTH = 120
 # What rows of the tables of public comments begin with: "vjp   gx = gy".
@@ -79,13 +79,7 @@ WHOLE = (
 
 
 def main(root):
-    assert all(list(wrong_lines(text)) for text in BROKEN) and not any(list(wrong_lines(text)) for text in WHOLE)
-    files = sources(root)
-    found = [(path, number, what) for path in files for number, what in wrong_lines(path.read_text())]
-    for path, number, what in found:
-        print(f"{path.relative_to(root)}:{number}: {what}")
-    print(f"comments: {len(files)} sources, {len(found)} broken lines")
-    return 1 if found else 0
+    return complain(root, sources(root), wrong_lines, BROKEN, WHOLE, "comments", "broken lines")
 
 
 if __name__ == "__main__":

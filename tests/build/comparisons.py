@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-from format import SUFFIXES, sources
+from format import SUFFIXES, complain, sources
 
 DROPS = re.compile(r"((std::|f)(max|min)\b\s*[({].*(abs|error|differ|distance)|[a-z]*(max|min)Coeff\b)")
 
@@ -23,14 +23,9 @@ GOOD = ("worst = worse(worst, relative_error(a, b));", "for (double& z : x) z = 
 
 
 def main(root):
-    assert all(wrong(text) for text in BAD) and not any(wrong(text) for text in GOOD)
     files = [f for f in sources(root) if f.relative_to(root).parts[0] in {"tests", "bench", "examples"} and f.suffix in SUFFIXES]
     files += [*root.glob("docs/*.md"), root / "README.md"]
-    found = [(path, number, line) for path in files for number, line in wrong(path.read_text())]
-    for path, number, line in found:
-        print(f"{path.relative_to(root)}:{number}: {line}")
-    print(f"comparisons: {len(files)} files, {len(found)} lines that a NaN passes; see core/difference.h")
-    return 1 if found else 0
+    return complain(root, files, wrong, BAD, GOOD, "comparisons", "lines that a NaN passes; see core/difference.h")
 
 
 if __name__ == "__main__":

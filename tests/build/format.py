@@ -26,6 +26,16 @@ def sources(root):
     return sorted(f for f in files if f.suffix in SUFFIXES)
 
 
+def complain(root, files, wrong, bad, good, name, summary):
+    """The exit code of a test by lines: wrong(text) gives the (number, complaint) of each. `bad` and `good` are its self-test."""
+    assert all(list(wrong(text)) for text in bad) and not any(list(wrong(text)) for text in good)
+    found = [(path, number, what) for path in files for number, what in wrong(path.read_text())]
+    for path, number, what in found:
+        print(f"{path.relative_to(root)}:{number}: {what}")
+    print(f"{name}: {len(files)} files, {len(found)} {summary}")
+    return 1 if found else 0
+
+
 def formatted(tool, path, text):
     """The output is compared: --dry-run also reports replacements that replace nothing."""
     command = [tool, f"--assume-filename={path}"]

@@ -64,11 +64,7 @@ inline bool same_bits(const Tensor& a, const Tensor& b) {
 }
 
 /// The largest |a - b|, over the largest |b| or 1.
-inline double distance(const Tensor& a, const Tensor& b) {
-  Difference difference;
-  difference.add(a, b);
-  return difference.relative(1);
-}
+inline double distance(const Tensor& a, const Tensor& b) { return relative_error(a, b, 1); }
 
 /// float32: the same bits as on the CPU, whose bodies these are. float64: up to the libraries' exp, log, sin, ...
 template <class T>
