@@ -21,12 +21,16 @@ Shape::Shape(std::span<const std::int64_t> sizes) {
 void Shape::push_back(std::int64_t size) {
   if (rank_ == max_rank) throw ShapeError("[shape] more than {} axes", max_rank);
   if (size < 0) throw ShapeError("[shape] negative size {} at axis {}", size, rank_);
-  std::int64_t others = 1;
-  for (auto other : sizes()) others *= std::max<std::int64_t>(other, 1);
-  if (!product_of_sizes(others, size))
+  if (!takes(size))
     throw ShapeError("[shape] {} and an axis of {} more; allowed: fewer than 2^60 numbers, so that 64 bits count bytes",
                      str(), size);
   sizes_[static_cast<std::size_t>(rank_++)] = size;
+}
+
+bool Shape::takes(std::int64_t size) const {
+  std::int64_t others = 1;
+  for (auto other : sizes()) others *= std::max<std::int64_t>(other, 1);
+  return product_of_sizes(others, size).has_value();
 }
 
 std::int64_t Shape::numel() const {

@@ -35,6 +35,8 @@ class Shape {
   std::span<const std::int64_t> sizes() const&& = delete;
 
   void push_back(std::int64_t size);
+  /// Whether one axis more, of a size that is not negative, leaves its product within max_numel.
+  bool takes(std::int64_t size) const;
   /// The axes [begin, end).
   Shape sub(int begin, int end) const;
 

@@ -65,11 +65,18 @@ const char* kind_of_file(std::filesystem::file_type type) {
 }
 
 struct AtomicFile::State {
+  explicit State(std::filesystem::path p) : path(std::move(p)) {}
+  ~State() {
+    if (!temporary.empty()) ::unlink(temporary.c_str());
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
   std::filesystem::path path, temporary;
-  Descriptor file;
+  Descriptor file{-1};
 };
 
-AtomicFile::AtomicFile(std::filesystem::path path_) : state_(new State{std::move(path_), {}, Descriptor(-1)}) {
+AtomicFile::AtomicFile(std::filesystem::path path_) : state_(new State(std::move(path_))) {
   State& s = *state_;
   const std::filesystem::path folder = folder_of(s.path);
   const std::optional<mode_t> mode = replaced_mode(s.path);
@@ -82,16 +89,10 @@ AtomicFile::AtomicFile(std::filesystem::path path_) : state_(new State{std::move
     s.temporary.clear();
     fail(s.path, "cannot create a file in its folder", error);
   }
-  if (mode && ::fchmod(s.file.get(), *mode) != 0) {
-    const int refusal = errno;
-    ::unlink(s.temporary.c_str());
-    fail(s.path, "cannot give it the permissions that it had", refusal);
-  }
+  if (mode && ::fchmod(s.file.get(), *mode) != 0) fail(s.path, "cannot give it the permissions that it had", errno);
 }
 
-AtomicFile::~AtomicFile() {
-  if (!state_->temporary.empty()) ::unlink(state_->temporary.c_str());
-}
+AtomicFile::~AtomicFile() = default;
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {

@@ -4,7 +4,6 @@
 
 #include "weft/core/error.h"
 #include "weft/io/gzip.h"
-#include "weft/io/sizes.h"
 #include "weft/io/text.h"
 
 namespace weft {
@@ -56,7 +55,8 @@ Tensor parse_idx(std::span<const std::byte> bytes, std::string_view file) {
   for (std::size_t i = magic_bytes; i < header; i += size_bytes) {
     std::int64_t size = 0;
     for (std::size_t k = 0; k < size_bytes; ++k) size = size << 8 | at(i + k);
-    if (!add_axis(shape, size)) fail(file, "the axis of {} makes it too large; allowed: fewer than 2^60 numbers", size);
+    if (!shape.takes(size)) fail(file, "the axis of {} makes it too large; allowed: fewer than 2^60 numbers", size);
+    shape.push_back(size);
   }
   const std::int64_t expected = shape.numel();
   const std::size_t present = bytes.size() - header;

@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "weft/core/error.h"
-#include "weft/io/sizes.h"
 #include "weft/io/text.h"
 
 namespace weft {
@@ -94,8 +93,10 @@ class Events final : public nlohmann::json_sax<nlohmann::json> {
     if (field_ == shape) {
       if (entry().shape.rank() == Shape::max_rank)
         fail("tensor {} has more than {} axes; allowed: 0 to {}", tensor(), Shape::max_rank, Shape::max_rank);
-      if (!add_axis(entry().shape, static_cast<std::int64_t>(value)))
+      const auto size = static_cast<std::int64_t>(value);
+      if (!entry().shape.takes(size))
         fail("tensor {}: the axis of {} makes it too large; allowed: fewer than 2^60 numbers", tensor(), value);
+      entry().shape.push_back(size);
     } else {
       (offsets_read_++ == 0 ? entry().begin : entry().end) = value;
     }
