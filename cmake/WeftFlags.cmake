@@ -1,4 +1,5 @@
-# Flags of weft's own targets (never exported) and weft_kernels(), which compiles a source once per instruction set.
+# Flags of weft's own targets (never exported) weft_precompile(), and
+# weft_kernels(), which compiles a source once per instruction set.
 
 add_library(weft_flags INTERFACE)
 target_compile_options(weft_flags INTERFACE
@@ -26,6 +27,17 @@ endif()
 if(WEFT_FUZZ)
   target_compile_options(weft_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
+
+# weft_precompile(TARGET HEADER...): where WEFT_PRECOMPILE is on, every source of the target finds these headers read.
+function(weft_precompile target)
+  if(WEFT_PRECOMPILE)
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+    # g++ 12 forgets that std::string's header, read this way, is the system's: it warns of the same bug 105651 there.
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+      target_compile_options(${target} PRIVATE -Wno-stringop-overflow)
+    endif()
+  endif()
+endfunction()
 
 set(WEFT_ISA_LEVELS portable)
 set(WEFT_ISA_FLAGS_portable "")
