@@ -16,6 +16,17 @@ namespace weft {
 /// Counts how often the numbers of a memory were changed in place.
 using Version = std::uint64_t;
 
+/// A span that keeps its memory as long as it lives itself; as a std::span it does not.
+template <class T>
+class OwnedSpan : public std::span<T> {
+ public:
+  OwnedSpan(std::span<T> numbers, std::shared_ptr<const void> owner)
+      : std::span<T>(numbers), owner_(std::move(owner)) {}
+
+ private:
+  std::shared_ptr<const void> owner_;
+};
+
 /// A dense row-major array. Like std::span it is a handle: copying it copies no data, and constness is shallow.
 /// Its memory is owned (zeros, clone), lives in an arena (empty), or belongs to somebody else (view_of).
 /// A null `backend` is the CPU's memory; else only kernels of that device may read the numbers.
@@ -54,8 +65,13 @@ class Tensor {
     return address<T>();
   }
   template <class T>
-  std::span<T> span() const {
+  std::span<T> span() const& {
     return {data<T>(), static_cast<std::size_t>(numel_)};
+  }
+  /// Of a tensor that dies at the end of the statement.
+  template <class T>
+  OwnedSpan<T> span() const&& {
+    return {{data<T>(), static_cast<std::size_t>(numel_)}, owner_};
   }
   /// Wherever it lies: for kernels. Throws DtypeError when T is not the tensor's dtype.
   template <class T>

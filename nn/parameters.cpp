@@ -45,7 +45,9 @@ void Parameters::allocate(DType dtype, Key key, Backend* backend) {
     return !item.trainable ? frozen : item.form == GradientForm::outer ? outer : whole;
   };
   std::int64_t size[3] = {0, 0, 0};
-  for (const Item& item : items_) size[part(item)] += padded(item);
+  for (const Item& item : items_)
+    if ((size[part(item)] += padded(item)) > max_numel)
+      throw ShapeError("[parameters] with '{}' they are 2^60 numbers or more; take fewer channels", item.name);
   values_ = Tensor::zeros({size[whole] + size[outer]}, dtype, backend);
   grads_ = Tensor::zeros({size[whole] + (backend ? size[outer] : 0)}, dtype, backend);
   frozen_ = Tensor::zeros({size[frozen]}, dtype, backend);

@@ -12,9 +12,11 @@
 #include <doctest/doctest.h>
 
 #include "weft/core/random.h"
+#include "weft/nn/step_recorder.h"
 #include "weft/tests/files.h"
 #include "weft/tests/store_samples.h"
 #include "weft/tests/with_threads.h"
+#include "weft/zoo/cnn_population.h"
 #include "weft/zoo/equivalence/network.h"
 #include "weft/zoo/fit.h"
 #include "weft/zoo/glyphs.h"
@@ -93,6 +95,14 @@ void make(const std::filesystem::path& folder, const ZooProgress& progress = {})
                ZooWriter::Existing::replace, progress);
 }
 
+/// Trains two networks for two epochs, without a zoo.
+void train_networks(const TrainingCallbacks& callbacks) {
+  const CnnPopulation model(CnnArchitecture{});
+  const Dataset train = draw_glyphs(8, Key(1, "train"));
+  PopulationTrainer trainer(model, train, std::vector<TrainingRecipe>(2), {.epochs = 2, .batch = 4});
+  train_population(trainer, draw_glyphs(4, Key(1, "test")), callbacks);
+}
+
 /// A model and a zoo on disk, complete.
 struct Complete {
   TemporaryFolder folder;
@@ -168,15 +178,34 @@ TEST_CASE("a callback throws, whichever call it is") {
       if (--*left == 0) throw Thrown("callback");
     };
   };
-  const std::pair<const char*, std::function<void(int)>> callbacks[] = {
-      {"Fit's on_step", [&](int n) { train(complete.model, throwing(n)); }},
-      {"ZooProgress::training", [&](int n) { make(complete.zoo, {.training = throwing(n)}); }},
-      {"ZooProgress::safe_point", [&](int n) { make(complete.zoo, {.safe_point = throwing(n)}); }},
+  struct Callback {
+    const char* name;
+    int calls;  ///< at least
+    std::function<void(int)> run;
   };
-  for (const auto& [name, run] : callbacks) {
+  StepRecorder recorder(nullptr);
+  const Callback callbacks[] = {
+      {"Fit's on_step", 2, [&](int n) { train(complete.model, throwing(n)); }},
+      {"StepRecorder's work", 1, [&](int n) { recorder.run(throwing(n)); }},
+      {"ZooProgress::begin", 1, [&](int n) { make(complete.zoo, {.begin = throwing(n)}); }},
+      {"ZooProgress::training", 2, [&](int n) { make(complete.zoo, {.training = throwing(n)}); }},
+      {"ZooProgress::safe_point", 2, [&](int n) { make(complete.zoo, {.safe_point = throwing(n)}); }},
+      {"TrainingCallbacks::progress", 2,
+       [&](int n) {
+         train_networks({throwing(n), [](auto&) {}, [] {}});
+       }},
+      {"TrainingCallbacks::checkpoint", 2,
+       [&](int n) {
+         train_networks({[](auto...) {}, throwing(n), [] {}});
+       }},
+      {"TrainingCallbacks::epoch", 2,
+       [&](int n) {
+         train_networks({[](auto...) {}, [](auto&) {}, throwing(n)});
+       }},
+  };
+  for (const auto& [name, calls, run] : callbacks) {
     CAPTURE(name);
-    CHECK_THROWS_AS(run(1), Thrown);
-    CHECK_THROWS_AS(run(2), Thrown);
+    for (int n = 1; n <= calls; ++n) CHECK_THROWS_AS(run(n), Thrown);
     run(1000);  // it is not called as often, and nothing is left over
     complete.zoo_holds();
     complete.model_holds();

@@ -4,6 +4,7 @@
 #include <concepts>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -174,4 +175,14 @@ TEST_CASE("parameters may be moved, or die, before the backward pass") {
   tape.backward(y);
   const Tensor g = tape.grad(w).value();
   for (std::int64_t i = 0; i < 3; ++i) CHECK(g.data<double>()[i] == doctest::Approx(2 * w.value().data<double>()[i]));
+}
+
+TEST_CASE("the numbers of a tensor that dies live as long as they are looked at") {
+  const auto made = [] { return normals({1000}, 1); };
+  const Tensor kept = made();
+  const auto numbers = made().span<double>();
+  const std::vector<Tensor> others(8, normals({1000}, 2));  // who takes the memory that was given back writes into it
+  CHECK(std::ranges::equal(numbers, kept.span<double>()));
+  std::int64_t n = 0;
+  for (double x : made().span<double>()) CHECK(x == kept.data<double>()[n++]);
 }

@@ -231,6 +231,13 @@ TEST_CASE("parameters lie in one buffer, line by line, with zeros between") {
   }
 }
 
+TEST_CASE("parameters whose numbers no 64 bits count the bytes of are refused") {
+  Parameters p;
+  for (const char* name : {"a", "b", "c"}) p.add(name, {max_numel / 3}, Init::constant(0));
+  CHECK_THROWS_WITH_AS(p.allocate(DType::f32, Key(1, "large")),
+                       "[parameters] with 'c' they are 2^60 numbers or more; take fewer channels", ShapeError);
+}
+
 TEST_CASE("a parameter's start depends on its name and the key alone") {
   Parameters one, two;
   one.add("w", {40, 40}, Init::xavier_normal(60, 40));
