@@ -36,7 +36,7 @@ struct Plus {
 struct Larger {
   template <class T>
   WEFT_HD T operator()(T a, T b) const {
-    return (a > b) | (a != a) ? a : b;
+    return ((a > b) | (a != a)) ? a : b;
   }
 };
 

@@ -39,10 +39,17 @@ void* memory(std::size_t bytes, std::size_t alignment) {
 
 }  // namespace
 
-// The other forms (arrays, nothrow) call these. Inlined, g++ would take free() for the wrong partner of operator new.
+// The other forms call these (a sanitizer's own nothrow form does not). Inlined, g++ would take free() for the wrong partner of operator new.
 void* operator new(std::size_t bytes) { return memory(bytes, alignof(std::max_align_t)); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return memory(bytes, static_cast<std::size_t>(alignment));
+}
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  try {
+    return memory(bytes, alignof(std::max_align_t));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }

@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tools/setup.sh sanitizers
 [ $# -gt 0 ] || set -- asan tsan
+export WEFT_TEST_PATIENCE=10
 for preset in "$@"; do
   cmake --preset "$preset" >/dev/null
   cmake --build --preset "$preset"

@@ -25,12 +25,12 @@ class Interrupts(Test):
         process = subprocess.Popen(self.command(words), cwd=self.folder, text=True, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE)
         start = time.monotonic()
-        while process.poll() is None and time.monotonic() - start < 60:
+        while process.poll() is None and time.monotonic() - start < 60 * PATIENCE:
             if (self.folder / when).exists() if isinstance(when, str) else time.monotonic() - start >= when:
                 process.send_signal(signal_)
                 break
             time.sleep(0.001)
-        _, messages = process.communicate(timeout=60)
+        _, messages = process.communicate(timeout=60 * PATIENCE)
         return process.returncode, messages
 
     def says_at_once(self, words, when):
@@ -47,14 +47,14 @@ class Interrupts(Test):
 
         self.wait_for(lambda: until(when) or process.poll() is not None)
         process.send_signal(signal.SIGINT)
-        self.assertLess(self.wait_for(lambda: until(lambda text: "Ctrl-C again ends at once.\n" in text)), 1, said)
+        self.assertLess(self.wait_for(lambda: until(lambda text: "Ctrl-C again ends at once.\n" in text)), PATIENCE, said)
         return said, process
 
     @staticmethod
     def answer(said):
         return next(line for line in said.split("\n") if "Ctrl-C: " in line)
 
-    def wait_for(self, done, limit=60):
+    def wait_for(self, done, limit=60 * PATIENCE):
         """Seconds until it is done."""
         start = time.monotonic()
         while not done():
@@ -185,16 +185,16 @@ class Interrupts(Test):
         long = ("train", *FIT, "--epochs", 100000, "--patience", 100000, "--out", "shared")
         first = subprocess.Popen(self.command((*long, "--quiet")), cwd=self.folder, stderr=subprocess.PIPE)
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 60 * PATIENCE
             while not (self.folder / "shared" / "state.safetensors").exists() and time.monotonic() < deadline:
                 time.sleep(0.01)
             for words in (("--resume",), ("--force",), ()):
                 self.weft(*long, *words, code=DISK, says=["'shared'", "another process"])
         finally:
             first.send_signal(signal.SIGINT)
-            first.communicate(timeout=60)
+            first.communicate(timeout=60 * PATIENCE)
         self.assertEqual(first.returncode, INTERRUPTED)
-        code, messages = self.stop((*long, "--resume"), signal.SIGINT, 1.0)  # the lock went with the process
+        code, messages = self.stop((*long, "--resume"), signal.SIGINT, 1.0 * PATIENCE)  # the lock went with the process
         self.assertEqual(code, INTERRUPTED, messages)
 
     def test_damaged_states(self):

@@ -13,7 +13,7 @@ def escaped(path):
 class Paths(Test):
     def run_bytes(self, *words, code=OK):
         words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
-        done = subprocess.run([PROGRAM.encode(), *words], cwd=self.folder, capture_output=True, timeout=60)
+        done = subprocess.run([PROGRAM.encode(), *words], cwd=self.folder, capture_output=True, timeout=60 * PATIENCE)
         self.assertEqual(done.returncode, code, (words, done.stdout, done.stderr))
         return done.stdout
 

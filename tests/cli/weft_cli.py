@@ -16,6 +16,7 @@ OK, FAIL, USAGE, INPUT, NUMERIC, DISK, DEVICE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6
 PROGRAM = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "weft"
 SMALL_ZOO = ("--networks", "12", "--images", "200", "--test-images", "100", "--epochs", "4")
 SMALL_TRANSFORMERS = (*SMALL_ZOO, "--held-out", "40")
+PATIENCE = float(os.environ.get("WEFT_TEST_PATIENCE", 1))  # how much slower than a normal build this one may be: a sanitizer's
 MODELS = ("magep", "statnn", "balanced-statnn", "mlp")
 
 
@@ -35,7 +36,7 @@ class Test(unittest.TestCase):
 
     def weft(self, *words, code=OK, says=(), **options):
         """Runs it; the exit code must be `code` and every text of `says` must stand in what it says."""
-        options = {"cwd": self.folder, "capture_output": True, "text": True, "timeout": 60, **options}
+        options = {"cwd": self.folder, "capture_output": True, "text": True, "timeout": 60 * PATIENCE, **options}
         result = subprocess.run(self.command(words), **options)
         self.assertEqual(result.returncode, code, f"weft {' '.join(map(str, words))}\n{result.stdout}{result.stderr}")
         for text in [says] if isinstance(says, str) else says:
