@@ -87,9 +87,12 @@ class Reader {
     while (equals == std::string::npos && values.size() < most && at_ + 1 < words_.size() &&
            !looks_like_option(words_[at_ + 1]))
       values.push_back(words_[++at_]);
+    // CLI11 would take the next word that is read, whatever it is.
+    if (values.empty() && option->get_items_expected_min() > 0)
+      throw UsageError("[{}] {} without {}; {} --help says what it takes", who(verb_), name,
+                       name == "--config" ? "a file" : "a value", spelled(verb_));
     if (name == "--config") {
       files_.insert(files_.end(), values.begin(), values.end());
-      if (values.empty()) throw UsageError("[{}] --config without a file", who(verb_));
     } else if (equals != std::string::npos) {
       read_.push_back(word);
     } else {

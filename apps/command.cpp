@@ -73,7 +73,13 @@ void check_unfinished(const OutputOption& output, const fs::path& file) {
                      file.string());
 }
 
-void check_output_file(const OutputOption& output) {
+void check_output_file(const OutputOption& output, const std::vector<fs::path>& inputs) {
+  std::error_code none;
+  for (const fs::path& input : inputs)
+    if (fs::equivalent(output.path, input, none))
+      throw UsageError("[weft] '{}' is read here and never replaced; choose another --out", output.path);
+  if (fs::exists(fs::absolute(output.path).parent_path() / "zoo.json", none))
+    throw UsageError("[weft] '{}' lies in a zoo, which holds nothing else; choose another --out", output.path);
   check_output(output, output.path);
   const AtomicFile probe(output.path);
 }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -72,8 +73,9 @@ void add_output(CLI::App& verb, OutputOption& output, const std::string& what, b
 void check_output(const OutputOption& output, const std::filesystem::path& file);
 /// The same for what an interrupted run left.
 void check_unfinished(const OutputOption& output, const std::filesystem::path& file);
-/// Throws what check_output() throws, and DiskError when the folder of `file` is missing.
-void check_output_file(const OutputOption& output);
+/// Throws what check_output() throws, DiskError when the folder of `file` is missing, and UsageError when it is one of
+/// `inputs` or part of a zoo.
+void check_output_file(const OutputOption& output, const std::vector<std::filesystem::path>& inputs = {});
 
 // The explicit list of verbs (main.cpp calls them in this order).
 void add_demo(CLI::App& app, Common& common, Run& run);

@@ -24,9 +24,15 @@ struct DemoOptions {
 int demo(DemoOptions o, const Common& common) {
   namespace fs = std::filesystem;
   const fs::path folder = o.out.path, page = folder / "report.html";
+  if (*o.zoo.networks < 4)
+    throw UsageError(
+        "[demo] --networks {}; allowed: 4 or more, so that there are some to train, to validate and to test on",
+        *o.zoo.networks);
   check_output(o.out, page);
   for (const char* begun : {"zoo", "zoo.part"}) check_unfinished(o.out, folder / begun);
   const NewFolder made(folder);
+  if (const std::string kind = folder_kind(folder); !kind.empty())
+    throw UsageError("[demo] '{}' is {}; choose another --out", folder.string(), kind);
   ReportOptions report_options{.zoo = (folder / "zoo").string(), .out = {page.string(), true, false}};
   auto timed = [&](const std::string& part, auto&& body) {
     const auto start = std::chrono::steady_clock::now();

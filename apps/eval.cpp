@@ -65,7 +65,7 @@ int eval(const EvalOptions& o, const Common& common) {
     throw FormatError("[eval] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(),
                       loaded.model->space().str());
   const JudgedOn on = judged_on(TrainedOn::read(path, loaded.metadata), zoo, o.split, o.checkpoint, o.allow_trained_on);
-  check_output_file({out.string(), o.out.force});
+  check_output_file({out.string(), o.out.force}, {path, path.parent_path() / run_file});
   const Judged judged = judge(*loaded.model, zoo, on, o.strongest, common.seed);
   const Json json = to_json(judged);
   write_json(out, json);

@@ -2,6 +2,8 @@
 // library.
 
 #include <algorithm>
+#include <cstdio>
+#include <iostream>
 #include <new>
 #include <system_error>
 
@@ -82,8 +84,14 @@ int run(int argc, char** argv) {
   }
   common.backend = backend_for(chosen, common);
   if (common.threads > 0) set_threads(common.threads);
-  const int code = verb();
-  if (std::fflush(stdout) != 0) throw DiskError("[weft] the result cannot be written; is the disk of its file full?");
+  return verb();
+}
+
+/// What was printed must have arrived.
+int finished(int code) {
+  std::cout.flush();
+  if (std::fflush(stdout) != 0 || !std::cout)
+    throw DiskError("[weft] the result cannot be written; is the disk of its file full?");
   return code;
 }
 
@@ -94,7 +102,7 @@ int main(int argc, char** argv) {
   using namespace weft;
   using namespace weft::apps;
   try {
-    return run(argc, argv);
+    return finished(run(argc, argv));
   } catch (const Interrupted& error) {
     return fail(exit_interrupted, error.what());
   } catch (const UsageError& error) {

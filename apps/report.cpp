@@ -21,8 +21,16 @@ ReportRun run_of(const std::string& folder, const Zoo& zoo, const ReportOptions&
   if (!trained_on.zoo_is(zoo).value_or(true))
     throw UsageError("[report] '{}' was trained on another zoo; report on it by itself, without --zoo", folder);
   if (trained_on.split) run.split = *trained_on.split;
+  Json settings = trained_on.settings;
+  settings.erase("split");
+  run.settings =
+      settings.dump() + (run.judged.on.checkpoint.empty() ? trained_on.checkpoint : run.judged.on.checkpoint);
   std::string& warning = run.judged.on.warning;
-  if (run.judged.on.zoo.empty()) warning = took_part(zoo, run.judged.ids, run.split);
+  // What eval.json says is not believed where the zoo tells.
+  if (!run.judged.on.zoo.empty() && run.judged.on.zoo != zoo.hash())
+    warning = "it was judged on another zoo";
+  else if (warning.empty())
+    warning = took_part(zoo, run.judged.ids, run.split);
   if (!warning.empty() && !o.allow_trained_on)
     throw UsageError(
         "[report] '{}': {}; judge it anew by weft eval --force, or give --allow-trained-on, which marks the result",
@@ -47,8 +55,18 @@ int report(const ReportOptions& o, const Common& common) {
               {"data", d.data_name},
               {"seed", std::to_string(d.seed)}};
   page.zoo.insert(page.zoo.end(), d.settings.begin(), d.settings.end());
-  for (const std::string& run : o.runs) page.runs.push_back(run_of(run, zoo, o));
-  check_output_file(o.out);
+  for (std::size_t i = 0; i < o.runs.size(); ++i) {
+    std::error_code none;
+    for (std::size_t k = 0; k < i; ++k)
+      if (std::filesystem::equivalent(o.runs[i], o.runs[k], none))
+        throw UsageError("[report] '{}' is given twice; allowed: once", o.runs[i]);
+    page.runs.push_back(run_of(o.runs[i], zoo, o));
+  }
+  std::vector<std::filesystem::path> inputs;
+  for (const std::string& run : o.runs)
+    for (const char* file : {model_file, log_file, run_file, eval_file, verify_file})
+      inputs.push_back(std::filesystem::path(run) / file);
+  check_output_file(o.out, inputs);
   for (const ReportRun& run : page.runs)
     if (run.judged.ids.empty())
       common.remark(fmt::format("'{0}' was not judged: weft eval {0} --zoo {1}", run.folder, zoo_of_runs));

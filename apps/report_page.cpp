@@ -29,15 +29,36 @@ svg text { font: 11px system-ui, sans-serif; fill: #333; } svg text.title { font
 /// The model, with a star where its judgement has a warning: such runs are not averaged with others.
 std::string label(const ReportRun& run) { return run.model + (run.judged.on.warning.empty() ? "" : " *"); }
 
-/// Runs of one model, in the order in which models appear.
+/// Runs of one model that differ in their split alone, in the order in which they appear. Models that stand twice, for
+/// they differ in more, are told apart by a folder.
 std::vector<std::pair<std::string, std::vector<const ReportRun*>>> by_model(const std::vector<ReportRun>& runs) {
   std::vector<std::pair<std::string, std::vector<const ReportRun*>>> models;
   for (const ReportRun& run : runs) {
-    auto at = std::find_if(models.begin(), models.end(), [&](const auto& m) { return m.first == label(run); });
+    auto at = std::find_if(models.begin(), models.end(), [&](const auto& m) {
+      return m.first == label(run) && m.second.front()->settings == run.settings;
+    });
     if (at == models.end()) at = models.insert(models.end(), {label(run), {}});
     at->second.push_back(&run);
   }
+  std::map<std::string, int> count;
+  for (const auto& m : models) ++count[m.first];
+  for (auto& [name, of_model] : models)
+    if (count[name] > 1) name += " in " + utf8_text(of_model.front()->folder);
   return models;
+}
+
+/// The longest of the lists that `list_of` takes from runs: those which weft eval has not seen have none.
+template <class ListOf>
+auto longest(const std::vector<ReportRun>& runs, const ListOf& list_of) {
+  std::decay_t<decltype(list_of(runs.front()))> all;
+  for (const ReportRun& run : runs)
+    if (list_of(run).size() > all.size()) all = list_of(run);
+  return all;
+}
+
+std::vector<std::string> columns_of(const std::vector<ReportRun>& runs) {
+  return longest(
+      runs, [](const ReportRun& run) -> const auto& { return run.judged.columns; });
 }
 
 /// "0.912" or, of several, "0.912 ± 0.013", without those that are no number; "-" where none is.
@@ -61,10 +82,7 @@ Table tau_cells(const std::vector<ReportRun>& runs) {
   Table table;
   const auto models = by_model(runs);
   table.header = {"Kendall's tau-b"};
-  // Runs that weft eval has not seen have no columns, nor a ceiling.
-  std::vector<std::string> columns;
-  for (const ReportRun& run : runs)
-    if (run.judged.columns.size() > columns.size()) columns = run.judged.columns;
+  const std::vector<std::string> columns = columns_of(runs);
   table.header.insert(table.header.end(), columns.begin(), columns.end());
   table.header.push_back("ceiling");
   for (const auto& [model, of_model] : models) {
@@ -90,12 +108,14 @@ Table tau_cells(const std::vector<ReportRun>& runs) {
 Table above_cells(const std::vector<ReportRun>& runs) {
   constexpr std::int64_t few = 20;
   Table table{{"among networks above", "networks"}, {}};
-  if (!runs.empty())
-    table.header.insert(table.header.end(), runs[0].judged.columns.begin(), runs[0].judged.columns.end());
+  const std::vector<std::string> columns = columns_of(runs);
+  const auto bounds = longest(
+      runs, [](const ReportRun& run) -> const auto& { return run.judged.above; });
+  table.header.insert(table.header.end(), columns.begin(), columns.end());
   for (const auto& [model, of_model] : by_model(runs))
-    for (std::size_t a = 0; a < runs[0].judged.above.size(); ++a) {
+    for (std::size_t a = 0; a < bounds.size(); ++a) {
       std::vector<std::int64_t> networks;
-      std::vector<std::vector<double>> values(runs[0].judged.columns.size());
+      std::vector<std::vector<double>> values(columns.size());
       for (const ReportRun* run : of_model) {
         if (a >= run->judged.above.size()) continue;
         const Judged::Above& above = run->judged.above[a];
@@ -104,7 +124,7 @@ Table above_cells(const std::vector<ReportRun>& runs) {
       }
       if (networks.empty()) continue;
       const std::int64_t least = *std::min_element(networks.begin(), networks.end());
-      std::vector<std::string> row{fmt::format("{}, accuracy {:.0f} %", model, 100 * runs[0].judged.above[a].accuracy),
+      std::vector<std::string> row{fmt::format("{}, accuracy {:.0f} %", model, 100 * bounds[a].accuracy),
                                    fmt::format("{}{}", fmt::join(networks, "/"), least < few ? " (few)" : "")};
       for (const auto& column : values) row.push_back(mean_and_deviation(column));
       table.rows.push_back(std::move(row));
@@ -150,9 +170,14 @@ std::string tau_against_strength(const Report& report) {
 }
 
 std::string learning_curves(const Report& report) {
-  std::size_t longest = 2;
-  for (const ReportRun& run : report.runs) longest = std::max(longest, run.log.size());
-  Plot plot("Learning curves", "epoch", {1, static_cast<double>(longest)}, "validation tau", {0, 1});
+  std::size_t epochs = 2;
+  double low = 0;
+  for (const ReportRun& run : report.runs) {
+    epochs = std::max(epochs, run.log.size());
+    for (const FitEpoch& row : run.log) low = std::fmin(low, row.validation_tau);  // a NaN is passed over
+  }
+  Plot plot("Learning curves", "epoch", {1, static_cast<double>(epochs)}, "validation tau",
+            {std::floor(low * 5) / 5, 1});
   std::size_t colour = 0;
   for (const auto& [model, runs] : by_model(report.runs)) {
     Plot::Points points;
@@ -214,10 +239,6 @@ Table costs(const Report& report) {
                           fmt::format("{:.1f}", run.train_seconds), fmt::format("{:.1f}", run.peak_mib)});
   return table;
 }
-
-}  // namespace
-
-namespace {
 
 std::string text_of(Table table) {
   table.rows.insert(table.rows.begin(), table.header);

@@ -35,6 +35,10 @@ void write_json(const fs::path& path, const Json& json) { write_text(path, json.
 NewFolder::NewFolder(const fs::path& folder) : NewFolder() {
   if (fs::exists(folder) && !fs::is_directory(folder))
     throw UsageError("[weft] '{}' is not a folder; choose another --out", folder.string());
+  for (fs::path at = fs::absolute(folder); at.has_relative_path(); at = at.parent_path())
+    if (fs::exists(at / "zoo.json"))
+      throw UsageError("[weft] '{}' lies in a zoo, '{}', which holds nothing else; choose another --out",
+                       folder.string(), at.string());
   for (fs::path at = folder; !at.empty() && at != at.root_path(); at = at.parent_path())
     if (at.has_filename() && !fs::exists(at)) made_.push_back(at);
   std::error_code error;

@@ -34,7 +34,7 @@ void write_json(const std::filesystem::path& path, const Json& json);
 /// was put into it.
 class NewFolder {
  public:
-  /// Throws UsageError when it is a file, DiskError when it cannot be made or takes no files.
+  /// Throws UsageError when it is a file or lies in a zoo, DiskError when it cannot be made or takes no files.
   explicit NewFolder(const std::filesystem::path& folder);
   ~NewFolder();
   NewFolder(const NewFolder&) = delete;

@@ -151,7 +151,7 @@ void save_witness(const SameOptions& o, const NetworkWitness& w) {
 int same(const SameOptions& o, const Common& common) {
   const std::optional<Space> space = given_space(o.space);
   const NetworkFile a = load_network(o.a, space), b = load_network(o.b, space);
-  if (!o.out.empty()) check_output_file({o.out, o.force, false});
+  if (!o.out.empty()) check_output_file({o.out, o.force, false}, {o.a, o.b});
   const NetworkEquivalence found = compare(a, b, o);
   if (!o.out.empty() && found.witness) save_witness(o, *found.witness);
   if (common.json)

@@ -122,6 +122,21 @@ Json options_of_run(const TrainOptions& o, const std::string& checkpoint, const 
           {"quiet", common.quiet}};
 }
 
+/// A model for other networks says in its own words what it misses; here it is known which model to take.
+void check_reads(const TrainOptions& o, const Zoo& zoo) {
+  const bool transformers = zoo.description().architecture == "transformer";
+  if (o.model.kind == "magep" && transformers)
+    throw UsageError(
+        "[train] --model magep reads dense and convolutional networks, '{}' holds transformers; give --model "
+        "transformer-nfn, statnn or mlp",
+        o.zoo);
+  if (o.model.kind == "transformer-nfn" && !transformers)
+    throw UsageError(
+        "[train] --model transformer-nfn reads transformers, '{}' holds networks of kind {}; give --model magep, "
+        "statnn, balanced-statnn or mlp",
+        o.zoo, zoo.description().architecture);
+}
+
 }  // namespace
 
 int train(const TrainOptions& o, const Common& common) {
@@ -133,6 +148,7 @@ int train(const TrainOptions& o, const Common& common) {
     for (const char* file : {model_file, log_file, run_file}) check_output(o.out, folder / file);
   };
   const Zoo zoo = open_zoo(o.zoo);
+  check_reads(o, zoo);
   if (fs::is_directory(folder)) take_folder();
   const std::string device = device_of(common.backend).kind == Device::Kind::cpu ? "cpu" : "cuda";
   const Json settings = settings_of(o, zoo, common, device);
@@ -166,6 +182,7 @@ int train(const TrainOptions& o, const Common& common) {
         "  {} parameters, {:.3g} GFLOP a step, {:.1f} MiB at most, at most {} epochs of {} steps, about {:.0f} s\n",
         model->parameters().trained_numbers(), model->step_flops(config.batch) * 1e-9, mib, config.epochs, steps,
         cost.seconds * static_cast<double>(steps * config.epochs));
+    std::fflush(stdout);  // before the progress, where it goes to a file
   }
   remove_leftovers(folder);
   if (o.out.resume && fs::exists(folder / state_file)) resume(fit, folder / state_file, settings, zoo);

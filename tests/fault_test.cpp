@@ -39,7 +39,8 @@ void* memory(std::size_t bytes, std::size_t alignment) {
 
 }  // namespace
 
-// The other forms call these (a sanitizer's own nothrow form does not). Inlined, g++ would take free() for the wrong partner of operator new.
+// The other forms call these (a sanitizer's own nothrow form does not). Inlined, g++ would take free() for the wrong
+// partner of operator new.
 void* operator new(std::size_t bytes) { return memory(bytes, alignof(std::max_align_t)); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return memory(bytes, static_cast<std::size_t>(alignment));

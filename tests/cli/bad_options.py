@@ -198,5 +198,35 @@ class BadOptions(Test):
             self.assert_same(self.bytes_of("unseen"), self.bytes_of("zoo"))
 
 
+    def test_a_value_that_is_missing(self):
+        for words in (("train", "zoo", "--epochs", 1, "--out"), ("zoo", "make", "--networks", 4, "--out", "--force"),
+                      ("act", "network", "--out", "--json"), ("train", "--zoo", "--out", "x")):
+            before = set(p.name for p in self.folder.iterdir())
+            self.weft(*words, code=USAGE, says="without a value")
+            self.assertEqual(set(p.name for p in self.folder.iterdir()), before)
+
+    def test_what_is_read_is_not_replaced(self):
+        self.weft("train", "zoo", "--model", "statnn", "--epochs", 1, "--out", "kept", "--quiet")
+        self.weft("eval", "kept", "--quiet")
+        before = self.bytes_of("kept") | self.bytes_of("zoo")
+        for words in (("eval", "kept", "--out", "kept/model.safetensors"), ("report", "kept", "--out", "kept/log.csv"),
+                      ("report", "kept", "--out", "zoo/table.csv"), ("verify", "kept", "--out", "kept/model.safetensors"),
+                      ("train", "zoo", "--model", "statnn", "--epochs", 1, "--out", "zoo"),
+                      ("train", "zoo", "--model", "statnn", "--epochs", 1, "--out", "zoo/run"),
+                      ("demo", "--out", "kept"), ("demo", "--out", "zoo"), ("demo", "--networks", 3, "--out", "few")):
+            self.weft(*words, "--force", code=USAGE)
+        self.assertEqual(before, self.bytes_of("kept") | self.bytes_of("zoo"))
+        self.weft("report", "kept", "kept", "--out", "twice.html", code=USAGE, says="given twice")
+
+    def test_what_no_disk_takes(self):
+        for words in (("train", "--zoo", "zoo", "--out", "x", "--print-config"), ("--help",), ("--version",)):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([PROGRAM, *words], cwd=self.folder, stdout=full, stderr=subprocess.PIPE, text=True)
+            self.assertEqual(done.returncode, DISK, words)
+
+    def test_models_for_other_networks(self):
+        self.weft("train", "zoo", "--model", "transformer-nfn", "--out", "never", code=USAGE, says=["reads transformers", "--model magep"])
+
+
 if __name__ == "__main__":
     main()

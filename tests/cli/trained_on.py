@@ -81,6 +81,22 @@ class TrainedOn(Test):
         path.write_text(json.dumps(judged))
         self.weft(*report, "--force", code=USAGE, says=["marked/eval.json", "took part"])
 
+    def test_runs_that_differ_in_more_than_their_split_stand_apart(self):
+        for name, options in (("wide", ("--hidden", 20)), ("narrow", ("--hidden", 5)), ("unseen", ("--hidden", 5, "--split", 2))):
+            self.weft("train", "zoo", "--model", "mlp", "--epochs", 2, *options, "--out", name, "--quiet")
+        for name in ("wide", "narrow"):
+            self.weft("eval", name, "--quiet")
+        said = self.weft("report", "unseen", "wide", "narrow", "--out", "apart.html").stdout
+        self.assertIn("mlp in wide", said)
+        self.assertIn("mlp in unseen", said)  # and narrow, which differs in its split alone
+        self.assertNotIn("mlp in narrow", said)
+        self.assertIn("mlp in wide, accuracy", said)  # the first run has nothing, the others have
+        # A judgement that says that it is of another zoo is marked.
+        path = self.folder / "wide" / "eval.json"
+        judged = json.loads(path.read_text())
+        path.write_text(json.dumps(judged | {"zoo": "00"}))
+        self.weft("report", "wide", "--out", "other-zoo.html", code=USAGE, says="another zoo")
+
     def test_damaged_judgement(self):
         shutil.copytree(self.folder / "plain", self.folder / "damaged")
         self.json("eval", "--model", "damaged")

@@ -100,20 +100,20 @@ class Verbs(Test):
     def test_checkpoints(self):
         self.json("zoo", "make", "--out", "named", "--kind", "vit", *SMALL_TRANSFORMERS, "--networks", 30)
         train = ("train", "--zoo", "named", "--model", "mlp", "--epochs", 2)
-        one = self.json(*train, "--out", "one")
+        one = self.json(*train, "--out", "judged")
         self.assertEqual(one["checkpoint"], "75")
         every = self.json(*train, "--out", "every", "--checkpoint", "all")
         self.assertEqual(every["checkpoints"], 4 * one["checkpoints"])
-        best = self.json("eval", "--zoo", "named", "--model", "one", "--checkpoint", "best")
+        best = self.json("eval", "--zoo", "named", "--model", "judged", "--checkpoint", "best")
         table = [row.split(",") for row in (self.folder / "named" / "table.csv").read_text().splitlines()]
         named = {int(row[0]): row[table[0].index("checkpoint")] for row in table[1:]}
         self.assertEqual({named[i] for i in best["ids"]}, {"best"})
-        judged = self.json("eval", "--zoo", "named", "--model", "one", "--force")
+        judged = self.json("eval", "--zoo", "named", "--model", "judged", "--force")
         self.assertEqual({named[i] for i in judged["ids"]}, {"75"})
         self.assertEqual([above["networks"] for above in judged["above"]],
                          [sum(t > bound for t in judged["truth"]) for bound in (0.2, 0.4, 0.6, 0.8)])
-        self.weft("eval", "--zoo", "named", "--model", "one", "--force", says=["accuracy 20 %", "(few)"])
-        self.weft("report", "--zoo", "named", "--run", "one", "--out", "named.html")
+        self.weft("eval", "--zoo", "named", "--model", "judged", "--force", says=["accuracy 20 %", "(few)"])
+        self.weft("report", "--zoo", "named", "--run", "judged", "--out", "named.html")
         self.assertIn("among networks above", (self.folder / "named.html").read_text())
         self.weft(*train, "--out", "never", "--checkpoint", "60", code=USAGE, says=["'60'", "all, 50, 75, 100, best"])
         self.weft("train", "--zoo", "zoo", "--out", "never", "--checkpoint", "75", code=USAGE, says="allowed: all")

@@ -274,7 +274,8 @@ class Matching {
   bool match_heads(int h) {
     const std::int64_t n = factor(h).size;
     std::vector<Trait> traits;
-    for (const auto& [l, r] : products_of(h)) {
+    for (const HeadProduct& product : products_of(h)) {
+      const HeadTensor &l = product.left, &r = product.right;
       const Matrix left = projection(image_[at(l.tensor)].shape()[2 + l.x_axis], "left"),
                    right = projection(image_[at(r.tensor)].shape()[2 + r.x_axis], "right");
       auto sketch = [&](const std::vector<Tensor>& values) {
