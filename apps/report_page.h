@@ -38,8 +38,7 @@ struct Judged {
 /// One trained model.
 struct ReportRun {
   std::string model{}, folder{};
-  std::string
-      settings{};  ///< all but the split, and the checkpoint it was judged on: runs that have them in common are averaged
+  std::string settings{};  ///< all but the split, and the checkpoint it was judged on: equal ones are averaged
   int split = 0;
   std::int64_t parameters = 0, best_epoch = 0;
   double train_seconds = 0, step_milliseconds = 0, peak_mib = 0;
