@@ -211,10 +211,10 @@ TEST_CASE("a callback throws, whichever call it is") {
          train_networks({[](auto...) {}, [](auto&) {}, throwing(n)});
        }},
   };
-  for (const auto& [name, calls, run] : callbacks) {
-    CAPTURE(name);
-    for (int n = 1; n <= calls; ++n) CHECK_THROWS_AS(run(n), Thrown);
-    run(1000);  // it is not called as often, and nothing is left over
+  for (const Callback& callback : callbacks) {
+    CAPTURE(callback.name);
+    for (int n = 1; n <= callback.calls; ++n) CHECK_THROWS_AS(callback.run(n), Thrown);
+    callback.run(1000);  // it is not called as often, and nothing is left over
     complete.zoo_holds();
     complete.model_holds();
   }

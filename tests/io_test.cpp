@@ -98,8 +98,9 @@ TEST_CASE("what is no regular file is not replaced by one") {
                                                                  {folder / "null", "a device"},
                                                                  {folder / "link", "a pipe"},
                                                                  {"/dev/null", "a device"}};
-  for (const auto& [path, what] : cases) {
-    CAPTURE(path.string());
+  for (const auto& entry : cases) {
+    const auto& [path, what] = entry;
+    CAPTURE(entry.first.string());
     const std::string message = message_of<DiskError>([&, at = path] { write_atomically(at, "lost"); });
     CHECK(message.find(path.string()) != std::string::npos);
     CHECK(message.find(what) != std::string::npos);

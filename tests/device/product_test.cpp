@@ -113,7 +113,9 @@ TEST_CASE("lower precision is asked for, never taken") {
 TEST_CASE("the emulated device rounds the factors of lower precision to nearest, ties to even, and nothing of double") {
   if (!emulated()) return;
   OnDevice there;
-  for (const auto& [precision, bits] : {std::pair(ProductPrecision::tf32, 11), std::pair(ProductPrecision::bf16, 8)}) {
+  for (const auto& mode : {std::pair(ProductPrecision::tf32, 11), std::pair(ProductPrecision::bf16, 8)}) {
+    const ProductPrecision precision = mode.first;
+    const int bits = mode.second;
     const float half = std::ldexp(1.f, -bits), ulp = 2 * half, more = std::ldexp(1.f, -23);
     const std::vector<float> given{1 + half,         1 + half + more, 1 + 3 * half, 1 + ulp,
                                    -1 - half - more, 2 - more,        INFINITY},
