@@ -74,13 +74,14 @@ std::string text(const Factor& f, const ElementPart& p) {
     out = p.order.size() <= 16 ? fmt::format("order {}", fmt::join(p.order, " "))
                                : fmt::format("{} of {} moved", moved, p.order.size());
   }
-  if (f.kind == Kind::positive_monomial) {
+  if (f.kind->has_magnitudes()) {
     const auto [low, high] = std::minmax_element(p.scale.begin(), p.scale.end());
     out += fmt::format(", scales {:.3g} to {:.3g}", *low, *high);
   }
-  if (f.kind == Kind::sign_monomial)
-    out += fmt::format(", {} signs changed", std::count(p.scale.begin(), p.scale.end(), -1.));
-  if (f.kind == Kind::GL) {
+  if (f.kind->has_signs())
+    out += fmt::format(", {} signs changed",
+                       std::count_if(p.scale.begin(), p.scale.end(), [](double s) { return s < 0; }));
+  if (f.kind->mixing == Mixing::matrix) {
     double worst = 0;
     for (std::int64_t c = 0; c < p.copies; ++c) worst = std::max(worst, condition(p, c));
     out = fmt::format("{} {}, condition below {:.3g}", p.copies, p.copies == 1 ? "matrix" : "matrices", worst);
@@ -106,7 +107,7 @@ Json to_json(const NetworkEquivalence& found) {
     Json factors = Json::object();
     const Element& g = found.element->element;
     for (int f = 0; f < static_cast<int>(g.space().factors().size()); ++f)
-      if (const Factor& factor = g.space().factors()[static_cast<std::size_t>(f)]; factor.kind != Kind::fixed) {
+      if (const Factor& factor = g.space().factors()[static_cast<std::size_t>(f)]; factor.kind->moves()) {
         const ElementPart& p = g.part(f);
         Json part = Json::object();
         if (!p.order.empty()) part["order"] = p.order;
@@ -128,7 +129,7 @@ void print(const NetworkEquivalence& found, const SameOptions& o) {
     fmt::print("an element of the group carries the first to the second, every unit and head to {:.1e} of its size:\n",
                found.element->residual);
     for (int f = 0; f < static_cast<int>(g.space().factors().size()); ++f)
-      if (const Factor& factor = g.space().factors()[static_cast<std::size_t>(f)]; factor.kind != Kind::fixed)
+      if (const Factor& factor = g.space().factors()[static_cast<std::size_t>(f)]; factor.kind->moves())
         fmt::print("  {:<10} {:<24} {}\n", factor.name, factor.str(), text(factor, g.part(f)));
   } else if (found.decision == Decision::same) {
     fmt::print("no single element of the group explains it: they differ in what no output depends on\n");

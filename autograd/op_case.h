@@ -14,7 +14,7 @@ namespace weft {
 
 struct OpCase {
   std::string name;  ///< "contract bi,oi->bo"
-  /// Inputs: tensors of `space` (features of batch 2 and 2 channels) when it is given, else plain tensors of `shapes`.
+  /// Inputs: tensors of `space` (features of batch 2 and 5 channels) when it is given, else plain tensors of `shapes`.
   std::string space;
   std::vector<std::string> tensors;
   std::vector<Shape> shapes;

@@ -7,6 +7,7 @@
 int main(int argc, char** argv) {
   try {
     weft::bench::Harness harness(argc, argv);
+    weft::bench::derive_cases(harness);
     weft::bench::equivalence_cases(harness);
     weft::bench::gemm_cases(harness);
     weft::bench::linear_cases(harness);

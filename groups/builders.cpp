@@ -20,9 +20,9 @@ Space cnn_space(std::span<const std::int64_t> widths, std::span<const std::array
   const std::size_t L = widths.size() - (widths.empty() ? 0 : 1);
   if (L < 2) throw UsageError("[space] {} widths; allowed: 3 or more (two layers)", widths.size());
   if (taps.size() != L) throw UsageError("[space] taps of {} layers for {} layers", taps.size(), L);
-  std::vector<Factor> factors{{"in", Kind::fixed, widths[0], ""}};
-  for (std::size_t i = 1; i < L; ++i) factors.push_back({fmt::format("h{}", i), hidden, widths[i], ""});
-  factors.push_back({"out", Kind::fixed, widths[L], ""});
+  std::vector<Factor> factors{{"in", Kind::fixed, widths[0]}};
+  for (std::size_t i = 1; i < L; ++i) factors.push_back({fmt::format("h{}", i), hidden, widths[i]});
+  factors.push_back({"out", Kind::fixed, widths[L]});
   std::vector<SpaceTensor> tensors;
   for (std::size_t i = 1; i <= L; ++i) {
     const SpaceAxis rows{static_cast<int>(i), Role::vector}, columns{static_cast<int>(i) - 1, Role::covector};
@@ -47,17 +47,17 @@ Space attention_space(std::int64_t D, std::int64_t h, std::int64_t Dk, std::int6
 Space transformer_space(const TransformerShape& s, bool residual) {
   std::vector<Factor> factors;
   std::vector<SpaceTensor> tensors;
-  if (residual) factors.push_back({"s", Kind::permutation, s.D, ""});
+  if (residual) factors.push_back({"s", Kind::permutation, s.D});
   for (int block = 0; block < s.blocks; ++block) {
     const std::string n = s.blocks > 1 ? fmt::format(".{}", block) : "";
-    factors.push_back({"h" + n, Kind::permutation, s.h, ""});
+    factors.push_back({"h" + n, Kind::permutation, s.h});
     factors.push_back({"q" + n, Kind::GL, s.Dk, "h" + n});
     factors.push_back({"v" + n, Kind::GL, s.Dv, "h" + n});
     if (!residual) {
-      factors.push_back({"m" + n, Kind::fixed, s.D, ""});
-      factors.push_back({"s" + n, Kind::permutation, s.D, ""});
+      factors.push_back({"m" + n, Kind::fixed, s.D});
+      factors.push_back({"s" + n, Kind::permutation, s.D});
     }
-    factors.push_back({"a" + n, Kind::permutation, s.D_A, ""});
+    factors.push_back({"a" + n, Kind::permutation, s.D_A});
     // Where a residual stream ties the axes, all of them lie on s; without one the input side is fixed and s is free
     // per block.
     const std::string in = residual ? "s*" : "m" + n, out = residual ? "s" : "m" + n, stream = residual ? "s" : "s" + n;
@@ -86,15 +86,15 @@ Space transformer_network_space(const TransformerShape& shape, const Transformer
   if (residual) factors.front().kind = Kind::fixed;
   const std::string in = residual ? "s" : "m.0", out = residual ? "s*" : fmt::format("m.{}*", shape.blocks - 1);
   std::vector<SpaceTensor> tensors;
-  factors.push_back({"c", Kind::positive_monomial, ends.hidden, ""});
-  factors.push_back({"out", Kind::fixed, ends.classes, ""});
+  factors.push_back({"c", Kind::positive_monomial, ends.hidden});
+  factors.push_back({"out", Kind::fixed, ends.classes});
   auto add = [&](const char* name, std::initializer_list<std::string> axes) {
     SpaceTensor t{name, {}};
     for (const std::string& text : axes) t.axes.push_back(axis(factors, text));
     tensors.push_back(std::move(t));
   };
   if (ends.patch > 0) {
-    factors.push_back({"e", Kind::fixed, ends.patch, ""});
+    factors.push_back({"e", Kind::fixed, ends.patch});
     add("WE", {"e", in});
     add("bE", {in});
   }

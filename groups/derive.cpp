@@ -6,152 +6,192 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "weft/groups/term.h"
+#include "weft/core/error.h"
+#include "weft/groups/pairing.h"
 
 namespace weft {
 namespace {
 
-/// An axis of the output or of the input of a term to be built.
-struct Place {
-  bool out;
-  std::size_t axis;
-  std::string factor;
-  bool fixed;
-};
+using Names = std::vector<std::string>;
 
-/// Which index every place has: places with one number share it.
-using Blocks = std::vector<int>;
-
-/// All ways to give the places indices: fixed ones each its own, moved ones any partition within their factor.
-void assignments(const std::vector<Place>& places, Blocks& blocks, int used, std::vector<Blocks>& all) {
-  const std::size_t i = blocks.size();
-  if (i == places.size()) {
-    all.push_back(blocks);
-    return;
-  }
-  if (!places[i].fixed)
-    for (int b = 0; b < used; ++b) {
-      const auto of_block = static_cast<std::size_t>(std::find(blocks.begin(), blocks.end(), b) - blocks.begin());
-      if (places[of_block].fixed || places[of_block].factor != places[i].factor) continue;
-      blocks.push_back(b);
-      assignments(places, blocks, used, all);
-      blocks.pop_back();
-    }
-  blocks.push_back(used);
-  assignments(places, blocks, used + 1, all);
-  blocks.pop_back();
+bool has(const Names& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// A legal term, without the name of its phi.
+void add(Names& names, const std::string& name) {
+  if (!has(names, name)) names.push_back(name);
+}
+
+std::string list(const Names& indices) { return indices.empty() ? "" : fmt::format("[{}]", fmt::join(indices, ",")); }
+
+std::string letter(char first, char last, int n) {
+  return first + n <= last ? std::string(1, static_cast<char>(first + n)) : fmt::format("{}{}", first, n);
+}
+
+/// A legal term, without the number of its phi.
 struct Candidate {
-  std::string left, phi_indices, mean, right;
-  bool strict;   ///< balanced even when vectors and covectors are told apart
-  int distance;  ///< of input and output in their space
+  std::string left, mean, features;
+  Names phi, psi;        ///< indices; a psi is there for a low rank alone
+  bool strict = true;    ///< balanced even when vectors and covectors are told apart
+  int distance = 0;      ///< of input and output in their space
+  double cost = 0;       ///< multiplications of a loop over all indices
+  bool product = false;  ///< of an invariant and a feature
+
+  std::string text(int number) const {
+    const std::string low_rank = psi.empty() ? "" : fmt::format(" psi{}{}", number, list(psi));
+    return fmt::format("{} += {}phi{}{}{}{}\n", left, mean, number, list(phi), low_rank, features);
+  }
 };
 
 class Deriver {
  public:
-  Deriver(const Space& in, const Space& out, const DeriveOptions& options) : in_(in), out_(out), options_(options) {}
-
-  std::string run() {
-    std::string text;
-    for (std::size_t t = 0; t < out_.tensors().size(); ++t) {
-      std::vector<Candidate> terms;
-      for (std::size_t s = 0; s < in_.tensors().size(); ++s) collect(static_cast<int>(t), static_cast<int>(s), terms);
-      std::stable_sort(terms.begin(), terms.end(), [](const Candidate& a, const Candidate& b) {
-        return a.strict != b.strict ? a.strict : !a.strict && a.distance < b.distance;
-      });
-      if (options_.constant) collect(static_cast<int>(t), -1, terms);
-      int number = 0;
-      for (const Candidate& c : terms)
-        text += fmt::format("{} += {}phi{}{}{}\n", c.left, c.mean, ++number, c.phi_indices, c.right);
+  Deriver(const Space& in, const Space& out, const DeriveOptions& options) : list_(in, out, ""), options_(options) {
+    for (const auto& [name, along] : options.fixed) {
+      const auto f = std::find_if(list_.factors().begin(), list_.factors().end(),
+                                  [&, &name = name](const Factor& x) { return x.name == name; });
+      if (f == list_.factors().end() || f->kind->moves())
+        throw UsageError("[derive] option for '{}', which is {}; allowed: fixed factors of the spaces", name,
+                         f == list_.factors().end() ? "no factor" : f->str());
+      if (along.way == AlongFixed::Way::low_rank && (along.rank < 1 || along.rank > f->size))
+        throw UsageError("[derive] rank {} along '{}' ({}); allowed: 1 to {}", along.rank, name, f->str(), f->size);
     }
-    return text;
+  }
+
+  int targets() const { return static_cast<int>(list_.out().tensors().size()); }
+  int sources() const { return static_cast<int>(list_.in().tensors().size()); }
+
+  void collect(int target, std::vector<int> sources, std::vector<Candidate>& terms) const {
+    Pairing pairing(list_, options_, target, sources);
+    for (const Blocks& blocks : pairing.run())
+      if (sources.size() < 2 || sources[0] != sources[1] || !exchanged_before(pairing, blocks))
+        terms.push_back(candidate(target, sources, pairing, blocks));
   }
 
  private:
-  void collect(int target, int source, std::vector<Candidate>& terms) const {
-    std::vector<Place> places;
-    append(out_, target, true, places);
-    if (source >= 0) append(in_, source, false, places);
-    Blocks blocks;
-    std::vector<Blocks> all;
-    assignments(places, blocks, 0, all);
-    for (const Blocks& b : all) {
-      Candidate c = candidate(target, source, places, b);
-      const TermList list(in_, out_, fmt::format("{} += phi1{}{}", c.left, c.phi_indices, c.right), true);
-      if (list.refusal(0)) continue;
-      c.strict = strict(list);
-      c.distance = std::abs(target - source);
-      terms.push_back(std::move(c));
-    }
+  /// One feature twice: exchanging them gives the same term, of which the first in order is kept.
+  static bool exchanged_before(const Pairing& pairing, const Blocks& blocks) {
+    std::size_t first = 0, second = 0;
+    while (first < pairing.size() && pairing.operand(first) < 1) ++first;
+    for (second = first; second < pairing.size() && pairing.operand(second) < 2;) ++second;
+    Blocks other = blocks;
+    std::rotate(other.begin() + static_cast<std::ptrdiff_t>(first), other.begin() + static_cast<std::ptrdiff_t>(second),
+                other.end());
+    return renumbered(other) < blocks;
   }
 
-  static void append(const Space& space, int tensor, bool out, std::vector<Place>& places) {
-    const auto& axes = space.tensors()[static_cast<std::size_t>(tensor)].axes;
-    for (std::size_t i = 0; i < axes.size(); ++i) {
-      const Factor& f = space.factors()[static_cast<std::size_t>(axes[i].factor)];
-      places.push_back({out, i, f.name, f.kind == Kind::fixed});
-    }
-  }
-
-  static std::string list(const std::vector<std::string>& indices) {
-    return indices.empty() ? "" : fmt::format("[{}]", fmt::join(indices, ","));
-  }
-
-  Candidate candidate(int target, int source, const std::vector<Place>& places, const Blocks& blocks) const {
-    // Output indices j k l …, the others p q r …, as the papers write them.
-    std::vector<std::string> names;
-    int of_out = 0, of_in = 0;
-    for (std::size_t i = 0; i < places.size(); ++i)
-      if (static_cast<std::size_t>(blocks[i]) == names.size())
-        names.push_back(places[i].out ? letter('j', 'o', of_out++) : letter('p', 'z', of_in++));
-    std::vector<std::string> left, right, fixed_out, fixed_in, mean;
-    for (std::size_t i = 0; i < places.size(); ++i) {
-      const std::string& name = names[static_cast<std::size_t>(blocks[i])];
-      (places[i].out ? left : right).push_back(name);
-      if (places[i].fixed) (places[i].out ? fixed_out : fixed_in).push_back(name);
-    }
-    for (const std::string& name : right)
-      if (std::find(left.begin(), left.end(), name) == left.end() &&
-          std::find(fixed_in.begin(), fixed_in.end(), name) == fixed_in.end() &&
-          std::find(mean.begin(), mean.end(), name) == mean.end())
-        mean.push_back(name);
-    fixed_in.insert(fixed_in.end(), fixed_out.begin(), fixed_out.end());
-    const bool means = options_.means && !mean.empty();
-    return {out_.tensors()[static_cast<std::size_t>(target)].name + list(left),
-            list(fixed_in),
-            means ? fmt::format("mean({}) ", fmt::join(mean, ",")) : "",
-            source < 0 ? "" : " " + in_.tensors()[static_cast<std::size_t>(source)].name + list(right),
-            true,
-            0};
-  }
-
-  static std::string letter(char first, char last, int n) {
-    return first + n <= last ? std::string(1, static_cast<char>(first + n)) : fmt::format("{}{}", first, n);
-  }
-
-  static bool strict(const TermList& list) {
-    const TermResolved& term = list.terms()[0];
-    for (int i = 0; i < static_cast<int>(term.indices.size()); ++i) {
-      if (list.factors()[static_cast<std::size_t>(term.indices[static_cast<std::size_t>(i)].factor)].kind ==
-          Kind::fixed)
-        continue;
-      int balance = 0;
-      for (const TermPlace& p : list.places(term, i)) balance += p.left ? -p.weight : p.weight;
-      if (balance != 0) return false;
-    }
+  /// No index of feature `which` stands anywhere else.
+  static bool stands_apart(const Pairing& pairing, const Blocks& blocks, int which) {
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+      for (std::size_t j = 0; j < blocks.size(); ++j)
+        if (blocks[i] == blocks[j] && pairing.operand(i) == which && pairing.operand(j) != which) return false;
     return true;
   }
 
-  const Space &in_, &out_;
+  /// Indices of phi, the inputs' before the output's; along axes of a low rank psi has the inputs' instead, and both
+  /// share one index more.
+  static void put_learned(const Pairing& pairing, const Blocks& blocks, const Names& names, Candidate& c) {
+    std::int64_t rank = 0;
+    const auto name = [&](std::size_t i) { return names[static_cast<std::size_t>(blocks[i])]; };
+    Names on_left;
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+      if (pairing.left(i)) on_left.push_back(name(i));
+    const auto low_rank = [&](std::size_t i) { return pairing.along(i).way == AlongFixed::Way::low_rank; };
+    // A rank is between places of the input and others of the output.
+    bool reads = false, writes = false;
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      if (!low_rank(i)) continue;
+      (pairing.left(i) ? writes : reads) |= pairing.left(i) || !has(on_left, name(i));
+      rank = std::max(rank, pairing.along(i).rank);
+    }
+    const bool split = reads && writes;
+    if (split) {
+      c.phi.push_back(fmt::format("rank:{}", rank));
+      c.psi.push_back("rank");
+    }
+    for (const bool of_left : {false, true})
+      for (std::size_t i = 0; i < blocks.size(); ++i)
+        if (pairing.left(i) == of_left && pairing.learned(i))
+          add(split && low_rank(i) && !of_left && !has(on_left, name(i)) ? c.psi : c.phi, name(i));
+  }
+
+  Candidate candidate(int target, const std::vector<int>& sources, const Pairing& pairing, const Blocks& blocks) const {
+    // Output indices j k l …, the others p q r …, as the papers write them.
+    Names names;
+    int of_out = 0, of_in = 0;
+    Candidate c;
+    c.cost = 1;
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+      if (static_cast<std::size_t>(blocks[i]) == names.size()) {
+        names.push_back(pairing.left(i) ? letter('j', 'o', of_out++) : letter('p', 'z', of_in++));
+        c.cost *= static_cast<double>(pairing.places(i));
+      }
+    std::vector<Names> of_operand(1 + sources.size());
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+      of_operand[static_cast<std::size_t>(pairing.operand(i))].push_back(names[static_cast<std::size_t>(blocks[i])]);
+    put_learned(pairing, blocks, names, c);
+    Names summed;
+    for (std::size_t o = 1; o < of_operand.size(); ++o)
+      for (const std::string& name : of_operand[o])
+        if (!has(of_operand[0], name) && !has(c.phi, name) && !has(c.psi, name)) add(summed, name);
+    if (options_.means && !summed.empty()) c.mean = fmt::format("mean({}) ", fmt::join(summed, ","));
+    c.left = list_.out().tensors()[static_cast<std::size_t>(target)].name + list(of_operand[0]);
+    for (std::size_t o = 0; o < sources.size(); ++o)
+      c.features += " " + list_.in().tensors()[static_cast<std::size_t>(sources[o])].name + list(of_operand[o + 1]);
+    c.strict = pairing.strict(blocks);
+    if (sources.size() == 1) c.distance = std::abs(target - sources[0]);
+    for (int o = 1; o <= static_cast<int>(sources.size()); ++o)
+      c.product |= sources.size() > 1 && stands_apart(pairing, blocks, o);
+    return c;
+  }
+
+  TermList list_;
   const DeriveOptions& options_;
 };
 
 }  // namespace
 
 std::string derive_linear(const Space& in, const Space& out, const DeriveOptions& options) {
-  return Deriver(in, out, options).run();
+  const Deriver deriver(in, out, options);
+  std::string text;
+  for (int t = 0; t < deriver.targets(); ++t) {
+    std::vector<Candidate> terms;
+    for (int s = 0; s < deriver.sources(); ++s) deriver.collect(t, {s}, terms);
+    std::stable_sort(terms.begin(), terms.end(), [](const Candidate& a, const Candidate& b) {
+      return a.strict != b.strict ? a.strict : !a.strict && a.distance < b.distance;
+    });
+    if (options.constant) deriver.collect(t, {}, terms);
+    int number = 0;
+    for (const Candidate& c : terms) text += c.text(++number);
+  }
+  return text;
+}
+
+DerivedQuadratic derive_quadratic(const Space& in, const Space& out, const DeriveOptions& options, std::int64_t limit) {
+  const Deriver deriver(in, out, options);
+  struct Of {
+    int target;
+    Candidate term;
+  };
+  std::vector<Of> all;
+  for (int t = 0; t < deriver.targets(); ++t) {
+    std::vector<Candidate> terms;
+    for (int a = 0; a < deriver.sources(); ++a)
+      for (int b = a; b < deriver.sources(); ++b) deriver.collect(t, {a, b}, terms);
+    for (Candidate& c : terms) all.push_back({t, std::move(c)});
+  }
+  std::stable_sort(all.begin(), all.end(), [](const Of& a, const Of& b) {
+    return a.term.product != b.term.product ? b.term.product : a.term.cost < b.term.cost;
+  });
+  DerivedQuadratic out_terms;
+  std::vector<int> number(static_cast<std::size_t>(deriver.targets()), 0);
+  for (const Of& of : all) {
+    if (limit-- <= 0)
+      ++out_terms.left_out;
+    else
+      (of.term.product ? out_terms.products : out_terms.terms) +=
+          of.term.text(++number[static_cast<std::size_t>(of.target)]);
+  }
+  return out_terms;
 }
 
 }  // namespace weft

@@ -12,22 +12,23 @@
 
 namespace weft {
 
-/// The element of one factor. As matrices on a vector axis (copy j of a factor per h; one copy otherwise):
-///   permutation, monomial:  (g x)_i = scale[j][i] * x[order[j][i]]      scale is empty for plain permutations
-///   GL:                     g = matrix[j], its inverse beside it, row-major n x n
-/// A covector axis transforms by g^{-T}: the same order with 1 / scale, or the inverse's transpose.
+/// The element of one factor: what it does to a vector axis, for each copy j of a factor per h (one copy otherwise), in
+/// the order of its members. An axis of degree k scales by scale^k; a covector axis transforms by g^{-T}: degree -1,
+/// the inverse's transpose, or 1 / (re - i im).
 struct ElementPart {
   Kind kind = Kind::fixed;
   std::int64_t size = 0, copies = 1;
-  std::vector<std::int32_t> order;      ///< [copies, size]
-  std::vector<double> scale;            ///< [copies, size]
-  std::vector<double> matrix, inverse;  ///< [copies, size, size]
+  std::vector<std::int32_t> order = {};           ///< [copies, size]: (g x)_i = x[order[j][i]]; of a root alone
+  std::vector<double> scale = {};                 ///< [copies, size]: place i times scale[j][i]
+  std::vector<double> matrix = {}, inverse = {};  ///< [copies, size, size], row-major: matrix[j] x
+  std::vector<double> re = {}, im = {};  ///< [copies, size / 2]: a pair, read as a complex number, times re + i im
 };
 
 /// What random() draws. Permutations are uniform.
 struct ElementRange {
   double scale_low = 0.4, scale_high = 2.5;  ///< positive scales, uniform
-  double condition = 10;                     ///< GL: singular values spread over [1, condition], never all equal
+  double condition = 10;                     ///< GL: singular values spread over [1, condition], never all equal; of 1:
+                                             ///< all else keeps its norm too
   bool signs = true;                         ///< random signs; otherwise all are +1
   bool avoid_identity = true;                ///< no identity permutation, no constant sign vector (spec 7.2)
 };
@@ -49,6 +50,9 @@ class Element {
   std::span<const ElementPart> parts() const&& = delete;
   /// The same for who needs them longer than this lives.
   std::shared_ptr<const std::vector<ElementPart>> shared_parts() const { return parts_; }
+
+  /// The root's part: whose order moves the places of `factor`.
+  const ElementPart& root_part(int factor) const& { return part(space_.root(factor)); }
 
   /// First *this, then `next`: the group product next * this (spec 1.2). Throws UsageError for another space.
   Element then(const Element& next) const;

@@ -4,25 +4,15 @@
 
 namespace weft {
 
-const char* name(Kind kind) {
-  switch (kind) {
-    case Kind::fixed:
-      return "fixed";
-    case Kind::permutation:
-      return "permutation";
-    case Kind::positive_monomial:
-      return "positive_monomial";
-    case Kind::sign_monomial:
-      return "sign_monomial";
-    case Kind::GL:
-      return "GL";
-  }
-  return "?";
+std::string Factor::str() const {
+  std::string text = fmt::format("{}({})", kind->name, size);
+  if (!per.empty()) text += " per " + per;
+  if (!along.empty()) text += " along " + along;
+  return text;
 }
 
-std::string Factor::str() const {
-  const std::string text = fmt::format("{}({})", weft::name(kind), size);
-  return per.empty() ? text : text + " per " + per;
+std::string with_degree(const std::string& name, int degree) {
+  return degree == 1 ? name : degree == -1 ? name + "*" : fmt::format("{}^{}", name, degree);
 }
 
 }  // namespace weft

@@ -1,23 +1,13 @@
 #pragma once
-// Group factors: the pieces of which a weight space's symmetry group is made (spec 1.5). A factor's identity is its
-// name.
+// Group factors: the pieces of which a weight space's symmetry group is made (spec 1.5, 8.1). A factor's identity is
+// its name.
 
 #include <cstdint>
 #include <string>
 
+#include "weft/groups/kind.h"
+
 namespace weft {
-
-enum class Kind : std::uint8_t { fixed, permutation, positive_monomial, sign_monomial, GL };
-
-/// "positive_monomial"
-const char* name(Kind kind);
-inline constexpr Kind all_kinds[] = {Kind::fixed, Kind::permutation, Kind::positive_monomial, Kind::sign_monomial,
-                                     Kind::GL};
-
-/// Orthogonal factors obey g^{-T} = g: vector and covector axes are the same for them.
-constexpr bool orthogonal(Kind kind) {
-  return kind == Kind::fixed || kind == Kind::permutation || kind == Kind::sign_monomial;
-}
 
 /// How an axis transforms: by g (rows of W under its layer's g) or by g^{-T} (columns), written `h` and `h*`.
 enum class Role : std::uint8_t { vector, covector };
@@ -31,11 +21,23 @@ struct Factor {
   std::string name;
   Kind kind = Kind::fixed;
   std::int64_t size = 0;
-  std::string per;  ///< name of the permutation factor (heads, experts) that carries one copy each; empty for none
+  std::string per = {};    ///< name of the factor (heads, experts) that carries one copy each; empty for none
+  std::string along = {};  ///< name of the factor whose places this one scales, having no order of its own; or empty
 
-  /// "positive_monomial(32)", "GL(16) per h"
+  /// "positive_monomial(32)", "GL(16) per h", "monomial(8) along s"
   std::string str() const;
   bool operator==(const Factor&) const = default;
 };
+
+/// By which power of its scales a factor acts on an axis. Of a space's axis the factor is a position in
+/// Space::factors(), of a term's in TermList::factors().
+struct FactorDegree {
+  int factor = -1;
+  int degree = 1;
+  bool operator==(const FactorDegree&) const = default;
+};
+
+/// "h", "h*", "h^2"
+std::string with_degree(const std::string& name, int degree);
 
 }  // namespace weft

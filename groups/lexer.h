@@ -42,6 +42,7 @@ class Lexer {
   }
 
   bool at_letter() const { return !done() && std::isalpha(static_cast<unsigned char>(text_[at_])); }
+  bool at_digit() const { return !done() && std::isdigit(static_cast<unsigned char>(text_[at_])); }
   /// letter (\w | ".")*
   std::string name(const char* where) {
     if (!at_letter()) fail(fmt::format("expected a name {}", where));

@@ -7,78 +7,61 @@
 namespace weft {
 namespace {
 
-constexpr const char* moves = "{op} along an axis that moves; only a fixed axis keeps its places";
-constexpr const char* no_sum_scale =
-    "{op} adds entries with different scales; contract with a covector of the same factor";
-constexpr const char* no_sum_sign =
-    "{op} adds entries with different signs; contract with another sign axis of the same factor, or take abs first";
-constexpr const char* no_sum_GL = "{op} over an axis that GL mixes; contract with a covector of the same factor";
-constexpr const char* no_cast_scale =
-    "{op} would repeat one value over entries that scale differently; multiply by a feature of that axis";
-constexpr const char* no_cast_sign =
-    "{op} would repeat one value over entries whose signs differ; multiply by a feature of that axis";
-constexpr const char* no_cast_GL = "{op} would repeat one value along an axis that GL mixes";
-constexpr const char* not_homogeneous = "{op} is not homogeneous; use relu or leaky_relu";
-constexpr const char* not_odd = "{op} is not odd; use tanh or sin, or take abs first";
-constexpr const char* none_GL = "no pointwise function commutes with GL, {op} neither; contract the axis first";
-constexpr const char* mix_scale =
-    "{op} does not commute with scaling; normalise over the channels first, or contract the axis";
-constexpr const char* mix_sign = "{op} does not commute with signs; take abs first, or contract the axis";
-constexpr const char* mix_GL = "{op} does not commute with GL; contract the axis first";
-constexpr const char* bias_scale = "{op}: a constant does not scale; add a feature of that axis";
-constexpr const char* bias_sign = "{op}: a constant does not change sign; add a feature of that axis";
-constexpr const char* bias_GL = "{op}: a constant does not transform by GL; add a feature of that axis";
-constexpr const char* norm_GL = "{op}: GL changes norms; contract the axis first";
+void replace(std::string& text, std::string_view what, std::string_view by) {
+  if (const auto at = text.find(what); at != std::string::npos) text.replace(at, what.size(), by);
+}
 
-struct Row {
-  Action action;
-  const char* reason[5];  ///< fixed, permutation, positive_monomial, sign_monomial, GL; null where it is allowed
-};
-
-// Spec 1.5, line by line.
-constexpr Row table[] = {
-    {Action::reduce, {nullptr, nullptr, no_sum_scale, no_sum_sign, no_sum_GL}},
-    {Action::broadcast, {nullptr, nullptr, no_cast_scale, no_cast_sign, no_cast_GL}},
-    {Action::mix, {nullptr, nullptr, mix_scale, mix_sign, mix_GL}},
-    {Action::select, {nullptr, moves, moves, moves, moves}},
-    {Action::absolute, {nullptr, nullptr, nullptr, nullptr, none_GL}},
-    {Action::normalise, {nullptr, nullptr, nullptr, nullptr, norm_GL}},
-    {Action::scale, {nullptr, nullptr, nullptr, nullptr, nullptr}},
-    {Action::pointwise_any, {nullptr, nullptr, not_homogeneous, not_odd, none_GL}},
-    {Action::pointwise_odd, {nullptr, nullptr, not_homogeneous, nullptr, none_GL}},
-    {Action::pointwise_homogeneous, {nullptr, nullptr, nullptr, not_odd, none_GL}},
-    {Action::channel_mix, {nullptr, nullptr, nullptr, nullptr, nullptr}},
-    {Action::add_constant, {nullptr, nullptr, bias_scale, bias_sign, bias_GL}},
-};
+/// The kind, with what an action leaves of it where that is another.
+std::string allowed(Action action, Kind kind) {
+  const bool signs = action == Action::absolute && kind->has_signs(),
+             magnitudes = action == Action::normalise && kind->has_magnitudes();
+  if (!signs && !magnitudes) return kind->name;
+  const Kind left = effective_kind(kind, kind->has_signs() && !signs, kind->has_magnitudes() && !magnitudes);
+  return fmt::format("{} (then {})", kind->name, left->name);
+}
 
 }  // namespace
 
-std::string_view refusal(Action action, Kind kind) {
-  for (const Row& row : table)
-    if (row.action == action) {
-      const char* reason = row.reason[static_cast<int>(kind)];
-      return reason ? reason : std::string_view{};
-    }
-  return {};
+std::string refusal(Action action, Kind kind, std::string_view op) {
+  const char* reason = kind->refusals[static_cast<std::size_t>(action)];
+  std::string text = reason ? reason : "";
+  replace(text, "{op}", op);
+  replace(text, "{kind}", kind->name);
+  return text;
+}
+
+std::string rule_table() {
+  std::string text;
+  for (const auto& [action, words] : all_actions) {
+    text += fmt::format("{}\n   ", words);
+    for (const Kind kind : all_kinds)
+      if (refusal(action, kind, "").empty()) text += " " + allowed(action, kind);
+    text += "\n";
+  }
+  return text;
 }
 
 std::string at_axis(std::string_view op, std::string_view tensor, const Type& type, int axis) {
   const Axis& a = type[axis];
   if (!a.factor) return fmt::format("[{}] tensor '{}', axis {} (free)", op, tensor, axis);
-  return fmt::format("[{}] tensor '{}', axis {} '{}' ({})", op, tensor, axis, a.str(), a.factor->str());
+  std::string factors = a.factor->str();
+  for (const Character& c : a.characters())
+    if (c.factor != a.factor) factors += fmt::format("; {}: {}", c.factor->name, c.factor->str());
+  return fmt::format("[{}] tensor '{}', axis {} '{}' ({})", op, tensor, axis, a.str(), factors);
 }
 
 void require(Action action, std::string_view op, std::string_view tensor, const Type& type, int axis) {
   if (!type[axis].factor) return;
-  std::string reason(refusal(action, type[axis].kind));
-  if (action == Action::reduce && reason.empty())
-    for (int i = 0; i < type.size(); ++i)
-      if (i != axis && type.head_of(i) == axis)
-        reason = fmt::format("axis '{}' is per {}, which the sum would forget; contract it first", type[i].str(),
-                             type[axis].factor->name);
-  if (reason.empty()) return;
-  if (const auto at = reason.find("{op}"); at != std::string::npos) reason.replace(at, 4, op);
-  throw TypeError("{}: {}", at_axis(op, tensor, type, axis), reason);
+  const std::string reason = refusal(action, type[axis].kind(), op);
+  if (!reason.empty()) throw TypeError("{}: {}", at_axis(op, tensor, type, axis), reason);
+}
+
+void require_along(Action action, std::string_view op, std::string_view tensor, const Type& type, int axis) {
+  require(action, op, tensor, type, axis);
+  for (int i = 0; i < type.size(); ++i)
+    if (i != axis && type.head_of(i) == axis)
+      throw TypeError("{}: axis '{}' is per {}, which {} would forget; contract it first",
+                      at_axis(op, tensor, type, axis), type[i].str(), type[axis].factor->name, op);
 }
 
 void require(Action action, std::string_view op, std::string_view tensor, const Type& type) {
@@ -93,7 +76,7 @@ void require_equal(std::string_view op, std::string_view a_name, const Type& a, 
                     b_name, b.str());
   for (int i = 0; i < a.size(); ++i) {
     if (a[i] == b[i]) continue;
-    if (!a[i].same_factor(b[i]))
+    if (!(a[i] == b[i].dual()))
       throw TypeError("{}: axis '{}' of tensor '{}' stands against it; both must transform alike",
                       at_axis(op, a_name, a, i), b[i].str(), b_name);
     throw TypeError(
@@ -104,17 +87,32 @@ void require_equal(std::string_view op, std::string_view a_name, const Type& a, 
   }
 }
 
+Axis multiplied(std::string_view op, std::string_view a_name, const Type& a, int i, std::string_view b_name,
+                const Type& b, int j) {
+  if (!a[i].same_root(b[j]))
+    throw TypeError("{}: kept together with axis {} '{}' of '{}'; both must transform alike", at_axis(op, a_name, a, i),
+                    j, b[j].str(), b_name);
+  require(Action::multiply, op, a_name, a, i);
+  if (const std::string& x = a[i].per(), &y = b[j].per(); !x.empty() && !y.empty() && x != y)
+    throw TypeError(
+        "{}: multiplied with axis {} '{}' of '{}', which is per {}, not per {}; allowed: copies of one factor",
+        at_axis(op, a_name, a, i), j, b[j].str(), b_name, y, x);
+  return a[i].times(b[j]);
+}
+
 void require_contractible(std::string_view op, std::string_view a_name, const Type& a, int i, std::string_view b_name,
                           const Type& b, int j) {
   const Axis &x = a[i], &y = b[j];
-  if (x.kind == Kind::fixed && y.kind == Kind::fixed) return;  // nothing moves, whatever the names
-  if (!x.same_factor(y))
+  if ((!x.moves() && !y.moves()) || x.contracts(y)) return;  // of fixed axes nothing moves, whatever the names
+  if (!x.same_root(y))
     throw TypeError("{}: contracted with axis {} '{}' ({}) of tensor '{}'; allowed: the same factor",
                     at_axis(op, a_name, a, i), j, y.str(), y.factor->str(), b_name);
-  if (!orthogonal(x.kind) && x.role == y.role)
+  if (x == y)
     throw TypeError(
         "{}: contracted with axis {} '{}' of tensor '{}' in the same role; allowed: a vector with a covector",
         at_axis(op, a_name, a, i), j, y.str(), b_name);
+  throw TypeError("{}: contracted with axis {} '{}' of tensor '{}'; allowed: degrees that cancel",
+                  at_axis(op, a_name, a, i), j, y.str(), b_name);
 }
 
 }  // namespace weft

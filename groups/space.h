@@ -14,12 +14,17 @@
 
 namespace weft {
 
-/// One axis of a tensor of a space: the factor's position in Space::factors(), and the role.
+/// One axis of a tensor of a space: the position of its root in Space::factors(), and either a role, for `h` and `h*`,
+/// or the factors that scale it, each of this root: `h^0`, `s&n*`.
 struct SpaceAxis {
   int factor = 0;
   Role role = Role::vector;
+  std::vector<FactorDegree> characters = {};
   bool operator==(const SpaceAxis&) const = default;
 };
+
+/// Of an axis by a factor.
+inline constexpr int max_degree = 16;
 
 struct SpaceTensor {
   std::string name;
@@ -37,9 +42,10 @@ struct SpaceTensor {
 class Space {
  public:
   Space();
-  /// Reads the text form. Throws ParseError, naming line, column and what was expected; also for unknown or doubly
-  /// declared names, a tensor on a factor `per h` without exactly one h axis, `fixed` per anything, nested per, a
-  /// factor beyond max_factor_size, tensors of more than max_numel numbers.
+  /// Reads the text form: declarations, each before the tensors that use it. Throws ParseError, naming line, column and
+  /// what was expected; also for unknown or doubly declared names, a tensor on a factor `per h` without exactly one h
+  /// axis, `fixed` per anything, nested per or along, characters of two roots, a factor beyond max_factor_size, tensors
+  /// of more than max_numel numbers.
   static Space parse(std::string_view text);
   /// As parse() checks it.
   Space(std::vector<Factor> factors, std::vector<SpaceTensor> tensors);
@@ -56,6 +62,19 @@ class Space {
   int find_tensor(std::string_view name) const;
   /// Position by name; throws UsageError naming the tensors there are.
   int tensor(std::string_view name) const;
+
+  /// The factor whose places this one has: the one that it is along, or itself.
+  int root(int factor) const;
+  /// How many copies of the factor there are: one for each place of the factor that it, or its root, is per.
+  std::int64_t copies(int factor) const;
+  /// The factor that carries them, or -1.
+  int heads(int factor) const;
+  /// Of one axis: factors and degrees, also where the axis is written by its role.
+  std::vector<FactorDegree> characters(const SpaceAxis& axis) const;
+  /// The position among the tensor's axes of the one over whose places the copies of axis `axis` run, or -1.
+  int head_of(int tensor, int axis) const;
+  /// "h", "h1*", "f^0", "s&n*"
+  std::string str(const SpaceAxis& axis) const;
 
   /// Sizes of the tensor's axes, without batch and channels.
   Shape axes_shape(int tensor) const;
@@ -75,6 +94,10 @@ class Space {
   bool operator==(const Space& other) const;
 
  private:
+  void check(int tensor) const;
+  void check(const SpaceTensor& tensor, const SpaceAxis& axis) const;
+  void check_heads(const SpaceTensor& tensor, const SpaceAxis& axis) const;
+
   struct Data;
   std::shared_ptr<const Data> data_;
 };

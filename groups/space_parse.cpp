@@ -15,19 +15,23 @@ bool take_name(Lexer& in, const Accept& accept) {
   return true;
 }
 
-Kind kind(Lexer& in) {
-  Kind found{};
-  const bool known = take_name(in, [&](const std::string& text) {
-    const auto k = std::find_if(std::begin(all_kinds), std::end(all_kinds), [&](Kind x) { return text == name(x); });
-    if (k == std::end(all_kinds)) return false;
-    found = *k;
-    return true;
-  });
-  if (!known) in.fail("expected a kind (fixed, permutation, positive_monomial, sign_monomial, GL)");
-  return found;
+bool take_word(Lexer& in, std::string_view word) {
+  return take_name(in, [&](const std::string& text) { return text == word; });
 }
 
-/// declaration := name ("," name)* ":" kind "(" n ")" ["per" head], the first name already read.
+Kind kind(Lexer& in) {
+  const Kind* found = nullptr;
+  const auto is_kind = [&](const std::string& text) {
+    found = std::find_if(std::begin(all_kinds), std::end(all_kinds), [&](Kind k) { return text == k->name; });
+    return found != std::end(all_kinds);
+  };
+  if (take_name(in, is_kind)) return *found;
+  std::string names;
+  for (const Kind k : all_kinds) names += (names.empty() ? "" : ", ") + std::string(k->name);
+  in.fail(fmt::format("expected a kind ({})", names));
+}
+
+/// declaration := name ("," name)* ":" kind "(" n ")" ["per" head] ["along" root], the first name already read.
 void declaration(Lexer& in, std::string first, std::vector<Factor>& factors) {
   std::vector<std::string> names{std::move(first)};
   while (in.take(",")) names.push_back(in.name("of a factor"));
@@ -37,26 +41,65 @@ void declaration(Lexer& in, std::string first, std::vector<Factor>& factors) {
   in.expect("(", "before a factor's size");
   f.size = in.integer("as a factor's size");
   in.expect(")", "behind a factor's size");
-  if (take_name(in, [](const std::string& word) { return word == "per"; })) f.per = in.name("of the head factor");
+  if (take_word(in, "per")) f.per = in.name("of the head factor");
+  if (take_word(in, "along")) f.along = in.name("of the factor whose places it scales");
   for (std::string& n : names) {
     f.name = std::move(n);
     factors.push_back(f);
   }
 }
 
+int position(const std::vector<Factor>& factors, std::string_view name) {
+  const auto f = std::find_if(factors.begin(), factors.end(), [&](const Factor& x) { return x.name == name; });
+  return f == factors.end() ? -1 : static_cast<int>(f - factors.begin());
+}
+
+/// character := factor ["*" | "^" ["-"] integer]
+FactorDegree character(Lexer& in, const std::string& tensor, const std::vector<Factor>& factors) {
+  FactorDegree c;
+  const auto is_factor = [&](const std::string& name) { return (c.factor = position(factors, name)) >= 0; };
+  if (!take_name(in, is_factor)) in.fail(fmt::format("expected a declared factor as axis of tensor '{}'", tensor));
+  if (in.take("*")) {
+    c.degree = -1;
+  } else if (in.take("^")) {
+    const int sign = in.take("-") ? -1 : 1;
+    c.degree = sign * static_cast<int>(in.integer("as a degree"));
+  }
+  return c;
+}
+
+/// An axis of this many places that no factor moves: of one factor for each number of them.
+SpaceAxis anonymous(Lexer& in, std::int64_t size, std::vector<Factor>& factors) {
+  const Factor own{fmt::format("fixed.{}", size), Kind::fixed, size};
+  const std::string& name = own.name;
+  if (position(factors, name) < 0) factors.push_back(own);
+  if (const Factor& known = factors[static_cast<std::size_t>(position(factors, name))]; !(known == own))
+    in.fail(
+        fmt::format("an axis of {} places needs a factor '{}', which is {}; rename that one", size, name, known.str()));
+  return {position(factors, name), Role::vector};
+}
+
+/// axis := character ("&" character)* | integer
+SpaceAxis axis(Lexer& in, const std::string& tensor, std::vector<Factor>& factors) {
+  if (in.at_digit()) return anonymous(in, in.integer("of places"), factors);
+  std::vector<FactorDegree> characters;
+  do characters.push_back(character(in, tensor, factors));
+  while (in.take("&"));
+  const int first = characters[0].factor, degree = characters[0].degree;
+  const std::string& along = factors[static_cast<std::size_t>(first)].along;
+  // An undeclared root is reported by the space.
+  const int root = along.empty() ? first : std::max(0, position(factors, along));
+  const bool by_role = characters.size() == 1 && root == first && (degree == 1 || degree == -1);
+  if (by_role) return {root, degree == 1 ? Role::vector : Role::covector};
+  return {root, Role::vector, std::move(characters)};
+}
+
 /// tensor := name ["[" axis ("," axis)* ["; taps=" kh "x" kw] "]"], the name already read.
-SpaceTensor parse_tensor(Lexer& in, std::string name, const std::vector<Factor>& factors) {
+SpaceTensor parse_tensor(Lexer& in, std::string name, std::vector<Factor>& factors) {
   SpaceTensor t{std::move(name), {}};
   if (!in.take("[")) return t;
-  do {
-    auto f = factors.end();
-    const bool known = take_name(in, [&](const std::string& axis) {
-      f = std::find_if(factors.begin(), factors.end(), [&](const Factor& x) { return x.name == axis; });
-      return f != factors.end();
-    });
-    if (!known) in.fail(fmt::format("expected a declared factor as axis of tensor '{}'", t.name));
-    t.axes.push_back({static_cast<int>(f - factors.begin()), in.take("*") ? Role::covector : Role::vector});
-  } while (in.take(","));
+  do t.axes.push_back(axis(in, t.name, factors));
+  while (in.take(","));
   if (in.take(";")) {
     in.expect("taps", "behind ';' in a tensor");
     in.expect("=", "behind 'taps'");
@@ -74,13 +117,11 @@ Space Space::parse(std::string_view text) {
   Lexer in(text, "space", false);
   std::vector<Factor> factors;
   std::vector<SpaceTensor> tensors;
-  bool declares = true;  // before the first declaration and behind a ';'
   while (!in.done()) {
     std::string name = in.name("of a factor or tensor");
-    if (tensors.empty() && (in.peek(":") || in.peek(","))) {
-      if (!declares) in.fail(fmt::format("expected ';' before the declaration of '{}'", name));
+    if (in.peek(":") || in.peek(",")) {
       declaration(in, std::move(name), factors);
-      declares = in.take(";");
+      in.take(";");
     } else {
       tensors.push_back(parse_tensor(in, std::move(name), factors));
     }

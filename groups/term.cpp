@@ -7,11 +7,20 @@
 namespace weft {
 namespace {
 
+/// index := word [":" size]
+std::string index(Lexer& in) {
+  const std::string name = in.word("in a list of indices");
+  if (!in.take(":")) return name;
+  const std::int64_t size = in.integer("as the size of an index");
+  if (size == 0) in.fail("expected a size of 1 or more for an index");
+  return fmt::format("{}:{}", name, size);
+}
+
 /// ref := name ["[" index ("," index)* "]"]
 TermRef reference(Lexer& in, const char* where) {
   TermRef ref{in.name(where), {}};
   if (!in.take("[")) return ref;
-  do ref.indices.push_back(in.word("in a list of indices"));
+  do ref.indices.push_back(index(in));
   while (in.take(","));
   in.expect("]", "behind a list of indices");
   return ref;

@@ -10,10 +10,12 @@
 #include <vector>
 
 #include "weft/groups/space.h"
+#include "weft/groups/term_rule.h"
 
 namespace weft {
 
-/// A name with its indices as written. An index of digits only is an integer.
+/// A name with its indices as written. An index of digits only is an integer; `r:4` is an index over four numbers that
+/// learned tensors alone share.
 struct TermRef {
   std::string name;
   std::vector<std::string> indices;
@@ -50,6 +52,8 @@ struct TermIndex {
   std::string name;
   int factor = -1;  ///< position in TermList::factors()
   std::int64_t size = 0;
+  /// Not none: a learned tensor multiplies two places of this index as complex numbers, one for each pair (spec 8.3).
+  Mixing complex = Mixing::none;
 };
 
 /// An axis of an operand: an index of the product, or (learned tensors only) a fixed position.
@@ -77,6 +81,7 @@ struct TermParameter {
   std::vector<std::int64_t> index_sizes;
   std::vector<bool> selected;  ///< only integers so far: the size is the largest integer plus one
   std::vector<bool> on_left;   ///< of its first term: the index is not contracted
+  std::vector<bool> shared;    ///< with another learned tensor alone: the rank of their product
   std::int64_t taps_in = 1, taps_out = 1;
   int target = -1;  ///< tensor of the output space, -1 for a let
   /// [e * taps_out, d * taps_in, indices…] and as the kind says. e, d: channels of the layer.
@@ -103,9 +108,10 @@ struct TermResolved {
 /// An axis of a let, typed by the counts of spec 7.2.
 struct TermLetAxis {
   int factor = -1;
-  int weight = 0;  ///< positive_monomial: sum of weights (vector +1, covector -1); sign_monomial: parity, 0 or 1
-  Role role = Role::vector;  ///< GL
-  int head = -1;             ///< the axis of the let that carries its head, for a factor per h
+  Role role = Role::vector;                ///< of a root without scales
+  std::vector<FactorDegree> degrees = {};  ///< sums of those on the right, of signs their parity; none is 0
+  bool headed = false;                     ///< some factor of the axis has copies
+  int head = -1;                           ///< the axis of the let over which they run; -1 where it was forgotten
 };
 
 /// A named intermediate.
@@ -114,22 +120,6 @@ struct TermLet {
   std::vector<TermLetAxis> axes;
   Shape shape;  ///< sizes of its axes
   std::int64_t taps = 1;
-};
-
-/// One place where an index stands in a feature, in a let or on the left.
-struct TermPlace {
-  bool left = false;
-  std::string tensor;
-  int factor = -1;
-  int weight = 0;  ///< vector +1, covector -1; of a let's axis its own
-  Role role = Role::vector;
-  int head = -1;  ///< index of the head, for a factor per h; -1 when the let on the left does not keep it
-};
-
-/// What the rule says of one index of a term.
-struct TermVerdict {
-  bool allowed = true;
-  std::string reason;
 };
 
 /// A parsed and resolved list.
@@ -143,7 +133,9 @@ class TermList {
 
   const Space& in() const { return in_; }
   const Space& out() const { return out_; }
-  const std::vector<Factor>& factors() const { return factors_; }  ///< of both spaces, by name
+  const std::vector<Factor>& factors() const {
+    return factors_;
+  }  ///< of both spaces, by name; then those of indices with a size
   const std::vector<TermResolved>& terms() const {
     return terms_;
   }  ///< in order of the text; a let's products one after another
@@ -152,8 +144,13 @@ class TermList {
   /// One statement a line; TermList reads it again.
   const std::string& text() const { return text_; }
 
+  /// Where index `index` of the term stands.
   std::vector<TermPlace> places(const TermResolved& term, int index) const;
-  /// The rule (spec 7.2) on one index of a term.
+  /// One axis of a tensor of the output (left) or input space as a place; its head is a position among the axes.
+  TermPlace place(bool left, int tensor, int axis) const;
+  /// Whether an axis has copies: its root, or a factor that scales it by these degrees, is per another.
+  bool has_copies(int root, std::span<const FactorDegree> degrees) const;
+  /// The rule (spec 7.2, 8.3) on one index of a term.
   TermVerdict verdict(const TermResolved& term, int index) const;
   /// Why term i is not equivariant, or nothing.
   std::optional<std::string> refusal(int term) const;
@@ -173,6 +170,7 @@ class TermList {
  private:
   Space in_, out_;
   std::vector<Factor> factors_;
+  std::vector<int> in_positions_, out_positions_;  ///< of the spaces' factors in factors_
   std::vector<TermResolved> terms_;
   std::vector<TermLet> lets_;
   std::vector<TermParameter> parameters_;

@@ -16,6 +16,15 @@ bool contains(const std::vector<std::string>& list, const std::string& item) {
   return std::find(list.begin(), list.end(), item) != list.end();
 }
 
+/// Beyond it products of scales leave the range of numbers anyway.
+constexpr int max_let_degree = 1000;
+
+/// Of `r:4`, the size; 0 of other indices.
+std::int64_t declared_size(const std::string& index) {
+  const auto colon = index.find(':');
+  return colon == std::string::npos ? 0 : std::stoll(index.substr(colon + 1));
+}
+
 ParameterKind kind_of(std::string_view name, bool features) {
   for (std::size_t begin = 0; begin <= name.size();) {
     const std::string_view part = name.substr(begin, name.find('.', begin) - begin);
@@ -34,17 +43,8 @@ class TermResolver {
     for (const SpaceTensor& t : list.in_.tensors())
       if (is_learned(t.name))
         throw ParseError("[terms] tensor '{}' of the input space has the name of a learned tensor", t.name);
-    for (const Space* space : {&list.in_, &list.out_})
-      for (const Factor& f : space->factors()) {
-        const auto known =
-            std::find_if(list.factors_.begin(), list.factors_.end(), [&](const Factor& k) { return k.name == f.name; });
-        if (known == list.factors_.end())
-          list.factors_.push_back(f);
-        else if (!(*known == f))
-          throw ParseError(
-              "[terms] factor '{}' is {} in the input space, {} in the output space; allowed: one definition", f.name,
-              known->str(), f.str());
-      }
+    list.in_positions_ = take_up(list.in_);
+    list.out_positions_ = take_up(list.out_);
   }
 
   void add(const TermStatement& s) {
@@ -66,6 +66,23 @@ class TermResolver {
                      fmt::format(message, std::forward<Args>(args)...));
   }
 
+  /// The positions of a space's factors among those of the list.
+  std::vector<int> take_up(const Space& space) {
+    std::vector<int> positions;
+    for (const Factor& f : space.factors()) {
+      const auto known =
+          std::find_if(list_.factors_.begin(), list_.factors_.end(), [&](const Factor& k) { return k.name == f.name; });
+      positions.push_back(static_cast<int>(known - list_.factors_.begin()));
+      if (known == list_.factors_.end())
+        list_.factors_.push_back(f);
+      else if (!(*known == f))
+        throw ParseError(
+            "[terms] factor '{}' is {} in the input space, {} in the output space; allowed: one definition", f.name,
+            known->str(), f.str());
+    }
+    return positions;
+  }
+
   static std::string names(const Space& space) {
     std::string out;
     for (const SpaceTensor& t : space.tensors()) out += (out.empty() ? "" : ", ") + t.name;
@@ -78,19 +95,13 @@ class TermResolver {
     return -1;
   }
 
-  int factor_of(const Space& space, int axis_factor) const {
-    const std::string& name = space.factors()[static_cast<std::size_t>(axis_factor)].name;
-    return static_cast<int>(
-        std::find_if(list_.factors_.begin(), list_.factors_.end(), [&](const Factor& f) { return f.name == name; }) -
-        list_.factors_.begin());
-  }
-
   int declare_let() {
     const TermRef& left = statement_->left;
     if (find_let(left.name) >= 0 || list_.in_.find_tensor(left.name) >= 0) fail("the name '{}' is taken", left.name);
     if (is_learned(left.name)) fail("'{}' is the name of a learned tensor; a let needs another", left.name);
     for (const std::string& i : left.indices) {
       if (is_integer(i)) fail("an integer on the left; it selects a position of a learned tensor only");
+      if (declared_size(i)) fail("index {} on the left; an index with a size stands in learned tensors only", i);
       if (std::count(left.indices.begin(), left.indices.end(), i) > 1)
         fail("index {} stands twice on the left of a let; allowed: distinct ones", i);
     }
@@ -132,7 +143,7 @@ class TermResolver {
         fail("'{}' is unknown; allowed: a tensor of the input space ({}), an earlier let, or phi… and psi…", ref.name,
              names(list_.in_));
       const SpaceTensor& t = list_.in_.tensors()[static_cast<std::size_t>(operand.which)];
-      for (const SpaceAxis& a : t.axes) factors.push_back(factor_of(list_.in_, a.factor));
+      for (const SpaceAxis& a : t.axes) factors.push_back(list_.in_positions_[static_cast<std::size_t>(a.factor)]);
       taps = t.taps();
     }
     if (factors.size() != ref.indices.size())
@@ -143,9 +154,28 @@ class TermResolver {
     for (std::size_t i = 0; i < factors.size(); ++i) {
       if (is_integer(ref.indices[i]))
         fail("integer {} in '{}'; it selects a position of a learned tensor only", ref.indices[i], ref.name);
+      if (declared_size(ref.indices[i]))
+        fail("index {} in '{}'; an index with a size stands in learned tensors only", ref.indices[i], ref.name);
       operand.axes.push_back({index(term, ref.indices[i], factors[i]), 0});
     }
     return operand;
+  }
+
+  static std::string name_of(const std::string& index) { return index.substr(0, index.find(':')); }
+
+  /// Takes up `r:4` as an index over a fixed factor of that many places.
+  void declare(TermResolved& term, const std::string& index) {
+    const std::int64_t size = declared_size(index);
+    const std::string own = name_of(index), name = fmt::format("fixed.{}", size);
+    if (is_integer(own)) fail("integer {}; an index with a size has a name", index);
+    auto f =
+        std::find_if(list_.factors_.begin(), list_.factors_.end(), [&](const Factor& x) { return x.name == name; });
+    if (f == list_.factors_.end()) f = list_.factors_.insert(f, Factor{name, Kind::fixed, size});
+    if (f->kind->moves() || f->size != size)
+      fail("index {} needs a factor '{}', which is {}; rename that one", index, name, f->str());
+    if (known(term, own) >= 0) fail("index {} has its size already", own);
+    if (term.indices.size() == max_term_indices) fail("more than {} indices in one product", max_term_indices);
+    term.indices.push_back({own, static_cast<int>(f - list_.factors_.begin()), size});
   }
 
   TermOperand learned(const TermResolved& term, const TermRef& ref, bool features) {
@@ -162,8 +192,10 @@ class TermResolver {
           p.kind == ParameterKind::psi ? 1 : list_.out_.tensors()[static_cast<std::size_t>(term.target)].taps();
     }
     TermOperand operand{Source::learned, 0, {}};
-    for (const std::string& i : ref.indices) {
+    for (const std::string& text : ref.indices) {
       TermAxis axis;
+      const std::string i = name_of(text);
+      p.shared.push_back(is_shared(term, i));
       if (is_integer(i)) {
         if (i.size() > 6) fail("integer {} in '{}'; allowed: up to 999999", i, ref.name);
         axis.integer = std::stoll(i);
@@ -173,7 +205,8 @@ class TermResolver {
       } else {
         axis.index = known(term, i);
         if (axis.index < 0) fail("index {} of '{}' stands in no feature and not on the left", i, ref.name);
-        if (std::count(ref.indices.begin(), ref.indices.end(), i) > 1)
+        if (std::count_if(ref.indices.begin(), ref.indices.end(),
+                          [&](const std::string& k) { return name_of(k) == i; }) > 1)
           fail("index {} stands twice in '{}'; allowed: distinct ones", i, ref.name);
         p.index_sizes.push_back(term.indices[static_cast<std::size_t>(axis.index)].size);
         p.selected.push_back(false);
@@ -183,6 +216,11 @@ class TermResolver {
     }
     operand.which = share(std::move(p));
     return operand;
+  }
+
+  bool is_shared(const TermResolved& term, const std::string& name) const {
+    const int i = known(term, name);
+    return i >= 0 && list_.places(term, i).empty();
   }
 
   /// Terms that name one parameter share it. An axis of integers alone grows with the largest; an index fixes its size.
@@ -216,7 +254,9 @@ class TermResolver {
         fail("'{}' has {} axes, {} indices were given", t.name, t.axes.size(), indices.size());
       for (std::size_t i = 0; i < indices.size(); ++i) {
         if (is_integer(indices[i])) fail("an integer on the left; it selects a position of a learned tensor only");
-        term.left.push_back(index(term, indices[i], factor_of(list_.out_, t.axes[i].factor)));
+        if (declared_size(indices[i]))
+          fail("index {} on the left; an index with a size stands in learned tensors only", indices[i]);
+        term.left.push_back(index(term, indices[i], list_.out_positions_[static_cast<std::size_t>(t.axes[i].factor)]));
       }
       return;
     }
@@ -239,6 +279,10 @@ class TermResolver {
     for (const TermRef& ref : p.refs)
       if (!is_learned(ref.name)) term.operands.push_back(feature(term, ref, features++ == 0));
     left(term);
+    // Sizes may stand at any place of their index.
+    for (const TermRef& ref : p.refs)
+      for (const std::string& i : ref.indices)
+        if (is_learned(ref.name) && declared_size(i)) declare(term, i);
     for (const TermRef& ref : p.refs)
       if (is_learned(ref.name)) {
         phis += kind_of(ref.name, true) == ParameterKind::phi;
@@ -254,6 +298,16 @@ class TermResolver {
       if (std::count(p.mean.begin(), p.mean.end(), i) > 1) fail("mean over {} twice", i);
       term.averaged.push_back(k);
     }
+    for (int i = 0; i < std::ssize(term.indices); ++i) {
+      const auto has = [i](const TermOperand& o) {
+        return std::any_of(o.axes.begin(), o.axes.end(), [i](const TermAxis& a) { return a.index == i; });
+      };
+      if (is_shared(term, term.indices[static_cast<std::size_t>(i)].name) &&
+          std::count_if(term.operands.begin(), term.operands.end(), has) < 2)
+        fail("index {} stands in one learned tensor alone; allowed: in two, whose product it sums",
+             term.indices[static_cast<std::size_t>(i)].name);
+    }
+    mark_complex(term);
     return term;
   }
 
@@ -262,22 +316,59 @@ class TermResolver {
   void type_let(const TermResolved& term) {
     TermLet let{statement_->left.name, {}, {}, term.taps};
     for (int i : term.left) {
-      const TermIndex& index = term.indices[static_cast<std::size_t>(i)];
-      const Factor& factor = list_.factors_[static_cast<std::size_t>(index.factor)];
-      TermLetAxis axis{index.factor};
-      for (const TermPlace& place : list_.places(term, i)) {
-        if (place.left) continue;
-        axis.weight += place.weight;
-        axis.role = place.role;
-        if (!factor.per.empty())
-          axis.head = static_cast<int>(std::find(term.left.begin(), term.left.end(), place.head) - term.left.begin());
-      }
-      if (factor.kind == Kind::sign_monomial) axis.weight &= 1;
-      if (axis.head == static_cast<int>(term.left.size())) axis.head = -1;
-      let.shape.push_back(index.size);
-      let.axes.push_back(axis);
+      let.shape.push_back(term.indices[static_cast<std::size_t>(i)].size);
+      let.axes.push_back(let_axis(term, i));
     }
     list_.lets_.push_back(std::move(let));
+  }
+
+  TermLetAxis let_axis(const TermResolved& term, int index) const {
+    TermLetAxis axis{term.indices[static_cast<std::size_t>(index)].factor};
+    int head = -1;
+    for (const TermPlace& place : list_.places(term, index)) {
+      axis.role = place.role;
+      for (const auto& [factor, degree] : place.degrees) {
+        const auto own = std::find_if(axis.degrees.begin(), axis.degrees.end(),
+                                      [&, f = factor](const FactorDegree& d) { return d.factor == f; });
+        if (own == axis.degrees.end())
+          axis.degrees.push_back({factor, degree});
+        else
+          own->degree += degree;
+      }
+      if (place.headed) head = place.head;
+    }
+    for (FactorDegree& d : axis.degrees)
+      if (factor(d.factor).kind->scales == Scales::sign) d.degree &= 1;
+    std::erase_if(axis.degrees, [](const FactorDegree& d) { return d.degree == 0; });
+    for (const FactorDegree& d : axis.degrees)
+      if (std::abs(d.degree) > max_let_degree)
+        fail("scales by {}^{}; allowed: up to {}", factor(d.factor).name, d.degree, max_let_degree);
+    axis.headed = list_.has_copies(axis.factor, axis.degrees);
+    const auto kept = std::find(term.left.begin(), term.left.end(), head);
+    if (axis.headed && kept != term.left.end()) axis.head = static_cast<int>(kept - term.left.begin());
+    return axis;
+  }
+
+  const Factor& factor(int i) const { return list_.factors_[static_cast<std::size_t>(i)]; }
+
+  /// Marks the indices over which a learned tensor multiplies as complex numbers: those of pairs that stand in one, and
+  /// at two places else. Where they stand at more or fewer, no rule allows them.
+  void mark_complex(TermResolved& term) const {
+    for (int i = 0; i < std::ssize(term.indices); ++i) {
+      TermIndex& index = term.indices[static_cast<std::size_t>(i)];
+      if (!factor(index.factor).kind->has_pairs()) continue;
+      int learned = 0;
+      auto places = std::count(term.left.begin(), term.left.end(), i);
+      for (const TermOperand& operand : term.operands) {
+        const auto here =
+            std::count_if(operand.axes.begin(), operand.axes.end(), [&](const TermAxis& a) { return a.index == i; });
+        if (operand.source == Source::learned)
+          learned += here > 0;
+        else
+          places += here;
+      }
+      if (learned == 1 && places == 2) index.complex = factor(index.factor).kind->mixing;
+    }
   }
 
   TermList& list_;

@@ -23,8 +23,6 @@ using namespace schedule;
 
 constexpr const char* who = "normalising_pool";
 
-bool moves(const Axis& axis) { return axis.factor && axis.kind != Kind::fixed; }
-
 /// One feature [batch, channels, entries]; entries are `rows` runs of `run`. Without gain it is handed through.
 template <class T>
 struct Pooled {
@@ -45,7 +43,7 @@ struct Pooled {
 template <class T>
 void lay_out(Pooled<T>& p, const Var& x, Arena& arena) {
   const int rank = x.shape().rank();
-  auto moved = [&](int axis) { return moves(x.type().of_dimension(axis)); };
+  auto moved = [&](int axis) { return x.type().of_dimension(axis).moves(); };
   int last = rank;  // axes [last, rank) are alike and make a run
   while (last > 2 && moved(last - 1) == moved(rank - 1)) p.run *= x.shape()[--last];
   p.keeps_run = !moved(rank - 1);
@@ -176,7 +174,7 @@ Var NormalisingPool::operator()(const Parameters& parameters, std::span<const Va
                        batch, channels < 0 ? "channels" : fmt::format("{}", channels));
     if (a.gain < 0) continue;
     bool signs = false;
-    for (int i = 0; i < x.type().size(); ++i) signs |= x.type()[i].kind == Kind::sign_monomial;
+    for (int i = 0; i < x.type().size(); ++i) signs |= x.type()[i].kind()->has_signs();
     if (signs) x = abs(x);
     require(Action::normalise, who, x.name(), x.type());
     all[inputs++] = parameters.on(tape, a.gain);
@@ -223,7 +221,7 @@ Var NormalisingPool::composed(std::span<const Var> features, std::span<const Var
     if (affine_[f].gain >= 0) {
       x = l2_normalise(x, 1);
       for (int axis = x.shape().rank() - 1; axis >= 2; --axis)
-        if (moves(x.type().of_dimension(axis))) x = mean(x, axis);
+        if (x.type().of_dimension(axis).moves()) x = mean(x, axis);
       x = reshape(x, {batch, x.shape()[1], x.shape().sub(2, x.shape().rank()).numel()});
       x = contract("bck,c+c->bck", x, learned[0], learned[1]);
       learned = learned.subspan(2);

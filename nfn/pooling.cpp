@@ -38,7 +38,7 @@ Var mean_pool(std::span<const Var> features) {
   for (std::size_t f = 0; f < features.size(); ++f) {
     Var x = features[f];
     for (int axis = x.type().size() - 1; axis >= 0; --axis)
-      if (x.type()[axis].factor && x.type()[axis].kind != Kind::fixed) x = mean(x, x.type().free() + axis);
+      if (x.type()[axis].moves()) x = mean(x, x.type().free() + axis);
     const std::int64_t batch = x.shape()[0];
     parts[f] = reshape(x, {batch, x.shape().sub(1, x.shape().rank()).numel()});
   }
@@ -47,12 +47,11 @@ Var mean_pool(std::span<const Var> features) {
 
 std::int64_t pooled_size(const Space& space, std::int64_t channels) {
   std::int64_t all = 0;
-  for (const SpaceTensor& tensor : space.tensors()) {
-    std::int64_t n = channels * tensor.taps();
-    for (const SpaceAxis& axis : tensor.axes) {
-      const Factor& factor = space.factors()[static_cast<std::size_t>(axis.factor)];
-      if (factor.kind == Kind::fixed) n *= factor.size;
-    }
+  for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
+    std::int64_t n = channels * space.tensors()[static_cast<std::size_t>(t)].taps();
+    const Type type = space.type(t);
+    for (int i = 0; i < type.size(); ++i)
+      if (!type[i].moves()) n *= type[i].factor->size;
     all += n;
   }
   return all;

@@ -1,5 +1,8 @@
 #include "weft/nfn/term_layer.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "weft/ops/terms.h"
 
 namespace weft {
@@ -11,9 +14,12 @@ std::vector<int> declare_parameters(Parameters& parameters, const std::string& n
     const TermParameter& p = list.parameters()[static_cast<std::size_t>(i)];
     const std::string full = name + "." + p.name;
     if (p.kind == ParameterKind::psi) {
-      double size = static_cast<double>(d);
-      for (auto n : p.index_sizes) size *= static_cast<double>(n);
-      numbers.push_back(parameters.add(full, p.shape(e, d), Init::normal(1 / size), train_psi));
+      const bool low_rank = std::find(p.shared.begin(), p.shared.end(), true) != p.shared.end();
+      double size = low_rank ? 1 : static_cast<double>(d);
+      for (std::size_t k = 0; k < p.index_sizes.size(); ++k)
+        if (!p.shared[k]) size *= static_cast<double>(p.index_sizes[k]);
+      numbers.push_back(parameters.add(full, p.shape(e, d), Init::normal(1 / (low_rank ? std::sqrt(size) : size)),
+                                       train_psi || low_rank));
     } else if (p.kind == ParameterKind::constant) {
       numbers.push_back(parameters.add(full, p.shape(e, d), Init::zeros()));
     } else {

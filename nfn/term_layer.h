@@ -11,7 +11,8 @@ namespace weft {
 
 /// Declares the learned tensors of `list` as "name.W2.phi3" and returns their numbers, one per list.parameters(). phi
 /// starts Xavier-normal with the fans of all terms of one output tensor summed (spec 2.5), constants at 0; psi starts
-/// N(0, 1) / (d x its sizes).
+/// N(0, 1) / (d x its sizes), but as one of two factors of a low rank at N(0, 1) / sqrt(its other sizes), and is
+/// trained then.
 std::vector<int> declare_parameters(Parameters& parameters, const std::string& name, const TermList& list,
                                     std::int64_t d, std::int64_t e, bool train_psi);
 

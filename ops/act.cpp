@@ -1,5 +1,6 @@
 #include "weft/ops/act.h"
 
+#include <complex>
 #include <span>
 
 #include "weft/ops/act_bodies.h"
@@ -8,13 +9,14 @@
 namespace weft {
 namespace {
 
-/// How an element acts along one axis: its part's numbers lie where the tensor lies.
+/// How an element acts along one axis: its numbers lie where the tensor lies.
 struct AxisAction {
   AxisView view;
-  const std::int32_t* order;
-  const double* scale;   ///< null: a plain permutation
-  const double* matrix;  ///< of GL, the inverse for a covector; null for others
-  bool covector, per_head;
+  const std::int32_t* order = nullptr;                             ///< null: every place stays
+  const double* scale = nullptr;                                   ///< the product of all characters; null: 1
+  const double* matrix = nullptr;                                  ///< the inverse for a covector; null for others
+  const double *re = nullptr, *im = nullptr, *minus_im = nullptr;  ///< of pairs; null for others
+  bool covector = false, adjacent = false, per_head = false;
 };
 
 /// An element on the moved axes of one tensor.
@@ -24,28 +26,61 @@ struct ElementAction {
 };
 
 AxisView view(const Space& space, int tensor, int axis, const Shape& shape) {
-  const auto& spec = space.tensors()[static_cast<std::size_t>(tensor)];
-  const Factor& factor = space.factors()[static_cast<std::size_t>(spec.axes[static_cast<std::size_t>(axis)].factor)];
-  AxisView v{1, factor.size, 1, 1, 1};
-  const int at = 2 + axis;
-  v.outer = shape.sub(0, at).numel();
-  v.inner = shape.sub(at + 1, shape.rank()).numel();
-  for (std::size_t i = 0; i < spec.axes.size(); ++i)
-    if (space.factors()[static_cast<std::size_t>(spec.axes[i].factor)].name == factor.per) {
-      v.copies = shape[2 + static_cast<int>(i)];
-      v.head_stride = shape.sub(3 + static_cast<int>(i), shape.rank()).numel();
-    }
+  const int at = 2 + axis, head = space.head_of(tensor, axis);
+  AxisView v{shape.sub(0, at).numel(), shape[at], shape.sub(at + 1, shape.rank()).numel(), 1, 1};
+  if (head >= 0) {
+    v.copies = shape[2 + head];
+    v.head_stride = shape.sub(3 + head, shape.rank()).numel();
+  }
   return v;
 }
 
-/// The numbers themselves on the CPU, a copy in the arena's memory on a device; null for none.
+/// A copy in the arena's memory, where the tensor lies; null for none.
 template <class T>
-const T* numbers(Arena& arena, const std::vector<T>& values) {
+const T* numbers(Arena& arena, std::span<const T> values) {
   if (values.empty()) return nullptr;
-  if (!arena.backend()) return values.data();
   T* copy = arena.allocate_array<T>(values.size());
-  arena.backend()->upload(copy, values.data(), values.size() * sizeof(T));
+  if (arena.backend())
+    arena.backend()->upload(copy, values.data(), values.size() * sizeof(T));
+  else
+    std::copy(values.begin(), values.end(), copy);
   return copy;
+}
+
+/// The order of every copy, which a factor along a fixed one may have more of than its root.
+const std::int32_t* order_of(const ElementPart& root, Arena& arena) {
+  if (root.order.empty()) return nullptr;
+  return arena.backend() ? numbers<std::int32_t>(arena, root.order) : root.order.data();
+}
+
+/// [copies, size]: the product of the characters' scales, each to its degree; empty where there are none.
+std::vector<double> scales_of(const Element& g, const SpaceAxis& axis, std::int64_t copies) {
+  std::vector<double> all;
+  for (const auto& [factor, degree] : g.space().characters(axis)) {
+    const ElementPart& part = g.part(factor);
+    if (part.scale.empty() || degree == 0) continue;
+    all.resize(static_cast<std::size_t>(copies * part.size), 1.0);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const double s = part.scale[i % part.scale.size()];  // one copy serves all heads
+      for (int k = 0; k < std::abs(degree); ++k) all[i] = degree > 0 ? all[i] * s : all[i] / s;
+    }
+  }
+  return all;
+}
+
+/// Of pairs: z, for a covector 1 / conj(z).
+void set_pairs(AxisAction& action, const ElementPart& part, Arena& arena) {
+  std::vector<double> re, im, minus;
+  for (std::size_t p = 0; p < part.re.size(); ++p) {
+    std::complex<double> z(part.re[p], part.im[p]);
+    if (action.covector) z = 1. / std::conj(z);
+    re.push_back(z.real());
+    im.push_back(z.imag());
+    minus.push_back(-z.imag());
+  }
+  action.re = numbers<double>(arena, re);
+  action.im = numbers<double>(arena, im);
+  action.minus_im = numbers<double>(arena, minus);
 }
 
 ElementAction action_on(const Element& g, int tensor, const Shape& shape, Arena& arena) {
@@ -53,16 +88,15 @@ ElementAction action_on(const Element& g, int tensor, const Shape& shape, Arena&
   const auto& axes = space.tensors()[static_cast<std::size_t>(tensor)].axes;
   ElementAction action;
   for (std::size_t i = 0; i < axes.size(); ++i) {
-    const Factor& factor = space.factors()[static_cast<std::size_t>(axes[i].factor)];
-    if (factor.kind == Kind::fixed) continue;
-    const ElementPart& part = g.part(axes[i].factor);
-    const bool covector = axes[i].role == Role::covector;
-    action.axis[action.count++] = {view(space, tensor, static_cast<int>(i), shape),
-                                   numbers(arena, part.order),
-                                   numbers(arena, part.scale),
-                                   numbers(arena, covector ? part.inverse : part.matrix),
-                                   covector,
-                                   !factor.per.empty()};
+    const ElementPart& root = g.part(axes[i].factor);
+    AxisAction a{.view = view(space, tensor, static_cast<int>(i), shape), .covector = axes[i].role == Role::covector};
+    a.per_head = space.head_of(tensor, static_cast<int>(i)) >= 0;
+    a.adjacent = root.kind->mixing == Mixing::adjacent;
+    a.order = order_of(root, arena);
+    a.scale = numbers<double>(arena, scales_of(g, axes[i], a.view.copies));
+    a.matrix = numbers<double>(arena, a.covector ? root.inverse : root.matrix);
+    if (!root.re.empty()) set_pairs(a, root, arena);
+    if (a.order || a.scale || a.matrix || a.re) action.axis[action.count++] = a;
   }
   return action;
 }
@@ -71,12 +105,14 @@ ElementAction action_on(const Element& g, int tensor, const Shape& shape, Arena&
 template <class T>
 void act_axis(Backend* backend, const AxisAction& a, bool transpose, const T* x, T* y) {
   const AxisView& v = a.view;
-  const std::int64_t fibres = v.outer * v.inner;
+  const std::int64_t fibres = v.outer * v.inner, grain = 1 + 8192 / (v.size + 1);
   // g^{-T}[i][j] = inverse[j][i]; a transposed action exchanges i and j once more.
   if (a.matrix)
     loop(backend, fibres, 1 + 8192 / (v.size * v.size + 1), ActMatrix<T>{v, a.matrix, a.covector != transpose, x, y});
+  else if (a.re)
+    loop(backend, fibres, grain, ActPairs<T>{v, a.re, transpose ? a.minus_im : a.im, a.adjacent, x, y});
   else
-    loop(backend, fibres, 1 + 8192 / (v.size + 1), ActPermuted<T>{v, a.order, a.scale, a.covector, transpose, x, y});
+    loop(backend, fibres, grain, ActPlaces<T>{v, a.order, a.scale, transpose, x, y});
 }
 
 /// out = g in (or g^T in), through one scratch buffer; on device or CPU. `in`, `out` and `scratch` are different memory
@@ -112,7 +148,7 @@ Var act(const Element& g, int tensor, const Var& x) {
   const ElementAction action = action_on(g, tensor, x.shape(), tape.arena());
   const Tensor y = tape.empty(x.shape(), x.dtype()), scratch = tape.empty(x.shape(), x.dtype());
   with_float(x.dtype(), "act", [&](auto t) { apply<decltype(t)>(action, false, x.value(), y, scratch); });
-  // On the CPU the action points into the element's parts.
+  // On the CPU orders lie in the element's parts.
   return tape.record("act", y, x.type(), {x}, [action, parts = g.shared_parts()](Backward& b) {
     const GradSlot slot = b.grad(0);
     const Tensor& gy = b.cotangent();

@@ -18,9 +18,9 @@ struct ContractOptions {
 /// axis; a letter of the result stands in a factor; a letter in both factors and the result is a batch, in both factors
 /// only is summed, in one factor only is summed too. Letters are not repeated within a tensor.
 /// vjp   ga = Σ gy' b, gb = Σ gy' a, gbias = Σ gy', gy' = gy act'(y)     saves a, b (and y with an activation)
-/// type  spec 1.5: summed pairs are the same factor in opposite roles, or orthogonal; axes per head with their heads
-///       aligned; a batch letter is free, fixed or a permutation; a bias has the result's type and is broadcast over
-///       permutation, fixed or free axes only
+/// type  spec 1.5, 8.4: summed pairs have one root and degrees that cancel, opposite roles, or are self-dual; axes per
+///       head with their heads aligned; of a batch letter degrees add; a bias has the result's type and is broadcast
+///       over permutation, fixed or free axes only
 /// cost  2 x product of the sizes of all letters, in flops
 /// Throws ShapeError for text or sizes that do not fit, TypeError by the rules above, UsageError for an activation that
 /// needs its input.

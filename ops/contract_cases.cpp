@@ -72,7 +72,7 @@ OpCase typed_case(std::string space, std::string text, std::vector<std::string> 
 std::vector<OpCase> contract_cases() {
   constexpr const char* mlp =
       "in: fixed(3); h, k: positive_monomial(4); s: sign_monomial(4) W[h, in*] V[k, h*] b[h] c[k] U[k, in*] R[h, h*] "
-      "S[s] z[in]";
+      "S[s] z[in] D[h^2, in*] E[h^-2] F[h*]";
   constexpr const char* heads =
       "h: permutation(2); q: GL(2) per h; m: fixed(3); s: permutation(4) Q[h, m, q] K[h, m, q*] P[m] R[s, m] S[s] H[h]";
   std::vector<OpCase> cases{
@@ -109,14 +109,22 @@ std::vector<OpCase> contract_cases() {
       typed_case(mlp, "bdkh,bdk->bdh", {"V", "b"}, "b",
                  "[contract] tensor 'V', axis 0 'k' (positive_monomial(4)): contracted with axis 0 'h' "
                  "(positive_monomial(4)) of tensor 'b'; allowed: the same factor"),
-      typed_case(mlp, "bdhi,bdh->bdhi", {"W", "b"}, "W",
-                 "[contract] tensor 'W', axis 0 'h' (positive_monomial(4)): contract does not commute with scaling; "
-                 "normalise over the channels first, or contract the axis"),
+      typed_case(mlp, "bdhi,bdh->bdhi", {"W", "b"}, "D"),
+      typed_case(mlp, "bdhi,bdh->bdi", {"D", "E"}, "z"),
+      typed_case(mlp, "bdh,bdh->bdh", {"E", "b"}, "F"),
+      typed_case(
+          mlp, "bdh,bdh->bd", {"E", "b"}, "",
+          "[contract] tensor 'E', axis 0 'h^-2' (positive_monomial(4)): contracted with axis 0 'h' of tensor 'b'; "
+          "allowed: degrees that cancel"),
+      typed_case(
+          heads, "bdhpk,bdhpk->bdhpk", {"Q", "Q"}, "Q",
+          "[contract] tensor 'Q', axis 2 'q' (GL(2) per h): contract does not commute with GL; contract the axis "
+          "first"),
       typed_case(mlp, "bdhi,bdz->bdz", {"W", "z"}, "z",
                  "[contract] tensor 'W', axis 0 'h' (positive_monomial(4)): contract adds entries with different "
                  "scales; contract with a covector of the same factor"),
       typed_case(heads, "bdhpk,bdgqk->bdpq", {"Q", "K"}, "",
-                 "[contract] tensor 'Q', axis 0 'h' (permutation(2)): axis 'q' is per h, which the sum would forget; "
+                 "[contract] tensor 'Q', axis 0 'h' (permutation(2)): axis 'q' is per h, which contract would forget; "
                  "contract it first"),
       typed_case(heads, "bdhpk,bdh->bdpk", {"Q", "H"}, "",
                  "[contract] axis 'q' (GL(2) per h) of the result: its head axis 'h' was summed; keep it, or sum this "

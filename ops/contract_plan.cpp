@@ -88,7 +88,7 @@ void infer(const Var& a, const Var& b, ContractPlan& plan) {
     for (int i = 0; i < own.count; ++i) {
       const int l = own.label[static_cast<std::size_t>(i)];
       if (other.find(l) < 0 && py.find(l) < 0 && i >= x.type().free())
-        require(Action::reduce, who, x.name(), x.type(), i - x.type().free());
+        require_along(Action::reduce, who, x.name(), x.type(), i - x.type().free());
     }
   };
   alone(a, pa, pb);
@@ -99,21 +99,19 @@ void infer(const Var& a, const Var& b, ContractPlan& plan) {
     const int ia = i - ta.free(), jb = j - tb.free();
     const Axis axis_a = ta.of_dimension(i), axis_b = tb.of_dimension(j);
     // A fixed axis is as good as a free one.
-    const auto moved = [](const Axis& axis) { return axis.factor && axis.kind != Kind::fixed; };
-    if (!moved(axis_a) && !moved(axis_b) && (!axis_a.factor || !axis_b.factor)) continue;
+    if (!axis_a.moves() && !axis_b.moves() && (!axis_a.factor || !axis_b.factor)) continue;
     if (!axis_a.factor || !axis_b.factor)
       throw TypeError("{}: paired with a free axis of '{}'; give both the same factor",
                       axis_a.factor ? at_axis(who, a.name(), ta, ia) : at_axis(who, b.name(), tb, jb),
                       axis_a.factor ? b.name() : a.name());
-    if (py.find(l) >= 0) {  // aligned and kept, as in a product of two features
-      if (!(axis_a == axis_b))
-        throw TypeError("{}: kept together with axis {} '{}' of '{}'; both must transform alike",
-                        at_axis(who, a.name(), ta, ia), jb, axis_b.str(), b.name());
-      require(Action::mix, who, a.name(), ta, ia);
-    } else {
+    if (py.find(l) >= 0)
+      multiplied(who, a.name(), ta, ia, b.name(), tb, jb);
+    else
       require_contractible(who, a.name(), ta, ia, b.name(), tb, jb);
-    }
-    if (head_letter(ta, pa, i) != head_letter(tb, pb, j))
+    // Along a fixed root one of two axes may have copies alone.
+    const int head_a = head_letter(ta, pa, i), head_b = head_letter(tb, pb, j);
+    const bool of_root = axis_a.factor && !axis_a.factor->per.empty();
+    if (head_a != head_b && (of_root || (head_a >= 0 && head_b >= 0)))
       throw TypeError("{}: runs over other heads than axis {} of '{}'; give both head axes one letter",
                       at_axis(who, a.name(), ta, ia), jb, b.name());
   }
@@ -128,16 +126,15 @@ void infer(const Var& a, const Var& b, ContractPlan& plan) {
   plan.type = Type(free);
   for (int k = free; k < py.count; ++k) {
     const int l = py.label[static_cast<std::size_t>(k)], i = pa.find(l), j = pb.find(l);
-    plan.type.push_back(i >= 0 && ta.of_dimension(i).factor ? ta.of_dimension(i)
-                        : j >= 0                            ? tb.of_dimension(j)
-                                                            : Axis{});
+    const Axis axis_a = i >= 0 ? ta.of_dimension(i) : Axis{}, axis_b = j >= 0 ? tb.of_dimension(j) : Axis{};
+    plan.type.push_back(axis_a.factor && axis_b.factor ? axis_a.times(axis_b) : axis_a.factor ? axis_a : axis_b);
   }
   for (int k = 0; k < plan.type.size(); ++k) {
     const Axis& axis = plan.type[k];
-    if (axis.factor && !axis.factor->per.empty() && plan.type.head_of(k) < 0)
+    if (!axis.per().empty() && plan.type.head_of(k) < 0)
       throw TypeError(
           "[contract] axis '{}' ({}) of the result: its head axis '{}' was summed; keep it, or sum this axis too",
-          axis.str(), axis.factor->str(), axis.factor->per);
+          axis.str(), axis.factor->str(), axis.per());
   }
 }
 
@@ -150,7 +147,7 @@ void check_bias(const Var& bias, const ContractPlan& plan) {
       continue;
     }
     const Axis own = bias.type().of_dimension(i);
-    if (own.factor ? !(own == plan.type[k]) : plan.type[k].factor != nullptr && plan.type[k].kind != Kind::fixed)
+    if (own.factor ? !(own == plan.type[k]) : plan.type[k].moves())
       throw TypeError("{}: the bias '{}' has {} there; it must transform like the result",
                       at_axis("contract", "result", plan.type, k), bias.name(), own.factor ? own.str() : "a free axis");
   }

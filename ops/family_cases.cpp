@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -13,27 +15,38 @@
 namespace weft {
 namespace {
 
-// One axis of every kind, as vector and covector.
-constexpr const char* kinds =
-    "c: fixed(3); p: permutation(4); m: positive_monomial(4); s: sign_monomial(4); G: GL(3) C[c] P[p] M[m] N[m*] S[s] "
-    "L[G]";
-
+/// One axis of a kind in every role: tensors V[h] and C[h*], and of what scales S[h^2] and Z[h^0].
 struct OfKind {
-  const char *tensor, *axis, *factor;
   Kind kind;
-};
-constexpr OfKind of_kind[] = {{"C", "c", "fixed(3)", Kind::fixed},
-                              {"P", "p", "permutation(4)", Kind::permutation},
-                              {"M", "m", "positive_monomial(4)", Kind::positive_monomial},
-                              {"N", "m*", "positive_monomial(4)", Kind::positive_monomial},
-                              {"S", "s", "sign_monomial(4)", Kind::sign_monomial},
-                              {"L", "G", "GL(3)", Kind::GL}};
+  bool covector;
 
-std::string message(const std::string& op, const OfKind& k, Action action) {
-  std::string reason(refusal(action, k.kind));
-  if (const auto at = reason.find("{op}"); at != std::string::npos) reason.replace(at, 4, op);
-  return reason.empty() ? reason
-                        : fmt::format("[{}] tensor '{}', axis 0 '{}' ({}): {}", op, k.tensor, k.axis, k.factor, reason);
+  std::string tensor() const { return covector ? "C" : "V"; }
+  std::string space() const {
+    const bool scales = kind->scales != Scales::none;
+    return fmt::format("h: {} V[h] C[h*]{}", kind->example,
+                       scales ? covector ? " S[h^-2] Z[h^0]" : " S[h^2] Z[h^0]" : "");
+  }
+  std::string refusal(const std::string& op, Action action) const {
+    const std::string reason = weft::refusal(action, kind, op);
+    if (reason.empty()) return reason;
+    return fmt::format("[{}] tensor '{}', axis 0 'h{}' ({}): {}", op, tensor(), covector ? "*" : "", kind->example,
+                       reason);
+  }
+  /// As what the result of an allowed action transforms; nothing where no axis of a space does.
+  std::optional<std::string> result(Action action) const {
+    const bool signs = kind->has_signs(), magnitudes = kind->has_magnitudes();
+    if (action == Action::multiply) return kind->scales == Scales::none ? tensor() : "S";
+    const bool forgets = (action == Action::absolute && signs) || (action == Action::normalise && magnitudes);
+    if (!forgets) return tensor();
+    return signs && magnitudes ? std::nullopt : std::optional<std::string>("Z");
+  }
+};
+
+std::vector<OfKind> of_kinds() {
+  std::vector<OfKind> all;
+  for (const Kind kind : all_kinds)
+    for (const bool covector : {false, true}) all.push_back({kind, covector});
+  return all;
 }
 
 Action action_of_flags(bool odd, bool homogeneous) {
@@ -48,17 +61,43 @@ std::vector<double> map(const Tensor& x, const std::function<double(double)>& f)
   return y;
 }
 
-void add_typed(std::vector<OpCase>& cases, const OpCase& base, Action action) {
-  for (const OfKind& k : of_kind) {
+/// The case on an axis of every kind, as the rule table has it.
+void add_typed(std::vector<OpCase>& cases, const OpCase& base, const std::function<Action(Kind)>& action_on) {
+  for (const OfKind& k : of_kinds()) {
+    const Action action = action_on(k.kind);
     OpCase c = base;
-    c.space = kinds;
-    c.tensors.assign(std::max<std::size_t>(1, base.shapes.size()), k.tensor);
+    c.space = k.space();
+    c.tensors.assign(std::max<std::size_t>(1, base.shapes.size()), k.tensor());
     c.shapes.clear();
-    c.name = fmt::format("{} on {}", base.name, k.axis);
-    c.result = k.tensor;
-    c.refusal = message(base.name, k, action);
+    c.name = fmt::format("{} on {}{}", base.name, k.kind->name, k.covector ? "*" : "");
+    c.refusal = k.refusal(base.name, action);
+    const std::optional<std::string> result = c.refusal.empty() ? k.result(action) : k.tensor();
+    if (!result) continue;  // a type that no text has: checked in ops_test
+    c.result = *result;
     cases.push_back(c);
   }
+}
+void add_typed(std::vector<OpCase>& cases, const OpCase& base, Action action) {
+  add_typed(cases, base, [action](Kind) { return action; });
+}
+
+std::vector<OpCase> cases_of_unary(const char* name, Action action, std::span<const OpRange> ranges,
+                                   const std::function<Var(const Var&)>& run,
+                                   const std::function<double(double)>& reference) {
+  std::vector<OpCase> cases;
+  for (const OpRange& range : ranges) {
+    OpCase c;
+    c.name = name;
+    c.range = range;
+    c.run = [run](Tape&, std::span<const Var> x) { return run(x[0]); };
+    c.reference = [reference](std::span<const Tensor> x) { return map(x[0], reference); };
+    for (const Shape& shape : {Shape{3, 5}, Shape{0}, Shape{1}, Shape{41}}) {
+      c.shapes = {shape};
+      cases.push_back(c);
+    }
+    add_typed(cases, c, action);
+  }
+  return cases;
 }
 
 template <class Op>
@@ -67,27 +106,10 @@ void add_unary(std::vector<OpCase>& cases, UnaryOp op) {
   // Not the usual one, which makes scale and add_scalar the identity, which nothing breaks.
   const double p = parameter.taken() ? parameter.usual + 0.3 : 0;
   const std::optional<double> given = parameter.taken() ? std::optional(p) : std::nullopt;
-  const auto run = [op, given](const Var& x) { return unary(op, x, given); };
-  const auto reference = [p](double x) { return Op::reference(x, p); };
-  if (action_of(op) == action_of_flags(Op::odd, Op::homogeneous)) {
-    for (OpCase& c : unary_cases(Op::name, Op::odd, Op::homogeneous, Op::ranges, run, reference))
-      cases.push_back(std::move(c));
-    return;
-  }
-  // abs and add_scalar have rows of their own in the rule table.
-  std::vector<OpCase> own = unary_cases(Op::name, Op::odd, Op::homogeneous, Op::ranges, run, reference);
-  for (OpCase& c : own) {
-    if (c.space.empty()) {
-      cases.push_back(std::move(c));
-      continue;
-    }
-    const auto k =
-        std::find_if(std::begin(of_kind), std::end(of_kind), [&](const OfKind& x) { return c.result == x.tensor; });
-    c.refusal = message(Op::name, *k, action_of(op));
-    // |x| of signs is a permutation axis: another type than any tensor of the space, checked in ops_test.
-    if (op == UnaryOp::Abs && k->kind == Kind::sign_monomial) continue;
+  for (OpCase& c : cases_of_unary(
+           Op::name, action_of(op), Op::ranges, [op, given](const Var& x) { return unary(op, x, given); },
+           [p](double x) { return Op::reference(x, p); }))
     cases.push_back(std::move(c));
-  }
 }
 
 template <class Op>
@@ -103,7 +125,7 @@ void add_binary(std::vector<OpCase>& cases, BinaryOp op) {
     return y;
   };
   cases.push_back(c);
-  add_typed(cases, c, Op::linear ? Action::scale : Action::mix);
+  add_typed(cases, c, Op::linear ? Action::scale : Action::multiply);
 }
 
 /// y of one row, naively.
@@ -161,20 +183,7 @@ OpCase row_case(RowOp op, const Shape& shape, int axis) {
 
 std::vector<OpCase> unary_cases(const char* name, bool odd, bool homogeneous, std::span<const OpRange> ranges,
                                 std::function<Var(const Var&)> run, std::function<double(double)> reference) {
-  std::vector<OpCase> cases;
-  for (const OpRange& range : ranges) {
-    OpCase c;
-    c.name = name;
-    c.range = range;
-    c.run = [run](Tape&, std::span<const Var> x) { return run(x[0]); };
-    c.reference = [reference](std::span<const Tensor> x) { return map(x[0], reference); };
-    for (const Shape& shape : {Shape{3, 5}, Shape{0}, Shape{1}, Shape{41}}) {
-      c.shapes = {shape};
-      cases.push_back(c);
-    }
-    add_typed(cases, c, action_of_flags(odd, homogeneous));
-  }
-  return cases;
+  return cases_of_unary(name, action_of_flags(odd, homogeneous), ranges, run, reference);
 }
 
 std::vector<OpCase> pointwise_cases() {
@@ -205,17 +214,12 @@ std::vector<OpCase> rows_cases() {
         for (std::size_t k = first; k < cases.size(); ++k) cases[k].result.clear();
         continue;
       }
-      std::vector<OpCase> typed;
-      add_typed(typed, row_case(op, {3, 5}, axis),
-                axis == 1 && op == RowOp::L2Normalise ? Action::normalise : Action::mix);
-      for (OpCase& c : typed) {
-        // What is odd commutes with signs across its axis, a norm along it too.
-        if (c.result == "S" && (op == RowOp::L2Normalise || (op == RowOp::LayerNorm && axis == 1))) c.refusal.clear();
-        // Normalised positive scales are permutation axes: another type than any tensor of the space, checked in
-        // ops_test.
-        if (c.refusal.empty() && (c.result == "M" || c.result == "N")) continue;
-        cases.push_back(std::move(c));
-      }
+      add_typed(cases, row_case(op, {3, 5}, axis), [op = op, axis](Kind kind) {
+        if (op == RowOp::L2Normalise) return axis == 1 ? Action::normalise : Action::normalise_along;
+        // What is odd commutes with a sign that a whole row shares.
+        return op == RowOp::LayerNorm && axis == 1 && kind->scales == Scales::sign ? Action::pointwise_odd
+                                                                                   : Action::mix;
+      });
     }
   }
   return cases;

@@ -88,8 +88,7 @@ Var unary(UnaryOp op, const Var& x, std::optional<double> given) {
   require(action_of(op), traits(op).name, x.name(), x.type());
   Type type = x.type();
   if (op == UnaryOp::Abs)
-    for (int i = 0; i < type.size(); ++i)
-      if (type[i].kind == Kind::sign_monomial) type[i].kind = Kind::permutation;
+    for (int i = 0; i < type.size(); ++i) type[i] = type[i].without_signs();
   const Tensor y = x.tape().empty(in.shape(), in.dtype());
   kernel(op, in.dtype(), in.backend()).forward(in.raw(), y.raw(), in.numel(), p);
   return x.tape().record(traits(op).name, y, type, {x}, [op, p](Backward& b) {
@@ -102,6 +101,22 @@ Var unary(UnaryOp op, const Var& x, std::optional<double> given) {
   });
 }
 
+namespace {
+
+/// Of a sum both must transform alike; a product adds their degrees.
+Type binary_type(BinaryOp op, const Var& a, const Var& b) {
+  const char* name = binary_names[static_cast<int>(op)];
+  Type type = a.type();
+  if (linear[static_cast<int>(op)] || type.free() != b.type().free() || type.size() != b.type().size()) {
+    require_equal(name, a.name(), a.type(), b.name(), b.type());
+    return type;
+  }
+  for (int i = 0; i < type.size(); ++i) type[i] = multiplied(name, a.name(), a.type(), i, b.name(), b.type(), i);
+  return type;
+}
+
+}  // namespace
+
 Var binary(BinaryOp op, const Var& a, const Var& b) {
   const char* name = binary_names[static_cast<int>(op)];
   const Tensor &ta = a.value(), &tb = b.value();
@@ -109,11 +124,10 @@ Var binary(BinaryOp op, const Var& a, const Var& b) {
     throw ShapeError("[{}] shapes {} and {} differ", name, ta.shape().str(), tb.shape().str());
   if (ta.dtype() != tb.dtype())
     throw DtypeError("[{}] dtypes {} and {} differ", name, weft::name(ta.dtype()), weft::name(tb.dtype()));
-  require_equal(name, a.name(), a.type(), b.name(), b.type());
-  if (!linear[static_cast<int>(op)]) require(Action::mix, name, a.name(), a.type());
+  const Type type = binary_type(op, a, b);
   const Tensor y = a.tape().empty(ta.shape(), ta.dtype());
   kernel(op, ta.dtype(), ta.backend()).forward(ta.raw(), tb.raw(), y.raw(), y.numel());
-  return a.tape().record(name, y, a.type(), {a, b}, [op](Backward& back) {
+  return a.tape().record(name, y, type, {a, b}, [op](Backward& back) {
     // A linear op reads no saved value, so its inputs may have changed.
     const bool reads = !linear[static_cast<int>(op)];
     const void* pa = reads ? back.input(0).raw() : back.cotangent().raw();

@@ -24,7 +24,7 @@ Action action_of(UnaryOp op);
 
 /// y = f(x; p) of the same shape; the usual p when none is given. Throws UsageError for one that the op does not take.
 Var unary(UnaryOp op, const Var& x, std::optional<double> p = {});
-/// y = f(a, b). Throws ShapeError for different shapes.
+/// y = f(a, b) of one type; a product's places move alike and its degrees add. Throws ShapeError for different shapes.
 Var binary(BinaryOp op, const Var& a, const Var& b);
 
 /// The kernels behind them: those of a device, or for the current instruction set where `backend` is null. float32 and

@@ -30,23 +30,23 @@ Type infer(RowOp op, const Var& x, int axis) {
   Type type = x.type();
   const int typed = axis - type.free();
   if (traits(op).reduces) {
-    if (typed >= 0) require(Action::reduce, who, x.name(), type, typed);
+    if (typed >= 0) require_along(Action::reduce, who, x.name(), type, typed);
     Type out(typed < 0 ? type.free() - 1 : type.free());
     for (int i = 0; i < type.size(); ++i)
       if (i != typed) out.push_back(type[i]);
     return out;
   }
   for (int i = 0; i < type.size(); ++i) {
-    Axis& axis = type[i];
-    if (op == RowOp::L2Normalise) {
-      // A norm forgets signs and permutations along its axis, and every positive factor across it.
-      if (i == typed && axis.kind == Kind::sign_monomial) continue;
-      require(i == typed ? Action::mix : Action::normalise, who, x.name(), x.type(), i);
-      if (axis.kind == Kind::positive_monomial) axis.kind = Kind::permutation;
-    } else {
-      require(i != typed && traits(op).odd && axis.kind == Kind::sign_monomial ? Action::pointwise_odd : Action::mix,
-              who, x.name(), x.type(), i);
-    }
+    const bool norm = op == RowOp::L2Normalise;
+    Action action = norm && i == typed ? Action::normalise_along : norm ? Action::normalise : Action::mix;
+    // What is odd commutes with a sign that all of a row share.
+    if (i != typed && traits(op).odd && !norm && type[i].kind()->scales == Scales::sign) action = Action::pointwise_odd;
+    if (i == typed)
+      require_along(action, who, x.name(), x.type(), i);
+    else
+      require(action, who, x.name(), x.type(), i);
+    // A norm forgets every positive factor across it.
+    if (action == Action::normalise) type[i] = type[i].without_magnitudes();
   }
   return type;
 }

@@ -25,12 +25,63 @@ Sizes sizes_of(const TermList& list, const TermResolved& term, const Channels& c
   sizes[batch_label] = c.batch;
   sizes[d_label] = c.d * term.taps;
   sizes[e_label] = term.to_let ? 1 : c.e * list.out().tensors()[static_cast<std::size_t>(term.target)].taps();
-  for (std::size_t i = 0; i < term.indices.size(); ++i) sizes[first_index + i] = term.indices[i].size;
+  for (std::size_t i = 0; i < term.indices.size(); ++i)
+    sizes[first_index + i] = term.indices[i].size / (term.indices[i].complex == Mixing::none ? 1 : 2);
   return sizes;
 }
 
-/// The operand's memory with a label per axis; an integer index becomes an offset.
-Labelled operand_view(const TermList& list, const TermOperand& operand, const Tensor& t) {
+/// A product of complex numbers, as sums of products of real ones. Over every complex index stand a learned number l
+/// and two places a and b; their product is Re(l a conj(b)), which read as a function of l and one of the places is the
+/// complex product, too.
+class RealProducts {
+ public:
+  explicit RealProducts(const TermResolved& term) : term_(term) {
+    for (const TermIndex& index : term.indices) count_ *= index.complex == Mixing::none ? 1 : 4;
+  }
+  int count() const { return count_; }
+  double sign(int product) const {
+    double sign = 1;
+    for (; product > 0; product /= 4) sign *= product % 4 == 1 ? -1 : 1;
+    return sign;
+  }
+  /// Where in the axis of operand `operand` (that of the left side for the number of operands) the numbers of a complex
+  /// index begin that this product reads: offset and stride, of numbers that lie `stride` apart.
+  std::pair<std::int64_t, std::int64_t> numbers(int product, int index, std::size_t operand, std::size_t axis,
+                                                std::int64_t stride) const {
+    const TermIndex& own = term_.indices[static_cast<std::size_t>(index)];
+    if (own.complex == Mixing::none) return {0, stride};
+    for (int i = 0; i < index; ++i)
+      if (term_.indices[static_cast<std::size_t>(i)].complex != Mixing::none) product /= 4;
+    const bool learned = operand < term_.operands.size() && term_.operands[operand].source == Source::learned;
+    // l, a, b: 0 for the real part, 1 for the imaginary one. The second product is the one that is subtracted.
+    constexpr int halves[4][3] = {{0, 0, 0}, {1, 1, 0}, {0, 1, 1}, {1, 0, 1}};
+    const int half = halves[product % 4][learned ? 0 : before(index, operand, axis) ? 2 : 1];
+    // A learned tensor has its imaginary parts behind the real ones.
+    if (own.complex == Mixing::adjacent && !learned) return {half * stride, 2 * stride};
+    return {half * (own.size / 2) * stride, stride};
+  }
+
+ private:
+  /// Whether the index stands in a feature, let or on the left before this place.
+  bool before(int index, std::size_t operand, std::size_t axis) const {
+    for (std::size_t o = 0; o <= operand && o < term_.operands.size(); ++o) {
+      const TermOperand& earlier = term_.operands[o];
+      for (std::size_t a = 0; a < earlier.axes.size() && (o < operand || a < axis); ++a)
+        if (earlier.source != Source::learned && earlier.axes[a].index == index) return true;
+    }
+    if (operand < term_.operands.size()) return false;
+    return std::find(term_.left.begin(), term_.left.begin() + static_cast<std::ptrdiff_t>(axis), index) !=
+           term_.left.begin() + static_cast<std::ptrdiff_t>(axis);
+  }
+
+  const TermResolved& term_;
+  int count_ = 1;
+};
+
+/// The operand's memory with a label per axis, as one of the term's real products reads it; an integer index becomes an
+/// offset.
+Labelled operand_view(const TermList& list, const TermResolved& term, std::size_t which, const Tensor& t, int product) {
+  const TermOperand& operand = term.operands[which];
   int leading[2], n = 0;
   if (operand.source == Source::learned) {
     const ParameterKind kind = list.parameters()[static_cast<std::size_t>(operand.which)].kind;
@@ -48,20 +99,36 @@ Labelled operand_view(const TermList& list, const TermOperand& operand, const Te
       v.push_back(leading[i], stride);
       continue;
     }
-    const TermAxis& axis = operand.axes[static_cast<std::size_t>(i - n)];
-    if (axis.index >= 0)
-      v.push_back(first_index + axis.index, stride);
-    else
+    const auto at = static_cast<std::size_t>(i - n);
+    const TermAxis& axis = operand.axes[at];
+    if (axis.index < 0) {
       offset += axis.integer * stride;
+      continue;
+    }
+    const auto [begin, step] = RealProducts(term).numbers(product, axis.index, which, at, stride);
+    v.push_back(first_index + axis.index, step);
+    offset += begin;
   }
   v.data = static_cast<std::byte*>(t.raw()) + static_cast<std::size_t>(offset) * size_of(t.dtype());
   return v;
 }
 
-Labelled target_view(const TermResolved& term, const Tensor& t) {
-  std::array<int, Shape::max_rank> labels{batch_label, term.to_let ? d_label : e_label};
-  for (std::size_t i = 0; i < term.left.size(); ++i) labels[2 + i] = first_index + term.left[i];
-  return labelled(t, std::span(labels).first(2 + term.left.size()));
+Labelled target_view(const TermResolved& term, const Tensor& t, int product) {
+  Labelled v;
+  std::int64_t stride = t.numel(), offset = 0;
+  for (int i = 0; i < t.rank(); ++i) {
+    stride = t.dim(i) ? stride / t.dim(i) : 0;
+    if (i < 2) {
+      v.push_back(i == 0 ? batch_label : term.to_let ? d_label : e_label, stride);
+      continue;
+    }
+    const auto at = static_cast<std::size_t>(i - 2);
+    const auto [begin, step] = RealProducts(term).numbers(product, term.left[at], term.operands.size(), at, stride);
+    v.push_back(first_index + term.left[at], step);
+    offset += begin;
+  }
+  v.data = static_cast<std::byte*>(t.raw()) + static_cast<std::size_t>(offset) * size_of(t.dtype());
+  return v;
 }
 
 /// The products of one target (a let or an output tensor) are one node: they share its output and its cotangent.
@@ -92,11 +159,18 @@ void forward(const TermList& list, Target target, std::span<const Var> inputs, c
   for (const TermResolved& term : list.terms()) {
     if (!target.matches(term)) continue;
     const Sizes sizes = sizes_of(list, term, c);
-    Labelled views[einsum_operands];
-    std::size_t n = 0;
-    for (const TermOperand& operand : term.operands)
-      views[n++] = operand_view(list, operand, inputs[static_cast<std::size_t>(input_of(list, operand))].value());
-    einsum<T>(arena, {views, n}, target_view(term, y), y.numel(), sizes, term.scale(), first ? 0 : 1);
+    const RealProducts products(term);
+    // One of several real products reaches only part of the result: the rest must be there before.
+    if (first && products.count() > 1) y.fill(0);
+    for (int p = 0; p < products.count(); ++p) {
+      Labelled views[einsum_operands];
+      std::size_t n = 0;
+      for (; n < term.operands.size(); ++n)
+        views[n] =
+            operand_view(list, term, n, inputs[static_cast<std::size_t>(input_of(list, term.operands[n]))].value(), p);
+      einsum<T>(arena, {views, n}, target_view(term, y, p), y.numel(), sizes, products.sign(p) * term.scale(),
+                first && products.count() == 1 ? 0 : 1);
+    }
     first = false;
   }
 }
@@ -110,22 +184,25 @@ void vjp(const TermList& list, Target target, Positions positions, const Channel
   for (const TermResolved& term : list.terms()) {
     if (!target.matches(term)) continue;
     const Sizes sizes = sizes_of(list, term, c);
-    const Labelled cotangent = target_view(term, gy);
+    const RealProducts products(term);
     for (std::size_t o = 0; o < term.operands.size(); ++o) {
       const int own = positions[static_cast<std::size_t>(input_of(list, term.operands[o]))];
       if (!back.wants(own)) continue;
-      Labelled views[einsum_operands];
-      std::size_t n = 0;
-      views[n++] = cotangent;
-      for (std::size_t k = 0; k < term.operands.size(); ++k)
-        if (k != o)
-          views[n++] = operand_view(list, term.operands[k],
-                                    back.input(positions[static_cast<std::size_t>(input_of(list, term.operands[k]))]));
-      const GradSlot g = back.grad(own);
-      // An integer index reaches only part of the gradient: the rest must be there before.
-      if (g.beta == 0) g.tensor.fill(0);
-      einsum<T>(back.arena(), {views, n}, operand_view(list, term.operands[o], g.tensor), g.tensor.numel(), sizes,
-                term.scale(), 1);
+      for (int p = 0; p < products.count(); ++p) {
+        Labelled views[einsum_operands];
+        std::size_t n = 0;
+        views[n++] = target_view(term, gy, p);
+        for (std::size_t k = 0; k < term.operands.size(); ++k)
+          if (k != o)
+            views[n++] = operand_view(
+                list, term, k, back.input(positions[static_cast<std::size_t>(input_of(list, term.operands[k]))]), p);
+        const GradSlot g = back.grad(own);
+        // An integer index, as one of several real products, reaches only part of the gradient: the rest must be there
+        // before.
+        if (g.beta == 0) g.tensor.fill(0);
+        einsum<T>(back.arena(), {views, n}, operand_view(list, term, o, g.tensor, p), g.tensor.numel(), sizes,
+                  products.sign(p) * term.scale(), 1);
+      }
     }
   }
 }
@@ -243,7 +320,8 @@ double term_flops(const TermList& list, std::int64_t batch, std::int64_t d, std:
     const Sizes sizes = sizes_of(list, term, c);
     Labelled views[einsum_operands], out;
     std::size_t n = 0;
-    for (const TermOperand& operand : term.operands) {
+    for (; n < term.operands.size(); ++n) {
+      const TermOperand& operand = term.operands[n];
       Shape shape;
       if (operand.source == Source::learned) {
         shape = list.parameters()[static_cast<std::size_t>(operand.which)].shape(e, d);
@@ -254,12 +332,12 @@ double term_flops(const TermList& list, std::int64_t batch, std::int64_t d, std:
       } else {
         shape = list.in().feature_shape(operand.which, batch, d);
       }
-      views[n++] = operand_view(list, operand, Tensor::view_of(nullptr, shape, DType::f32));
+      views[n] = operand_view(list, term, n, Tensor::view_of(nullptr, shape, DType::f32), 0);
     }
     out.push_back(batch_label, 1);
     out.push_back(term.to_let ? d_label : e_label, 1);
     for (int index : term.left) out.push_back(first_index + index, 1);
-    sum += 2 * einsum_cost({views, n}, out, sizes);
+    sum += 2 * einsum_cost({views, n}, out, sizes) * RealProducts(term).count();
   }
   return sum;
 }

@@ -31,7 +31,7 @@ int checked_axis(const char* op, const Var& x, int axis) {
   const int a = axis < 0 ? axis + x.shape().rank() : axis;
   if (a < 0 || a >= x.shape().rank())
     throw ShapeError("[{}] axis {} of a tensor of shape {}", op, axis, x.shape().str());
-  if (a >= x.type().free()) require(Action::select, op, x.name(), x.type(), a - x.type().free());
+  if (a >= x.type().free()) require_along(Action::select, op, x.name(), x.type(), a - x.type().free());
   return a;
 }
 

@@ -95,7 +95,7 @@ std::vector<OpCase> view_cases() {
       refused_case(
           "reshape on G", "L",
           [](auto x) {
-            return reshape(x[0], {2, 12});
+            return reshape(x[0], {2, 30});
           },
           "[reshape] tensor 'L', axis 1 'G' (GL(3)): reshape along an axis that moves; only a fixed axis keeps its "
           "places"),

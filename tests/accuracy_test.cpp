@@ -169,7 +169,7 @@ TEST_CASE("verify: MAGEP is invariant, balanced StatNN under scales, StatNN and 
       bool invariant = true, controlled = true;
       for (const VerifyRow& row : verify_invariance(*model, 5)) (row.control ? controlled : invariant) &= row.passed;
       CAPTURE(kind);
-      CAPTURE(name(hidden));
+      CAPTURE(hidden->name);
       const std::string_view k = kind;
       CHECK(invariant == (k == "magep" || k == "balanced-statnn" || (k == "statnn" && hidden == Kind::permutation)));
       CHECK(controlled);

@@ -1,5 +1,6 @@
 #include "weft/tests/basis_solver.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include <Eigen/Dense>
@@ -53,46 +54,33 @@ int nullity(const Matrix& gram) {
   return zeros;
 }
 
-template <class Change>
-Element changed(const Space& space, int factor, const Change& change) {
-  const Element one = Element::identity(space);
-  std::vector<ElementPart> parts(one.parts().begin(), one.parts().end());
-  change(parts[static_cast<std::size_t>(factor)]);
-  return Element(space, std::move(parts));
+/// What stands in copy 0 of a part stands in copy `to` then.
+ElementPart in_copy(ElementPart part, std::int64_t to) {
+  const auto swap = [&](auto& numbers) {
+    const auto n = std::ssize(numbers) / part.copies;
+    if (to > 0) std::swap_ranges(numbers.begin(), numbers.begin() + n, numbers.begin() + to * n);
+  };
+  swap(part.order);
+  for (std::vector<double>* numbers : {&part.scale, &part.matrix, &part.inverse, &part.re, &part.im}) swap(*numbers);
+  return part;
 }
 
 }  // namespace
 
 std::vector<Element> generators(const Space& space) {
   std::vector<Element> out;
-  for (int f = 0; f < static_cast<int>(space.factors().size()); ++f) {
+  const Element one = Element::identity(space);
+  for (int f = 0; f < std::ssize(space.factors()); ++f) {
     const Factor& factor = space.factors()[static_cast<std::size_t>(f)];
-    const auto n = static_cast<std::size_t>(factor.size);
-    auto add = [&](auto change) { out.push_back(changed(space, f, change)); };
-    if (factor.kind == Kind::fixed) continue;
-    if (factor.kind == Kind::GL) {
-      add([&](ElementPart& p) {
-        p.matrix[0] = 2;
-        p.inverse[0] = 0.5;
-      });
-      // The shears E_ij, without the permutations that carry one to the others.
-      for (std::size_t i = 0; i < n; ++i)
-        for (std::size_t j = 0; j < n; ++j)
-          if (i != j)
-            add([&](ElementPart& p) {
-              p.matrix[i * n + j] = 1;
-              p.inverse[i * n + j] = -1;
-            });
-      continue;
-    }
-    if (n > 1) {
-      add([](ElementPart& p) { std::swap(p.order[0], p.order[1]); });
-      add([&](ElementPart& p) {
-        for (std::size_t i = 0; i < n; ++i) p.order[i] = static_cast<std::int32_t>((i + 1) % n);
-      });
-    }
-    if (factor.kind == Kind::positive_monomial) add([](ElementPart& p) { p.scale[0] = 2; });
-    if (factor.kind == Kind::sign_monomial) add([](ElementPart& p) { p.scale[0] = -1; });
+    if (!factor.kind->moves()) continue;
+    const int heads = space.heads(f);
+    const bool carried = heads >= 0 && space.factors()[static_cast<std::size_t>(heads)].kind->moves();
+    for (std::int64_t copy = 0; copy < (carried ? 1 : space.copies(f)); ++copy)
+      for (const ElementPart& part : factor.kind->generators(one.part(f))) {
+        std::vector<ElementPart> parts(one.parts().begin(), one.parts().end());
+        parts[static_cast<std::size_t>(f)] = in_copy(part, copy);
+        out.emplace_back(space, std::move(parts));
+      }
   }
   return out;
 }

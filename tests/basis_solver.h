@@ -10,9 +10,8 @@
 
 namespace weft::testing {
 
-/// Elements whose products are dense in the group, so that what they leave in place the whole group does: per factor a
-/// transposition and a cycle, one place scaled by 2, one sign flipped, diag(2, 1, …) and a shear for GL; of a factor
-/// per h on one head only, since the heads' permutations carry it to the others.
+/// Elements whose products are dense in the group, so that what they leave in place the whole group does: those of
+/// each factor's kind, of a factor per h on one head only where the heads' permutations carry it to the others.
 std::vector<Element> generators(const Space& space);
 
 /// The dimension of the space of linear maps from tensor `source` of `in` (from the numbers, for -1) to tensor `target`

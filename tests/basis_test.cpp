@@ -120,6 +120,35 @@ TEST_CASE("plain GL, experts with neurons of their own, and factors that meet in
     check_basis(text);
 }
 
+TEST_CASE("real networks: the spaces of spec 8, and those of every kind") {
+  for (const char* text :
+       {"s: orthogonal(4); o: fixed(2) E[o, s] W[s, o] b[s] S[s, s*]",
+        "h: permutation(4); s: orthogonal(3) per h; o: fixed(2) A[h, s, o] B[h, o, s*] c[h]",
+        "f: monomial(4); i: fixed(2) gate[f^0, i] up[f, i] down[i, f*]",
+        "kv: permutation(2); rep: permutation(2) per kv; q: rotary(4) per kv; i: fixed(2) WQ[kv, rep, q, i] WK[kv, q*, "
+        "i]",
+        "kv: permutation(2); q: rotary(6) per kv WQ[kv, q, 2] bQ[kv, q] WK[kv, q*] n[kv]",
+        "s: sign_monomial(5); n: monomial(5) along s; o: fixed(2) E[o, s] g[n] W[o, s&n*] tied[s^0]",
+        "s: permutation(5); n: monomial(5) along s; o: fixed(2) E[o, s] g[n] b[n] W[o, n*]",
+        "c: positive_monomial(4); t: monomial(4) along c; i: fixed(2) W[t, i] gamma[c&t*] beta[c] mean[t] var[c^0] "
+        "next[i, c*]",
+        "h: positive_monomial(5); i, o: fixed(2) W[h, i*] b[h] U[o, h*] mW[h*, i] mb[h*] vW[h^-2, i] vb[h^-2] vU[o, "
+        "h^2]",
+        "h: sign_monomial(4); x: fixed(2) i[h^0, x] g[h, x] Ri[h^0, h*] Rg[h, h*]",
+        "p: fixed(3); kv: permutation(3); z: sign_monomial(3) per kv along p; t: monomial(3) along p; i: fixed(2) "
+        "WQ[kv, z, i] WK[kv, z] gq[t] gk[t*]",
+        "e: permutation(3); f: monomial(3) per e; i: fixed(2) r[e, i] w1[e, f^0, i] w3[e, f] w2[e, i, f*]",
+        "s: permutation(5); t: monomial(5) along s; f: fixed(2) W[t, f] b[t] ls[t*] e[s]",
+        "s: permutation(4); r: GL(2); o: fixed(2) A[r, s] B[o, r*] W[o, s]",
+        "e: orthogonal(3); a, b: positive_monomial(1); i: fixed(2) T[e, a, i] V[e, b, i]",
+        "r: rotary_adjacent(4); i: fixed(2) A[r, i] B[r*] C[r*, i]",
+        "b: fixed(2); q: GL(2) per b; n: positive_monomial(2) per b A[b, q] B[b, q*, n] C[b, n*] D[n^2, b] s",
+        "s: sign_monomial(4); e: sign_monomial(4) along s; i: fixed(2) W[e, i] R[i, e&s] c[s]"})
+    check_basis(text);
+  for (const Kind kind : all_kinds)
+    check_basis(fmt::format("h: {}; c: fixed(2) A[h, c] B[h*] C[h] s", kind->example).c_str());
+}
+
 TEST_CASE("convolutions: taps are channels, also where a layer changes them") {
   const std::int64_t widths[] = {2, 2, 2, 2};
   const std::array<std::int64_t, 2> kernels[] = {{2, 1}, {1, 2}, {1, 1}}, folded[] = {{1, 1}, {1, 1}, {1, 1}};

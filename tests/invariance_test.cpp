@@ -215,7 +215,7 @@ TEST_CASE("dense networks: the typed run is accepted for symmetries and refused 
         continue;
       }
       const std::string why =
-          fmt::format("[{0}] tensor '', axis 0 'h1' ({1}(6)): {0} is not {2}", traits(a.op).name, name(kind),
+          fmt::format("[{0}] tensor '', axis 0 'h1' ({1}(6)): {0} is not {2}", traits(a.op).name, kind->name,
                       kind == Kind::positive_monomial ? "homogeneous; use relu or leaky_relu"
                                                       : "odd; use tanh or sin, or take abs first");
       CHECK_THROWS_WITH_AS(f(u, &space), why.c_str(), TypeError);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Reads the #include lines and fails on one that points against the architecture (docs/architecture.md), on a CUDA header outside
-cuda/, on a file of more than 600 lines, or on a source that no CMakeLists.txt names.
+cuda/, on a file of more than 600 lines, on a source that no CMakeLists.txt names, or on one that asks which kind a factor is of:
+what others need to know of a kind stands in its table (groups/kinds).
 
     layering.py ROOT
 """
@@ -25,6 +26,7 @@ MAY_USE = LIBRARY | {
     "bench": set(LIBRARY) | {"tests"},
     "examples": set(),  # the public header alone
 }
+KIND = re.compile(r"(?:[=!]=\s*|\bcase\s+)Kind::([A-Za-z_]+)\b|\bKind::([A-Za-z_]+)\s*[=!]=")
 CUDA_HEADER = re.compile(r"<(cuda\w*|cublas\w*)\.h>|\.cuh")
 
 
@@ -46,8 +48,15 @@ def includes(folder, lines):
             yield number, "only cuda/ includes CUDA headers"
 
 
+def compared_kinds(lines, kinds):
+    for number, line in enumerate(lines, 1):
+        if any(kinds & set(found) for found in KIND.findall(line)):
+            yield number, "a kind is compared by name; ask its table in groups/kinds for what you need to know"
+
+
 def check(root):
     wrong = []
+    kinds = {path.stem for path in (root / "groups/kinds").glob("*.cpp")}
     for folder in MAY_USE:
         named = set(re.findall(r"[\w./]+", "\n".join(p.read_text() for p in (root / folder).rglob("CMakeLists.txt"))))
         named = {pathlib.PurePath(word).name for word in named}
@@ -58,8 +67,11 @@ def check(root):
             where = path.relative_to(root)
             if len(lines) > 600:
                 wrong.append(f"{where}: {len(lines)} lines; allowed: 600")
-            if path.suffix in {".cpp", ".cu"} and path.name not in named:
+            # Kinds are found by their folder.
+            if path.suffix in {".cpp", ".cu"} and path.name not in named and where.parts[:2] != ("groups", "kinds"):
                 wrong.append(f"{where}: no CMakeLists.txt of {folder}/ names it")
+            if folder in LIBRARY:
+                wrong += [f"{where}:{number}: {reason}" for number, reason in compared_kinds(lines, kinds)]
             wrong += [f"{where}:{number}: {reason}" for number, reason in includes(folder, lines)]
     return wrong
 
@@ -76,6 +88,9 @@ def self_test():
         "tests/t.cpp": ('#include "weft/zoo/a.h"\n#include <doctest/doctest.h>\n#include "a.h"\n', 1),
         "tests/sub/u.h": ('#include "weft/bench/harness.h"\n', 1),
         "examples/e.cpp": ('#include "weft/weft.h"\n#include <vector>\n#include "weft/core/tensor.h"\n', 1),
+        "groups/kinds/GL.cpp": ("", 0),
+        "nn/kind.cpp": ("if (f.kind == Kind::GL) {}\nif (rule.kind == Kind::adam) {}\ncase Kind::GL:\nKind::GL != k\nf(Kind::GL)\n", 3),
+        "nn/CMakeLists.txt": ("kind.cpp", 0),
         "core/CMakeLists.txt": ("target_sources(weft PRIVATE ab.cpp)\n", 0),
         "tests/CMakeLists.txt": ("add_executable(t t.cpp)\n", 0),
         "examples/CMakeLists.txt": ("add_executable(e e.cpp)\n", 0),

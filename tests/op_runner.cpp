@@ -15,7 +15,7 @@
 namespace weft::testing {
 namespace {
 
-constexpr std::int64_t batch = 2, channels = 2;
+constexpr std::int64_t batch = 2, channels = 5;
 
 struct Inputs {
   std::vector<Tensor> values;

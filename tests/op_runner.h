@@ -2,6 +2,7 @@
 // Runs one OpCase in every mode. Returns what is wrong, or an empty string: so that the self-test can demand that
 // something is.
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,12 +33,14 @@ std::string check_device(const OpCase& c, Key key, Backend& backend);
 /// All modes that apply to the case on the CPU.
 std::string check_all(const OpCase& c, Key key);
 
-/// What `check(case, key)` finds wrong in any of the cases, each under a key of its own.
+/// What `check(case, key)` finds wrong in any of the cases, each under a key of its own: that of its name, and of how
+/// many had the name before, so that new cases leave the numbers of others as they are.
 template <class Check>
 std::vector<std::string> failures(const std::vector<OpCase>& cases, std::uint64_t seed, const Check& check) {
   std::vector<std::string> found;
-  for (std::size_t i = 0; i < cases.size(); ++i)
-    if (std::string wrong = check(cases[i], Key(seed, cases[i].name).at(i)); !wrong.empty())
+  std::map<std::string, std::uint64_t> of_name;
+  for (const OpCase& c : cases)
+    if (std::string wrong = check(c, Key(seed, c.name).at(of_name[c.name]++)); !wrong.empty())
       found.push_back(std::move(wrong));
   return found;
 }

@@ -185,14 +185,14 @@ TEST_CASE("pooling: means over scales, signs and GL are refused") {
   parameters.allocate(DType::f64, Key(2, "pooling_test"));
   CHECK_THROWS_WITH_AS(
       values(pooled(pool), parameters, space, normals(space, Key(2, "pooling_test"))),
-      "[normalising_pool] tensor 'x', axis 0 'G' (GL(3)): normalising_pool: GL changes norms; contract "
-      "the axis first",
+      "[normalising_pool] tensor 'x', axis 0 'G' (GL(3)): normalising_pool: GL mixes the entries whose norms it "
+      "takes; contract the axis first",
       TypeError);
 }
 
 TEST_CASE("pooling: the normalising pool by loops, its derivatives and its groups") {
   for (const Kind kind : {Kind::permutation, Kind::positive_monomial, Kind::sign_monomial}) {
-    CAPTURE(name(kind));
+    CAPTURE(kind->name);
     const Space space = network(kind);
     const Key key(3, "pooling_test");
     Parameters parameters;

@@ -1,9 +1,12 @@
 #include "weft/tests/random_space.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 #include <fmt/format.h>
+
+#include "weft/core/error.h"
 
 namespace weft::testing {
 namespace {
@@ -18,40 +21,70 @@ Factor random_factor(Draw& draw, std::size_t number, const std::vector<Factor>& 
   f.name = random_name(draw, number);
   f.kind = draw.of(std::vector<Kind>(std::begin(all_kinds), std::end(all_kinds)));
   f.size = 1 + draw.below(4);
-  std::vector<std::string> heads;
-  for (const Factor& h : before)
-    if (h.kind == Kind::permutation && h.per.empty()) heads.push_back(h.name);
-  if (f.kind != Kind::fixed && !heads.empty() && draw.chance(0.4)) f.per = draw.of(heads);
+  if (f.kind->has_pairs()) f.size *= 2;
+  std::vector<Factor> heads, roots;
+  for (const Factor& h : before) {
+    if (!h.kind->has_places() || !h.along.empty()) continue;
+    roots.push_back(h);
+    if (h.kind->scales == Scales::none && h.per.empty()) heads.push_back(h);
+  }
+  if (f.kind->moves() && !heads.empty() && draw.chance(0.4)) f.per = draw.of(heads).name;
+  if (f.kind->scales != Scales::none && !roots.empty() && draw.chance(0.5)) {
+    const Factor root = draw.of(roots);
+    f.along = root.name;
+    f.size = root.size;
+    if (root.kind->moves() || f.per == root.name) f.per.clear();
+  }
   return f;
 }
 
-SpaceTensor random_tensor(Draw& draw, std::size_t number, const std::vector<Factor>& factors) {
-  SpaceTensor t{random_name(draw, number), {}};
-  const std::int64_t count = draw.below(5);
-  for (std::int64_t i = 0; i < count; ++i)
-    t.axes.push_back({static_cast<int>(draw.below(static_cast<std::int64_t>(factors.size()))),
-                      draw.chance(0.5) ? Role::vector : Role::covector});
-  // An axis per h needs exactly one axis h: leave out the axes that miss theirs.
-  auto has_head = [&](const SpaceAxis& axis) {
-    const std::string& per = factors[static_cast<std::size_t>(axis.factor)].per;
-    return per.empty() || std::count_if(t.axes.begin(), t.axes.end(), [&](const SpaceAxis& a) {
-                            return factors[static_cast<std::size_t>(a.factor)].name == per;
-                          }) == 1;
+/// By its role, or by degrees of the factor and of another with the same places.
+SpaceAxis random_axis(Draw& draw, const std::vector<Factor>& factors) {
+  const auto position = [&](const std::string& name) {
+    return static_cast<int>(
+        std::find_if(factors.begin(), factors.end(), [&](const Factor& f) { return f.name == name; }) -
+        factors.begin());
   };
-  std::vector<SpaceAxis> kept;
-  std::copy_if(t.axes.begin(), t.axes.end(), std::back_inserter(kept), has_head);
-  t.axes = kept;
-  if (!t.axes.empty() && draw.chance(0.3)) {
-    t.tap_rows = 1 + draw.below(3);
-    t.tap_columns = 1 + draw.below(3);
+  const auto root_of = [&](int f) {
+    const std::string& along = factors[static_cast<std::size_t>(f)].along;
+    return along.empty() ? f : position(along);
+  };
+  const auto any = [&] { return static_cast<int>(draw.below(static_cast<std::int64_t>(factors.size()))); };
+  const int first = any(), root = root_of(first);
+  const bool places = factors[static_cast<std::size_t>(first)].kind->has_places();
+  if (first == root && (!places || draw.chance(0.6))) return {root, draw.chance(0.5) ? Role::vector : Role::covector};
+  const int second = any();
+  const auto degree = [&] { return static_cast<int>(draw.below(9)) - 4; };
+  SpaceAxis axis{root, Role::vector, {{first, degree()}}};
+  if (second != first && root_of(second) == root)
+    axis.characters.push_back({second, degree()});
+  else if (first == root && std::abs(axis.characters[0].degree) == 1)
+    axis.characters[0].degree = 0;  // a degree of 1 or -1 alone is a role
+  return axis;
+}
+
+SpaceTensor random_tensor(Draw& draw, std::size_t number, const std::vector<Factor>& factors) {
+  const std::string name = random_name(draw, number);
+  // Axes with copies need the axis that carries them, and one alone: drawn until they have it.
+  for (int trial = 0; trial < 10; ++trial) {
+    SpaceTensor t{name, {}};
+    for (std::int64_t i = draw.below(5); i > 0; --i) t.axes.push_back(random_axis(draw, factors));
+    if (!t.axes.empty() && draw.chance(0.3)) {
+      t.tap_rows = 1 + draw.below(3);
+      t.tap_columns = 1 + draw.below(3);
+    }
+    try {
+      Space(factors, {t});
+      return t;
+    } catch (const ParseError&) {}
   }
-  return t;
+  return {name, {}};
 }
 
 }  // namespace
 
 std::string mangled(std::string text, Draw& draw) {
-  static const std::string alphabet = "[](),;:=*+#.019 xhWGLp\n\xff";
+  static const std::string alphabet = "[](),;:=*+#.019 xhWGLp&^-\n\xff";
   for (std::int64_t changes = 1 + draw.below(4); changes > 0 && !text.empty(); --changes) {
     const auto at = static_cast<std::size_t>(draw.below(static_cast<std::int64_t>(text.size())));
     switch (draw.below(4)) {

@@ -29,8 +29,8 @@ class Draw {
 /// The text with one to four random changes: characters exchanged, left out, repeated, put in.
 std::string mangled(std::string text, Draw& draw);
 
-/// 1 to 7 factors of all kinds and sizes 1 to 4, some per a permutation; 1 to 6 tensors with up to 4 axes in both
-/// roles, some with taps.
+/// 1 to 7 factors of all kinds, with up to 4 places or pairs, some per or along another; 1 to 6 tensors with up to 4
+/// axes in both roles or of other degrees, some with taps.
 Space random_space(Key key);
 
 }  // namespace weft::testing

@@ -12,7 +12,7 @@ namespace {
 /// What a term may read or write: a tensor of the space or a let.
 struct Operand {
   std::string name;
-  std::vector<TermLetAxis> axes;  ///< a tensor's as a let's: weight +1 or -1
+  std::vector<TermLetAxis> axes;  ///< a tensor's as a let's
   std::int64_t taps = 1;
 };
 
@@ -26,13 +26,13 @@ struct Place {
 class Writer {
  public:
   Writer(const Space& space, Key key) : space_(space), draw_(key) {
-    for (const SpaceTensor& t : space.tensors()) {
-      Operand operand{t.name, {}, t.taps()};
-      for (const SpaceAxis& a : t.axes) {
-        TermLetAxis axis{a.factor, a.role == Role::vector ? 1 : -1, a.role, -1};
-        for (std::size_t k = 0; k < t.axes.size(); ++k)
-          if (factor(t.axes[k].factor).name == factor(a.factor).per) axis.head = static_cast<int>(k);
-        operand.axes.push_back(axis);
+    const TermList none(space, space, "");
+    for (int t = 0; t < std::ssize(space.tensors()); ++t) {
+      const SpaceTensor& tensor = space.tensors()[static_cast<std::size_t>(t)];
+      Operand operand{tensor.name, {}, tensor.taps()};
+      for (int a = 0; a < std::ssize(tensor.axes); ++a) {
+        const TermPlace place = none.place(false, t, a);
+        operand.axes.push_back({place.factor, place.role, place.degrees, place.headed, place.head});
       }
       operands_.push_back(std::move(operand));
     }
@@ -47,6 +47,7 @@ class Writer {
 
  private:
   const Factor& factor(int i) const { return space_.factors()[static_cast<std::size_t>(i)]; }
+  bool moves(const TermLetAxis& axis) const { return factor(axis.factor).kind->moves() || !axis.degrees.empty(); }
 
   int root(int place) const {
     while (parent_[static_cast<std::size_t>(place)] != place) place = parent_[static_cast<std::size_t>(place)];
@@ -65,10 +66,10 @@ class Writer {
   /// Whether the rule could want places a and b to share an index.
   bool fits(const Place& a, const Place& b) const {
     if (a.axis.factor != b.axis.factor) return false;
-    const Kind kind = factor(a.axis.factor).kind;
-    if (kind != Kind::positive_monomial && kind != Kind::GL) return true;
-    const bool same_side = (a.operand == 0) == (b.operand == 0);
-    return same_side != (a.axis.role == b.axis.role);
+    std::vector<TermPlace> both;
+    for (const Place* p : {&a, &b})
+      both.push_back({p->operand == 0, "", p->axis.factor, p->axis.role, p->axis.degrees});
+    return term_verdict(space_.factors(), both).allowed;
   }
 
   /// Pairs places of moved factors, heads along with what they carry.
@@ -76,12 +77,13 @@ class Writer {
     std::vector<bool> done(places_.size(), false);
     for (int a = 0; a < static_cast<int>(places_.size()); ++a) {
       const auto ia = static_cast<std::size_t>(a);
-      if (done[ia] || factor(places_[ia].axis.factor).kind == Kind::fixed) continue;
+      if (done[ia] || !moves(places_[ia].axis)) continue;
       std::vector<int> partners;
       for (int b = a + 1; b < static_cast<int>(places_.size()); ++b)
         if (!done[static_cast<std::size_t>(b)] && fits(places_[ia], places_[static_cast<std::size_t>(b)]))
           partners.push_back(b);
-      if (partners.empty() || (factor(places_[ia].axis.factor).kind == Kind::permutation && draw_.chance(0.4)))
+      if (partners.empty() ||
+          (places_[ia].axis.degrees.empty() && factor(places_[ia].axis.factor).kind->has_places() && draw_.chance(0.4)))
         continue;
       const int b = draw_.of(partners);
       unite(a, b);
@@ -155,11 +157,13 @@ class Writer {
   }
 
   void learned(const std::string& name, double p) {
-    auto fixed = [&](int r) {
-      const bool moves = factor(places_[static_cast<std::size_t>(r)].axis.factor).kind != Kind::fixed;
-      return !moves || draw_.chance(0.01);
+    // One learned tensor alone may have an index of pairs.
+    auto wanted = [&](int r) {
+      const Kind kind = factor(places_[static_cast<std::size_t>(r)].axis.factor).kind;
+      return kind->has_pairs() ? !name.starts_with("psi1") : !kind->moves() || draw_.chance(0.01);
     };
-    std::vector<std::string> indices = some(p, fixed);
+    std::vector<std::string> indices = some(p, wanted);
+    indices.resize(std::min<std::size_t>(indices.size(), 5));
     if (draw_.chance(0.1)) indices.push_back(fmt::format("{}", draw_.below(3)));
     refs_.insert(refs_.begin() + draw_.below(static_cast<std::int64_t>(refs_.size()) + 1), with(name, indices));
   }
@@ -190,8 +194,6 @@ class Writer {
       if (!legal) continue;
       const TermLet& let = list.lets().back();
       operands_.push_back({name, let.axes, let.taps});
-      for (TermLetAxis& axis : operands_.back().axes)
-        if (axis.weight != 0) axis.role = axis.weight > 0 ? Role::vector : Role::covector;
       out_.text += text + "\n";
       return;
     }
@@ -208,7 +210,7 @@ class Writer {
     for (int a = 0; a < static_cast<int>(places_.size()); ++a) {
       const int fa = places_[static_cast<std::size_t>(a)].axis.factor,
                 fb = places_[static_cast<std::size_t>(root(a))].axis.factor;
-      out_.two_fixed |= fa != fb && factor(fa).kind == Kind::fixed && factor(fb).kind == Kind::fixed;
+      out_.two_fixed |= fa != fb && !factor(fa).kind->moves() && !factor(fb).kind->moves();
     }
     const std::string averaged = mean();
     out_.mean = !averaged.empty();
@@ -259,8 +261,29 @@ std::vector<Space> spaces_for_terms() {
         "b2[h2] W3[out, h2*] b3[out]",
         "f: fixed(2); h: permutation(2); p: permutation(4) per h; m: positive_monomial(4); s: sign_monomial(4); G: "
         "GL(2) "
-        "per h A[h, p, f] B[m, G, h] C[h, G*, m*] D[s, s] E[f, f] F[p*, h, s]"})
+        "per h A[h, p, f] B[m, G, h] C[h, G*, m*] D[s, s] E[f, f] F[p*, h, s]",
+        // Spec 8: degrees, characters, every kind.
+        "m: monomial(4); c: fixed(2) A[m, c] B[m*, c] C[m^2] D[m^0, m^-2] E[m^-1, m^3] s",
+        "h: positive_monomial(4); in: fixed(2) W[h, in*] V[h^-2, in^2] M[h*, in] g[h^0] b[h]",
+        "s: sign_monomial(4); n: monomial(4) along s; f: monomial(4) g[n] U[f, s&n*] W[s, f*] V[f^0, s&n*] x[s^0] "
+        "y[n^2]",
+        "s: permutation(4); n: monomial(4) along s; t: positive_monomial(4) along s A[s, n*] B[n&t] C[n^-1&t^2, s] "
+        "D[t*]",
+        "O: orthogonal(3); h: permutation(2); Q: orthogonal(2) per h; c: fixed(2) A[O, c] B[O*, O] C[h, Q, O] D[h, Q*, "
+        "c] x[O]",
+        "k: permutation(2); r: rotary(4) per k; c: fixed(2) Q[k, r, c] K[k, r*, c] b[k, r] d[k, r*] s",
+        "r: rotary_adjacent(4); q: rotary(4); c: fixed(2) A[r, c] B[r*, q] C[q*, c] D[q, q*] E[r, r]",
+        "p: fixed(3); k: permutation(2); z: sign_monomial(3) per k along p; t: monomial(3) along p A[k, p, z] B[k, "
+        "z&t] "
+        "g[t] y[t*] w[k, t^2]",
+        "b: fixed(2); q: GL(2) per b; n: positive_monomial(3) per b A[b, q] B[b, q*, n] C[b, n*] D[n^2, b] s",
+        "e: permutation(2); f: monomial(3) per e; g: positive_monomial(3) along f A[e, f, g*] B[e, f&g] C[e, f*] D[e, "
+        "g^-2]"})
     spaces.push_back(Space::parse(text));
+  for (const Kind kind : all_kinds)
+    if (kind->moves())
+      spaces.push_back(
+          Space::parse(fmt::format("h: {}; c: fixed(2) A[h, c] B[h*] C[h, h*] D[h, h] E[h*, c] s", kind->example)));
   return spaces;
 }
 

@@ -1,5 +1,7 @@
 // The rule of typed terms (spec 7.2) against random group elements, in both directions.
 
+#include <array>
+
 #include <doctest/doctest.h>
 
 #include "weft/tests/random_terms.h"
@@ -8,35 +10,51 @@
 using namespace weft;
 using namespace weft::testing;
 
-TEST_CASE("10000 random terms: what the rule accepts commutes with the group, what it refuses does not") {
+namespace {
+
+bool accepted(const Space& space, const RandomTerms& terms) {
+  const TermList list(space, space, terms.text, true);
+  return !list.refusal(static_cast<int>(list.terms().size()) - 1);
+}
+
+}  // namespace
+
+TEST_CASE("100000 random terms: what the rule accepts commutes with the group, what it refuses does not") {
   const std::vector<Space> spaces = spaces_for_terms();
   std::uint64_t seed = 0;
-  // What the generator reached among the accepted: it must not wither away unseen.
+  // What the generator reached: it must not wither away unseen.
+  std::vector<std::array<int, 2>> answers(spaces.size());
   int lets = 0, means = 0, diagonals = 0, degrees[4] = {};
-  for (std::size_t n = 0; n < 10000; ++n) {
-    const Space& space = spaces[n % spaces.size()];
-    // Both answers in equal numbers: terms are drawn until one has the answer whose turn it is.
+  for (std::size_t n = 0; n < 100000; ++n) {
+    const std::size_t which = n % spaces.size();
+    const Space& space = spaces[which];
+    // Both answers in equal numbers, nearly: terms are drawn until one has the answer whose turn it is, or fifty have
+    // not.
     const bool wanted = n / spaces.size() % 2;
     RandomTerms terms;
-    bool accepted;
-    do {
-      terms = random_terms(space, Key(++seed, "random terms"));
-      const TermList list(space, space, terms.text, true);
-      accepted = !list.refusal(static_cast<int>(list.terms().size()) - 1);
-    } while (accepted != wanted || terms.two_fixed);
+    for (int trial = 0; trial < 300; ++trial) {
+      do terms = random_terms(space, Key(++seed, "random terms"));
+      while (terms.two_fixed);
+      if (accepted(space, terms) == wanted) break;
+    }
+    const bool yes = accepted(space, terms);
     const double error = equivariance_error(TermList(space, space, terms.text, true), Key(seed, "random elements"));
-    CHECK_MESSAGE((accepted ? error < 1e-9 : error > 1e-4), space.str(), "\n", terms.text,
-                  accepted ? "accepted" : "refused", ", breaks equivariance by ", error);
-    if (!accepted) continue;
+    CHECK_MESSAGE((yes ? error < 1e-9 : error > 1e-4), space.str(), "\n", terms.text, yes ? "accepted" : "refused",
+                  ", breaks equivariance by ", error);
+    ++answers[which][yes];
+    if (!yes) continue;
     lets += terms.lets;
     means += terms.mean;
     diagonals += terms.diagonal;
     ++degrees[terms.degree];
   }
-  CHECK(lets > 300);
-  CHECK(means > 400);
-  CHECK(diagonals > 300);
-  for (int n : degrees) CHECK(n > 500);
+  for (std::size_t i = 0; i < spaces.size(); ++i)
+    CHECK_MESSAGE((answers[i][0] > 1300 && answers[i][1] > 1300), spaces[i].str(), answers[i][0], " refused, ",
+                  answers[i][1], " accepted");
+  CHECK(lets > 3000);
+  CHECK(means > 4000);
+  CHECK(diagonals > 3000);
+  for (int n : degrees) CHECK(n > 5000);
 }
 
 TEST_CASE("an index over two fixed factors is refused as a mistake, though nothing moves there") {

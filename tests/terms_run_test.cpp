@@ -70,8 +70,12 @@ class Naive {
     for (int i = 0; i < static_cast<int>(space_.tensors().size()); ++i)
       outputs_[space_.tensors()[static_cast<std::size_t>(i)].name] =
           Tensor::zeros(space_.feature_shape(i, batch, e), DType::f64);
+    std::size_t term = 0;
     for (const TermStatement& s : parse_terms(c.list.text()))
-      for (const TermProduct& p : s.products) add(s, p);
+      for (const TermProduct& p : s.products) {
+        const auto [statement, product] = with_complex_apart(c.list.terms()[term++], s, p);
+        add(statement, product);
+      }
   }
 
   const Tensor& output(const std::string& name) const { return outputs_.at(name); }
@@ -87,6 +91,38 @@ class Naive {
     }
   };
 
+  /// A complex index stands at three places: l in the learned tensor, a and b. Each becomes an index of its own, and a
+  /// tensor beside them says which three numbers are multiplied: Re(l a conj(b)).
+  std::pair<TermStatement, TermProduct> with_complex_apart(const TermResolved& term, TermStatement s, TermProduct p) {
+    for (const TermIndex& index : term.indices) {
+      if (index.complex == Mixing::none) continue;
+      bool first = true;
+      const auto rename = [&](TermRef& ref) {
+        for (std::string& i : ref.indices) {
+          if (i != index.name) continue;
+          i += is_learned(ref.name) ? "_l" : first ? "_a" : "_b";
+          first &= is_learned(ref.name);
+        }
+      };
+      for (TermRef& ref : p.refs) rename(ref);
+      rename(s.left);
+      std::replace(p.mean.begin(), p.mean.end(), index.name, index.name + "_a");
+      const std::int64_t n = index.size;
+      const Tensor structure = Tensor::zeros({n, n, n}, DType::f64);
+      for (std::int64_t pair = 0; pair < n / 2; ++pair)
+        for (int half = 0; half < 8; ++half) {
+          const int l = half / 4, a = half / 2 % 2, b = half % 2;
+          const auto at = [&](int h) { return index.complex == Mixing::adjacent ? 2 * pair + h : pair + h * (n / 2); };
+          if ((l + a + b) % 2 == 0)
+            structure.data<double>()[((pair + l * (n / 2)) * n + at(a)) * n + at(b)] = l && a ? -1 : 1;
+        }
+      const std::string name = "structure_" + index.name;
+      values_[name] = structure;
+      structures_.push_back({name, {index.name + "_l", index.name + "_a", index.name + "_b"}});
+    }
+    return {s, p};
+  }
+
   std::size_t slot(const std::string& index, std::int64_t size) {
     const auto [at, added] = slots_.try_emplace(index, slots_.size());
     if (added) sizes_.push_back(size);
@@ -95,7 +131,7 @@ class Naive {
 
   Factor factor(const TermRef& ref, const Tensor& value, std::vector<std::string> channels) {
     Factor f{value, {}};
-    channels.insert(channels.end(), ref.indices.begin(), ref.indices.end());
+    for (const std::string& i : ref.indices) channels.push_back(i.substr(0, i.find(':')));
     for (std::size_t i = 0; i < channels.size(); ++i)
       f.slots.push_back(slot(channels[i], value.dim(static_cast<int>(i))));
     // An integer is an index that stays where it is.
@@ -124,6 +160,8 @@ class Naive {
                                : features ? std::vector<std::string>{"out", "in"}
                                           : std::vector<std::string>{"out"}));
     }
+    for (const TermRef& structure : std::exchange(structures_, {}))
+      factors.push_back(factor(structure, values_.at(structure.name), {}));
     double scale = 1;
     for (const std::string& i : p.mean) scale /= static_cast<double>(sizes_[slots_.at(i)]);
     if (s.let && !values_.contains(s.left.name)) {
@@ -153,6 +191,7 @@ class Naive {
   std::map<std::string, std::size_t> slots_;
   std::vector<std::int64_t> sizes_;
   std::map<std::size_t, std::int64_t> fixed_;
+  std::vector<TermRef> structures_;  ///< of the product to be added
 };
 
 /// How often the naive loop's body runs.
@@ -160,7 +199,8 @@ double naive_cost(const TermList& list) {
   double sum = 0;
   for (const TermResolved& term : list.terms()) {
     double cost = batch * d * e;
-    for (const TermIndex& i : term.indices) cost *= static_cast<double>(i.size);
+    for (const TermIndex& i : term.indices)
+      cost *= std::pow(static_cast<double>(i.size), i.complex == Mixing::none ? 1 : 3);
     sum += cost;
   }
   return sum;
@@ -249,6 +289,9 @@ TEST_CASE("values and Jacobians of what a list can hold") {
            "A[j] += phi1",  // broadcast constant
            "B[j,k] += phi1[k] A[j]\nB[j,k] += phi2[1,k]",
            "s += phi1 s s s",
+           // Indices that learned tensors alone share, with a size at either place.
+           "B[j,k] += phi1[rank:3,k] psi1[rank,m] B[j,m]\nB[j,k] += phi2[r,k] psi2[m,r:1] B[j,m]",
+           "A[j] += phi1[i:2,k:3] psi1[i,m] psi2[k,i] B[j,m]",
        }) {
     const Case c(TermList(space, space, text), Key(1, text));
     CHECK_MESSAGE(wrong_value(c).empty(), text);

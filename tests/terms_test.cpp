@@ -177,6 +177,36 @@ TEST_CASE("terms: every error of names, indices and learned tensors, word for wo
   CHECK_NOTHROW(TermList(space(), space(), "S += phi1 S S S S S S S"));
 }
 
+TEST_CASE("terms: an index with a size is shared by learned tensors alone") {
+  const Space space = Space::parse("m: fixed(5); p: permutation(3) B[p, m]");
+  const char* text = "B[j,k] += phi1[rank:2,k] psi1[rank,m] B[j,m]\n";
+  const TermList list(space, space, text);
+  CHECK(list.text() == text);
+  CHECK(list.parameters()[0].shape(7, 4) == Shape{7, 4, 2, 5});
+  CHECK(list.parameters()[1].shape(7, 4) == Shape{4, 2, 5});
+  CHECK(list.proof(0).find("shared by learned tensors alone") != std::string::npos);
+  const auto refuses = [&](const std::string& line, const std::string& why) {
+    CHECK_THROWS_WITH_AS(TermList(space, space, line), ("[terms] line 1, '" + line + "': " + why).c_str(), ParseError);
+  };
+  refuses("B[j,k] += phi1[r:2,k] B[j,m]",
+          "index r stands in one learned tensor alone; allowed: in two, whose product it sums");
+  refuses("B[j,k] += phi1[r:2,k] psi1[r:2,m] B[j,m]", "index r has its size already");
+  refuses("B[j,k] += phi1[r,k] psi1[r,m] B[j,m]", "index r of 'phi1' stands in no feature and not on the left");
+  refuses("B[j,k:5] += phi1 B[j,m]", "index k:5 on the left; an index with a size stands in learned tensors only");
+  refuses("L[k:5] := B[p,k]", "index k:5 on the left; an index with a size stands in learned tensors only");
+  refuses("B[j,k] += phi1[k] B[j,m:5]", "index m:5 in 'B'; an index with a size stands in learned tensors only");
+  refuses("B[j,k] += phi1[k:5,j] psi1[k] B[j,k]", "index k has its size already");
+  CHECK_THROWS_WITH_AS(TermList(space, space, "B[j,k] += phi1[r:0,k] psi1[r,m] B[j,m]"),
+                       "[terms] line 1, column 19: expected a size of 1 or more for an index, found ',k] psi1[r,m'",
+                       ParseError);
+  std::string sized, again;
+  for (int i = 0; i < 27; ++i) {
+    sized += fmt::format(",i{}:2", i);
+    again += fmt::format(",i{}", i);
+  }
+  refuses("B[j,k] += phi1[k" + sized + "] psi1[m" + again + "] B[j,m]", "more than 29 indices in one product");
+}
+
 TEST_CASE("terms: mangled text is refused or reads as it prints") {
   const Space block = transformer_space({4, 5, 2, 3, 3}, false);
   constexpr const char* text =

@@ -56,23 +56,29 @@ double change(const AccuracyModel& model, const std::vector<double>& before, std
   }
 }
 
-bool has(const Space& space, Kind kind) {
-  return std::any_of(space.factors().begin(), space.factors().end(), [&](const Factor& f) { return f.kind == kind; });
+template <class Wanted>
+bool has(const Space& space, const Wanted& wanted) {
+  return std::any_of(space.factors().begin(), space.factors().end(), [&](const Factor& f) { return wanted(f.kind); });
 }
 
 std::string kinds(const Space& space) {
   std::string out;
   for (const Kind kind : all_kinds)
-    if (kind != Kind::fixed && has(space, kind)) out += (out.empty() ? "" : ", ") + std::string(name(kind));
+    if (kind->moves() && has(space, [&](Kind k) { return k == kind; }))
+      out += (out.empty() ? "" : ", ") + std::string(kind->name);
   return out;
 }
 
-/// Groups that look alike and are no symmetry of the model: what it must notice.
+/// Groups that look alike and are no symmetry of the model: what it must notice. Other scales where there are some,
+/// scales where there are none.
 std::vector<Space> controls(const Space& space) {
   std::vector<Space> out;
-  if (has(space, Kind::positive_monomial)) out.push_back(space.with_kind(Kind::positive_monomial, Kind::sign_monomial));
-  if (has(space, Kind::sign_monomial)) out.push_back(space.with_kind(Kind::sign_monomial, Kind::positive_monomial));
-  if (out.empty()) out.push_back(space.with_kind(Kind::permutation, Kind::positive_monomial));
+  for (const bool scaled : {true, false})
+    for (const Kind kind : all_kinds)
+      if (out.empty() || scaled)
+        if (kind->control && kind->has_places() && (kind->scales != Scales::none) == scaled &&
+            has(space, [&](Kind k) { return k == kind; }))
+          out.push_back(space.with_kind(kind, Kind(kind->control)));
   return out;
 }
 
@@ -85,8 +91,9 @@ std::vector<VerifyRow> verify_invariance(const AccuracyModel& model, std::uint64
   const auto weights = random_networks(space, key.at("networks"));
   const auto before = logits(model, weights);
   std::vector<VerifyRow> rows;
-  const bool scales = has(space, Kind::positive_monomial), matrices = has(space, Kind::GL),
-             signs = has(space, Kind::sign_monomial);
+  const bool scales = has(space, [](Kind k) { return k->has_magnitudes(); }),
+             matrices = has(space, [](Kind k) { return k->mixing == Mixing::matrix; }),
+             signs = has(space, [](Kind k) { return k->has_signs(); });
   auto check = [&](const std::string& what, const ElementRange& range) {
     const double error = change(model, before, moved(space, weights, key.at(what), range));
     rows.push_back({what, kinds(space), error, bound, false, error < bound});

@@ -72,14 +72,20 @@ std::string obstacle(const Space& space) {
   bool any = false;
   for (std::size_t f = 0; f < space.factors().size(); ++f) {
     const Factor& factor = space.factors()[f];
-    if (factor.kind != Kind::positive_monomial) continue;
+    if (factor.kind->scales != Scales::positive) continue;
     any = true;
-    if (!factor.per.empty())
-      return fmt::format("factor '{}' is {}; allowed: one that is per nothing", factor.name, factor.str());
-    for (const SpaceTensor& tensor : space.tensors())
+    if (!factor.per.empty() || !factor.along.empty())
+      return fmt::format("factor '{}' is {}; allowed: one that is per nothing and along nothing", factor.name,
+                         factor.str());
+    for (const SpaceTensor& tensor : space.tensors()) {
+      for (const SpaceAxis& axis : tensor.axes)
+        if (axis.factor == static_cast<int>(f) && !axis.characters.empty())
+          return fmt::format("tensor '{}' has an axis '{}'; allowed: '{}' and '{}*'", tensor.name, space.str(axis),
+                             factor.name, factor.name);
       if (std::count_if(tensor.axes.begin(), tensor.axes.end(),
                         [&](const SpaceAxis& a) { return a.factor == static_cast<int>(f); }) > 1)
         return fmt::format("tensor '{}' carries '{}' twice; allowed: once a tensor", tensor.name, factor.name);
+    }
   }
   return any ? "" : fmt::format("'{}' has no positive_monomial factor to balance", space.str());
 }
@@ -93,7 +99,7 @@ std::vector<std::vector<Scaled>> hidden_factors(const Space& space) {
     for (int a = 0; a < axes.rank(); ++a) {
       const SpaceAxis& axis = space.tensors()[t].axes[static_cast<std::size_t>(a)];
       const auto f = static_cast<std::size_t>(axis.factor);
-      if (space.factors()[f].kind == Kind::positive_monomial)
+      if (space.factors()[f].kind->scales == Scales::positive)
         hidden[f].push_back({t, space.tensors()[t].taps() * axes.sub(0, a).numel(), axes[a],
                              axes.sub(a + 1, axes.rank()).numel(), axis.role == Role::vector});
     }
@@ -153,7 +159,7 @@ Balance balance(const Space& space, std::span<const Tensor> weights) {
   check_finite("balanced", space, out.weights, n);
   for (const Factor& f : space.factors()) {
     out.scales.emplace_back();
-    if (f.kind != Kind::positive_monomial) continue;
+    if (f.kind->scales != Scales::positive) continue;
     out.scales.back() = Tensor::zeros({n, f.size}, DType::f64);
     out.scales.back().fill(1);
   }

@@ -24,6 +24,8 @@ Indices axes_of(const TermOperand& operand) {
 
 std::optional<Split> split(const TermResolved& term) {
   Split s;
+  for (const TermIndex& index : term.indices)
+    if (index.complex != Mixing::none) return {};
   for (const TermOperand& operand : term.operands) {
     const TermOperand*& place = operand.source == Source::learned ? s.phi : s.feature;
     if (place) return {};

@@ -22,7 +22,8 @@ struct Split {
   Indices broadcast;   ///< on the left only
 };
 
-/// Nothing when the term is no product of one phi and at most one feature, or has a diagonal or an integer index.
+/// Nothing when the term is no product of one phi and at most one feature, or has a diagonal, an integer or a complex
+/// index.
 std::optional<Split> split(const TermResolved& term);
 
 /// No let, and no parameter in two terms: every gradient is written once.

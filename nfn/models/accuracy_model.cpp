@@ -28,7 +28,7 @@ std::vector<FixedAxis> fixed_axes_of(const Space& space,
     const SpaceTensor& tensor = space.tensors()[t];
     for (std::size_t a = 0; a < tensor.axes.size(); ++a) {
       const Factor& factor = space.factors()[static_cast<std::size_t>(tensor.axes[a].factor)];
-      if (factor.kind != Kind::fixed || factor.size < 2) continue;
+      if (space.type(static_cast<int>(t))[static_cast<int>(a)].moves() || factor.size < 2) continue;
       const std::string key = name(tensor, factor.name);
       const auto at = std::find(names.begin(), names.end(), key) - names.begin();
       if (static_cast<std::size_t>(at) == names.size()) {

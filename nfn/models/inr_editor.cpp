@@ -50,7 +50,7 @@ Var InrEditor::encoded(const Parameters& parameters, const Var& x, std::size_t f
   // Rows and columns that are neurons of an end have positions.
   const SpaceTensor& tensor = space_.tensors()[feature];
   auto fixed = [&](std::size_t axis) {
-    return space_.factors()[static_cast<std::size_t>(tensor.axes[axis].factor)].kind == Kind::fixed;
+    return !space_.factors()[static_cast<std::size_t>(tensor.axes[axis].factor)].kind->moves();
   };
   const bool by_row = fixed(0), by_column = matrix && fixed(1);
   if (!by_row && !by_column) return y;

@@ -14,8 +14,7 @@ namespace {
 
 UnaryOp act_of(const Space& space) {
   const auto& factors = space.factors();
-  const bool signs =
-      std::any_of(factors.begin(), factors.end(), [](const Factor& f) { return f.kind == Kind::sign_monomial; });
+  const bool signs = std::any_of(factors.begin(), factors.end(), [](const Factor& f) { return f.kind->has_signs(); });
   return signs ? UnaryOp::Tanh : UnaryOp::Relu;
 }
 

@@ -41,6 +41,7 @@ std::optional<Chain> chain_of(const Space& space) {
     taps.push_back({tensors[i].tap_rows, tensors[i].tap_columns});
   }
   const Kind kind = space.factors()[static_cast<std::size_t>(tensors[0].axes[0].factor)].kind;
+  if (kind->scales == Scales::any) return {};
   // Names of factors are free, and their order; names of tensors, their axes and taps must be the chain's.
   const Space wanted = cnn_space(widths, taps, kind);
   for (std::size_t t = 0; t < tensors.size(); ++t) {
@@ -49,13 +50,11 @@ std::optional<Chain> chain_of(const Space& space) {
     for (std::size_t i = 0; i < tensors[t].axes.size(); ++i) {
       const Factor &f = space.factors()[static_cast<std::size_t>(tensors[t].axes[i].factor)],
                    &g = wanted.factors()[static_cast<std::size_t>(wanted.tensors()[t].axes[i].factor)];
-      if (f.kind != g.kind || f.size != g.size || !f.per.empty()) return {};
+      if (f.kind != g.kind || f.size != g.size || !f.per.empty() || !tensors[t].axes[i].characters.empty()) return {};
     }
   }
   Chain chain{{}, widths[0], pixels, UnaryOp::Relu};
-  chain.activation = kind == Kind::positive_monomial ? UnaryOp::Relu
-                     : kind == Kind::sign_monomial   ? UnaryOp::Tanh
-                                                     : UnaryOp::Gelu;
+  chain.activation = kind->has_magnitudes() ? UnaryOp::Relu : kind->has_signs() ? UnaryOp::Tanh : UnaryOp::Gelu;
   for (const auto& [rows, columns] : taps)
     if (rows * columns > 1) {
       if (chain.convolutions.size() + 1 == taps.size()) return {};  // no dense layer is left

@@ -29,10 +29,11 @@ class Matching {
     for (const Tensor& t : b) b_.push_back(t.to(DType::f64));
     image_ = a_;
     parts_.assign(identity_.parts().begin(), identity_.parts().end());
-    for (const Factor& f : space.factors()) known_.push_back(f.kind == Kind::fixed);
+    for (const Factor& f : space.factors()) known_.push_back(!f.kind->moves());
   }
 
   std::optional<NetworkElement> run() {
+    if (!has_scheme()) return {};
     for (int f = next(); f >= 0; f = next()) {
       if (!(carries_copies(f) ? match_heads(f) : match_units(f))) return {};
       known_[at(f)] = true;
@@ -49,6 +50,18 @@ class Matching {
   int factors() const { return static_cast<int>(space_.factors().size()); }
   const Factor& factor(int f) const { return space_.factors()[at(f)]; }
   const std::vector<SpaceAxis>& axes(int t) const { return space_.tensors()[at(t)].axes; }
+
+  /// Orders, scales of one sort and general matrices are looked for, on axes of degree 1 and -1.
+  bool has_scheme() const {
+    const auto plain = [](const Factor& f) {
+      return f.along.empty() && f.kind->scales != Scales::any && !f.kind->has_pairs() &&
+             (f.kind->has_places() || !f.kind->self_dual);
+    };
+    const auto by_role = [](const SpaceAxis& axis) { return axis.characters.empty(); };
+    return std::all_of(space_.factors().begin(), space_.factors().end(), plain) &&
+           std::all_of(space_.tensors().begin(), space_.tensors().end(),
+                       [&](const SpaceTensor& t) { return std::all_of(t.axes.begin(), t.axes.end(), by_role); });
+  }
 
   bool carries_copies(int f) const {
     return std::any_of(space_.factors().begin(), space_.factors().end(),
@@ -90,9 +103,9 @@ class Matching {
     for (int i = 0; i < static_cast<int>(axes(t).size()); ++i) {
       const Factor& f = factor(axes(t)[at(i)].factor);
       if (i == axis || known_[at(axes(t)[at(i)].factor)]) continue;
-      if (f.kind == Kind::sign_monomial)
+      if (f.kind->scales == Scales::sign)
         sizes = true;
-      else if (f.kind != Kind::permutation || !f.per.empty())
+      else if (!f.kind->has_places() || f.kind->scales != Scales::none || !f.per.empty())
         return {};
       unknown *= f.size;
     }
@@ -146,7 +159,7 @@ class Matching {
   /// One trait a tensor; of a monomial factor those tensors alone that its own scales multiply (vector) or divide
   /// (covector) unit by unit. `size_from`, `size_to`: of all of them together, which biases are relative to.
   std::vector<Trait> traits_of(int f, Role role, Vector& size_from, Vector& size_to) const {
-    const bool monomial = factor(f).kind != Kind::permutation;
+    const bool monomial = factor(f).kind->scales != Scales::none;
     std::vector<Trait> out;
     std::vector<bool> bias;
     size_from = size_to = Vector::Zero(factor(f).size);
@@ -226,11 +239,11 @@ class Matching {
 
   bool match_units(int f) {
     const Kind kind = factor(f).kind;
-    if (kind == Kind::GL) return false;  // not per heads: no scheme for it
+    if (!kind->has_places()) return false;  // not per heads: no scheme for it
     Vector size_a, size_b, out_a, out_b;
     std::vector<Trait> traits = traits_of(f, Role::vector, size_a, size_b);
     std::vector<Trait> outgoing = traits_of(f, Role::covector, out_a, out_b);
-    if (kind == Kind::positive_monomial) {
+    if (kind->has_magnitudes()) {
       // Incoming weights to length 1, outgoing ones the other way round; a unit without incoming weights stays as it
       // is.
       for (Vector* size : {&size_a, &size_b})
@@ -243,11 +256,10 @@ class Matching {
     if (traits.empty()) return true;  // nothing to tell units by
     ElementPart& part = parts_[at(f)];
     const Likeness like = likeness(traits, factor(f).size);
-    part.order = match(like, kind == Kind::sign_monomial);
+    part.order = match(like, kind->has_signs());
     for (std::size_t i = 0; i < part.scale.size(); ++i) {
       const auto now = static_cast<Eigen::Index>(i), old = static_cast<Eigen::Index>(part.order[i]);
-      part.scale[i] =
-          kind == Kind::positive_monomial ? size_b(now) / size_a(old) : (like.product(now, old) < 0 ? -1 : 1);
+      part.scale[i] = kind->has_magnitudes() ? size_b(now) / size_a(old) : (like.product(now, old) < 0 ? -1 : 1);
     }
     return true;
   }
@@ -262,7 +274,7 @@ class Matching {
   std::vector<HeadProduct> products_of(int h) const {
     std::vector<HeadProduct> out;
     for (int g = 0; g < factors(); ++g) {
-      if (factor(g).per != factor(h).name || factor(g).kind != Kind::GL) continue;
+      if (factor(g).per != factor(h).name || factor(g).kind->mixing != Mixing::matrix) continue;
       for (const HeadTensor& l : head_tensors(space_, h, g, Role::vector))
         for (const HeadTensor& r : head_tensors(space_, h, g, Role::covector))
           if (known(l) && known(r)) out.push_back({l, r});
@@ -292,7 +304,7 @@ class Matching {
     if (!traits.empty()) parts_[at(h)].order = match(likeness(traits, n), false);
     for (int g = 0; g < factors(); ++g) {
       if (factor(g).per != factor(h).name) continue;
-      if (factor(g).kind != Kind::GL || !match_copies(h, g)) return false;
+      if (factor(g).kind->mixing != Mixing::matrix || !match_copies(h, g)) return false;
     }
     return true;
   }

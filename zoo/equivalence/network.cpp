@@ -47,7 +47,7 @@ std::vector<Tensor> without_dead_units(const Space& space, std::span<const Tenso
     changed = false;
     for (int f = 0; f < static_cast<int>(factors.size()); ++f) {
       const Factor& factor = factors[static_cast<std::size_t>(f)];
-      if (factor.kind == Kind::fixed || factor.kind == Kind::GL) continue;
+      if (!factor.kind->moves() || !factor.kind->has_places()) continue;
       const auto n = static_cast<std::size_t>(factor.size);
       std::vector<char> alive[2] = {std::vector<char>(n), std::vector<char>(n)};
       bool used[2] = {false, false};
@@ -65,7 +65,7 @@ std::vector<Tensor> without_dead_units(const Space& space, std::span<const Tenso
       });
       if (!used[0] || !used[1]) continue;
       // Without input a unit is act(0): zero where the group has scales or signs.
-      const bool silent_without_input = factor.kind != Kind::permutation;
+      const bool silent_without_input = factor.kind->scales != Scales::none;
       each([&](int t, int axis, int) {
         each_value(space, out, t, axis, [&](double& x, std::size_t unit) {
           if (x != 0 && (!alive[1][unit] || (silent_without_input && !alive[0][unit]))) {

@@ -29,7 +29,7 @@ class UnitDistance {
         compare_slices(t, axis, [](std::size_t) { return true; });
     }
     for (int g = 0; g < static_cast<int>(space_.factors().size()); ++g)
-      if (space_.factors()[at(g)].kind == Kind::GL) compare_products(g);
+      if (space_.factors()[at(g)].kind->mixing == Mixing::matrix) compare_products(g);
     return largest_;
   }
 
@@ -107,7 +107,7 @@ class UnitDistance {
   bool moved_by_gl(int t) const {
     for (const SpaceAxis& axis : space_.tensors()[at(t)].axes) {
       const Factor& g = space_.factors()[at(axis.factor)];
-      if (g.kind != Kind::GL || g.per.empty()) continue;
+      if (g.kind->mixing != Mixing::matrix || g.per.empty()) continue;
       const int h = space_.find_factor(g.per);
       const auto left = head_tensors(space_, h, axis.factor, Role::vector),
                  right = head_tensors(space_, h, axis.factor, Role::covector);

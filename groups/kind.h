@@ -1,0 +1,97 @@
+#pragma once
+// Kinds of group factors (spec 1.5, 8.2): one table a kind says all that others need to know of it, so that nobody asks
+// which kind it is.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "weft/groups/action.h"
+#include "weft/groups/kinds/list.h"
+
+namespace weft {
+
+class Key;
+struct ElementPart;
+struct ElementRange;
+struct TermPlace;
+struct TermVerdict;
+
+/// What an element multiplies the places of an axis by.
+enum class Scales : std::uint8_t { none, positive, sign, any };
+
+/// What an element does to an axis that has no places: multiplies it by a matrix, or by one complex number a pair of
+/// entries, which are (p, p + n/2) or (2p, 2p + 1).
+enum class Mixing : std::uint8_t { none, matrix, halves, adjacent };
+
+/// Why an action is refused, by action; null where it is allowed. {op} and {kind} stand for names.
+using Refusals = std::array<const char*, action_count>;
+
+struct FactorKind {
+  const char* name;
+  const char* matrices;  ///< in words
+  const char* example;   ///< a factor of this kind, for tests and documentation
+  bool ordered = false;  ///< elements permute the places
+  Scales scales = Scales::none;
+  Mixing mixing = Mixing::none;
+  bool self_dual = false;  ///< g^-T = g: vectors and covectors are alike
+  Refusals refusals{};
+
+  /// Makes one copy of an identity part random, as ElementRange says; null: it never moves.
+  void (*randomise)(ElementPart& part, std::int64_t copy, Key key, const ElementRange& range) = nullptr;
+  /// Why a part that fits in its sizes is none of this kind; null for nothing. Orders, scales and inverses are checked
+  /// for all kinds alike.
+  const char* (*complaint)(const ElementPart& part) = nullptr;
+  /// Elements whose products are dense in the group of one copy, made from its identity.
+  std::vector<ElementPart> (*generators)(const ElementPart& identity) = nullptr;
+  /// The typed-term rule on the places of one index (spec 7.2, 8.3), of kinds without places of their own. Of others it
+  /// is that every character is balanced.
+  TermVerdict (*verdict)(std::span<const TermPlace> places) = nullptr;
+  /// Where a model of networks has this kind, one that looks alike and is no symmetry: what its checks must notice.
+  const FactorKind* control = nullptr;
+
+  bool moves() const { return randomise != nullptr; }
+  bool has_places() const { return mixing == Mixing::none; }
+  bool has_pairs() const { return mixing == Mixing::halves || mixing == Mixing::adjacent; }
+  bool has_signs() const { return scales == Scales::sign || scales == Scales::any; }
+  bool has_magnitudes() const { return scales == Scales::positive || scales == Scales::any; }
+};
+
+namespace kind_tables {
+#define WEFT_KIND(name) extern const FactorKind name;
+WEFT_KINDS(WEFT_KIND)
+#undef WEFT_KIND
+}  // namespace kind_tables
+
+/// A kind as a value: kind->name, Kind::GL.
+class Kind {
+ public:
+  constexpr explicit Kind(const FactorKind* table) : table_(table) {}
+  constexpr const FactorKind* operator->() const { return table_; }
+  constexpr bool operator==(const Kind&) const = default;
+
+#define WEFT_KIND(name) static const Kind name;
+  WEFT_KINDS(WEFT_KIND)
+#undef WEFT_KIND
+
+ private:
+  const FactorKind* table_;
+};
+
+#define WEFT_KIND(name) inline constexpr Kind Kind::name{&kind_tables::name};
+WEFT_KINDS(WEFT_KIND)
+#undef WEFT_KIND
+
+inline constexpr Kind all_kinds[] = {
+#define WEFT_KIND(name) Kind::name,
+    WEFT_KINDS(WEFT_KIND)
+#undef WEFT_KIND
+};
+
+/// The kind by whose column of the rule table an axis is judged (spec 8.1): that of a root whose places are scaled by
+/// numbers of these kinds.
+Kind effective_kind(Kind root, bool signs, bool magnitudes);
+
+}  // namespace weft
