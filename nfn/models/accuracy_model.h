@@ -86,8 +86,8 @@ class AccuracyModel {
 };
 
 /// A model whose parameters have names and shapes, but no memory yet. Throws UsageError for an unknown kind of model or
-/// classifier (naming those there are) or a size out of its range, ShapeError for networks too large, TypeError when the
-/// space does not suit the kind.
+/// classifier (naming those there are) or a size out of its range, ShapeError for networks too large, TypeError when
+/// the space does not suit the kind.
 std::unique_ptr<AccuracyModel> declare_accuracy_model(const ModelConfig& config, const Space& space);
 
 /// Builds a model, on the CPU or a device, and draws its start values. Throws what declare_accuracy_model throws.
