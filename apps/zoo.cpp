@@ -110,7 +110,7 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
                Runs::on_devices);
   auto o = std::make_shared<ZooMakeOptions>();
   add_output(make, o->out, "folder of the zoo", true, true);
-  make.add_option("--kind", o->kind, "CNNs, or transformers on images or texts (spec 6)")
+  make.add_option("--kind", o->kind, "CNNs, or transformers on images or texts")
       ->check(CLI::IsMember({"cnn", "vit", "text"}));
   CLI::Option* networks =
       make.add_option("--networks", o->networks, "how many; 300, texts: 200")->transform(networks_limit());
