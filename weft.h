@@ -39,6 +39,7 @@
 #include "weft/nn/step_recorder.h"
 #include "weft/ops/act.h"
 #include "weft/ops/contract.h"
+#include "weft/ops/operators.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
 #include "weft/ops/terms.h"

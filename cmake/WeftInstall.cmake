@@ -10,6 +10,7 @@ install(FILES ${PROJECT_BINARY_DIR}/weftConfig.cmake ${PROJECT_BINARY_DIR}/weftC
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
 install(FILES weft.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/weft)
 foreach(folder core groups autograd ops nn nfn io zoo)
-  # Headers in folders called internal may include what only the build has.
-  install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/weft FILES_MATCHING PATTERN "*.h" PATTERN internal EXCLUDE)
+  # Headers in folders called internal may include what only the build has; cases are of tests.
+  install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/weft FILES_MATCHING PATTERN "*.h" PATTERN internal EXCLUDE
+    PATTERN "*cases.h" EXCLUDE PATTERN "op_case.h" EXCLUDE)
 endforeach()

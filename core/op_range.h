@@ -24,6 +24,15 @@ struct OpParameter {
   constexpr bool allows(double p) const { return p > above && p <= up_to && p - p == 0; }
 };
 
+/// `Op::twice_power`, of an op that raises the scales of an axis to a power: twice that; 0 of others.
+template <class Op>
+constexpr int twice_power_of() {
+  if constexpr (requires { Op::twice_power; })
+    return Op::twice_power;
+  else
+    return 0;
+}
+
 /// `Op::parameter`, of an op that takes one.
 template <class Op>
 constexpr OpParameter parameter_of() {

@@ -52,14 +52,24 @@ struct UnaryVjp {
     const Pack<T, N> in = load<N>(x + i), out = load<N>(y + i);
     Pack<T, N> d;
     for (int k = 0; k < N; ++k) d.x[k] = Op::df(in.x[k], out.x[k], p);
-    accumulate_at(gx + i, accumulate, load<N>(gy + i), d);
+    const Pack<T, N> g = load<N>(gy + i);
+    Pack<T, N> sum{};
+    if (accumulate) sum = load<N>(gx + i);
+    // Not 0 + product, which would lose the sign of a zero.
+    for (int k = 0; k < N; ++k) sum.x[k] = accumulate ? sum.x[k] + g.x[k] * d.x[k] : g.x[k] * d.x[k];
+    store(gx + i, sum);
   }
 };
+
+template <class Op, class T>
+inline constexpr int binary_width = pack_width<T>;
+template <class Op, class T>
+requires(Op::calls) inline constexpr int binary_width<Op, T> = pack_width<double>;
 
 /// y = f(a, b)
 template <class Op, class T>
 struct BinaryForward {
-  static constexpr int width = pack_width<T>;
+  static constexpr int width = binary_width<Op, T>;
   const T *a, *b;
   T* y;
 
@@ -76,7 +86,7 @@ struct BinaryForward {
 /// The gradient of input 0 (a) or 1 (b).
 template <class Op, class T, int input>
 struct BinaryVjp {
-  static constexpr int width = pack_width<T>;
+  static constexpr int width = binary_width<Op, T>;
   const T *a, *b, *y, *gy;
   T* g;
   bool accumulate;

@@ -102,6 +102,16 @@ Axis Axis::times(const Axis& other) const {
   return out;
 }
 
+std::optional<Axis> Axis::raised(int twice) const {
+  if (factor && !factor->kind->has_places()) return {};
+  for (const Character& c : characters())
+    if (c.power * twice % 2 != 0 || (c.odd && twice % 2 != 0)) return {};
+  return changed([twice](Character& c) {
+    c.power = c.power * twice / 2;
+    c.odd &= twice / 2 % 2 != 0;
+  });
+}
+
 Axis Axis::dual() const {
   Axis out = changed([](Character& c) { c.power = -c.power; });
   out.role = weft::dual(role);

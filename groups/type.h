@@ -2,6 +2,7 @@
 // The type of one tensor: which group factors act on each axis, and how. Holds no heap memory and no data.
 
 #include <array>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -51,6 +52,9 @@ class Axis {
   Axis without_magnitudes() const;
   /// Of a product of two features: places move alike, degrees add.
   Axis times(const Axis& other) const;
+  /// Of a power of a feature, twice / 2: every degree times that. Nothing where a degree has no such multiple, or where
+  /// the factor mixes entries.
+  std::optional<Axis> raised(int twice) const;
   /// Of a gradient.
   Axis dual() const;
 

@@ -3,7 +3,7 @@
 // prediction lies (DeviceError); they are copied into the step, and may be refilled before backward(). Inputs are plain
 // tensors.
 
-#include "weft/autograd/op_case.h"
+#include "weft/autograd/tape.h"
 
 namespace weft {
 
@@ -26,7 +26,5 @@ Var squared_error(const Var& x, const Tensor& target);
 
 /// The mean of all values, as a tensor without axes.
 Var mean_all(const Var& x);
-
-std::vector<OpCase> loss_cases();
 
 }  // namespace weft

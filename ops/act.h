@@ -1,7 +1,7 @@
 #pragma once
 // A group element acting on a feature of its space, as a differentiable operation (spec 1.2, 1.5).
 
-#include "weft/autograd/op_case.h"
+#include "weft/autograd/tape.h"
 #include "weft/groups/element.h"
 
 namespace weft {
@@ -17,7 +17,5 @@ Var act(const Element& g, int tensor, const Var& x);
 /// The same without tape, where x lies: for files, test data and references. float32 or float64; the element acts in
 /// float64.
 Tensor act(const Element& g, int tensor, const Tensor& x);
-
-std::vector<OpCase> act_cases();
 
 }  // namespace weft

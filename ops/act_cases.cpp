@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "weft/ops/act.h"
+#include "weft/ops/cases.h"
 
 namespace weft {
 namespace {

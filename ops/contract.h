@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "weft/autograd/op_case.h"
+#include "weft/autograd/tape.h"
 #include "weft/ops/pointwise_kernels.h"
 
 namespace weft {
@@ -26,7 +26,5 @@ struct ContractOptions {
 /// needs its input.
 Var contract(std::string_view text, const Var& a, const Var& b, const ContractOptions& options = {});
 Var contract(std::string_view text, const Var& a, const Var& b, const Var& bias, const ContractOptions& options = {});
-
-std::vector<OpCase> contract_cases();
 
 }  // namespace weft

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "weft/ops/cases.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/contract_plan.h"
 

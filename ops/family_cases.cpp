@@ -33,9 +33,9 @@ struct OfKind {
                        reason);
   }
   /// As what the result of an allowed action transforms; nothing where no axis of a space does.
-  std::optional<std::string> result(Action action) const {
+  std::optional<std::string> result(Action action, const std::string& product) const {
     const bool signs = kind->has_signs(), magnitudes = kind->has_magnitudes();
-    if (action == Action::multiply) return kind->scales == Scales::none ? tensor() : "S";
+    if (action == Action::multiply) return kind->scales == Scales::none ? tensor() : product;
     const bool forgets = (action == Action::absolute && signs) || (action == Action::normalise && magnitudes);
     if (!forgets) return tensor();
     return signs && magnitudes ? std::nullopt : std::optional<std::string>("Z");
@@ -61,8 +61,10 @@ std::vector<double> map(const Tensor& x, const std::function<double(double)>& f)
   return y;
 }
 
-/// The case on an axis of every kind, as the rule table has it.
-void add_typed(std::vector<OpCase>& cases, const OpCase& base, const std::function<Action(Kind)>& action_on) {
+/// The case on an axis of every kind, as the rule table has it. `product`: as what the result transforms where degrees
+/// add.
+void add_typed(std::vector<OpCase>& cases, const OpCase& base, const std::function<Action(Kind)>& action_on,
+               const std::string& product = "S") {
   for (const OfKind& k : of_kinds()) {
     const Action action = action_on(k.kind);
     OpCase c = base;
@@ -71,14 +73,15 @@ void add_typed(std::vector<OpCase>& cases, const OpCase& base, const std::functi
     c.shapes.clear();
     c.name = fmt::format("{} on {}{}", base.name, k.kind->name, k.covector ? "*" : "");
     c.refusal = k.refusal(base.name, action);
-    const std::optional<std::string> result = c.refusal.empty() ? k.result(action) : k.tensor();
+    const std::optional<std::string> result = c.refusal.empty() ? k.result(action, product) : k.tensor();
     if (!result) continue;  // a type that no text has: checked in ops_test
     c.result = *result;
     cases.push_back(c);
   }
 }
-void add_typed(std::vector<OpCase>& cases, const OpCase& base, Action action) {
-  add_typed(cases, base, [action](Kind) { return action; });
+void add_typed(std::vector<OpCase>& cases, const OpCase& base, Action action, const std::string& product = "S") {
+  add_typed(
+      cases, base, [action](Kind) { return action; }, product);
 }
 
 std::vector<OpCase> cases_of_unary(const char* name, Action action, std::span<const OpRange> ranges,
@@ -124,8 +127,13 @@ void add_binary(std::vector<OpCase>& cases, BinaryOp op) {
       y.push_back(Op::reference(x[0].data<double>()[i], x[1].data<double>()[i]));
     return y;
   };
+  if constexpr (requires { Op::range; }) c.range = Op::range;
   cases.push_back(c);
-  add_typed(cases, c, Op::linear ? Action::scale : Action::multiply);
+  add_typed(cases, c,
+            Op::power != 0 ? Action::multiply
+            : Op::linear   ? Action::scale
+                           : Action::pointwise_homogeneous,
+            Op::power < 0 ? "Z" : "S");
 }
 
 /// y of one row, naively.

@@ -15,6 +15,7 @@ namespace weft {
 struct UnaryTraits {
   const char* name;
   bool odd, homogeneous, from_output;
+  int twice_power;  ///< of an op that raises scales to a power: twice that; 0 of others
   OpParameter parameter;
 };
 const UnaryTraits& traits(UnaryOp op);
@@ -24,7 +25,8 @@ Action action_of(UnaryOp op);
 
 /// y = f(x; p) of the same shape; the usual p when none is given. Throws UsageError for one that the op does not take.
 Var unary(UnaryOp op, const Var& x, std::optional<double> p = {});
-/// y = f(a, b) of one type; a product's places move alike and its degrees add. Throws ShapeError for different shapes.
+/// y = f(a, b) of one type; a product's places move alike and its degrees add, a quotient's are subtracted. Throws
+/// ShapeError for different shapes.
 Var binary(BinaryOp op, const Var& a, const Var& b);
 
 /// The kernels behind them: those of a device, or for the current instruction set where `backend` is null. float32 and

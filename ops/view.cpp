@@ -198,6 +198,43 @@ Var gather(const Var& x, int axis, const Tensor& given) {
   });
 }
 
+Var where(const Tensor& given, const Var& a, const Var& b) {
+  constexpr const char* who = "where";
+  if (!(given.shape() == a.shape()) || !(a.shape() == b.shape()))
+    throw ShapeError("[{}] mask {}, a {}, b {}; allowed: one shape", who, given.shape().str(), a.shape().str(),
+                     b.shape().str());
+  if (given.dtype() != DType::u8 || a.dtype() != b.dtype())
+    throw DtypeError("[{}] mask {}, a {}, b {}; allowed: u8, and two of one type", who, name(given.dtype()),
+                     name(a.dtype()), name(b.dtype()));
+  for (const Var* x : {&a, &b})
+    if (!x->type().plain()) require(Action::select, who, x->name(), x->type());
+  require_equal(who, a.name(), a.type(), b.name(), b.type());
+  Tape& tape = a.tape();
+  given.require_on(a.value().backend(), who, "mask");
+  const Tensor mask = a.requires_grad() || b.requires_grad() ? tape.copy(given) : given;
+  const Tensor y = tape.empty(a.shape(), a.dtype());
+  constexpr std::int64_t grain = 16384;
+  with_float(a.dtype(), who, [&](auto t) {
+    using T = decltype(t);
+    loop(
+        tape.backend(), y.numel(), grain,
+        Choose<T>{mask.address<std::uint8_t>(), a.value().address<T>(), b.value().address<T>(), y.address<T>(), false});
+  });
+  return tape.record(who, y, a.type(), {a, b}, [mask](Backward& back) {
+    const Tensor& gy = back.cotangent();
+    with_float(gy.dtype(), who, [&](auto t) {
+      using T = decltype(t);
+      const std::uint8_t* m = mask.address<std::uint8_t>();
+      for (int i = 0; i < 2; ++i) {  // one after the other: a and b may be the same variable
+        if (!back.wants(i)) continue;
+        const GradSlot g = back.grad(i);
+        const T *from_a = i == 0 ? gy.address<T>() : nullptr, *from_b = i == 1 ? gy.address<T>() : nullptr;
+        loop(gy.backend(), gy.numel(), grain, Choose<T>{m, from_a, from_b, g.tensor.address<T>(), g.beta != 0});
+      }
+    });
+  });
+}
+
 Var reshape(const Var& x, const Shape& shape) {
   if (!x.type().plain()) require(Action::select, "reshape", x.name(), x.type());
   const Tensor y = x.value().reshape(shape);

@@ -4,7 +4,7 @@
 
 #include <span>
 
-#include "weft/autograd/op_case.h"
+#include "weft/autograd/tape.h"
 #include "weft/core/random.h"
 
 namespace weft {
@@ -25,6 +25,12 @@ Var concat(std::span<const Var> parts, int axis);
 /// number of gx.
 Var gather(const Var& x, int axis, const Tensor& index);
 
+/// y = a where the mask is not 0, b elsewhere; three of one shape, mask: u8. A mask picks places: free and fixed axes
+/// only.
+/// vjp   ga = gy where the mask is not 0, gb = gy elsewhere     saves a copy of mask
+/// Throws ShapeError, DtypeError, TypeError by these rules.
+Var where(const Tensor& mask, const Var& a, const Var& b);
+
 /// The same numbers under another shape; free axes only, which `x` must have alone.
 Var reshape(const Var& x, const Shape& shape);
 
@@ -42,7 +48,5 @@ Var patches(const Var& x, const PatchShape& p);
 /// x: [B, C, axes…]  vjp   gx = mask gy     type  always allowed
 /// Throws UsageError unless 0 <= rate < 1.
 Var channel_dropout(const Var& x, double rate, Key key);
-
-std::vector<OpCase> view_cases();
 
 }  // namespace weft

@@ -77,6 +77,16 @@ struct MaskRows {
   bool accumulate;
 };
 
+/// y (+)= a where the mask is not 0, b elsewhere; null is 0.
+template <class T>
+struct Choose {
+  static constexpr const char* name = "where";
+  const std::uint8_t* mask;
+  const T *a, *b;
+  T* y;
+  bool accumulate;
+};
+
 #define WEFT_VIEW_LOOPS_OF(X, T) \
   X(AddRows<T>)                  \
   X(Gather<T>)                   \
@@ -84,7 +94,8 @@ struct MaskRows {
   X(Patches<T>)                  \
   X(PatchesVjp<T>)               \
   X(DropoutMask<T>)              \
-  X(MaskRows<T>)
+  X(MaskRows<T>)                 \
+  X(Choose<T>)
 #define WEFT_VIEW_LOOPS(X) WEFT_VIEW_LOOPS_OF(X, float) WEFT_VIEW_LOOPS_OF(X, double)
 
 inline namespace WEFT_ISA {
@@ -152,6 +163,13 @@ WEFT_HD void loop_at(const DropoutMask<T>& body, std::int64_t i) {
 template <class T>
 WEFT_HD void loop_at(const MaskRows<T>& body, std::int64_t i) {
   body.y[i] = body.mask[i / body.n] * body.x[i] + (body.accumulate ? body.y[i] : T(0));
+}
+
+template <class T>
+WEFT_HD void loop_at(const Choose<T>& body, std::int64_t i) {
+  const T* from = body.mask[i] ? body.a : body.b;
+  const T value = from ? from[i] : T(0);
+  body.y[i] = body.accumulate ? body.y[i] + value : value;
 }
 
 }  // namespace WEFT_ISA

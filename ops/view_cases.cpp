@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "weft/ops/cases.h"
+#include "weft/ops/pointwise.h"
 #include "weft/ops/view.h"
 
 namespace weft {
@@ -41,6 +43,11 @@ Tensor indices(std::vector<std::int32_t> values) {
   return Tensor::from<std::int32_t>(values, {static_cast<std::int64_t>(values.size())});
 }
 
+/// On the device where x lies.
+Tensor mask(std::vector<std::uint8_t> values, const Var& x) {
+  return Tensor::from<std::uint8_t>(values, x.shape()).on(x.value().backend());
+}
+
 }  // namespace
 
 std::vector<OpCase> view_cases() {
@@ -56,6 +63,27 @@ std::vector<OpCase> view_cases() {
                    return concat(both, 0);
                  },
                  {0, 1, 2, 3, 0, 1, 2, 3}),
+      moved_case("where", {{2, 3}, {2, 3}},
+                 [](auto x) {
+                   return where(mask({1, 0, 0, 1, 1, 0}, x[0]), x[0], x[1]);
+                 },
+                 {0, 7, 8, 3, 4, 11}),
+      moved_case("where of one with itself", {{2}},
+                 [](auto x) {
+                   return where(mask({1, 0}, x[0]), x[0], x[0]);
+                 },
+                 {0, 1}),
+      refused_case(
+          "where on p", "P",
+          [](auto x) {
+            std::vector<std::uint8_t> first(static_cast<std::size_t>(x[0].value().numel()), 0);
+            first[0] = 1;
+            return where(mask(first, x[0]), x[0], scale(x[0], 2));
+          },
+          "[where] tensor 'P', axis 0 'p' (permutation(4)): where along an axis that moves; only a fixed axis keeps "
+          "its "
+          "places",
+          "P"),
       moved_case("gather", {{2, 3}},
                  [](auto x) {
                    return gather(x[0], 1, indices({2, 0, 2, 1}).on(x[0].value().backend()));

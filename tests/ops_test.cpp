@@ -4,12 +4,15 @@
 
 #include <doctest/doctest.h>
 
+#include "weft/core/difference.h"
 #include "weft/groups/space.h"
+#include "weft/nn/loss_cases.h"
 #include "weft/nn/losses.h"
 #include "weft/ops/act.h"
+#include "weft/ops/cases.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/family_cases.h"
-#include "weft/ops/pointwise.h"
+#include "weft/ops/operators.h"
 #include "weft/ops/rows.h"
 #include "weft/ops/view.h"
 #include "weft/tests/isa_levels.h"
@@ -165,6 +168,54 @@ TEST_CASE("ops that change the kind of an axis") {
     for (std::int64_t i = 0; i < 4; ++i)
       CHECK(a.data<double>()[r * 4 + i] ==
             doctest::Approx(b.data<double>()[r * 4 + g.part(0).order[static_cast<std::size_t>(i)]]));
+}
+
+TEST_CASE("powers of a feature: squares double degrees, roots halve those that are even") {
+  const Space space = Space::parse("h: positive_monomial(4); s: sign_monomial(4) V[h^-2] W[h] M[h*] S[s] Z[h^0]");
+  Arena arena;
+  Tape tape(arena);
+  Tensor values = Tensor::zeros({2, 3, 4}, DType::f64);
+  fill_uniform(values, Key(3, "values"), 0.5, 2);
+  const auto leaf = [&](const char* name) { return tape.leaf(values, space.type(space.tensor(name)), name); };
+  const Var moment = leaf("V"), gradient = leaf("M");
+  CHECK(square(gradient).type() == moment.type());
+  CHECK(sqrt(moment).type() == gradient.type());
+  CHECK(rsqrt(moment).type() == leaf("W").type());
+  CHECK((gradient / sqrt(moment)).type() == leaf("Z").type());  // a step of Adam: a feature that nothing scales
+  CHECK((gradient * leaf("W")).type() == leaf("Z").type());
+  CHECK(!square(leaf("S")).type()[0].kind()->has_signs());
+  const Element g = Element::random(space, Key(4, "g"));
+  const auto moved = [&](const char* name) {
+    return tape.constant(act(g, space.tensor(name), values), space.type(space.tensor(name)), name);
+  };
+  const Tensor before = (gradient / sqrt(moment)).value(), after = (moved("M") / sqrt(moved("V"))).value();
+  CHECK(relative_error(after, act(g, space.tensor("Z"), before)) < 1e-12);
+  CHECK_THROWS_WITH_AS(
+      sqrt(leaf("W")),
+      "[sqrt] tensor 'W', axis 0 'h' (positive_monomial(4)): sqrt is not homogeneous; use relu or leaky_relu",
+      TypeError);
+}
+
+TEST_CASE("operators on variables and numbers, clamp") {
+  Arena arena;
+  Tape tape(arena);
+  const Var x = tape.leaf(Tensor::from<double>(std::array{1.0, 2.0, 4.0}, {3})),
+            y = tape.leaf(Tensor::from<double>(std::array{4.0, 2.0, 0.5}, {3}));
+  const auto is = [](const Var& z, std::vector<double> expected) {
+    CHECK(std::vector<double>(z.value().span<double>().begin(), z.value().span<double>().end()) == expected);
+  };
+  is(x + y, {5, 4, 4.5});
+  is(x - y, {-3, 0, 3.5});
+  is(x * y, {4, 4, 2});
+  is(x / y, {0.25, 1, 8});
+  is(-x, {-1, -2, -4});
+  is(2 * x + 1, {3, 5, 9});
+  is(1 - x / 2, {0.5, 0, -1});
+  is(3 + x - 1.5, {2.5, 3.5, 5.5});
+  is(maximum(x, y), {4, 2, 4});
+  is(minimum(x, y), {1, 2, 0.5});
+  is(clamp(x, 1.5, 3), {1.5, 2, 3});
+  CHECK_THROWS_WITH_AS(clamp(x, 2, 1), "[clamp] from 2 to 1; allowed: an interval", UsageError);
 }
 
 TEST_CASE("results are the same bits on 1, 2 and 4 threads") {

@@ -10,10 +10,11 @@ namespace weft::inline WEFT_ISA {
 
 /// y = x²
 /// vjp   gx = 2 gy x
-/// type  even: permutation axes only
+/// type  degrees double: signs are forgotten; refused on axes that are mixed
 struct Square {
   static constexpr const char* name = "square";
   static constexpr bool odd = false, homogeneous = false, from_output = false;
+  static constexpr int twice_power = 4;
   static constexpr OpRange ranges[] = {{-3, 3}};
   template <class T>
   WEFT_HD static T f(T x, T) {

@@ -7,7 +7,8 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 cmake --install "$build" --prefix "$folder/prefix" >/dev/null
-(cd "$source" && find weft.h core groups autograd ops nn nfn io zoo -name '*.h' -not -path '*/internal/*' | sort) >"$folder/public"
+(cd "$source" && find weft.h core groups autograd ops nn nfn io zoo -name '*.h' -not -path '*/internal/*' \
+  -not -name '*cases.h' -not -name op_case.h | sort) >"$folder/public"
 (cd "$folder/prefix/include/weft" && find . -type f | sed 's|^\./||' | sort) >"$folder/installed"
 diff "$folder/public" "$folder/installed" || { echo "install: other headers than the public ones"; exit 1; }
 for file in man/man1/weft.1 man/man1/weft-zoo-make.1 bash-completion/completions/weft zsh/site-functions/_weft \

@@ -1,7 +1,9 @@
 // Every operation's cases on the device against the CPU.
 
+#include "weft/nn/loss_cases.h"
 #include "weft/nn/losses.h"
 #include "weft/ops/act.h"
+#include "weft/ops/cases.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/family_cases.h"
 #include "weft/ops/pointwise.h"
