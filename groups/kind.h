@@ -13,7 +13,7 @@
 
 namespace weft {
 
-class Key;
+struct Key;
 struct ElementPart;
 struct ElementRange;
 struct TermPlace;

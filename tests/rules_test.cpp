@@ -67,9 +67,9 @@ TEST_CASE("an axis is judged by what scales it, not by its root") {
       {"D", Kind::sign_monomial}, {"E", Kind::monomial},          {"F", Kind::monomial},
       {"G", Kind::permutation},   {"H", Kind::positive_monomial}, {"I", Kind::fixed},
       {"J", Kind::permutation},   {"K", Kind::positive_monomial}, {"L", Kind::positive_monomial}};
-  for (const auto& [name, kind] : kinds) {
-    INFO(name);
-    CHECK(space.type(space.tensor(name))[0].kind() == kind);
+  for (const auto& of_axis : kinds) {
+    INFO(of_axis.first);
+    CHECK(space.type(space.tensor(of_axis.first))[0].kind() == of_axis.second);
   }
   const auto axis = [&](const char* name) { return space.type(space.tensor(name))[0]; };
   CHECK(axis("G") == axis("A"));  // signs count modulo 2
