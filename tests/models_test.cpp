@@ -201,7 +201,7 @@ TEST_CASE("models: Transformer-NFN trains, takes no new memory, and has a proof"
   const std::int64_t wide[] = {2, 1 << 30, 2};
   for (const char* kind : {"magep", "mlp"})
     CHECK_THROWS_WITH_AS(declare_accuracy_model({.kind = kind}, mlp_space(wide, Kind::positive_monomial)),
-                         "[model] for networks of 5368709122 numbers; allowed: up to 4194304", ShapeError);
+                         "[model] for networks of 5368709122 numbers; allowed: up to 2097152", ShapeError);
   CHECK_THROWS_WITH_AS(make_accuracy_model({.kind = "transformer-nfn"}, transformer_space(small, false), DType::f32,
                                            Key(0, "models_test")),
                        ("[transformer_model] space '" + transformer_space(small, false).str() +

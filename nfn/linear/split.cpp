@@ -72,6 +72,7 @@ std::vector<std::int64_t> positions(const TermResolved& term, const Indices& loo
     for (auto axis = axes.rbegin(); stride && axis != axes.rend() && *axis != i; ++axis)
       stride *= term.indices[static_cast<std::size_t>(*axis)].size;
     std::vector<std::int64_t> next;
+    next.reserve(all.size() * static_cast<std::size_t>(term.indices[static_cast<std::size_t>(i)].size));
     for (std::int64_t at : all)
       for (std::int64_t v = 0; v < term.indices[static_cast<std::size_t>(i)].size; ++v) next.push_back(at + v * stride);
     all = std::move(next);

@@ -57,7 +57,7 @@ std::unique_ptr<AccuracyModel> declare_accuracy_model(const ModelConfig& config,
     throw UsageError("[model] channels {}, equivariant layers {}, hidden {}; allowed: at most {}, {} and {}",
                      config.channels, config.equivariant_layers, config.hidden, widest, most_layers, widest);
   // Layers keep positions for every number of a network, several times.
-  constexpr std::int64_t largest = 1 << 22;
+  constexpr std::int64_t largest = 1 << 21;
   if (space.parameters() > largest)
     throw ShapeError("[model] for networks of {} numbers; allowed: up to {}", space.parameters(), largest);
   if (config.kind == "magep") return std::make_unique<MagepModel>(config, space);
