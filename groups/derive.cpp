@@ -30,6 +30,7 @@ std::string letter(char first, char last, int n) {
 
 /// A legal term, without the number of its phi.
 struct Candidate {
+  int target = 0;  ///< tensor of the output space
   std::string left, mean, features;
   Names phi, psi;        ///< indices; a psi is there for a low rank alone
   bool strict = true;    ///< balanced even when vectors and covectors are told apart
@@ -119,6 +120,7 @@ class Deriver {
     Names names;
     int of_out = 0, of_in = 0;
     Candidate c;
+    c.target = target;
     c.cost = 1;
     for (std::size_t i = 0; i < blocks.size(); ++i)
       if (static_cast<std::size_t>(blocks[i]) == names.size()) {
@@ -168,30 +170,22 @@ std::string derive_linear(const Space& in, const Space& out, const DeriveOptions
 
 DerivedQuadratic derive_quadratic(const Space& in, const Space& out, const DeriveOptions& options, std::int64_t limit) {
   const Deriver deriver(in, out, options);
-  struct Of {
-    int target;
-    Candidate term;
-  };
-  std::vector<Of> all;
-  for (int t = 0; t < deriver.targets(); ++t) {
-    std::vector<Candidate> terms;
+  std::vector<Candidate> terms;
+  for (int t = 0; t < deriver.targets(); ++t)
     for (int a = 0; a < deriver.sources(); ++a)
       for (int b = a; b < deriver.sources(); ++b) deriver.collect(t, {a, b}, terms);
-    for (Candidate& c : terms) all.push_back({t, std::move(c)});
-  }
-  std::stable_sort(all.begin(), all.end(), [](const Of& a, const Of& b) {
-    return a.term.product != b.term.product ? b.term.product : a.term.cost < b.term.cost;
+  std::stable_sort(terms.begin(), terms.end(), [](const Candidate& a, const Candidate& b) {
+    return a.product != b.product ? b.product : a.cost < b.cost;
   });
-  DerivedQuadratic out_terms;
+  DerivedQuadratic derived;
   std::vector<int> number(static_cast<std::size_t>(deriver.targets()), 0);
-  for (const Of& of : all) {
+  for (const Candidate& c : terms) {
     if (limit-- <= 0)
-      ++out_terms.left_out;
+      ++derived.left_out;
     else
-      (of.term.product ? out_terms.products : out_terms.terms) +=
-          of.term.text(++number[static_cast<std::size_t>(of.target)]);
+      (c.product ? derived.products : derived.terms) += c.text(++number[static_cast<std::size_t>(c.target)]);
   }
-  return out_terms;
+  return derived;
 }
 
 }  // namespace weft

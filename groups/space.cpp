@@ -239,9 +239,8 @@ int Space::head_of(int tensor, int axis) const {
 
 std::string Space::str(const SpaceAxis& axis) const {
   std::string text;
-  for (const auto& [factor, degree] : characters(axis)) {
+  for (const auto& [factor, degree] : characters(axis))
     text += (text.empty() ? "" : "&") + with_degree(factors()[static_cast<std::size_t>(factor)].name, degree);
-  }
   return text;
 }
 

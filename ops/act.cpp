@@ -47,10 +47,10 @@ const T* numbers(Arena& arena, std::span<const T> values) {
   return copy;
 }
 
-/// The order of every copy, which a factor along a fixed one may have more of than its root.
-const std::int32_t* order_of(const ElementPart& root, Arena& arena) {
-  if (root.order.empty()) return nullptr;
-  return arena.backend() ? numbers<std::int32_t>(arena, root.order) : root.order.data();
+/// The element's own numbers, which on the CPU lie where they are; null for none.
+template <class T>
+const T* kept(Arena& arena, const std::vector<T>& of_element) {
+  return arena.backend() || of_element.empty() ? numbers<T>(arena, of_element) : of_element.data();
 }
 
 /// [copies, size]: the product of the characters' scales, each to its degree; empty where there are none.
@@ -92,9 +92,9 @@ ElementAction action_on(const Element& g, int tensor, const Shape& shape, Arena&
     AxisAction a{.view = view(space, tensor, static_cast<int>(i), shape), .covector = axes[i].role == Role::covector};
     a.per_head = space.head_of(tensor, static_cast<int>(i)) >= 0;
     a.adjacent = root.kind->mixing == Mixing::adjacent;
-    a.order = order_of(root, arena);
+    a.order = kept(arena, root.order);
     a.scale = numbers<double>(arena, scales_of(g, axes[i], a.view.copies));
-    a.matrix = numbers<double>(arena, a.covector ? root.inverse : root.matrix);
+    a.matrix = kept(arena, a.covector ? root.inverse : root.matrix);
     if (!root.re.empty()) set_pairs(a, root, arena);
     if (a.order || a.scale || a.matrix || a.re) action.axis[action.count++] = a;
   }
@@ -148,7 +148,7 @@ Var act(const Element& g, int tensor, const Var& x) {
   const ElementAction action = action_on(g, tensor, x.shape(), tape.arena());
   const Tensor y = tape.empty(x.shape(), x.dtype()), scratch = tape.empty(x.shape(), x.dtype());
   with_float(x.dtype(), "act", [&](auto t) { apply<decltype(t)>(action, false, x.value(), y, scratch); });
-  // On the CPU orders lie in the element's parts.
+  // On the CPU orders and matrices lie in the element's parts.
   return tape.record("act", y, x.type(), {x}, [action, parts = g.shared_parts()](Backward& b) {
     const GradSlot slot = b.grad(0);
     const Tensor& gy = b.cotangent();

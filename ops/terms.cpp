@@ -38,6 +38,7 @@ class RealProducts {
   explicit RealProducts(const TermResolved& term) : term_(term) {
     for (const TermIndex& index : term.indices) count_ *= index.complex == Mixing::none ? 1 : 4;
   }
+  const TermResolved& term() const { return term_; }
   int count() const { return count_; }
   double sign(int product) const {
     double sign = 1;
@@ -78,18 +79,19 @@ class RealProducts {
   int count_ = 1;
 };
 
-/// The operand's memory with a label per axis, as one of the term's real products reads it; an integer index becomes an
-/// offset.
-Labelled operand_view(const TermList& list, const TermResolved& term, std::size_t which, const Tensor& t, int product) {
-  const TermOperand& operand = term.operands[which];
+/// The memory of the term's operand `which`, of its left side for the number of operands, with a label per axis, as one
+/// of the term's real products reads it; an integer index becomes an offset.
+Labelled view(const TermList& list, const RealProducts& products, std::size_t which, const Tensor& t, int product) {
+  const TermResolved& term = products.term();
+  const TermOperand* operand = which < term.operands.size() ? &term.operands[which] : nullptr;
   int leading[2], n = 0;
-  if (operand.source == Source::learned) {
-    const ParameterKind kind = list.parameters()[static_cast<std::size_t>(operand.which)].kind;
+  if (operand && operand->source == Source::learned) {
+    const ParameterKind kind = list.parameters()[static_cast<std::size_t>(operand->which)].kind;
     if (kind != ParameterKind::psi) leading[n++] = e_label;
     if (kind != ParameterKind::constant) leading[n++] = d_label;
   } else {
     leading[n++] = batch_label;
-    leading[n++] = d_label;
+    leading[n++] = operand || term.to_let ? d_label : e_label;
   }
   Labelled v;
   std::int64_t stride = t.numel(), offset = 0;
@@ -100,31 +102,13 @@ Labelled operand_view(const TermList& list, const TermResolved& term, std::size_
       continue;
     }
     const auto at = static_cast<std::size_t>(i - n);
-    const TermAxis& axis = operand.axes[at];
+    const TermAxis axis = operand ? operand->axes[at] : TermAxis{term.left[at]};
     if (axis.index < 0) {
       offset += axis.integer * stride;
       continue;
     }
-    const auto [begin, step] = RealProducts(term).numbers(product, axis.index, which, at, stride);
+    const auto [begin, step] = products.numbers(product, axis.index, which, at, stride);
     v.push_back(first_index + axis.index, step);
-    offset += begin;
-  }
-  v.data = static_cast<std::byte*>(t.raw()) + static_cast<std::size_t>(offset) * size_of(t.dtype());
-  return v;
-}
-
-Labelled target_view(const TermResolved& term, const Tensor& t, int product) {
-  Labelled v;
-  std::int64_t stride = t.numel(), offset = 0;
-  for (int i = 0; i < t.rank(); ++i) {
-    stride = t.dim(i) ? stride / t.dim(i) : 0;
-    if (i < 2) {
-      v.push_back(i == 0 ? batch_label : term.to_let ? d_label : e_label, stride);
-      continue;
-    }
-    const auto at = static_cast<std::size_t>(i - 2);
-    const auto [begin, step] = RealProducts(term).numbers(product, term.left[at], term.operands.size(), at, stride);
-    v.push_back(first_index + term.left[at], step);
     offset += begin;
   }
   v.data = static_cast<std::byte*>(t.raw()) + static_cast<std::size_t>(offset) * size_of(t.dtype());
@@ -167,8 +151,8 @@ void forward(const TermList& list, Target target, std::span<const Var> inputs, c
       std::size_t n = 0;
       for (; n < term.operands.size(); ++n)
         views[n] =
-            operand_view(list, term, n, inputs[static_cast<std::size_t>(input_of(list, term.operands[n]))].value(), p);
-      einsum<T>(arena, {views, n}, target_view(term, y, p), y.numel(), sizes, products.sign(p) * term.scale(),
+            view(list, products, n, inputs[static_cast<std::size_t>(input_of(list, term.operands[n]))].value(), p);
+      einsum<T>(arena, {views, n}, view(list, products, n, y, p), y.numel(), sizes, products.sign(p) * term.scale(),
                 first && products.count() == 1 ? 0 : 1);
     }
     first = false;
@@ -191,16 +175,16 @@ void vjp(const TermList& list, Target target, Positions positions, const Channel
       for (int p = 0; p < products.count(); ++p) {
         Labelled views[einsum_operands];
         std::size_t n = 0;
-        views[n++] = target_view(term, gy, p);
+        views[n++] = view(list, products, term.operands.size(), gy, p);
         for (std::size_t k = 0; k < term.operands.size(); ++k)
           if (k != o)
-            views[n++] = operand_view(
-                list, term, k, back.input(positions[static_cast<std::size_t>(input_of(list, term.operands[k]))]), p);
+            views[n++] = view(list, products, k,
+                              back.input(positions[static_cast<std::size_t>(input_of(list, term.operands[k]))]), p);
         const GradSlot g = back.grad(own);
         // An integer index, as one of several real products, reaches only part of the gradient: the rest must be there
         // before.
         if (g.beta == 0) g.tensor.fill(0);
-        einsum<T>(back.arena(), {views, n}, operand_view(list, term, o, g.tensor, p), g.tensor.numel(), sizes,
+        einsum<T>(back.arena(), {views, n}, view(list, products, o, g.tensor, p), g.tensor.numel(), sizes,
                   products.sign(p) * term.scale(), 1);
       }
     }
@@ -318,6 +302,7 @@ double term_flops(const TermList& list, std::int64_t batch, std::int64_t d, std:
   double sum = 0;
   for (const TermResolved& term : list.terms()) {
     const Sizes sizes = sizes_of(list, term, c);
+    const RealProducts products(term);
     Labelled views[einsum_operands], out;
     std::size_t n = 0;
     for (; n < term.operands.size(); ++n) {
@@ -332,12 +317,12 @@ double term_flops(const TermList& list, std::int64_t batch, std::int64_t d, std:
       } else {
         shape = list.in().feature_shape(operand.which, batch, d);
       }
-      views[n] = operand_view(list, term, n, Tensor::view_of(nullptr, shape, DType::f32), 0);
+      views[n] = view(list, products, n, Tensor::view_of(nullptr, shape, DType::f32), 0);
     }
     out.push_back(batch_label, 1);
     out.push_back(term.to_let ? d_label : e_label, 1);
     for (int index : term.left) out.push_back(first_index + index, 1);
-    sum += 2 * einsum_cost({views, n}, out, sizes) * RealProducts(term).count();
+    sum += 2 * einsum_cost({views, n}, out, sizes) * products.count();
   }
   return sum;
 }
