@@ -48,11 +48,11 @@ class Deriver {
  public:
   Deriver(const Space& in, const Space& out, const DeriveOptions& options) : list_(in, out, ""), options_(options) {
     for (const auto& [name, along] : options.fixed) {
-      const auto f = std::find_if(list_.factors().begin(), list_.factors().end(),
-                                  [&, &name = name](const Factor& x) { return x.name == name; });
-      if (f == list_.factors().end() || f->kind->moves())
+      const int position = position_of(list_.factors(), name);
+      const Factor* f = position < 0 ? nullptr : &list_.factors()[static_cast<std::size_t>(position)];
+      if (!f || f->kind->moves())
         throw UsageError("[derive] option for '{}', which is {}; allowed: fixed factors of the spaces", name,
-                         f == list_.factors().end() ? "no factor" : f->str());
+                         f ? f->str() : "no factor");
       if (along.way == AlongFixed::Way::low_rank && (along.rank < 1 || along.rank > f->size))
         throw UsageError("[derive] rank {} along '{}' ({}); allowed: 1 to {}", along.rank, name, f->str(), f->size);
     }

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "weft/groups/kind.h"
 
@@ -28,6 +30,16 @@ struct Factor {
   std::string str() const;
   bool operator==(const Factor&) const = default;
 };
+
+/// Position by name, or -1.
+int position_of(const std::vector<Factor>& factors, std::string_view name);
+/// Position of the factor, which is put behind the others if its name is new; -1 where the name is another factor's.
+int take_up(std::vector<Factor>& factors, const Factor& factor);
+/// The factor of an axis that is written as a number of places: "fixed.4".
+Factor fixed_places(std::int64_t size);
+
+/// Of products: beyond it scales leave the range of numbers anyway.
+inline constexpr int max_power = 1000;
 
 /// By which power of its scales a factor acts on an axis. Of a space's axis the factor is a position in
 /// Space::factors(), of a term's in TermList::factors().

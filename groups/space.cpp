@@ -19,9 +19,8 @@ struct Space::Data {
 namespace {
 
 const Factor* find(const std::vector<Factor>& factors, std::string_view name) {
-  for (const Factor& f : factors)
-    if (f.name == name) return &f;
-  return nullptr;
+  const int i = position_of(factors, name);
+  return i < 0 ? nullptr : &factors[static_cast<std::size_t>(i)];
 }
 
 /// Names that the text form can hold: letter (\w | ".")*, but for its words.
@@ -189,11 +188,7 @@ Space::Space(std::vector<Factor> factors, std::vector<SpaceTensor> tensors) {
 const std::vector<Factor>& Space::factors() const& { return data_->factors; }
 const std::vector<SpaceTensor>& Space::tensors() const& { return data_->tensors; }
 
-int Space::find_factor(std::string_view name) const {
-  for (std::size_t i = 0; i < factors().size(); ++i)
-    if (factors()[i].name == name) return static_cast<int>(i);
-  return -1;
-}
+int Space::find_factor(std::string_view name) const { return position_of(factors(), name); }
 
 int Space::find_tensor(std::string_view name) const {
   for (std::size_t i = 0; i < tensors().size(); ++i)

@@ -49,15 +49,10 @@ void declaration(Lexer& in, std::string first, std::vector<Factor>& factors) {
   }
 }
 
-int position(const std::vector<Factor>& factors, std::string_view name) {
-  const auto f = std::find_if(factors.begin(), factors.end(), [&](const Factor& x) { return x.name == name; });
-  return f == factors.end() ? -1 : static_cast<int>(f - factors.begin());
-}
-
 /// character := factor ["*" | "^" ["-"] integer]
 FactorDegree character(Lexer& in, const std::string& tensor, const std::vector<Factor>& factors) {
   FactorDegree c;
-  const auto is_factor = [&](const std::string& name) { return (c.factor = position(factors, name)) >= 0; };
+  const auto is_factor = [&](const std::string& name) { return (c.factor = position_of(factors, name)) >= 0; };
   if (!take_name(in, is_factor)) in.fail(fmt::format("expected a declared factor as axis of tensor '{}'", tensor));
   if (in.take("*")) {
     c.degree = -1;
@@ -70,13 +65,12 @@ FactorDegree character(Lexer& in, const std::string& tensor, const std::vector<F
 
 /// An axis of this many places that no factor moves: of one factor for each number of them.
 SpaceAxis anonymous(Lexer& in, std::int64_t size, std::vector<Factor>& factors) {
-  const Factor own{fmt::format("fixed.{}", size), Kind::fixed, size};
-  const std::string& name = own.name;
-  if (position(factors, name) < 0) factors.push_back(own);
-  if (const Factor& known = factors[static_cast<std::size_t>(position(factors, name))]; !(known == own))
-    in.fail(
-        fmt::format("an axis of {} places needs a factor '{}', which is {}; rename that one", size, name, known.str()));
-  return {position(factors, name), Role::vector};
+  const Factor own = fixed_places(size);
+  const int factor = take_up(factors, own);
+  if (factor < 0)
+    in.fail(fmt::format("an axis of {} places needs a factor '{}', which is {}; rename that one", size, own.name,
+                        factors[static_cast<std::size_t>(position_of(factors, own.name))].str()));
+  return {factor, Role::vector};
 }
 
 /// axis := character ("&" character)* | integer
@@ -88,7 +82,7 @@ SpaceAxis axis(Lexer& in, const std::string& tensor, std::vector<Factor>& factor
   const int first = characters[0].factor, degree = characters[0].degree;
   const std::string& along = factors[static_cast<std::size_t>(first)].along;
   // An undeclared root is reported by the space.
-  const int root = along.empty() ? first : std::max(0, position(factors, along));
+  const int root = along.empty() ? first : std::max(0, position_of(factors, along));
   const bool by_role = characters.size() == 1 && root == first && (degree == 1 || degree == -1);
   if (by_role) return {root, degree == 1 ? Role::vector : Role::covector};
   return {root, Role::vector, std::move(characters)};

@@ -16,9 +16,6 @@ bool contains(const std::vector<std::string>& list, const std::string& item) {
   return std::find(list.begin(), list.end(), item) != list.end();
 }
 
-/// Beyond it products of scales leave the range of numbers anyway.
-constexpr int max_let_degree = 1000;
-
 /// Of `r:4`, the size; 0 of other indices.
 std::int64_t declared_size(const std::string& index) {
   const auto colon = index.find(':');
@@ -43,8 +40,8 @@ class TermResolver {
     for (const SpaceTensor& t : list.in_.tensors())
       if (is_learned(t.name))
         throw ParseError("[terms] tensor '{}' of the input space has the name of a learned tensor", t.name);
-    list.in_positions_ = take_up(list.in_);
-    list.out_positions_ = take_up(list.out_);
+    list.in_positions_ = positions_of(list.in_);
+    list.out_positions_ = positions_of(list.out_);
   }
 
   void add(const TermStatement& s) {
@@ -67,18 +64,14 @@ class TermResolver {
   }
 
   /// The positions of a space's factors among those of the list.
-  std::vector<int> take_up(const Space& space) {
+  std::vector<int> positions_of(const Space& space) {
     std::vector<int> positions;
     for (const Factor& f : space.factors()) {
-      const auto known =
-          std::find_if(list_.factors_.begin(), list_.factors_.end(), [&](const Factor& k) { return k.name == f.name; });
-      positions.push_back(static_cast<int>(known - list_.factors_.begin()));
-      if (known == list_.factors_.end())
-        list_.factors_.push_back(f);
-      else if (!(*known == f))
+      positions.push_back(take_up(list_.factors_, f));
+      if (positions.back() < 0)
         throw ParseError(
             "[terms] factor '{}' is {} in the input space, {} in the output space; allowed: one definition", f.name,
-            known->str(), f.str());
+            factor(position_of(list_.factors_, f.name)).str(), f.str());
     }
     return positions;
   }
@@ -166,16 +159,16 @@ class TermResolver {
   /// Takes up `r:4` as an index over a fixed factor of that many places.
   void declare(TermResolved& term, const std::string& index) {
     const std::int64_t size = declared_size(index);
-    const std::string own = name_of(index), name = fmt::format("fixed.{}", size);
+    const Factor places = fixed_places(size);
+    const std::string own = name_of(index);
     if (is_integer(own)) fail("integer {}; an index with a size has a name", index);
-    auto f =
-        std::find_if(list_.factors_.begin(), list_.factors_.end(), [&](const Factor& x) { return x.name == name; });
-    if (f == list_.factors_.end()) f = list_.factors_.insert(f, Factor{name, Kind::fixed, size});
-    if (f->kind->moves() || f->size != size)
-      fail("index {} needs a factor '{}', which is {}; rename that one", index, name, f->str());
+    const int f = take_up(list_.factors_, places);
+    if (f < 0)
+      fail("index {} needs a factor '{}', which is {}; rename that one", index, places.name,
+           factor(position_of(list_.factors_, places.name)).str());
     if (known(term, own) >= 0) fail("index {} has its size already", own);
     if (term.indices.size() == max_term_indices) fail("more than {} indices in one product", max_term_indices);
-    term.indices.push_back({own, static_cast<int>(f - list_.factors_.begin()), size});
+    term.indices.push_back({own, f, size});
   }
 
   TermOperand learned(const TermResolved& term, const TermRef& ref, bool features) {
@@ -341,8 +334,8 @@ class TermResolver {
       if (factor(d.factor).kind->scales == Scales::sign) d.degree &= 1;
     std::erase_if(axis.degrees, [](const FactorDegree& d) { return d.degree == 0; });
     for (const FactorDegree& d : axis.degrees)
-      if (std::abs(d.degree) > max_let_degree)
-        fail("scales by {}^{}; allowed: up to {}", factor(d.factor).name, d.degree, max_let_degree);
+      if (std::abs(d.degree) > max_power)
+        fail("scales by {}^{}; allowed: up to {}", factor(d.factor).name, d.degree, max_power);
     axis.headed = list_.has_copies(axis.factor, axis.degrees);
     const auto kept = std::find(term.left.begin(), term.left.end(), head);
     if (axis.headed && kept != term.left.end()) axis.head = static_cast<int>(kept - term.left.begin());

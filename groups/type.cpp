@@ -25,9 +25,6 @@ std::string str(const Character& c, Role role) {
 
 }  // namespace
 
-/// Beyond it products of scales leave the range of numbers anyway.
-constexpr int max_power = 1000;
-
 bool Character::operator==(const Character& other) const {
   return same(*factor, *other.factor) && power == other.power && odd == other.odd;
 }
