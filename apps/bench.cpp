@@ -4,7 +4,7 @@
 
 #include "weft/apps/command.h"
 #include "weft/apps/numbers.h"
-#include "weft/nfn/models/step_timing.h"
+#include "weft/apps/step_timing.h"
 
 namespace weft::apps {
 

@@ -174,14 +174,15 @@ std::string learning_curves(const Report& report) {
   double low = 0;
   for (const ReportRun& run : report.runs) {
     epochs = std::max(epochs, run.log.size());
-    for (const FitEpoch& row : run.log) low = std::fmin(low, row.validation_tau);  // a NaN is passed over
+    for (const Trainer::Epoch& row : run.log) low = std::fmin(low, validation_tau(row));  // a NaN is passed over
   }
   Plot plot("Learning curves", "epoch", {1, static_cast<double>(epochs)}, "validation tau",
             {std::floor(low * 5) / 5, 1});
   std::size_t colour = 0;
   for (const auto& [model, runs] : by_model(report.runs)) {
     Plot::Points points;
-    for (const FitEpoch& row : runs[0]->log) points.emplace_back(static_cast<double>(row.epoch), row.validation_tau);
+    for (const Trainer::Epoch& row : runs[0]->log)
+      points.emplace_back(static_cast<double>(row.epoch), validation_tau(row));
     plot.add_line(model, points, colour++);
   }
   return plot.svg();

@@ -42,7 +42,7 @@ struct ReportRun {
   int split = 0;
   std::int64_t parameters = 0, best_epoch = 0;
   double train_seconds = 0, step_milliseconds = 0, peak_mib = 0;
-  std::vector<FitEpoch> log{};
+  std::vector<Trainer::Epoch> log{};
   Judged judged{};
   std::vector<VerifyRow> verified{};
 };

@@ -138,11 +138,11 @@ std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, Split part, con
   return ids;
 }
 
-std::string log_text(const std::vector<FitEpoch>& log) {
+std::string log_text(const std::vector<Trainer::Epoch>& log) {
   CsvWriter csv;
   csv.add("epoch").add("train_loss").add("validation_loss").add("validation_tau").end_row();
-  for (const FitEpoch& row : log)
-    csv.add(row.epoch).add(row.train_loss).add(row.validation_loss).add(row.validation_tau).end_row();
+  for (const Trainer::Epoch& row : log)
+    csv.add(row.epoch).add(row.train_loss).add(validation_loss(row)).add(validation_tau(row)).end_row();
   return csv.text();
 }
 
@@ -235,8 +235,9 @@ ReportRun read_run(const fs::path& folder) {
     json.at("peak_mib").get_to(run.peak_mib);
     const Csv log = Csv::read(folder / log_file, Csv::Header::first_row);
     for (std::size_t i = 0; i < log.rows(); ++i)
-      run.log.push_back({log.integer(i, log.column("epoch")), log.number(i, log.column("train_loss")),
-                         log.number(i, log.column("validation_loss")), log.number(i, log.column("validation_tau"))});
+      run.log.push_back({log.integer(i, log.column("epoch")),
+                         log.number(i, log.column("train_loss")),
+                         {log.number(i, log.column("validation_loss")), log.number(i, log.column("validation_tau"))}});
     reading = folder / eval_file;
     if (fs::exists(reading)) {
       run.judged = judged_of(read_json(reading));

@@ -73,7 +73,7 @@ std::string chosen_checkpoint(const Zoo& zoo, const std::string& given);
 /// name; with "all" every checkpoint, or only the last one of each network.
 std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, Split part, const std::string& chosen, bool only_last);
 
-std::string log_text(const std::vector<FitEpoch>& log);
+std::string log_text(const std::vector<Trainer::Epoch>& log);
 
 Json to_json(const Judged& judged);
 Json to_json(const std::vector<VerifyRow>& rows);

@@ -59,9 +59,7 @@ Json settings_of(const TrainOptions& o, const Zoo& zoo, const Common& common, co
 }
 
 void save_state(const fs::path& folder, const Fit& fit, const Json& settings) {
-  std::vector<NamedTensor> tensors;
-  for (const auto& [name, tensor] : fit.state()) tensors.push_back({name, tensor});
-  save_safetensors(folder / state_file, tensors, {{settings_key, settings.dump()}});
+  fit.save(folder / state_file, {{settings_key, settings.dump()}});
 }
 
 /// A state or a model of other settings is another run's. Numerics matter to what goes on only.
@@ -85,10 +83,7 @@ void resume(Fit& fit, const fs::path& file, const Json& settings, const Zoo& zoo
                      other_numerics(begun_with.is_number_integer() ? begun_with.get<int>() : 0) + " with --force");
   check_same_settings(there, file, settings, zoo);
   try {
-    fit.resume([&](const std::string& name) {
-      if (!state.contains(name)) throw FormatError("no '{}'", name);
-      return state.tensor(name);
-    });
+    fit.resume(file);
   } catch (const FormatError& error) {
     throw FormatError("[train] '{}': {}; give --force to start anew", file.string(), error.what());
   }
@@ -172,7 +167,8 @@ int train(const TrainOptions& o, const Common& common) {
   FitConfig config = o.fit;
   config.seed = common.seed;
   Fit fit(*model, config, std::move(training), std::move(validation));
-  const Fit::Cost cost = fit.try_step();
+  const Trainer::Cost cost = fit.try_step();
+  const double step_flops = 3 * model->flops(config.batch);  // a backward pass costs two forward passes
   const double mib = static_cast<double>(cost.bytes) / (1 << 20);
   const auto steps = (trained_on + config.batch - 1) / config.batch;
   if (!common.quiet && !common.json) {
@@ -180,7 +176,7 @@ int train(const TrainOptions& o, const Common& common) {
                o.split, trained_on, validated_on);
     fmt::print(
         "  {} parameters, {:.3g} GFLOP a step, {:.1f} MiB at most, at most {} epochs of {} steps, about {:.0f} s\n",
-        model->parameters().trained_numbers(), model->step_flops(config.batch) * 1e-9, mib, config.epochs, steps,
+        model->parameters().trained_numbers(), step_flops * 1e-9, mib, config.epochs, steps,
         cost.seconds * static_cast<double>(steps * config.epochs));
     std::fflush(stdout);  // before the progress, where it goes to a file
   }
@@ -198,14 +194,15 @@ int train(const TrainOptions& o, const Common& common) {
     std::size_t remarked = 0;
     while (!fit.done()) {
       const auto before = static_cast<std::int64_t>(fit.log().size()) * steps;
-      const FitEpoch& row = fit.run_epoch([&](std::int64_t done, std::int64_t) {
+      const Trainer::Epoch& row = fit.run_epoch([&](std::int64_t done, std::int64_t) {
         check_interrupt();
         expect_safe_point(cost.seconds);
         bar.update(before + done);
         for (const auto slow = fit.fallbacks(); remarked < slow.size(); ++remarked)
           common.remark("slow: " + slow[remarked]);
       });
-      bar.update(before + steps, fmt::format("loss {:.4f}, validation tau {:.3f}", row.train_loss, row.validation_tau));
+      bar.update(before + steps,
+                 fmt::format("loss {:.4f}, validation tau {:.3f}", row.train_loss, validation_tau(row)));
       if (saving > share_of_saving * seconds_since(saved) && !fit.done()) continue;
       const auto before_save = Clock::now();
       save_state(folder, fit, settings);
@@ -216,7 +213,7 @@ int train(const TrainOptions& o, const Common& common) {
   }
   fit.take_best();
   const double seconds = seconds_since(start);
-  const FitEpoch& best = fit.log()[static_cast<std::size_t>(fit.best_epoch() - 1)];
+  const Trainer::Epoch& best = fit.log()[static_cast<std::size_t>(fit.best_epoch() - 1)];
   const Json summary = {{"model", o.model.kind},
                         {"zoo", utf8_text(o.zoo)},
                         {"split", o.split},
@@ -227,10 +224,10 @@ int train(const TrainOptions& o, const Common& common) {
                         {"checkpoints", trained_on},
                         {"epochs", fit.log().size()},
                         {"best_epoch", fit.best_epoch()},
-                        {"validation_tau", best.validation_tau},
+                        {"validation_tau", validation_tau(best)},
                         {"train_seconds", seconds},
                         {"step_milliseconds", cost.seconds * 1e3},
-                        {"step_gflop", model->step_flops(config.batch) * 1e-9},
+                        {"step_gflop", step_flops * 1e-9},
                         {"peak_mib", mib},
                         {"fallbacks", fit.fallbacks()},
                         {options_key, options_of_run(o, chosen, common)}};
@@ -243,7 +240,7 @@ int train(const TrainOptions& o, const Common& common) {
     fmt::print("{}\n", summary.dump(1));
   else if (!common.quiet)
     fmt::print("  {} epochs in {:.1f} s, best validation tau {:.3f} at epoch {}: {}\n", fit.log().size(), seconds,
-               best.validation_tau, fit.best_epoch(), (folder / model_file).string());
+               validation_tau(best), fit.best_epoch(), (folder / model_file).string());
   return exit_ok;
 }
 

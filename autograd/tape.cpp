@@ -38,6 +38,8 @@ std::uint64_t next_pass() {
 }  // namespace
 
 Tape::Tape(Arena& arena) : arena_(claimed(arena)), host_(arena.backend() ? own_host_ : arena) {}
+Tape::Tape(Backend* backend) : Tape(std::make_unique<Arena>(memory_of(backend))) {}
+Tape::Tape(std::unique_ptr<Arena> own) : Tape(*own) { own_ = std::move(own); }
 
 Tape::~Tape() {
   forget_factors();

@@ -104,6 +104,8 @@ class Tape {
   /// Values live in `arena`, on the device that it belongs to, which outlives this. Throws AutogradError when another
   /// tape records into it.
   explicit Tape(Arena& arena);
+  /// With memory of its own: the host's, or a device's.
+  explicit Tape(Backend* backend = nullptr);
   ~Tape();
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
@@ -210,6 +212,9 @@ class Tape {
   void destroy_nodes();
   void forget_factors();
 
+  explicit Tape(std::unique_ptr<Arena> own);
+
+  std::unique_ptr<Arena> own_;
   Arena& arena_;
   Arena own_host_;
   Arena& host_;

@@ -3,7 +3,6 @@
 #include "weft/bench/harness.h"
 #include "weft/groups/derive.h"
 #include "weft/nfn/linear/linear.h"
-#include "weft/nfn/term_layer.h"
 #include "weft/ops/terms.h"
 
 namespace weft::bench {
@@ -12,10 +11,10 @@ void linear_cases(Harness& harness) {
   constexpr std::int64_t widths[] = {2, 32, 32, 3}, channels = 128, batch = 32;
   const Space space = mlp_space(widths, Kind::permutation).with_kind(Kind::fixed, Kind::permutation);
   const std::string terms = derive_linear(space, space, {.means = true});
-  Parameters parameters;
-  const LinearLayer fast(parameters, "fast", space, space, terms, channels, channels);
-  const TermLayer slow(parameters, "slow", space, space, terms, channels, channels);
-  parameters.allocate(DType::f32, Key(1, "linear_bench"));
+  const Module model;
+  const LinearLayer fast(model, "fast", space, space, terms, channels, channels);
+  const TermLayer slow(model, "slow", space, space, terms, channels, channels);
+  model.init(Key(1, "linear_bench"));
   std::vector<Tensor> x, g;
   for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i)
     for (std::vector<Tensor>* to : {&x, &g}) {
@@ -26,10 +25,7 @@ void linear_cases(Harness& harness) {
   Tape tape(arena);
   auto step = [&](const auto& layer) {
     tape.reset();
-    std::vector<Var> in, out(x.size());
-    for (std::size_t i = 0; i < x.size(); ++i) in.push_back(tape.leaf(x[i], space.type(static_cast<int>(i))));
-    layer(parameters, in, out);
-    tape.backward(out, g);
+    tape.backward(layer(Features::leaf(tape, space, x)).vars(), g);
   };
   // Backward is two products for each of forward's.
   const Work work{3 * term_flops(fast.list(), batch, channels, channels), 0, batch};

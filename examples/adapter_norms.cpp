@@ -2,7 +2,6 @@
 // rank moves between the factors, and the products over it are all that it leaves.
 
 #include <cmath>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -47,23 +46,20 @@ struct Adapters {
   std::int64_t size() const { return A.dim(0); }
 };
 
-struct Network {
+struct Network : Module {
   Space space = Space::parse("r: GL(8); i, o: fixed(64) A[r, i*] B[o, r*]"),
         products = Space::parse("i, o: fixed(64) P[o, i*]");
   std::string terms =
       derive_quadratic(space, products, {.fixed = {{"i", AlongFixed::alone()}, {"o", AlongFixed::alone()}}}).terms +
       "P[j,k] += phi2\n";
-  Parameters learned;
-  TermLayer layer{learned, "products", space, products, terms, 1, channels};
-  Mlp head{learned, "head", {channels, 64, 64, 1}};
+  TermLayer layer{*this, "products", space, products, terms, 1, channels};
+  Mlp head{*this, "head", {channels, 64, 64, 1}};
 
   /// Of networks begin … end - 1.
   Var operator()(Tape& tape, const Adapters& data, std::int64_t begin, std::int64_t end) const {
-    const Var x[] = {tape.constant(data.A.slice(begin, end), space.type(0), "A"),
-                     tape.constant(data.B.slice(begin, end), space.type(1), "B")};
-    Var p;
-    layer(learned, x, {&p, 1});
-    return head(learned, mean(mean(relu(p), -1), -1));
+    const Tensor factors[] = {data.A.slice(begin, end), data.B.slice(begin, end)};
+    const Features p = relu(layer(Features::constant(tape, space, factors)));
+    return head(mean(mean(p["P"], -1), -1));
   }
 };
 
@@ -71,12 +67,11 @@ struct Network {
 
 int main() {
   Network network;
-  network.learned.allocate(DType::f32, Key(0, "learned"));
-  fmt::print("{}{} learned numbers\n", network.terms, network.learned.trained_numbers());
+  network.init(Key(0, "learned"));
+  fmt::print("{}{}", network.terms, network.str());
   const Adapters training(network.space, 500, Key(0, "training")), test(network.space, 500, Key(0, "test"));
-  Arena arena;
-  Tape tape(arena);
-  Optimiser optimiser(network.learned, UpdateRule::adam());
+  Tape tape;
+  Optimiser optimiser(network.parameters(), UpdateRule::adam());
   constexpr std::int64_t batch = 50;
   constexpr int epochs = 60;
   for (int epoch = 0; epoch < epochs; ++epoch)

@@ -2,8 +2,6 @@
 // can be scaled, so that softmax and sigmoid of their weights would mean nothing; a product of what enters a neuron
 // with what leaves it has degree 0, and everything is allowed on it.
 
-#include <vector>
-
 #include <fmt/format.h>
 
 #include "weft/weft.h"
@@ -14,20 +12,18 @@ namespace {
 
 constexpr const char* factors = "in: fixed(3); h: positive_monomial(16); out: fixed(2) ";
 
-struct Gated {
+struct Gated : Module {
   Space space = Space::parse(std::string(factors) + "W1[h, in*] b1[h] W2[out, h*] b2[out]");
   Space scalars = Space::parse(std::string(factors) + "N[h^0]");
-  Parameters learned;
-  TermLayer layer{
-      learned, "neurons", space, scalars, "N[j] += phi1[p,q] W1[j,p] W2[q,j]\nN[j] += phi2[q] b1[j] W2[q,j]", 1, 8};
+  TermLayer layer{*this, "neurons", space, scalars, "N[j] += phi1[p,q] W1[j,p] W2[q,j]\nN[j] += phi2[q] b1[j] W2[q,j]",
+                  1,     8};
 
   /// W1 with every neuron's row times a gate, which sees all neurons.
-  Var operator()(std::span<const Var> weights) const {
-    Var neurons;
-    layer(learned, weights, {&neurons, 1});                                     // [batch, 8, h^0]
+  Var operator()(const Features& weights) const {
+    const Var neurons = layer(weights)["N"];                                    // [batch, 8, h^0]
     const Var attention = softmax(contract("bch,bcg->bhg", neurons, neurons));  // [batch, h^0, h^0]
     const Var gate = sigmoid(contract("bhg,bcg->bch", attention, neurons));     // [batch, 8, h^0]
-    return contract("bdhi,bch->bchi", weights[0], gate);                        // [batch, 8, h, in*]
+    return contract("bdhi,bch->bchi", weights["W1"], gate);                     // [batch, 8, h, in*]
   }
 };
 
@@ -35,24 +31,17 @@ struct Gated {
 
 int main() {
   Gated gated;
-  gated.learned.allocate(DType::f64, Key(0, "learned"));
+  gated.init(Key(0, "learned"), DType::f64);
   const Element g = Element::random(gated.space, Key(0, "element"));
-  Arena arena;
-  Tape tape(arena);
-  std::vector<Var> x, moved;
-  for (int t = 0; t < 4; ++t) {
-    const Tensor w = tape.empty(gated.space.feature_shape(t, 4, 1), DType::f64);
-    fill_normal(w, Key(0, "networks").at(static_cast<std::uint64_t>(t)));
-    x.push_back(tape.constant(w, gated.space.type(t), gated.space.tensors()[static_cast<std::size_t>(t)].name));
-    moved.push_back(act(g, t, x.back()));
-  }
+  Tape tape;
+  const Features x = Features::normal(tape, gated.space, 4, 1, Key(0, "networks"), DType::f64);
   try {
-    softmax(x[1]);  // of biases, which scale
+    softmax(x["b1"]);  // of biases, which scale
     return 1;
   } catch (const TypeError& refused) {
     fmt::print("{}\n", refused.what());
   }
-  const Var y = gated(x), of_moved = gated(moved);
+  const Var y = gated(x), of_moved = gated(act(g, x));
   const double error = relative_error(of_moved.value(), act(g, 0, y).value());
   fmt::print("gated rows of type {}: f(g x) = g f(x) to {:.0e}\n", y.type().str(), error);
   return error < 1e-9 ? 0 : 1;

@@ -73,6 +73,10 @@ Checkpoint Checkpoint::of(const std::filesystem::path& path, SafeTensors file) {
   return model;
 }
 
+DType Checkpoint::float_dtype(std::string_view name) const {
+  return file_.contains(name) && file_.dtype(name) == DType::f64 ? DType::f64 : DType::f32;
+}
+
 void Checkpoint::check(std::span<const SafeTensorsEntry> tensors) const {
   std::set<std::string_view> asked;
   for (const SafeTensorsEntry& t : tensors) {

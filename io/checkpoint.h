@@ -35,6 +35,9 @@ class Checkpoint {
   /// Throws UsageError for a name that the file does not have.
   Tensor tensor(std::string_view name) const { return file_.tensor(name); }
 
+  /// float64 for a tensor of it; float32 for any other, which check() refuses unless it is.
+  DType float_dtype(std::string_view name) const;
+
   /// Throws FormatError when the file has other names than these, or a shape or dtype differs; NumericError for a value
   /// that is not finite. A model that asks here first takes no more memory than its file has numbers.
   void check(std::span<const SafeTensorsEntry> tensors) const;

@@ -144,19 +144,23 @@ void vjp(const State<T>& s, Backward& back) {
 
 }  // namespace
 
-NormalisingPool::NormalisingPool(Parameters& parameters, const std::string& name, const Space& space,
-                                 std::int64_t channels) {
+NormalisingPool::NormalisingPool(const Module& parent, std::string_view name, const Space& space, std::int64_t channels)
+    : Module(parent, name) {
   for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
     const SpaceTensor& tensor = space.tensors()[static_cast<std::size_t>(t)];
     Affine& a = affine_.emplace_back();
     if (space.type(t).plain()) continue;
-    const std::string full = name + "." + tensor.name;
-    a.gain = parameters.add(full + ".gain", {channels * tensor.taps()}, Init::ones());
-    a.shift = parameters.add(full + ".shift", {channels * tensor.taps()}, Init::zeros());
+    a.gain = add_parameter(tensor.name + ".gain", {channels * tensor.taps()}, Init::ones());
+    a.shift = add_parameter(tensor.name + ".shift", {channels * tensor.taps()}, Init::zeros());
   }
+  facts() = {.text = fmt::format("normalising pool of {} channels", channels),
+             .fallback = [](const Backend* backend) -> std::string_view {
+               return backend ? "there is no schedule for devices" : "";
+             }};
 }
 
-Var NormalisingPool::operator()(const Parameters& parameters, std::span<const Var> features) const {
+Var NormalisingPool::operator()(const Features& given) const {
+  const std::span<const Var> features = given.vars();
   if (features.size() != affine_.size())
     throw ShapeError("[{}] {} features; allowed: {}, one per tensor of the space", who, features.size(),
                      affine_.size());
@@ -168,7 +172,7 @@ Var NormalisingPool::operator()(const Parameters& parameters, std::span<const Va
   for (std::size_t f = 0; f < count; ++f) {
     Var& x = all[f] = features[f];
     const Affine& a = affine_[f];
-    const std::int64_t channels = a.gain < 0 ? -1 : parameters.value(a.gain).numel();
+    const std::int64_t channels = a.gain < 0 ? -1 : parameters().value(a.gain).numel();
     if (x.shape().rank() < 2 || x.shape()[0] != batch || (channels >= 0 && x.shape()[1] != channels))
       throw ShapeError("[{}] tensor '{}' of shape {}; allowed: [{}, {}] and its axes", who, x.name(), x.shape().str(),
                        batch, channels < 0 ? "channels" : fmt::format("{}", channels));
@@ -177,10 +181,10 @@ Var NormalisingPool::operator()(const Parameters& parameters, std::span<const Va
     for (int i = 0; i < x.type().size(); ++i) signs |= x.type()[i].kind()->has_signs();
     if (signs) x = abs(x);
     require(Action::normalise, who, x.name(), x.type());
-    all[inputs++] = parameters.on(tape, a.gain);
-    all[inputs++] = parameters.on(tape, a.shift);
+    all[inputs++] = on(tape, a.gain);
+    all[inputs++] = on(tape, a.shift);
   }
-  if (!fallback(tape.backend()).empty()) return composed(all.first(count), all.subspan(count));
+  if (tape.backend()) return composed(all.first(count), all.subspan(count));
   Arena& arena = tape.arena();
   return with_float(features[0].dtype(), who, [&](auto tag) {
     using T = decltype(tag);

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "weft/nfn/term_layer.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
@@ -32,15 +31,13 @@ void check_count(const char* who, std::size_t got, std::size_t wanted) {
 
 }  // namespace
 
-Var mean_pool(std::span<const Var> features) {
-  if (features.empty()) throw ShapeError("[mean_pool] no features");
-  const std::span<Var> parts = features[0].tape().variables(features.size());
-  for (std::size_t f = 0; f < features.size(); ++f) {
-    Var x = features[f];
+Var mean_pool(const Features& features) {
+  const std::span<Var> parts = features.tape().variables(features.vars().size());
+  for (std::size_t f = 0; f < parts.size(); ++f) {
+    Var x = features.vars()[f];
     for (int axis = x.type().size() - 1; axis >= 0; --axis)
       if (x.type()[axis].moves()) x = mean(x, x.type().free() + axis);
-    const std::int64_t batch = x.shape()[0];
-    parts[f] = reshape(x, {batch, x.shape().sub(1, x.shape().rank()).numel()});
+    parts[f] = reshape(x, {x.shape()[0], x.shape().sub(1, x.shape().rank()).numel()});
   }
   return concat(parts, 1);
 }
@@ -57,18 +54,20 @@ std::int64_t pooled_size(const Space& space, std::int64_t channels) {
   return all;
 }
 
-LearnedScale::LearnedScale(Parameters& parameters, const std::string& name, const Space& space, double initial) {
+LearnedScale::LearnedScale(const Module& parent, std::string_view name, const Space& space, double initial)
+    : Module(parent, name) {
   for (const SpaceTensor& tensor : space.tensors())
-    scales_.push_back(parameters.add(name + "." + tensor.name, {1}, Init::constant(initial)));
+    scales_.push_back(add_parameter(tensor.name, {1}, Init::constant(initial)));
+  facts().text = "one scale a tensor";
 }
 
-void LearnedScale::operator()(const Parameters& parameters, std::span<const Var> features,
-                              std::span<Var> outputs) const {
+Features LearnedScale::operator()(const Features& x) const {
   constexpr const char* who = "learned_scale";
-  check_count(who, features.size(), scales_.size());
-  check_count(who, outputs.size(), scales_.size());
-  for (std::size_t f = 0; f < features.size(); ++f)
-    outputs[f] = contract(text_for(who, features[f]), features[f], parameters.on(features[f].tape(), scales_[f]));
+  check_count(who, x.vars().size(), scales_.size());
+  const std::span<Var> y = x.tape().variables(scales_.size());
+  for (std::size_t f = 0; f < y.size(); ++f)
+    y[f] = contract(text_for(who, x.vars()[f]), x.vars()[f], on(x.tape(), scales_[f]));
+  return {x.space(), y};
 }
 
 namespace {
@@ -93,25 +92,21 @@ std::string embeddings(const Space& space, std::span<const std::string_view> fac
 
 }  // namespace
 
-PositionEmbedding::PositionEmbedding(Parameters& parameters, const std::string& name, const Space& space,
+PositionEmbedding::PositionEmbedding(const Module& parent, std::string_view name, const Space& space,
                                      std::int64_t channels, std::span<const std::string_view> factors)
-    : list_(space, space, embeddings(space, factors)),
-      channels_(channels),
-      numbers_(declare_parameters(parameters, name, list_, channels, channels, true)),
+    : EquivariantLayer(parent, name, "position_embedding", TermList(space, space, embeddings(space, factors)), channels,
+                       channels),
       adds_(space.tensors().size()) {
-  for (const TermResolved& term : list_.terms()) adds_[static_cast<std::size_t>(term.target)] = true;
+  declare(true);
+  for (const TermResolved& term : list().terms()) adds_[static_cast<std::size_t>(term.target)] = true;
 }
 
-void PositionEmbedding::operator()(const Parameters& parameters, std::span<const Var> features,
-                                   std::span<Var> outputs) const {
-  constexpr const char* who = "position_embedding";
-  check_count(who, features.size(), adds_.size());
-  check_count(who, outputs.size(), adds_.size());
-  Tape& tape = features[0].tape();
-  const std::span<Var> positions = tape.variables(features.size());
-  run_terms(list_, features, learned_on(parameters, tape, numbers_), channels_, positions);
-  for (std::size_t f = 0; f < features.size(); ++f)
-    outputs[f] = adds_[f] ? add(features[f], positions[f]) : features[f];
+void PositionEmbedding::run(const Features& x, std::span<const Var> learned, std::span<Var> y,
+                            const LayerInput& input) const {
+  const std::span<const Var> read = read_features(input, in(), x.vars());
+  const std::span<Var> positions = x.tape().variables(y.size());
+  run_terms(list(), read, learned, e(), positions);
+  for (std::size_t f = 0; f < y.size(); ++f) y[f] = adds_[f] ? add(read[f], positions[f]) : read[f];
 }
 
 }  // namespace weft

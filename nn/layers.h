@@ -5,27 +5,27 @@
 #include <string>
 #include <vector>
 
-#include "weft/nn/parameters.h"
+#include "weft/nn/module.h"
 #include "weft/ops/contract.h"
 
 namespace weft {
 
 /// y = act(x W^T + b)        x: [B, fan_in]  W: [fan_out, fan_in]  b: [fan_out]  y: [B, fan_out]
 /// W and b start uniform in ±1/sqrt(fan_in).
-class Linear {
+class Linear : public Module {
  public:
-  Linear(Parameters& parameters, const std::string& name, std::int64_t fan_in, std::int64_t fan_out);
-  Var operator()(const Parameters& parameters, const Var& x, std::optional<UnaryOp> activation = {}) const;
+  Linear(const Module& parent, std::string_view name, std::int64_t fan_in, std::int64_t fan_out);
+  Var operator()(const Var& x, std::optional<UnaryOp> activation = {}) const;
 
  private:
   int weight_, bias_;
 };
 
 /// y = (x - mean) / sqrt(var + 1e-5) * gain + shift over the last axis        x: [B, n]
-class LayerNormLayer {
+class LayerNormLayer : public Module {
  public:
-  LayerNormLayer(Parameters& parameters, const std::string& name, std::int64_t n);
-  Var operator()(const Parameters& parameters, const Var& x) const;
+  LayerNormLayer(const Module& parent, std::string_view name, std::int64_t n);
+  Var operator()(const Var& x) const;
 
  private:
   int gain_, shift_;
@@ -36,11 +36,11 @@ class LayerNormLayer {
 Var dropout(const Var& x, double rate, Key key);
 
 /// Linear layers with ReLU (and layer norm before it, when asked) between them.
-class Mlp {
+class Mlp : public Module {
  public:
   /// sizes: fan_in, hidden…, fan_out; at least two. Throws UsageError otherwise.
-  Mlp(Parameters& parameters, const std::string& name, const std::vector<std::int64_t>& sizes, bool norm = false);
-  Var operator()(const Parameters& parameters, Var x) const;
+  Mlp(const Module& parent, std::string_view name, const std::vector<std::int64_t>& sizes, bool norm = false);
+  Var operator()(Var x) const;
 
  private:
   std::vector<Linear> linears_;

@@ -77,6 +77,11 @@ double kendall_tau_b(std::span<const double> a, std::span<const double> b) {
   return scale > 0 ? (concordant - discordant) / scale : 0;
 }
 
+double kendall_tau_b(const Tensor& a, const Tensor& b) {
+  const Tensor x = a.placed_on(nullptr).to(DType::f64), y = b.placed_on(nullptr).to(DType::f64);
+  return kendall_tau_b(x.span<double>(), y.span<double>());
+}
+
 double kendall_ceiling(std::span<const double> truth) {
   refuse_nan("kendall_ceiling", truth);
   std::vector<double> sorted(truth.begin(), truth.end());

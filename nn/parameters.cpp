@@ -72,7 +72,7 @@ int Parameters::find(std::string_view name) const {
   throw UsageError("[parameters] no parameter '{}'", name);
 }
 
-const Parameters::Item& Parameters::allocated(int i) const {
+const Parameters::Item& Parameters::with_memory(int i) const {
   if (!item(i).value.defined())
     throw UsageError("[parameters] '{}' has no memory yet; allocate() the parameters once all are declared",
                      item(i).name);
@@ -80,7 +80,7 @@ const Parameters::Item& Parameters::allocated(int i) const {
 }
 
 Tensor Parameters::grad(int i) const {
-  const Item& p = allocated(i);
+  const Item& p = with_memory(i);
   if (!p.gradient) return {};
   ParameterGradient& g = *p.gradient;
   if (!g.available())
@@ -111,7 +111,7 @@ std::int64_t Parameters::trained_numbers() const {
 }
 
 Var Parameters::on(Tape& tape, int i) const {
-  const Item& p = allocated(i);
+  const Item& p = with_memory(i);
   const Type type = Type::plain(p.shape.rank());
   return p.gradient ? tape.parameter(p.value, p.gradient, type, p.name) : tape.constant(p.value, type, p.name);
 }

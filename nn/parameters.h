@@ -49,6 +49,8 @@ class Parameters {
   /// the CPU's bits, and the flat buffers its layout.
   void allocate(DType dtype, Key key, Backend* backend = nullptr);
 
+  bool allocated() const { return values_.defined(); }
+
   /// Where values, gradients and frozen parameters lie; null for the CPU.
   Backend* backend() const { return values_.backend(); }
 
@@ -62,7 +64,7 @@ class Parameters {
   std::int64_t trained_numbers() const;
 
   /// Views into the flat buffers. Throws UsageError before allocate().
-  Tensor value(int i) const { return allocated(i).value; }
+  Tensor value(int i) const { return with_memory(i).value; }
   /// Of a trainable parameter; undefined for another. One in factored form is formed into memory of its own, which the
   /// first call takes: for inspection. Throws UsageError where it has none, before backward() or after the tape's
   /// reset(), and before allocate().
@@ -106,7 +108,7 @@ class Parameters {
     std::int64_t offset;
   };
   const Item& item(int i) const { return items_[static_cast<std::size_t>(i)]; }
-  const Item& allocated(int i) const;
+  const Item& with_memory(int i) const;
   std::vector<Item> items_;
   Tensor values_, grads_, frozen_;
   std::shared_ptr<GradientPasses> passes_ = std::make_shared<GradientPasses>();

@@ -173,4 +173,16 @@ Tensor act(const Element& g, int tensor, const Tensor& x) {
   return y;
 }
 
+Features act(const Element& g, const Features& x) {
+  const std::span<Var> y = x.tape().variables(x.vars().size());
+  for (std::size_t t = 0; t < y.size(); ++t) y[t] = act(g, static_cast<int>(t), x.vars()[t]);
+  return {x.space(), y};
+}
+
+std::vector<Tensor> act(const Element& g, std::span<const Tensor> x) {
+  std::vector<Tensor> y;
+  for (std::size_t t = 0; t < x.size(); ++t) y.push_back(act(g, static_cast<int>(t), x[t]));
+  return y;
+}
+
 }  // namespace weft

@@ -1,8 +1,8 @@
 #pragma once
 // A group element acting on a feature of its space, as a differentiable operation (spec 1.2, 1.5).
 
-#include "weft/autograd/tape.h"
 #include "weft/groups/element.h"
+#include "weft/ops/features.h"
 
 namespace weft {
 
@@ -17,5 +17,9 @@ Var act(const Element& g, int tensor, const Var& x);
 /// The same without tape, where x lies: for files, test data and references. float32 or float64; the element acts in
 /// float64.
 Tensor act(const Element& g, int tensor, const Tensor& x);
+
+/// The same of every tensor of the element's space.
+Features act(const Element& g, const Features& x);
+std::vector<Tensor> act(const Element& g, std::span<const Tensor> x);
 
 }  // namespace weft

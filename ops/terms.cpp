@@ -230,14 +230,11 @@ Var run_target(const TermList& list, Target target, std::span<const Var> all, co
 
 }  // namespace
 
-void check_features(std::string_view who, const TermList& list, std::span<const Var> features, std::int64_t d,
-                    std::size_t outputs) {
+void check_features(std::string_view who, const TermList& list, std::span<const Var> features, std::int64_t d) {
   const auto& tensors = list.in().tensors();
   if (features.size() != tensors.size() || features.empty())
     throw ShapeError("[{}] {} features for {} tensors of the input space; allowed: one each, one or more", who,
                      features.size(), tensors.size());
-  if (outputs != list.out().tensors().size())
-    throw ShapeError("[{}] {} outputs for {} tensors of the output space", who, outputs, list.out().tensors().size());
   const std::int64_t batch = features[0].shape().rank() ? features[0].shape()[0] : 0;
   const DType dtype = features[0].dtype();
   for (std::size_t i = 0; i < tensors.size(); ++i) {
@@ -273,7 +270,10 @@ void run_terms(const TermList& list, std::span<const Var> features, std::span<co
                std::span<Var> outputs) {
   const bool any = !features.empty() && !list.in().tensors().empty() && features[0].shape().rank() > 1;
   const std::int64_t d = any ? features[0].shape()[1] / list.in().tensors()[0].taps() : 0;
-  check_features("terms", list, features, d, outputs.size());
+  check_features("terms", list, features, d);
+  if (outputs.size() != list.out().tensors().size())
+    throw ShapeError("[terms] {} outputs for {} tensors of the output space", outputs.size(),
+                     list.out().tensors().size());
   check_parameters("terms", list, parameters, d, e, features[0].dtype());
   Tape& tape = features[0].tape();
   const DType dtype = features[0].dtype();

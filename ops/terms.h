@@ -24,10 +24,9 @@ void run_terms(const TermList& list, std::span<const Var> features, std::span<co
 void run_terms(const TermList&& list, std::span<const Var> features, std::span<const Var> parameters, std::int64_t e,
                std::span<Var> outputs) = delete;
 
-/// What run_terms, or a schedule of the same list, requires of features and outputs, and of parameters: throws as it
+/// What run_terms, or a schedule of the same list, requires of features, and of parameters: throws as it
 /// does, `who` in front.
-void check_features(std::string_view who, const TermList& list, std::span<const Var> features, std::int64_t d,
-                    std::size_t outputs);
+void check_features(std::string_view who, const TermList& list, std::span<const Var> features, std::int64_t d);
 void check_parameters(std::string_view who, const TermList& list, std::span<const Var> parameters, std::int64_t d,
                       std::int64_t e, DType dtype);
 

@@ -25,6 +25,11 @@ Var concat(std::span<const Var> parts, int axis);
 /// number of gx.
 Var gather(const Var& x, int axis, const Tensor& index);
 
+/// Rows of a tensor that is no variable, targets say, in memory of the step: [m, …].
+inline Tensor gathered(Tape& tape, const Tensor& x, const Tensor& index) {
+  return gather(tape.constant(x), 0, index).value();
+}
+
 /// y = a where the mask is not 0, b elsewhere; three of one shape, mask: u8. A mask picks places: free and fixed axes
 /// only.
 /// vjp   ga = gy where the mask is not 0, gb = gy elsewhere     saves a copy of mask

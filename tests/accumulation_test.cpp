@@ -69,8 +69,9 @@ TEST_CASE("a step wants a backward pass of its own, with every parameter on its 
 }
 
 TEST_CASE("a model without memory says so, wherever it is asked") {
-  Parameters p;
-  const Mlp mlp(p, "head", {2, 3, 1});
+  const Module model;
+  Parameters& p = model.parameters();
+  const Mlp mlp(model, "head", {2, 3, 1});
   const char* message =
       "[parameters] 'head.0.weight' has no memory yet; allocate() the parameters once all are declared";
   Arena arena;
@@ -79,7 +80,7 @@ TEST_CASE("a model without memory says so, wherever it is asked") {
   CHECK_THROWS_WITH_AS(p.value(first), message, UsageError);
   CHECK_THROWS_WITH_AS(p.grad(first), message, UsageError);
   CHECK_THROWS_WITH_AS(p.on(tape, first), message, UsageError);
-  CHECK_THROWS_AS(mlp(p, tape.constant(Tensor::zeros({4, 2}, DType::f32))), UsageError);
+  CHECK_THROWS_AS(mlp(tape.constant(Tensor::zeros({4, 2}, DType::f32))), UsageError);
 }
 
 TEST_CASE("gradients add up over backward passes, until a step uses them up") {
@@ -110,8 +111,9 @@ TEST_CASE("gradients add up over backward passes, until a step uses them up") {
 TEST_CASE("the passes of small batches are the pass of a large one") {
   for (const DType dtype : {DType::f32, DType::f64}) {
     constexpr std::int64_t batch = 24;
-    Parameters p;
-    const Mlp mlp(p, "m", {5, 8, 2});
+    const Module model;
+    Parameters& p = model.parameters();
+    const Mlp mlp(model, "m", {5, 8, 2});
     p.allocate(dtype, Key(2, "accumulation_test"));
     const Tensor x = Tensor::zeros({batch, 5}, dtype), t = Tensor::zeros({batch, 2}, dtype);
     fill_normal(x, Key(3, "x"));
@@ -121,7 +123,7 @@ TEST_CASE("the passes of small batches are the pass of a large one") {
     auto gradient = [&](std::int64_t piece) {
       for (std::int64_t at = 0; at < batch; at += piece) {
         tape.reset();
-        const Var y = mlp(p, tape.constant(x.slice(at, at + piece)));
+        const Var y = mlp(tape.constant(x.slice(at, at + piece)));
         const Var loss = mean_all(squared_error(y, t.slice(at, at + piece)));
         tape.backward(scale(loss, static_cast<double>(piece) / batch), Gradients::add);
       }

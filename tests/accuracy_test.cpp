@@ -188,7 +188,7 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
     const Examples validation = examples(*model, 40, Key(7, "validation")),
                    train = examples(*model, 160, Key(7, "train"));
     Fit fit(*model, config, train, validation);
-    const Fit::Cost cost = fit.try_step();
+    const Trainer::Cost cost = fit.try_step();
     CHECK(cost.bytes > 4 * model->parameters().flat_values().bytes() - 1);
     std::vector<std::pair<std::string, Tensor>> saved;
     while (!fit.done()) {
@@ -198,7 +198,7 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
     }
     CHECK(fit.log().back().train_loss < fit.log().front().train_loss);
     if (std::string_view(kind) == "magep")
-      CHECK(fit.log()[static_cast<std::size_t>(fit.best_epoch() - 1)].validation_tau > 0.5);
+      CHECK(validation_tau(fit.log()[static_cast<std::size_t>(fit.best_epoch() - 1)]) > 0.5);
 
     auto again = make();
     Fit resumed(*again, config, train, validation);
@@ -233,8 +233,8 @@ struct Watcher final : AccuracyModel {
   const Tensor first_ = Tensor::zeros({64}, DType::i32);
 
   explicit Watcher(const Space& space) : AccuracyModel({.kind = "watcher"}, space) {
-    parameters_.add("bias", {1}, Init::zeros());
-    parameters_.allocate(DType::f64, Key(1, "watcher"));
+    add_parameter("bias", {1}, Init::zeros());
+    init(Key(1, "watcher"), DType::f64);
   }
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override {
     return {weights.begin(), weights.end()};
@@ -243,9 +243,8 @@ struct Watcher final : AccuracyModel {
   Var forward(Tape& tape, std::span<const Tensor> prepared) const override {
     auto& now = shown.emplace_back();
     for (const Tensor& t : prepared) now.push_back(t.clone());
-    return gather(parameters_.on(tape, 0), 0, first_.slice(0, prepared[0].dim(0)));
+    return gather(on(tape, 0), 0, first_.slice(0, prepared[0].dim(0)));
   }
-  double step_flops(std::int64_t) const override { return 0; }
 };
 
 /// Gives numbers for the first networks that it sees and infinite ones for all others.
@@ -253,8 +252,8 @@ struct Fragile final : AccuracyModel {
   mutable int calls = 0;
 
   explicit Fragile(const Space& space) : AccuracyModel({.kind = "fragile"}, space) {
-    parameters_.add("bias", {1}, Init::constant(1));
-    parameters_.allocate(DType::f64, Key(1, "fragile"));
+    add_parameter("bias", {1}, Init::constant(1));
+    init(Key(1, "fragile"), DType::f64);
   }
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override {
     return {weights.begin(), weights.end()};
@@ -264,7 +263,6 @@ struct Fragile final : AccuracyModel {
     y.fill(++calls == 1 ? 1 : std::numeric_limits<double>::infinity());
     return tape.constant(y);
   }
-  double step_flops(std::int64_t) const override { return 0; }
 };
 
 TEST_CASE("verify: a prediction that is no number passes no check, controls included") {

@@ -142,9 +142,9 @@ TEST_CASE("difference: blocks count by their own size, down to a thousandth of t
 }
 
 TEST_CASE("self-test: a layer whose small channel is wrong passes no check") {
-  Parameters parameters;
+  const Module model;
   const Space space = mlp_space(widths, Kind::positive_monomial);
-  const MagepEquivariant magep(parameters, "layer", space, 2, 2);
+  const MagepEquivariant magep(model, "layer", space, 2, 2);
   const TermList& list = magep.list();
   const Key key(4, "difference_test");
   const LayerData data = layer_data(list, {2, 2, 2}, key);
@@ -165,9 +165,9 @@ TEST_CASE("self-test: a layer whose small channel is wrong passes no check") {
 }
 
 TEST_CASE("self-test: a layer that gives NaN, in all numbers or in one, passes no check") {
-  Parameters parameters;
+  const Module model;
   const Space space = mlp_space(widths, Kind::positive_monomial);
-  const MagepEquivariant magep(parameters, "layer", space, 2, 2);
+  const MagepEquivariant magep(model, "layer", space, 2, 2);
   const TermList& list = magep.list();
   const Key key(1, "difference_test");
   const LayerData data = layer_data(list, {2, 2, 2}, key);

@@ -24,10 +24,10 @@ constexpr const char* attention_text =
     "h: permutation(2); q, v: GL(16) per h; m: fixed(32); s: permutation(32); a: permutation(64)\n"
     "WQ[h, m, q] WK[h, m, q*] WV[h, m, v] WO[h, v*, s] WA[s*, a] bA[a] WB[a*, m] bB[m]";
 
-using Features = std::vector<Tensor>;
+using Weights = std::vector<Tensor>;
 
-Features random_features(const Space& space, Key key, DType dtype = DType::f64) {
-  Features x;
+Weights random_features(const Space& space, Key key, DType dtype = DType::f64) {
+  Weights x;
   for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i) {
     x.push_back(Tensor::zeros(space.feature_shape(i, 2, 2), dtype));
     fill_normal(x.back(), key.at(static_cast<std::uint64_t>(i)));
@@ -35,13 +35,7 @@ Features random_features(const Space& space, Key key, DType dtype = DType::f64) 
   return x;
 }
 
-Features act(const Element& g, const Features& x) {
-  Features y;
-  for (std::size_t i = 0; i < x.size(); ++i) y.push_back(weft::act(g, static_cast<int>(i), x[i]));
-  return y;
-}
-
-double dot(const Features& a, const Features& b, bool absolute) {
+double dot(const Weights& a, const Weights& b, bool absolute) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i)
     for (std::size_t k = 0; k < a[i].span<double>().size(); ++k) {
@@ -375,7 +369,7 @@ TEST_CASE("elements: the group laws hold on 200 random spaces") {
     const ElementRange range = seed % 2 ? ElementRange{} : whole_group;
     const Element f = Element::random(space, key.at("f"), range), g = Element::random(space, key.at("g"), range),
                   k = Element::random(space, key.at("k"), range), one = Element::identity(space);
-    const Features x = random_features(space, key.at("x")), c = random_features(space, key.at("c"));
+    const Weights x = random_features(space, key.at("x")), c = random_features(space, key.at("c"));
     CHECK(relative_error(act(one, x), x) == 0);
     CHECK(relative_error(act(f.then(g), x), act(g, act(f, x))) < 1e-12);  // (f then g) acts as g after f
     CHECK(relative_error(act(f.then(g).then(k), x), act(f.then(g.then(k)), x)) < 1e-11);
@@ -387,10 +381,10 @@ TEST_CASE("elements: the group laws hold on 200 random spaces") {
     CHECK(relative_error(act(f.then(g).inverse(), x), act(g.inverse().then(f.inverse()), x)) < 1e-10);
     CHECK(relative_error(act(f.dual().dual(), x), act(f, x)) < 1e-14);
     CHECK(relative_error(act(f.then(g).dual(), x), act(f.dual().then(g.dual()), x)) < 1e-11);
-    const Features moved = act(f, x), covectors = act(f.dual(), c);
+    const Weights moved = act(f, x), covectors = act(f.dual(), c);
     CHECK(std::abs(dot(covectors, moved, false) - dot(c, x, false)) < 1e-12 * dot(covectors, moved, true));
     // float32: the same element, up to the rounding of the input and of the result.
-    Features narrow;
+    Weights narrow;
     for (const Tensor& t : x) narrow.push_back(t.to(DType::f32));
     CHECK(relative_error(act(f, narrow), moved) < 1e-5);
   }

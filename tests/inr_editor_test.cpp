@@ -28,19 +28,15 @@ Weights moved(const Element& g, Weights x) {
   return x;
 }
 
-std::vector<Var> run(const InrEditor& editor, const Parameters& parameters, Tape& tape, const Weights& x) {
-  std::vector<Var> in, out(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i)
-    in.push_back(tape.constant(x[i], editor.space().type(static_cast<int>(i))));
-  editor(parameters, in, out);
-  return out;
+std::span<const Var> run(const InrEditor& editor, Tape& tape, const Weights& x) {
+  return editor(Features::constant(tape, editor.space(), x)).vars();
 }
 
 /// What the editor adds.
-Weights edits(const InrEditor& editor, const Parameters& parameters, const Weights& x) {
+Weights edits(const InrEditor& editor, const Weights& x) {
   Arena arena;
   Tape tape(arena);
-  const std::vector<Var> out = run(editor, parameters, tape, x);
+  const std::span<const Var> out = run(editor, tape, x);
   Weights all;
   for (std::size_t i = 0; i < x.size(); ++i) {
     all.push_back(out[i].value().clone());
@@ -54,14 +50,14 @@ const InrEditor::Config small{.widths = {2, 5, 6, 3}, .lift = 3, .mixed = 4, .d 
 }  // namespace
 
 TEST_CASE("inr editor: equivariant under hidden permutations, not under signs or moved ends") {
-  Parameters parameters;
-  const InrEditor editor(parameters, small);
+  const InrEditor editor(small);
+  [[maybe_unused]] Parameters& parameters = editor.parameters();
   const Key key(1, "inr_editor_test");
   parameters.allocate(DType::f64, key);
-  const Weights x = networks(editor.space(), DType::f64, key), y = edits(editor, parameters, x);
+  const Weights x = networks(editor.space(), DType::f64, key), y = edits(editor, x);
   auto group_error = [&](const Space& acting) {
     const Element g = Element::random(acting, key);
-    return relative_error(edits(editor, parameters, moved(g, x)), moved(g, y));
+    return relative_error(edits(editor, moved(g, x)), moved(g, y));
   };
   CHECK(group_error(editor.space()) < 1e-9);
   CHECK(group_error(mlp_space(small.widths, Kind::sign_monomial)) > 1e-4);
@@ -69,8 +65,8 @@ TEST_CASE("inr editor: equivariant under hidden permutations, not under signs or
 }
 
 TEST_CASE("inr editor: a step repeats bit by bit and takes no new memory") {
-  Parameters parameters;
-  const InrEditor editor(parameters, small);
+  const InrEditor editor(small);
+  [[maybe_unused]] Parameters& parameters = editor.parameters();
   parameters.allocate(DType::f32, Key(2, "inr_editor_test"));
   const Weights x = networks(editor.space(), DType::f32, Key(3, "inr_editor_test"));
   Arena arena;
@@ -78,7 +74,7 @@ TEST_CASE("inr editor: a step repeats bit by bit and takes no new memory") {
   Tensor first;
   std::size_t reserved = 0;
   for (int step = 0; step < 3; ++step) {
-    const std::vector<Var> y = run(editor, parameters, tape, x);
+    const std::span<const Var> y = run(editor, tape, x);
     tape.backward(y, x);
     const Tensor g = parameters.flat_grads();
     if (step == 0) first = g.clone(), reserved = arena.reserved();
@@ -90,8 +86,8 @@ TEST_CASE("inr editor: a step repeats bit by bit and takes no new memory") {
 }
 
 TEST_CASE("inr editor: the gradient of all parameters along a random direction") {
-  Parameters parameters;
-  const InrEditor editor(parameters, small);
+  const InrEditor editor(small);
+  [[maybe_unused]] Parameters& parameters = editor.parameters();
   const Key key(4, "inr_editor_test");
   parameters.allocate(DType::f64, key);
   const Weights x = networks(editor.space(), DType::f64, key.at("networks"));
@@ -99,7 +95,7 @@ TEST_CASE("inr editor: the gradient of all parameters along a random direction")
   Arena arena;
   Tape tape(arena);
   auto value = [&] {
-    const std::vector<Var> y = run(editor, parameters, tape, x);
+    const std::span<const Var> y = run(editor, tape, x);
     double sum = 0;
     for (std::size_t i = 0; i < y.size(); ++i)
       for (std::int64_t k = 0; k < x[i].numel(); ++k)
@@ -107,7 +103,7 @@ TEST_CASE("inr editor: the gradient of all parameters along a random direction")
     tape.reset();
     return sum;
   };
-  tape.backward(run(editor, parameters, tape, x), cotangent);
+  tape.backward(run(editor, tape, x), cotangent);
   const Tensor values = parameters.flat_values(), gradient = parameters.flat_grads().clone();
   tape.reset();
   const Tensor start = values.clone(), direction = Tensor::zeros(gradient.shape(), DType::f64);

@@ -7,7 +7,7 @@
 
 #include "weft/groups/element.h"
 #include "weft/groups/term.h"
-#include "weft/nfn/reading.h"
+#include "weft/nfn/list_layer.h"
 #include "weft/tests/isa_levels.h"
 
 namespace weft::testing {
@@ -21,13 +21,11 @@ using Layer = std::function<Vars(std::span<const Var> features, std::span<const 
 template <class Made>
 Layer scheduled(const Made& layer, const LayerInput& input = {}) {
   return [&layer, input](std::span<const Var> x, std::span<const Var> learned) {
-    if constexpr (requires { layer(x, learned, input); }) {
-      return Vars{layer(x, learned, input)};
-    } else {
-      Vars y(x.size());
-      layer(x, learned, y, input);
-      return y;
-    }
+    const auto y = layer.apply(Features(layer.in(), x), learned, input);
+    if constexpr (requires { y.vars(); })
+      return Vars(y.vars().begin(), y.vars().end());
+    else
+      return Vars{y};
   };
 }
 

@@ -57,18 +57,14 @@ static_assert(std::same_as<decltype(std::declval<Element>().part(0)), ElementPar
 // A step keeps the address of its list, and of a layer.
 static_assert(runs<const TermList&> && !runs<TermList>);
 template <class L>
-concept maps = requires(L&& layer, std::span<const Var> x, std::span<Var> y) {
-  static_cast<L&&>(layer)(x, x, y);
-};
-template <class L>
-concept reads = requires(L&& layer, std::span<const Var> x) {
-  static_cast<L&&>(layer)(x, x);
+concept maps = requires(L&& layer, const Features& x) {
+  static_cast<L&&>(layer)(x);
 };
 static_assert(maps<const LinearLayer&> && !maps<LinearLayer>);
 static_assert(maps<const MagepEquivariant&> && !maps<MagepEquivariant>);
 static_assert(maps<const TransformerEquivariant&> && !maps<TransformerEquivariant>);
-static_assert(reads<const MagepInvariant&> && !reads<MagepInvariant>);
-static_assert(reads<const TransformerInvariant&> && !reads<TransformerInvariant>);
+static_assert(maps<const MagepInvariant&> && !maps<MagepInvariant>);
+static_assert(maps<const TransformerInvariant&> && !maps<TransformerInvariant>);
 // A tape keeps the addresses of its arena, an optimiser those of its parameters.
 static_assert(!std::constructible_from<Tape, Arena> && !std::constructible_from<Optimiser, Parameters, UpdateRule>);
 // A copy would be half a model: the same values under other states.

@@ -42,17 +42,8 @@ Space space_of(const Case& c, const Taps& taps, bool fixed_ends) {
 }
 
 LinearLayer made(const Case& c, bool fixed_ends, bool means) {
-  Parameters parameters;
   const Space in = space_of(c, c.in, fixed_ends), out = space_of(c, c.out, fixed_ends);
-  return {parameters, "layer", in, out, derive_linear(in, out, {.means = means}), c.c.d, c.c.e};
-}
-
-Layer scheduled(const LinearLayer& layer, const LayerInput& input = {}) {
-  return [&layer, input](std::span<const Var> x, std::span<const Var> learned) {
-    Vars y(layer.list().out().tensors().size());
-    layer(x, learned, y, input);
-    return y;
-  };
+  return {Module(), "layer", in, out, derive_linear(in, out, {.means = means}), c.c.d, c.c.e};
 }
 
 }  // namespace
@@ -133,9 +124,8 @@ TEST_CASE("linear means: other lists that share sums, and what stays with the in
   for (const Other& other : others) {
     CAPTURE(other.terms);
     const Space in = Space::parse(other.in), out = Space::parse(other.out);
-    Parameters parameters;
     const Channels c{2, 3, 4};
-    const LinearLayer layer(parameters, "layer", in, out, other.terms, c.d, c.e);
+    const LinearLayer layer(Module(), "layer", in, out, other.terms, c.d, c.e);
     CHECK(!linear::pieces_of(layer.list()).has_value());
     CHECK(linear::mixing_of(layer.list(), c.d, c.e).has_value() == other.scheduled);
     const Key key(4, "linear_means_test");
@@ -162,14 +152,14 @@ TEST_CASE("linear means: steps repeat bit by bit and take no new memory") {
   std::vector<Tensor> first;
   std::size_t reserved = 0;
   for (int step = 0; step < 3; ++step) {
-    Vars x, learned, y(data.features.size());
+    Vars x, learned;
     for (std::size_t i = 0; i < data.features.size(); ++i)
       x.push_back(tape.leaf(data.features[i], layer.list().in().type(static_cast<int>(i))));
     for (const Tensor& t : data.learned) learned.push_back(tape.leaf(t));
-    layer(x, learned, y, {UnaryOp::Relu, 0.2, Key(7, "linear_means_test")});
+    const Features out = layer.apply({layer.in(), x}, learned, {UnaryOp::Relu, 0.2, Key(7, "linear_means_test")});
     std::vector<Tensor> cotangents, gradients;
-    for (const Var& v : y) cotangents.push_back(v.value());
-    tape.backward(y, cotangents);
+    for (const Var& v : out.vars()) cotangents.push_back(v.value());
+    tape.backward(out.vars(), cotangents);
     for (const Vars& leaves : {x, learned})
       for (const Var& v : leaves) gradients.push_back(tape.grad(v).value().clone());
     if (step == 0) first = gradients, reserved = arena.reserved();

@@ -46,16 +46,7 @@ Made made(const Case& c) {
   const Kind kind = c.kind == Kind::permutation ? Kind::positive_monomial : c.kind;
   const std::string terms = derive_linear(cnn_space(c.widths, c.in, kind), cnn_space(c.widths, c.out, kind));
   const Space in = cnn_space(c.widths, c.in, c.kind), out = cnn_space(c.widths, c.out, c.kind);
-  Parameters parameters;
-  return {in, out, LinearLayer(parameters, "layer", in, out, terms, c.c.d, c.c.e)};
-}
-
-Layer scheduled(const LinearLayer& layer, const LayerInput& input = {}) {
-  return [&layer, input](std::span<const Var> x, std::span<const Var> learned) {
-    Vars y(x.size());
-    layer(x, learned, y, input);
-    return y;
-  };
+  return {in, out, LinearLayer(Module(), "layer", in, out, terms, c.c.d, c.c.e)};
 }
 
 }  // namespace
@@ -82,12 +73,14 @@ TEST_CASE("linear: the layers of spec 4.1 are plain products, and equal their te
 TEST_CASE("linear: what has no schedule says so") {
   const Space recurrent = Space::parse("h: permutation(3) \n W[h, h*] b[h]");
   auto why = [](const Space& space) {
-    Parameters parameters;
-    return std::string(
-        LinearLayer(parameters, "layer", space, space, derive_linear(space, space), 2, 3).fallback(nullptr));
+    const Module model;
+    const LinearLayer layer(model, "layer", space, space, derive_linear(space, space), 2, 3);
+    return model.fallbacks();
   };
   CHECK(why(mlp_space(std::vector<std::int64_t>{2, 3, 2}, Kind::positive_monomial)).empty());
-  CHECK(why(recurrent) == "there is no schedule for lists with diagonals, heads or shared phis");
+  CHECK(why(recurrent) ==
+        std::vector<std::string>{"'layer' runs operation by operation: there is no schedule for lists "
+                                 "with diagonals, heads or shared phis"});
 }
 
 TEST_CASE("linear: an empty batch") {
@@ -107,8 +100,7 @@ TEST_CASE("linear: Fourier features inside the products are those in memory") {
       CAPTURE(sines);
       const Space space = mlp_space(widths, sines ? Kind::sign_monomial : Kind::permutation);
       const std::int64_t m = 70, e = 6, batch = 3;
-      Parameters parameters;
-      const FourierLinear layer(parameters, "layer", space, space, derive_linear(positive, positive), {m, 3, sines}, e);
+      const FourierLinear layer(Module(), "layer", space, space, derive_linear(positive, positive), {m, 3, sines}, e);
       const TermList& list = layer.list();
       const Key key(4, "linear_test");
       LayerData data = layer_data(list, {sines ? m : 2 * m, e, batch}, key);
@@ -122,10 +114,10 @@ TEST_CASE("linear: Fourier features inside the products are those in memory") {
       auto raw = [](Tape& tape, const Var& x) { return tape.constant(x.value(), x.type()); };
       const Layer fast = [&](std::span<const Var> x, std::span<const Var> learned) {
         Tape& tape = x[0].tape();
-        Vars in, y(x.size());
+        Vars in;
         for (const Var& v : x) in.push_back(raw(tape, v));
-        layer(in, tape.constant(frequencies.to(x[0].dtype())), learned, y);
-        return y;
+        const Features y = layer.apply({space, in}, tape.constant(frequencies.to(x[0].dtype())), learned);
+        return Vars(y.vars().begin(), y.vars().end());
       };
       const Layer slow = [&](std::span<const Var> x, std::span<const Var> learned) {
         Tape& tape = x[0].tape();
@@ -167,28 +159,27 @@ TEST_CASE("linear: Fourier features and their derivative") {
 
 TEST_CASE("linear: refusals") {
   const Space positive = mlp_space(Widths{2, 3, 2}, Kind::positive_monomial);
-  Parameters parameters;
-  const FourierLinear layer(parameters, "layer", positive, positive, derive_linear(positive, positive), {4, 3, true},
-                            2);
-  parameters.allocate(DType::f64, Key(6, "linear_test"));
+  const Module model;
+  const FourierLinear layer(model, "layer", positive, positive, derive_linear(positive, positive), {4, 3, true}, 2);
+  model.init(Key(6, "linear_test"), DType::f64);
   Arena arena;
   Tape tape(arena);
-  Vars x, y(4);
+  Vars x;
   for (int i = 0; i < 4; ++i)
     x.push_back(tape.constant(Tensor::zeros(positive.feature_shape(i, 1, 1), DType::f64), positive.type(i)));
-  CHECK_THROWS_AS(layer(parameters, x, y), TypeError);
+  CHECK_THROWS_AS(layer({positive, x}), TypeError);
   CHECK_THROWS_AS(fourier_features(x[0], tape.constant(Tensor::zeros({2}, DType::f64)), false), TypeError);
   CHECK_THROWS_AS(fourier_features(tape.constant(Tensor::zeros({1, 2, 3}, DType::f64)),
                                    tape.constant(Tensor::zeros({2}, DType::f64)), false),
                   ShapeError);
   const Space signs = mlp_space(Widths{2, 3, 2}, Kind::sign_monomial);
-  Parameters others;
-  const FourierLinear sines(others, "layer", signs, signs, derive_linear(positive, positive), {4, 3, true}, 2);
-  others.allocate(DType::f64, Key(7, "linear_test"));
+  const Module other;
+  const FourierLinear sines(other, "layer", signs, signs, derive_linear(positive, positive), {4, 3, true}, 2);
+  other.init(Key(7, "linear_test"), DType::f64);
   for (int i = 0; i < 4; ++i)
     x[static_cast<std::size_t>(i)] =
         tape.leaf(Tensor::zeros(signs.feature_shape(i, 1, 1), DType::f64), signs.type(i), "weights");
-  CHECK_THROWS_WITH_AS(sines(others, x, y),
+  CHECK_THROWS_WITH_AS(sines({signs, x}),
                        "[fourier_linear] tensor 'weights' wants a gradient; use fourier_features and LinearLayer",
                        UsageError);
 }

@@ -34,8 +34,7 @@ inline std::string text(const MagepCase& c) {
 
 template <class Made>
 Made made(const Space& space, const MagepCase& c) {
-  Parameters parameters;
-  return Made(parameters, "layer", space, c.d, c.e);
+  return Made(Module(), "layer", space, c.d, c.e);
 }
 
 }  // namespace weft::testing

@@ -144,9 +144,10 @@ TEST_CASE("magep: the same bits on any number of threads") {
 TEST_CASE("magep: the second step takes no new memory") {
   const Case c{{1, 16, 16, 16, 10}, 20, 20, 8};
   const Space space = mlp_space(c.widths, Kind::positive_monomial);
-  Parameters parameters;
-  const MagepEquivariant E(parameters, "E", space, c.d, c.e);
-  const MagepInvariant I(parameters, "I", space, c.e, 7);
+  const Module model;
+  Parameters& parameters = model.parameters();
+  const MagepEquivariant E(model, "E", space, c.d, c.e);
+  const MagepInvariant I(model, "I", space, c.e, 7);
   parameters.allocate(DType::f32, Key(13, "magep_test"));
   const LayerData data = data_of(E.list(), c, Key(13, "magep_test")).to(DType::f32);
   const Tensor cotangent = Tensor::zeros({c.batch, 7}, DType::f32);
@@ -156,10 +157,8 @@ TEST_CASE("magep: the second step takes no new memory") {
   std::size_t reserved = 0, peak = 0;
   const void* address = nullptr;
   for (int step = 0; step < 3; ++step) {
-    Var x[8], y[8];
-    for (int i = 0; i < 8; ++i) x[i] = tape.leaf(data.features[static_cast<std::size_t>(i)], space.type(i));
-    E(parameters, x, y, {UnaryOp::Relu});
-    const Var out = I(parameters, y, {UnaryOp::Relu});
+    const Features y = E(Features::leaf(tape, space, data.features), {UnaryOp::Relu});
+    const Var out = I(y, {UnaryOp::Relu});
     tape.backward({&out, 1}, {&cotangent, 1});
     if (step > 0) {
       CHECK(arena.reserved() == reserved);
@@ -174,8 +173,9 @@ TEST_CASE("magep: the second step takes no new memory") {
 TEST_CASE("magep: parameters start as spec 2.5 says") {
   const Case c{{2, 8, 8, 8, 6}, 24, 20, 1};
   const Space space = mlp_space(c.widths, Kind::positive_monomial);
-  Parameters parameters;
-  const MagepEquivariant E(parameters, "E", space, c.d, c.e, false);
+  const Module model;
+  Parameters& parameters = model.parameters();
+  const MagepEquivariant E(model, "E", space, c.d, c.e, false);
   parameters.allocate(DType::f64, Key(14, "magep_test"));
   auto deviation = [&](const std::string& name) {
     double sum = 0;
@@ -211,40 +211,41 @@ TEST_CASE("magep: parameters start as spec 2.5 says") {
 TEST_CASE("magep: refusals") {
   const Case c{{2, 3, 2}, 2, 3, 1};
   const Space space = mlp_space(c.widths, Kind::positive_monomial);
-  Parameters parameters;
-  const MagepEquivariant E(parameters, "E", space, 2, 3);
-  const MagepInvariant I(parameters, "I", space, 2, 3);
+  const Module model;
+  Parameters& parameters = model.parameters();
+  const MagepEquivariant E(model, "E", space, 2, 3);
+  const MagepInvariant I(model, "I", space, 2, 3);
   parameters.allocate(DType::f64, Key(15, "magep_test"));
   const LayerData data = data_of(E.list(), c, Key(15, "magep_test"));
   Arena arena;
   Tape tape(arena);
-  Vars x, y(4);
+  Vars x;
   for (int i = 0; i < 4; ++i) x.push_back(tape.leaf(data.features[static_cast<std::size_t>(i)], space.type(i)));
-  CHECK_THROWS_WITH_AS(E(parameters, x, y, {UnaryOp::Tanh}),
+  CHECK_THROWS_WITH_AS(E({space, x}, {UnaryOp::Tanh}),
                        "[tanh] tensor 'W1', axis 0 'h1' (positive_monomial(3)): tanh is not homogeneous; use relu or "
                        "leaky_relu",
                        TypeError);
-  CHECK_THROWS_WITH_AS(E(parameters, x, y, {{}, 1.}), "[magep_equivariant] dropout 1; allowed: 0 <= rate < 1",
+  CHECK_THROWS_WITH_AS(E({space, x}, LayerInput{{}, 1.}), "[magep_equivariant] dropout 1; allowed: 0 <= rate < 1",
                        UsageError);
-  CHECK_THROWS_WITH_AS(E(parameters, x, y, {UnaryOp::Abs}),
+  CHECK_THROWS_WITH_AS(E({space, x}, {UnaryOp::Abs}),
                        "[magep_equivariant] activation abs changes the type; apply it as an op of its own", UsageError);
   const Space signs = mlp_space(c.widths, Kind::sign_monomial);
   x[2] = tape.leaf(data.features[2], signs.type(2));
-  CHECK_THROWS_AS(E(parameters, x, y), TypeError);
-  CHECK_THROWS_AS(I(parameters, x), TypeError);
-  CHECK_THROWS_AS(MagepEquivariant(parameters, "F", Space::parse("h: permutation(2) R[h, h*] b[h]"), 1, 1), UsageError);
+  CHECK_THROWS_AS(E({space, x}), TypeError);
+  CHECK_THROWS_AS(I({space, x}), TypeError);
+  CHECK_THROWS_AS(MagepEquivariant(model, "F", Space::parse("h: permutation(2) R[h, h*] b[h]"), 1, 1), UsageError);
 }
 
 TEST_CASE("the schedules' cost") {
   // Two E and one I of the CNN predictor: 199.7 MFLOP in all products of a step, written down one by one as it ran.
-  Parameters parameters;
+  const Module model;
   const Space space = mlp_space(Widths{1, 16, 16, 16, 10}, Kind::positive_monomial);
-  const MagepEquivariant E(parameters, "E", space, 20, 20);
-  const MagepInvariant I(parameters, "I", space, 20, 20);
+  const MagepEquivariant E(model, "E", space, 20, 20);
+  const MagepInvariant I(model, "I", space, 20, 20);
   CHECK(3 * (2 * E.flops(8) + I.flops(8)) == doctest::Approx(199.7e6).epsilon(0.03));
   CHECK(E.flops(16) == 2 * E.flops(8));
   // With n_L = 1 the factored way is a quarter cheaper than the list's.
   const Space single = mlp_space(Widths{2, 32, 32, 1}, Kind::positive_monomial);
-  const MagepEquivariant factored(parameters, "F", single, 128, 128);
+  const MagepEquivariant factored(model, "F", single, 128, 128);
   CHECK(factored.flops(1) < 0.8 * term_flops(factored.list(), 1, 128, 128));
 }

@@ -65,14 +65,12 @@ std::int64_t count(const Parameters& parameters) {
 
 TEST_CASE("models: the INR classifier is invariant under permutations, with sines alone under signs too") {
   for (const bool sines : {false, true}) {
-    Parameters parameters;
     const InrClassifier model(
-        parameters,
         {.widths = {2, 5, 6, 1}, .fourier = {.frequencies = 6, .sines = sines}, .d = 4, .head = 8, .classes = 3});
-    parameters.allocate(DType::f64, Key(3, "models_test"));
+    model.init(Key(3, "models_test"), DType::f64);
     const Key key(4, "models_test");
     const auto x = networks(model.space(), 3, DType::f64, key);
-    const Model run = [&](std::span<const Var> in) { return model(parameters, in, std::nullopt); };
+    const Model run = [&](std::span<const Var> in) { return model({model.space(), in}, std::nullopt); };
     const Space permutations = mlp_space(std::vector<std::int64_t>{2, 5, 6, 1}, Kind::permutation),
                 signs = mlp_space(std::vector<std::int64_t>{2, 5, 6, 1}, Kind::sign_monomial);
     CHECK(group_error(run, model.space(), permutations, x, key) < 1e-9);
@@ -88,21 +86,20 @@ TEST_CASE("models: as many parameters as the published ones") {
   constexpr std::array<std::int64_t, 2> taps[] = {{3, 3}, {3, 3}, {3, 3}, {1, 1}};
   const auto cnn = make_accuracy_model({.kind = "magep"}, cnn_space(widths, taps, Kind::positive_monomial), DType::f32,
                                        Key(5, "models_test"));
-  Parameters inr;
-  const InrClassifier classifier(inr, {});
-  inr.allocate(DType::f32, Key(5, "models_test"));
+  const InrClassifier inr({});
+  inr.init(Key(5, "models_test"));
   CHECK(count(cnn->parameters()) == 1006121);
   const Space transformer = transformer_network_space({32, 64, 2, 16, 16, 2}, {16, 32, 10});
   const auto one =
       make_accuracy_model(default_config("transformer-nfn"), transformer, DType::f32, Key(5, "models_test"));
   CHECK(one->parameters().trained_numbers() == 1945711);
-  CHECK(count(inr) == 4082730);
+  CHECK(count(inr.parameters()) == 4082730);
 }
 
 TEST_CASE("models: a step repeats bit by bit and takes no new memory") {
-  Parameters parameters;
-  const InrClassifier model(parameters, {.widths = {2, 9, 9, 1}, .fourier = {.frequencies = 20}, .d = 18, .head = 30});
-  parameters.allocate(DType::f32, Key(6, "models_test"));
+  const InrClassifier model({.widths = {2, 9, 9, 1}, .fourier = {.frequencies = 20}, .d = 18, .head = 30});
+  model.init(Key(6, "models_test"));
+  const Parameters& parameters = model.parameters();
   const auto x = networks(model.space(), 4, DType::f32, Key(7, "models_test"));
   const Tensor label = Tensor::zeros({4}, DType::i32);
   Arena arena;
@@ -110,8 +107,8 @@ TEST_CASE("models: a step repeats bit by bit and takes no new memory") {
   Tensor first;
   std::size_t reserved = 0;
   for (int step = 0; step < 3; ++step) {
-    const Vars in = on_tape(tape, model.space(), x);
-    tape.backward(mean_all(cross_entropy(model(parameters, in, Key(8, "models_test dropout")), label)));
+    const Features in = Features::constant(tape, model.space(), x);
+    tape.backward(mean_all(cross_entropy(model(in, Key(8, "models_test dropout")), label)));
     const Tensor g = parameters.flat_grads();
     if (step == 0) {
       first = g.clone();
@@ -195,7 +192,7 @@ TEST_CASE("models: Transformer-NFN trains, takes no new memory, and has a proof"
     CHECK(last < first - 0.05);
     CHECK(model->proof().find("WA[j,k] += phi3[p] VO[p,j]") != std::string::npos);
     CHECK((model->proof().find("classifier I") != std::string::npos) == (std::string_view(classifier) == "magep"));
-    CHECK(model->step_flops(10) == doctest::Approx(2 * model->step_flops(5)).epsilon(1e-3));
+    CHECK(model->flops(10) == doctest::Approx(2 * model->flops(5)).epsilon(1e-3));
   }
   // As a damaged file may have them: refused before tables are made.
   const std::int64_t wide[] = {2, 1 << 30, 2};

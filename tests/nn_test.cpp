@@ -315,22 +315,24 @@ TEST_CASE("targets, labels and indices may be refilled before the backward pass,
 }
 
 TEST_CASE("linear: value and gradients") {
-  Parameters p;
-  const Linear layer(p, "l", 4, 3);
+  const Module model;
+  Parameters& p = model.parameters();
+  const Linear layer(model, "l", 4, 3);
   p.allocate(DType::f64, Key(4, "linear"));
   const Tensor w = p.value(p.find("l.weight")), b = p.value(p.find("l.bias"));
   for (double v : numbers(w)) CHECK(std::abs(v) <= 0.5);  // 1 / sqrt(4)
   const Tensor x = normals({5, 4}, Key(5, "x"));
-  check_close(value_of([&](const Var& in) { return layer(p, in); }, x), dense(numbers(x), w, b));
+  check_close(value_of([&](const Var& in) { return layer(in); }, x), dense(numbers(x), w, b));
   check_gradients(
-      p, [&](const Var& in) { return layer(p, in); }, {5, 4}, Key(6, "linear"));
+      p, [&](const Var& in) { return layer(in); }, {5, 4}, Key(6, "linear"));
   check_gradients(
-      p, [&](const Var& in) { return layer(p, in, UnaryOp::Tanh); }, {5, 4}, Key(7, "linear tanh"));
+      p, [&](const Var& in) { return layer(in, UnaryOp::Tanh); }, {5, 4}, Key(7, "linear tanh"));
 }
 
 TEST_CASE("layer norm: value and gradients") {
-  Parameters p;
-  const LayerNormLayer layer(p, "n", 6);
+  const Module model;
+  Parameters& p = model.parameters();
+  const LayerNormLayer layer(model, "n", 6);
   p.allocate(DType::f64, Key(8, "norm"));
   const Tensor gain = p.value(p.find("n.gain")), shift = p.value(p.find("n.shift"));
   CHECK(numbers(gain) == Numbers(6, 1.0));
@@ -338,15 +340,16 @@ TEST_CASE("layer norm: value and gradients") {
   fill_normal(gain, Key(9, "gain"));
   fill_normal(shift, Key(9, "shift"));
   const Tensor x = normals({3, 6}, Key(10, "x"));
-  check_close(value_of([&](const Var& in) { return layer(p, in); }, x), normalised(numbers(x), gain, shift));
+  check_close(value_of([&](const Var& in) { return layer(in); }, x), normalised(numbers(x), gain, shift));
   check_gradients(
-      p, [&](const Var& in) { return layer(p, in); }, {3, 6}, Key(11, "norm"));
+      p, [&](const Var& in) { return layer(in); }, {3, 6}, Key(11, "norm"));
 }
 
 TEST_CASE("mlp: value and gradients, with and without layer norm") {
   for (bool norm : {false, true}) {
-    Parameters p;
-    const Mlp mlp(p, "m", {4, 6, 5, 2}, norm);
+    const Module model;
+    Parameters& p = model.parameters();
+    const Mlp mlp(model, "m", {4, 6, 5, 2}, norm);
     p.allocate(DType::f64, Key(12, "mlp"));
     CHECK(p.count() == (norm ? 10 : 6));
     auto value = [&](const char* name) { return p.value(p.find(name)); };
@@ -356,22 +359,23 @@ TEST_CASE("mlp: value and gradients, with and without layer norm") {
     y = dense(positive(y), value("m.1.weight"), value("m.1.bias"));
     if (norm) y = normalised(y, value("m.1.norm.gain"), value("m.1.norm.shift"));
     y = dense(positive(y), value("m.2.weight"), value("m.2.bias"));
-    check_close(value_of([&](const Var& in) { return mlp(p, in); }, x), y);
+    check_close(value_of([&](const Var& in) { return mlp(in); }, x), y);
     check_gradients(
-        p, [&](const Var& in) { return mlp(p, in); }, {3, 4}, Key(14, "mlp"));
+        p, [&](const Var& in) { return mlp(in); }, {3, 4}, Key(14, "mlp"));
   }
-  Parameters p;
-  CHECK_THROWS_WITH_AS(Mlp(p, "m", {4}), "[mlp] 'm' has 1 sizes; allowed: at least fan_in and fan_out", UsageError);
+  CHECK_THROWS_WITH_AS(Mlp(Module(), "m", {4}), "[mlp] 'm' has 1 sizes; allowed: at least fan_in and fan_out",
+                       UsageError);
 }
 
 TEST_CASE("a layer that is used twice in a step has the gradient of both uses") {
-  Parameters p;
-  const Linear layer(p, "l", 4, 4), unused(p, "u", 4, 4);
+  const Module model;
+  Parameters& p = model.parameters();
+  const Linear layer(model, "l", 4, 4), unused(model, "u", 4, 4);
   p.allocate(DType::f64, Key(15, "twice"));
   const Layer twice = [&](const Var& x) {
-    const Var y = layer(p, tanh(layer(p, x)));
-    unused(p, x);
-    layer(p, y);  // recorded, but nothing depends on it
+    const Var y = layer(tanh(layer(x)));
+    unused(x);
+    layer(y);  // recorded, but nothing depends on it
     return y;
   };
   check_gradients(p, twice, {3, 4}, Key(16, "twice"));

@@ -267,8 +267,9 @@ TEST_CASE("the normalising pool over many entries and many networks") {
   for (const auto& [hidden, networks] : {std::pair{40000, 2}, {20, 30000}}) {
     const Space space = Space::parse("in: fixed(3); out: fixed(1); h: positive_monomial(" + std::to_string(hidden) +
                                      ")\nW[h, in*] V[out, h*]");
-    Parameters parameters;
-    const NormalisingPool pool(parameters, "pool", space, 1);
+    const Module model;
+    Parameters& parameters = model.parameters();
+    const NormalisingPool pool(model, "pool", space, 1);
     parameters.allocate(DType::f32, Key(1, "numerics"));
     Arena arena;
     Tape tape(arena);
@@ -276,7 +277,7 @@ TEST_CASE("the normalising pool over many entries and many networks") {
     for (int t = 0; t < 2; ++t)
       features.push_back(tape.constant(constant(space.feature_shape(t, networks, 1), 0.3), space.type(t)));
     // Every entry is its own norm: all means are 1, and gain and shift have the same gradient.
-    const Var y = pool(parameters, features);
+    const Var y = pool({space, features});
     for (float v : y.value().span<float>()) CHECK(relative(v, 1) < sum_error);
     const Tensor gy = constant(y.shape(), 0.1);
     tape.backward({&y, 1}, {&gy, 1});

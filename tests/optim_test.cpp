@@ -149,8 +149,9 @@ bool same_bits(const Tensor& a, const Tensor& b) {
 
 /// Which of two classes, by the signs of two numbers: no linear model can.
 struct Quadrants {
-  Parameters parameters;
-  Mlp mlp{parameters, "m", {2, 16, 1}};
+  Module model;
+  Parameters& parameters = model.parameters();
+  Mlp mlp{model, "m", {2, 16, 1}};
   Tensor x = Tensor::zeros({64, 2}, DType::f32), label = Tensor::zeros({64, 1}, DType::f32);
   Arena arena;
   Tape tape{arena};
@@ -165,14 +166,14 @@ struct Quadrants {
   /// The loss, with gradients.
   double loss() {
     tape.reset();
-    const Var y = mean_all(binary_cross_entropy_with_logits(mlp(parameters, tape.constant(x)), label));
+    const Var y = mean_all(binary_cross_entropy_with_logits(mlp(tape.constant(x)), label));
     tape.backward(y);
     return static_cast<double>(y.value().data<float>()[0]);
   }
   double accuracy() {
     tape.reset();
     NoGrad scope(tape);
-    const Var y = mlp(parameters, tape.constant(x));
+    const Var y = mlp(tape.constant(x));
     double right = 0;
     for (std::int64_t i = 0; i < 64; ++i) right += (y.value().data<float>()[i] > 0) == (label.data<float>()[i] > 0);
     return right / 64;
@@ -294,7 +295,7 @@ TEST_CASE("an optimiser is its rule over the whole buffer, on any number of thre
 TEST_CASE("a step counts as a change of the parameters") {
   Quadrants q;
   Optimiser optimiser(q.parameters, UpdateRule::sgd());
-  const Var y = mean_all(binary_cross_entropy_with_logits(q.mlp(q.parameters, q.tape.constant(q.x)), q.label));
+  const Var y = mean_all(binary_cross_entropy_with_logits(q.mlp(q.tape.constant(q.x)), q.label));
   q.parameters.gradients_given();
   optimiser.step(0.1);
   CHECK_THROWS_AS(q.tape.backward(y), AutogradError);

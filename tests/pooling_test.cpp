@@ -22,8 +22,8 @@ namespace {
 
 using Vars = std::vector<Var>;
 using Widths = std::vector<std::int64_t>;
-/// From the features and the learned tensors of a module.
-using Module = std::function<Vars(Tape&, const Parameters&, std::span<const Var>)>;
+/// Of a part of a model.
+using Part = std::function<Vars(const Features&)>;
 
 constexpr std::int64_t batch = 2, channels = 3;
 const std::array<std::int64_t, 2> taps[] = {{2, 2}, {1, 1}, {1, 2}};
@@ -46,15 +46,11 @@ void draw(Parameters& parameters, Key key) {
     fill_normal(parameters.value(i), key.at("learned").at(static_cast<std::uint64_t>(i)), 0.5);
 }
 
-std::vector<std::vector<double>> values(const Module& module, const Parameters& parameters, const Space& space,
-                                        const std::vector<Tensor>& x) {
+std::vector<std::vector<double>> values(const Part& part, const Space& space, const std::vector<Tensor>& x) {
   Arena arena;
   Tape tape(arena);
-  Vars in;
-  for (std::size_t i = 0; i < x.size(); ++i)
-    in.push_back(tape.constant(x[i], space.type(static_cast<int>(i)), space.tensors()[i].name));
   std::vector<std::vector<double>> all;
-  for (const Var& y : module(tape, parameters, in)) {
+  for (const Var& y : part(Features::constant(tape, space, x))) {
     const auto y64 = y.value().span<double>();
     all.emplace_back(y64.begin(), y64.end());
   }
@@ -62,37 +58,37 @@ std::vector<std::vector<double>> values(const Module& module, const Parameters& 
 }
 
 /// Largest change over the largest value, of an invariant module under 4 elements of `acting`.
-double invariance_error(const Module& module, const Parameters& parameters, const Space& space, const Space& acting,
-                        Key key) {
+double invariance_error(const Part& part, const Space& space, const Space& acting, Key key) {
   const auto x = normals(space, key);
-  const auto y = values(module, parameters, space, x)[0];
+  const auto y = values(part, space, x)[0];
   double worst = 0;
   for (std::uint64_t trial = 0; trial < 4; ++trial) {
     const Element g = Element::random(acting, key.at("element").at(trial), {.scale_low = 0.01, .scale_high = 100});
     auto moved = x;
     for (std::size_t i = 0; i < x.size(); ++i) moved[i] = act(g, static_cast<int>(i), x[i]);
-    worst = worse(worst, relative_error(values(module, parameters, space, moved)[0], y));
+    worst = worse(worst, relative_error(values(part, space, moved)[0], y));
   }
   return worst;
 }
 
 /// Features and learned numbers are differentiated alike.
-void check_gradients(const Module& module, const Parameters& parameters, const Space& space, Key key) {
+void check_gradients(const Part& part, const Parameters& parameters, const Space& space, Key key) {
   std::vector<GradcheckInput> inputs;
   const auto x = normals(space, key);
   for (const Tensor& t : x)  // away from the kink of abs
     for (double& v : t.span<double>()) v += std::copysign(0.1, v);
   for (std::size_t i = 0; i < x.size(); ++i) inputs.push_back({x[i], space.type(static_cast<int>(i))});
-  const GradcheckReport report =
-      gradcheck([&](Tape& tape, std::span<const Var> in) { return module(tape, parameters, in); }, inputs, key);
+  const GradcheckReport report = gradcheck(
+      [&](Tape&, std::span<const Var> in) {
+        return part({space, in});
+      },
+      inputs, key);
   CHECK(report.direction_error < 1e-8);
   // Of one learned number at a time, by central differences of <cotangent, y>.
   auto weighted = [&](bool backward) {
     Arena arena;
     Tape tape(arena);
-    Vars in;
-    for (std::size_t i = 0; i < x.size(); ++i) in.push_back(tape.leaf(x[i], space.type(static_cast<int>(i))));
-    const Vars y = module(tape, parameters, in);
+    const Vars y = part(Features::leaf(tape, space, x));
     std::vector<Tensor> cotangents;
     double sum = 0;
     for (std::size_t i = 0; i < y.size(); ++i) {
@@ -121,10 +117,10 @@ void check_gradients(const Module& module, const Parameters& parameters, const S
     }
 }
 
-Module pooled(const NormalisingPool& pool) {
-  return [&pool](Tape&, const Parameters& p, std::span<const Var> x) { return Vars{pool(p, x)}; };
+Part pooled(const NormalisingPool& pool) {
+  return [&pool](const Features& x) { return Vars{pool(x)}; };
 }
-const Module means = [](Tape&, const Parameters&, std::span<const Var> x) { return Vars{mean_pool(x)}; };
+const Part means = [](const Features& x) { return Vars{mean_pool(x)}; };
 
 /// mean_pool by loops: the mean of f(feature, batch, channel, entry) over the moved axes.
 template <class Entry>
@@ -158,33 +154,34 @@ TEST_CASE("pooling: the HNP pool is the means of spec 4.3") {
   const Space space = network(Kind::permutation);
   const Key key(1, "pooling_test");
   const auto x = normals(space, key);
-  const auto y = values(means, Parameters(), space, x)[0];
+  const auto y = values(means, space, x)[0];
   const auto expected = naive_pool(space, [&](int f, std::int64_t b, std::int64_t c, std::int64_t i) {
     return at(x[static_cast<std::size_t>(f)], b, c, i);
   });
   CHECK(static_cast<std::int64_t>(y.size()) == batch * pooled_size(space, channels));
   CHECK(relative_error(y, expected) < 1e-12);
   check_gradients(means, Parameters(), space, key);
-  CHECK(invariance_error(means, Parameters(), space, space, key) < 1e-9);
-  CHECK(invariance_error(means, Parameters(), space, space.with_kind(Kind::fixed, Kind::permutation), key) > 1e-4);
+  CHECK(invariance_error(means, space, space, key) < 1e-9);
+  CHECK(invariance_error(means, space, space.with_kind(Kind::fixed, Kind::permutation), key) > 1e-4);
   // Ends that permute are averaged too.
   const Space permuted = space.with_kind(Kind::fixed, Kind::permutation);
   CHECK(pooled_size(permuted, channels) < pooled_size(space, channels));
-  CHECK(invariance_error(means, Parameters(), permuted, permuted, key) < 1e-9);
+  CHECK(invariance_error(means, permuted, permuted, key) < 1e-9);
 }
 
 TEST_CASE("pooling: means over scales, signs and GL are refused") {
   for (const Kind kind : {Kind::positive_monomial, Kind::sign_monomial}) {
     const Space space = network(kind);
-    CHECK_THROWS_WITH_AS(values(means, Parameters(), space, normals(space, Key(2, "pooling_test"))),
+    CHECK_THROWS_WITH_AS(values(means, space, normals(space, Key(2, "pooling_test"))),
                          doctest::Contains("[mean] tensor 'W1', axis 0 'h1'"), TypeError);
   }
   const Space space = Space::parse("G: GL(3) x[G]");
-  Parameters parameters;
-  const NormalisingPool pool(parameters, "pool", space, channels);
+  const Module model;
+  Parameters& parameters = model.parameters();
+  const NormalisingPool pool(model, "pool", space, channels);
   parameters.allocate(DType::f64, Key(2, "pooling_test"));
   CHECK_THROWS_WITH_AS(
-      values(pooled(pool), parameters, space, normals(space, Key(2, "pooling_test"))),
+      values(pooled(pool), space, normals(space, Key(2, "pooling_test"))),
       "[normalising_pool] tensor 'x', axis 0 'G' (GL(3)): normalising_pool: GL mixes the entries whose norms it "
       "takes; contract the axis first",
       TypeError);
@@ -195,8 +192,9 @@ TEST_CASE("pooling: the normalising pool by loops, its derivatives and its group
     CAPTURE(kind->name);
     const Space space = network(kind);
     const Key key(3, "pooling_test");
-    Parameters parameters;
-    const NormalisingPool pool(parameters, "pool", space, channels);
+    const Module model;
+    Parameters& parameters = model.parameters();
+    const NormalisingPool pool(model, "pool", space, channels);
     draw(parameters, key);
     const auto x = normals(space, key);
     const auto expected = naive_pool(space, [&](int f, std::int64_t b, std::int64_t c, std::int64_t i) {
@@ -209,14 +207,13 @@ TEST_CASE("pooling: the normalising pool by loops, its derivatives and its group
       return parameters.value(parameters.find(full + ".gain")).data<double>()[c] * v / std::sqrt(norm) +
              parameters.value(parameters.find(full + ".shift")).data<double>()[c];
     });
-    CHECK(relative_error(values(pooled(pool), parameters, space, x)[0], expected) < 1e-12);
+    CHECK(relative_error(values(pooled(pool), space, x)[0], expected) < 1e-12);
     check_gradients(pooled(pool), parameters, space, key);
-    CHECK(invariance_error(pooled(pool), parameters, space, space, key) < 1e-9);
+    CHECK(invariance_error(pooled(pool), space, space, key) < 1e-9);
     // Signs are no symmetry of the other two, moved ends of none.
     if (kind != Kind::sign_monomial)
-      CHECK(invariance_error(pooled(pool), parameters, space, network(Kind::sign_monomial), key) > 1e-4);
-    CHECK(invariance_error(pooled(pool), parameters, space, space.with_kind(Kind::fixed, Kind::permutation), key) >
-          1e-4);
+      CHECK(invariance_error(pooled(pool), space, network(Kind::sign_monomial), key) > 1e-4);
+    CHECK(invariance_error(pooled(pool), space, space.with_kind(Kind::fixed, Kind::permutation), key) > 1e-4);
   }
 }
 
@@ -225,30 +222,32 @@ TEST_CASE("pooling: the normalising pool with moved and kept axes in any order")
       "f: fixed(2); g: fixed(3); p: permutation(4); q: permutation(5) a[p, f, q] b[f, p, g] c[q, f, g] d[g, p, q, f] "
       "e[p, q]");
   const Key key(7, "pooling_test");
-  Parameters parameters;
-  const NormalisingPool pool(parameters, "pool", space, channels);
+  const Module model;
+  Parameters& parameters = model.parameters();
+  const NormalisingPool pool(model, "pool", space, channels);
   parameters.allocate(DType::f64, key);
-  const Module composed = [](Tape&, const Parameters&, std::span<const Var> x) {
+  const Part composed = [](const Features& x) {
     Vars normed;
-    for (const Var& v : x) normed.push_back(l2_normalise(v, 1));
-    return Vars{mean_pool(normed)};
+    for (const Var& v : x.vars()) normed.push_back(l2_normalise(v, 1));
+    return Vars{mean_pool({x.space(), normed})};
   };
   const auto x = normals(space, key);
-  const auto y = values(pooled(pool), parameters, space, x)[0];
+  const auto y = values(pooled(pool), space, x)[0];
   CHECK(static_cast<std::int64_t>(y.size()) == batch * pooled_size(space, channels));
-  CHECK(relative_error(y, values(composed, parameters, space, x)[0]) < 1e-12);
+  CHECK(relative_error(y, values(composed, space, x)[0]) < 1e-12);
   draw(parameters, key);
   check_gradients(pooled(pool), parameters, space, key);
-  CHECK(invariance_error(pooled(pool), parameters, space, space, key) < 1e-9);
+  CHECK(invariance_error(pooled(pool), space, space, key) < 1e-9);
 }
 
 TEST_CASE("pooling: start values") {
   const Space space = network(Kind::positive_monomial);
-  Parameters parameters;
-  const NormalisingPool pool(parameters, "pool", space, channels);
-  const LearnedScale scale(parameters, "scale", space);
+  const Module model;
+  Parameters& parameters = model.parameters();
+  const NormalisingPool pool(model, "pool", space, channels);
+  const LearnedScale scale(model, "scale", space);
   const std::string_view ends[] = {"in", "out"};
-  const PositionEmbedding embedding(parameters, "position", network(Kind::permutation), channels, ends);
+  const PositionEmbedding embedding(model, "position", network(Kind::permutation), channels, ends);
   parameters.allocate(DType::f32, Key(4, "pooling_test"));
   CHECK(parameters.count() == 5 * 2 + 6 + 3);
   for (int i = 0; i < parameters.count(); ++i) {
@@ -264,17 +263,17 @@ TEST_CASE("pooling: learned scales are equivariant under every group") {
   for (const Kind kind : {Kind::permutation, Kind::positive_monomial, Kind::sign_monomial}) {
     const Space space = network(kind);
     const Key key(5, "pooling_test");
-    Parameters parameters;
-    const LearnedScale scale(parameters, "scale", space);
+    const Module model;
+    Parameters& parameters = model.parameters();
+    const LearnedScale scale(model, "scale", space);
     draw(parameters, key);
-    const Module run = [&](Tape&, const Parameters& p, std::span<const Var> x) {
-      Vars y(x.size());
-      scale(p, x, y);
-      for (std::size_t i = 0; i < x.size(); ++i) CHECK(y[i].type() == x[i].type());
-      return y;
+    const Part run = [&](const Features& x) {
+      const Features y = scale(x);
+      for (std::size_t i = 0; i < y.vars().size(); ++i) CHECK(y.vars()[i].type() == x.vars()[i].type());
+      return Vars(y.vars().begin(), y.vars().end());
     };
     const auto x = normals(space, key);
-    const auto y = values(run, parameters, space, x);
+    const auto y = values(run, space, x);
     for (std::size_t i = 0; i < x.size(); ++i)
       for (std::size_t k = 0; k < y[i].size(); ++k)
         CHECK(y[i][k] ==
@@ -288,49 +287,40 @@ TEST_CASE("pooling: position embeddings break the permutations of the ends, and 
   const Space fixed = mlp_space(widths, Kind::permutation), permuted = fixed.with_kind(Kind::fixed, Kind::permutation);
   const Key key(6, "pooling_test");
   const std::string_view ends[] = {"in", "out"};
-  Parameters parameters;
-  const PositionEmbedding embedding(parameters, "position", fixed, channels, ends);
+  const Module model;
+  Parameters& parameters = model.parameters();
+  const PositionEmbedding embedding(model, "position", fixed, channels, ends);
   // The list of NP, on a space whose ends are fixed.
-  const LinearLayer layer(parameters, "np", fixed, fixed, derive_linear(permuted, permuted, {.means = true}), channels,
+  const LinearLayer layer(model, "np", fixed, fixed, derive_linear(permuted, permuted, {.means = true}), channels,
                           channels);
   draw(parameters, key);
   auto invariant = [&](bool embeds) {
-    return [&, embeds](Tape&, const Parameters& p, std::span<const Var> x) {
-      Vars placed(x.begin(), x.end()), y(x.size());
-      if (embeds) embedding(p, x, placed);
-      layer(p, placed, y, {UnaryOp::Relu, 0, key});  // the mean of a linear layer alone would not see positions
-      const Var pool = mean_pool(y);
+    return [&, embeds](const Features& x) {
+      // The mean of a linear layer alone would not see positions.
+      const Var pool = mean_pool(layer(embeds ? embedding(x) : x, {UnaryOp::Relu, 0, key}));
       // b3 averaged by hand: the features are typed with fixed ends.
       return Vars{mean(slice(pool, 1, pool.shape()[1] - channels * 3, pool.shape()[1]), 1)};
     };
   };
-  CHECK(invariance_error(invariant(true), parameters, fixed, fixed, key) < 1e-9);
-  CHECK(invariance_error(invariant(false), parameters, fixed, permuted, key) < 1e-9);
-  CHECK(invariance_error(invariant(true), parameters, fixed, permuted, key) > 1e-4);
+  CHECK(invariance_error(invariant(true), fixed, fixed, key) < 1e-9);
+  CHECK(invariance_error(invariant(false), fixed, permuted, key) < 1e-9);
+  CHECK(invariance_error(invariant(true), fixed, permuted, key) > 1e-4);
 
-  const Module embed = [&](Tape&, const Parameters& p, std::span<const Var> x) {
-    Vars y(x.size());
-    embedding(p, x, y);
-    return y;
-  };
+  const auto vars_of = [](const Features& f) { return Vars(f.vars().begin(), f.vars().end()); };
+  const Part embed = [&](const Features& in) { return vars_of(embedding(in)); };
   const auto x = normals(fixed, key);
-  const auto y = values(embed, parameters, fixed, x);
+  const auto y = values(embed, fixed, x);
   const double* phi = parameters.value(parameters.find("position.W1.phi1")).data<double>();
   for (std::int64_t c = 0; c < channels; ++c)
     for (std::int64_t i = 0; i < 8; ++i)
       CHECK(y[0][static_cast<std::size_t>(c * 8 + i)] == doctest::Approx(at(x[0], 0, c, i) + phi[c * 2 + i % 2]));
-  Parameters alone;
-  const PositionEmbedding only(alone, "position", fixed, channels, ends);
+  const Module other;
+  Parameters& alone = other.parameters();
+  const PositionEmbedding only(other, "position", fixed, channels, ends);
   draw(alone, key);
-  check_gradients(
-      [&](Tape&, const Parameters& p, std::span<const Var> in) {
-        Vars out(in.size());
-        only(p, in, out);
-        return out;
-      },
-      alone, fixed, key);
+  check_gradients([&](const Features& in) { return vars_of(only(in)); }, alone, fixed, key);
 
-  Parameters refused;
+  const Module refused;
   CHECK_THROWS_AS(PositionEmbedding(refused, "position", permuted, channels, ends), TypeError);
   const std::string_view unknown[] = {"nowhere"};
   CHECK_THROWS_WITH_AS(PositionEmbedding(refused, "position", fixed, channels, unknown),

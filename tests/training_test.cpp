@@ -49,11 +49,11 @@ constexpr std::int64_t networks = 48, batch = 16, hidden = 16, channels = 8;
 
 /// Predicts a number in (0, 1) from the weights of an MLP: a derived linear layer, MAGEP's E (its psi frozen) and I,
 /// and a dense head.
-class Trainer {
+class Learner {
  public:
-  Trainer() {
-    parameters_.allocate(DType::f32, Key(1, "trainer"));
-    optimiser_.emplace(parameters_, UpdateRule::adam());
+  Learner() {
+    model_.init(Key(1, "trainer"));
+    optimiser_.emplace(model_.parameters(), UpdateRule::adam());
     for (int t = 0; t < tensors; ++t) {
       inputs_[t] = Tensor::zeros(space_.feature_shape(t, networks, 1), DType::f32);
       fill_normal(inputs_[t], Key(2, "weights").at(static_cast<std::uint64_t>(t)), 0, 0.5);
@@ -67,18 +67,11 @@ class Trainer {
   float step(std::int64_t i) {
     const std::int64_t begin = i * batch % networks;
     tape_.reset();
-    Var x[tensors], y[1];
-    for (int t = 0; t < tensors; ++t)
-      x[t] = tape_.constant(inputs_[t].slice(begin, begin + batch), space_.type(t),
-                            space_.tensors()[static_cast<std::size_t>(t)].name);
-    for (const TermLayer* layer : {&linear_, &equivariant_}) {
-      Var out[tensors];
-      (*layer)(parameters_, x, out);
-      for (int t = 0; t < tensors; ++t) x[t] = relu(out[t]);
-    }
-    invariant_(parameters_, x, y);
-    const Var kept = dropout(y[0], 0.1, Key(3, "dropout").at(static_cast<std::uint64_t>(i)));
-    const Var p = sigmoid(head_(parameters_, kept));
+    Tensor now[tensors];
+    for (int t = 0; t < tensors; ++t) now[t] = inputs_[t].slice(begin, begin + batch);
+    const Features x = relu(equivariant_(relu(linear_(Features::constant(tape_, space_, now)))));
+    const Var kept = dropout(invariant_(x)["y"], 0.1, Key(3, "dropout").at(static_cast<std::uint64_t>(i)));
+    const Var p = sigmoid(head_(kept));
     loss_ = mean_all(binary_cross_entropy(p, targets_.slice(begin, begin + batch)));
     tape_.backward(loss_);
     optimiser_->step(1e-3);
@@ -88,7 +81,7 @@ class Trainer {
   const void* address() const { return loss_.value().raw(); }
   const Arena& arena() const { return arena_; }
   std::vector<float> values() const {
-    const auto all = parameters_.flat_values().span<float>();
+    const auto all = model_.parameters().flat_values().span<float>();
     return {all.begin(), all.end()};
   }
 
@@ -96,11 +89,11 @@ class Trainer {
   static constexpr int tensors = 6;
   Space space_ = mlp_space(std::vector<std::int64_t>{3, hidden, hidden, 2}, Kind::positive_monomial);
   Space scalar_ = Space::parse("y");
-  Parameters parameters_;
-  TermLayer linear_{parameters_, "linear", space_, space_, derive_linear(space_, space_), 1, channels};
-  TermLayer equivariant_{parameters_, "E", space_, space_, magep_equivariant_terms(3), channels, channels, false};
-  TermLayer invariant_{parameters_, "I", space_, scalar_, magep_invariant_terms(3), channels, channels};
-  Mlp head_{parameters_, "head", {channels, 32, 1}, true};
+  Module model_;
+  TermLayer linear_{model_, "linear", space_, space_, derive_linear(space_, space_), 1, channels};
+  TermLayer equivariant_{model_, "E", space_, space_, magep_equivariant_terms(3), channels, channels, false};
+  TermLayer invariant_{model_, "I", space_, scalar_, magep_invariant_terms(3), channels, channels};
+  Mlp head_{model_, "head", {channels, 32, 1}, true};
   std::optional<Optimiser> optimiser_;
   Tensor inputs_[tensors], targets_ = Tensor::zeros({networks, 1}, DType::f32);
   Arena arena_;
@@ -165,7 +158,7 @@ TEST_CASE("a step of Transformer-NFN after the first allocates nothing") {
 TEST_CASE("a step after the first allocates nothing") {
   for (int n : {1, 2, 4}) {
     const WithThreads with(n);
-    Trainer trainer;
+    Learner trainer;
     CHECK(allocations_of([&] { trainer.step(0); }) > 0);
     for (std::int64_t i = 1; i <= 10; ++i) {
       INFO("step " << i << " on " << n << " threads");
@@ -176,7 +169,7 @@ TEST_CASE("a step after the first allocates nothing") {
 #endif
 
 TEST_CASE("addresses repeat from step to step") {
-  Trainer trainer;
+  Learner trainer;
   trainer.step(0);
   const void* address = trainer.address();
   const std::size_t used = trainer.arena().used(), peak = trainer.arena().peak(), reserved = trainer.arena().reserved();
@@ -192,7 +185,7 @@ TEST_CASE("addresses repeat from step to step") {
 TEST_CASE("ten steps are the same bits on 1, 2 and 4 threads") {
   auto train = [](int n) {
     const WithThreads with(n);
-    Trainer trainer;
+    Learner trainer;
     std::vector<float> all;
     for (std::int64_t i = 0; i < 10; ++i) all.push_back(trainer.step(i));
     const auto values = trainer.values();
@@ -210,7 +203,7 @@ TEST_CASE("ten steps are the same bits on 1, 2 and 4 threads") {
 
 TEST_CASE("the loop learns") {
   const WithThreads with(1);
-  Trainer trainer;
+  Learner trainer;
   auto epochs = [&](std::int64_t from, std::int64_t to) {
     double sum = 0;
     for (std::int64_t i = from * 3; i < to * 3; ++i) sum += static_cast<double>(trainer.step(i));

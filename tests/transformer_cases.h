@@ -31,8 +31,7 @@ inline std::string text(const BlockCase& c) {
 
 template <class Made>
 Made made(const BlockCase& c) {
-  Parameters parameters;
-  return Made(parameters, "layer", transformer_space(c.block, false), c.d, c.e);
+  return Made(Module(), "layer", transformer_space(c.block, false), c.d, c.e);
 }
 
 /// The list by its interpreter, with the activation as an op of its own on the tensors without GL axes.

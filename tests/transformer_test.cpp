@@ -121,9 +121,10 @@ TEST_CASE("transformer: the same bits on any number of threads") {
 TEST_CASE("transformer: the second step takes no new memory") {
   const Case c{{16, 24, 2, 8, 8}, 1, 6, 8};
   const Space space = transformer_space(c.block, false);
-  Parameters parameters;
-  const TransformerEquivariant E(parameters, "E", space, c.d, c.e);
-  const TransformerInvariant I(parameters, "I", space, c.e, 7);
+  const Module model;
+  Parameters& parameters = model.parameters();
+  const TransformerEquivariant E(model, "E", space, c.d, c.e);
+  const TransformerInvariant I(model, "I", space, c.e, 7);
   parameters.allocate(DType::f32, Key(11, "transformer_test"));
   const LayerData data = data_of(E.list(), c, Key(11, "transformer_test")).to(DType::f32);
   const Tensor cotangent = Tensor::zeros({c.batch, 7}, DType::f32);
@@ -133,10 +134,8 @@ TEST_CASE("transformer: the second step takes no new memory") {
   std::size_t reserved = 0, peak = 0;
   const void* address = nullptr;
   for (int step = 0; step < 3; ++step) {
-    Var x[8], y[8];
-    for (int i = 0; i < 8; ++i) x[i] = tape.leaf(data.features[static_cast<std::size_t>(i)], space.type(i));
-    E(parameters, x, y);
-    const Var out = I(parameters, y, {UnaryOp::Relu});
+    const Features y = E(Features::leaf(tape, space, data.features));
+    const Var out = I(y, {UnaryOp::Relu});
     tape.backward({&out, 1}, {&cotangent, 1});
     if (step > 0) {
       CHECK(arena.reserved() == reserved);
@@ -151,9 +150,10 @@ TEST_CASE("transformer: the second step takes no new memory") {
 TEST_CASE("transformer: parameters start as spec 3.4 says") {
   const double D = 8, A = 12, h = 3, Dk = 4, Dv = 5, d = 6, e = 50;
   const Space space = transformer_space({8, 12, 3, 4, 5}, false);
-  Parameters parameters;
-  const TransformerEquivariant E(parameters, "E", space, 6, 50);
-  const TransformerInvariant I(parameters, "I", space, 6, 50);
+  const Module model;
+  Parameters& parameters = model.parameters();
+  const TransformerEquivariant E(model, "E", space, 6, 50);
+  const TransformerInvariant I(model, "I", space, 6, 50);
   parameters.allocate(DType::f64, Key(12, "transformer_test"));
   auto xavier = [](double fan_in, double fan_out) { return std::sqrt(2 / (fan_in + fan_out)); };
   auto square = [](double x) { return x * x; };
@@ -195,26 +195,27 @@ TEST_CASE("transformer: parameters start as spec 3.4 says") {
 TEST_CASE("transformer: refusals") {
   const Case c{{4, 6, 2, 2, 3}, 2, 3, 1};
   const Space space = transformer_space(c.block, false);
-  Parameters parameters;
-  const TransformerEquivariant E(parameters, "E", space, 2, 3);
-  const TransformerInvariant I(parameters, "I", space, 2, 3);
+  const Module model;
+  Parameters& parameters = model.parameters();
+  const TransformerEquivariant E(model, "E", space, 2, 3);
+  const TransformerInvariant I(model, "I", space, 2, 3);
   parameters.allocate(DType::f64, Key(13, "transformer_test"));
   const LayerData data = data_of(E.list(), c, Key(13, "transformer_test"));
   Arena arena;
   Tape tape(arena);
-  Vars x, y(8);
+  Vars x;
   for (int i = 0; i < 8; ++i) x.push_back(tape.leaf(data.features[static_cast<std::size_t>(i)], space.type(i)));
-  CHECK_THROWS_WITH_AS(E(parameters, x, y, {UnaryOp::Abs}),
+  CHECK_THROWS_WITH_AS(E({space, x}, {UnaryOp::Abs}),
                        "[transformer_equivariant] activation abs changes the type; apply it as an op of its own",
                        UsageError);
-  CHECK_THROWS_WITH_AS(I(parameters, x, {UnaryOp::Relu, 0.5}), "[transformer_invariant] dropout 0.5; allowed: 0",
+  CHECK_THROWS_WITH_AS(I({space, x}, {UnaryOp::Relu, 0.5}), "[transformer_invariant] dropout 0.5; allowed: 0",
                        UsageError);
   const Space other = mlp_space(std::vector<std::int64_t>{6, 4, 1}, Kind::permutation);
   x[4] = tape.leaf(data.features[4], other.type(0));
-  CHECK_THROWS_AS(E(parameters, x, y), TypeError);
-  CHECK_THROWS_AS(I(parameters, x), TypeError);
+  CHECK_THROWS_AS(E({space, x}), TypeError);
+  CHECK_THROWS_AS(I({space, x}), TypeError);
   const Space residual = transformer_space(c.block, true);
-  CHECK_THROWS_WITH_AS(TransformerEquivariant(parameters, "F", residual, 1, 1),
+  CHECK_THROWS_WITH_AS(TransformerEquivariant(model, "F", residual, 1, 1),
                        ("[transformer_equivariant] space '" + residual.str() +
                         "'; allowed: one transformer block without residual stream, as transformer_space()")
                            .c_str(),

@@ -1,12 +1,10 @@
 #pragma once
 // Training a model that reads weights on the networks of a zoo, and judging it.
 
-#include <functional>
 #include <vector>
 
 #include "weft/nfn/models/accuracy_model.h"
-#include "weft/nn/optim.h"
-#include "weft/nn/step_recorder.h"
+#include "weft/nn/trainer.h"
 
 namespace weft {
 
@@ -36,86 +34,21 @@ struct Examples {
   std::int64_t count() const { return target.numel(); }
 };
 
-/// One line of the log.
-struct FitEpoch {
-  std::int64_t epoch = 0;  ///< 1 for the first
-  double train_loss = 0, validation_loss = 0, validation_tau = 0;
-};
-
-/// Binary cross-entropy against the target, Adam, the best epoch by Kendall's tau on the validation networks. Bits
-/// depend on the model's start and device, the examples and the config alone. A step allocates nothing after the first
-/// one. Runs where the model lies; on a device a step is a recording that is replayed, and the device is asked once an
-/// epoch.
-class Fit {
+/// Trains a model on examples: binary cross-entropy against the target, Adam, the best epoch by Kendall's tau on the
+/// validation networks. Its metrics are "validation_loss" and "validation_tau".
+class Fit : public Trainer {
  public:
   /// The examples lie on the CPU: to a device they go once, here. Throws UsageError for a config out of its range or no
   /// examples, a target outside [0, 1], or axes to permute that the model lacks; OutOfDeviceMemory.
   Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples validation);
 
-  /// What a step costs, found by one that changes nothing.
-  struct Cost {
-    double seconds;     ///< of the step
-    std::size_t bytes;  ///< parameters, gradients, optimiser state and the most that a step, or judging the validation
-                        ///< networks, takes beside; on a device the examples, too
-  };
-  /// Throws OutOfDeviceMemory, with the largest batch that fits.
-  Cost try_step();
-
-  bool done() const;
-  /// Trains on every example once; `on_step(done, all)` is called after each step and may throw to stop. Throws
-  /// NumericError when the loss or a prediction is no number: at that step, on a device at the end of the epoch.
-  const FitEpoch& run_epoch(const std::function<void(std::int64_t, std::int64_t)>& on_step = {});
-
-  /// Of the steps of whole batches.
-  const StepRecorder& recorder() const { return whole_; }
-  /// Every slow path that a step takes, and why: of the model, and after the second step on a device also whether
-  /// steps are launched one by one. Empty where nothing falls back.
-  std::vector<std::string> fallbacks() const;
-
-  const std::vector<FitEpoch>& log() const { return log_; }
-  /// The best epoch so far, 0 before the first.
-  std::int64_t best_epoch() const { return best_epoch_; }
-  /// The parameters of the best epoch become the model's.
-  void take_best();
-
-  /// Everything that continues this training with the same bits: named tensors, on the CPU.
-  std::vector<std::pair<std::string, Tensor>> state() const;
-  /// Throws FormatError when a tensor does not fit or holds what no training leaves there; nothing is changed then.
-  void resume(const std::function<Tensor(const std::string&)>& tensor);
-
  private:
-  std::int64_t steps_per_epoch() const { return (train_.count() + config_.batch - 1) / config_.batch; }
-  double learning_rate(std::int64_t step) const;
-  /// Whether an epoch is better than the best one of the log so far, 0 for none.
-  static bool is_best(const FitEpoch& row, const std::vector<FitEpoch>& log, std::int64_t best_epoch);
-  /// The order of the networks, and every step's permutations: a step draws nothing, for drawing allocates.
-  void draw_epoch(std::int64_t epoch);
-  /// The networks of the next step: what a device has to be told before it.
-  void place(const Tensor& networks);
-  /// Loss of the first `count` networks of place(), with gradients.
-  Var backward(std::int64_t count);
-  /// Judges as many validation networks as are judged at once before it: their memory is the step's.
-  double seconds_of_step(std::int64_t count);
-  std::int64_t batch_that_fits();
-
-  AccuracyModel& model_;
-  FitConfig config_;
-  Examples train_, validation_;
-  Optimiser adam_;
-  Arena arena_;
-  Tape tape_;
-  Tensor networks_, order_, loss_sum_;  ///< int32 [batch], [examples], float64 [1]: where the model lies
-  /// int32, of a permuted axis: [steps, size] of the epoch, [size] of the step; where the model lies.
-  struct Permuted {
-    FixedAxis axis;
-    Tensor drawn, now;
-  };
-  std::vector<Permuted> permuted_;
-  Tensor best_values_;
-  std::vector<FitEpoch> log_;
-  std::int64_t best_epoch_ = 0;
-  StepRecorder whole_, rest_;  ///< of whole batches, and of the last one of an epoch
+  Fit(AccuracyModel& model, const FitConfig& checked, std::int64_t items, Examples train, Examples validation);
 };
+
+/// Of an epoch of Fit's log.
+inline double validation_loss(const Trainer::Epoch& epoch) { return epoch.metrics[0]; }
+inline double validation_tau(const Trainer::Epoch& epoch) { return epoch.metrics[1]; }
 
 /// What the model says of networks prepared for it, as logits: they rank networks where their sigmoids would tie.
 /// The networks may lie on the CPU or beside the model. Throws NumericError for one that is no number, naming the

@@ -5,13 +5,6 @@
 namespace weft {
 namespace {
 
-std::vector<NamedTensor> tensors_of(const Parameters& parameters) {
-  std::vector<NamedTensor> tensors;
-  for (int i = 0; i < parameters.count(); ++i)
-    tensors.push_back({parameters.name(i), parameters.value(i).placed_on(nullptr)});
-  return tensors;
-}
-
 /// The fields of a config, checked one by one.
 class Config {
  public:
@@ -51,7 +44,7 @@ void save_model(const std::filesystem::path& path, const AccuracyModel& model, M
   const Json config = Json::Object{
       {"space", model.space().str()}, {"channels", c.channels},   {"equivariant_layers", c.equivariant_layers},
       {"hidden", c.hidden},           {"train_psi", c.train_psi}, {"classifier", c.classifier}};
-  Checkpoint::save(path, c.kind, config.dump(), tensors_of(model.parameters()), std::move(metadata));
+  model.save(path, config.dump(), std::move(metadata));
 }
 
 LoadedModel load_model(const std::filesystem::path& path, DType dtype, Backend* backend) {
@@ -73,13 +66,7 @@ LoadedModel load_model(const std::filesystem::path& path, const Checkpoint& file
   } catch (const Error& error) {
     throw FormatError("[model] '{}': {}; was it written by this version of weft?", path.string(), error.what());
   }
-  std::vector<SafeTensorsEntry> entries;
-  Parameters& parameters = model->parameters();
-  for (int i = 0; i < parameters.count(); ++i)
-    entries.push_back({parameters.name(i), DType::f32, parameters.shape(i), 0, 0});
-  file.check(entries);
-  parameters.allocate(dtype, Key(0, "load"), backend);
-  for (int i = 0; i < parameters.count(); ++i) parameters.value(i).copy_from(file.tensor(parameters.name(i)).to(dtype));
+  model->load(file, dtype, backend);
   return {std::move(model), file.metadata()};
 }
 

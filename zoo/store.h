@@ -140,6 +140,9 @@ class Zoo {
   const std::vector<ZooRow>& rows() const;
   /// The row of an id. Throws UsageError for an unknown one.
   const ZooRow& row(std::int64_t id) const;
+  /// A number of some rows: "accuracy", "loss", "epoch", "train_accuracy", or a hyper-parameter of numbers. float32
+  /// [ids]. Throws UsageError for another column, an unknown id, or a value that is no number.
+  Tensor column(std::span<const std::int64_t> ids, std::string_view name) const;
   /// The ids of one part of one of the five splits, in the order of rows().
   std::vector<std::int64_t> ids(int split, Split part) const;
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <mutex>
@@ -171,6 +172,34 @@ void Zoo::gather(std::span<const std::int64_t> ids, std::span<const Tensor> into
       }
     });
   }
+}
+
+Tensor Zoo::column(std::span<const std::int64_t> ids, std::string_view name) const {
+  const auto& parameters = description().hyper_parameters;
+  const auto parameter = std::ranges::find(parameters, name, &HyperParameter::name);
+  const auto number = [&](const ZooRow& row) -> double {
+    if (name == "accuracy") return row.accuracy;
+    if (name == "loss") return row.loss;
+    if (name == "epoch") return static_cast<double>(row.epoch);
+    if (name == "train_accuracy") return row.train_accuracy;
+    if (parameter == parameters.end()) {
+      std::string names = "accuracy, loss, epoch, train_accuracy";
+      for (const HyperParameter& p : parameters) names += ", " + p.name;
+      throw UsageError("[zoo] no column '{}'; allowed: {}", name, names);
+    }
+    const std::string& text = parameter->values[static_cast<std::size_t>(row.network)];
+    double value = std::numeric_limits<double>::quiet_NaN();
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+  };
+  const Tensor values = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const double value = number(row(ids[i]));
+    if (!std::isfinite(value))
+      throw UsageError("[zoo] column '{}' of id {} is no number; allowed: columns of numbers", name, ids[i]);
+    values.data<float>()[i] = static_cast<float>(value);
+  }
+  return values;
 }
 
 std::vector<Tensor> Zoo::weights(std::span<const std::int64_t> ids) const {

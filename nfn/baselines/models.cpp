@@ -11,9 +11,9 @@ namespace weft {
 
 BaselineModel::BaselineModel(const ModelConfig& config, const Space& space)
     : AccuracyModel(config, space),
-      mean_(parameters_.add("mean", {inputs()}, Init::zeros(), false)),
-      inverse_deviation_(parameters_.add("inverse_deviation", {inputs()}, Init::ones(), false)),
-      mlp_(parameters_, "mlp", {inputs(), config.hidden, config.hidden, 1}) {}
+      mean_(add_parameter("mean", {inputs()}, Init::zeros(), false)),
+      inverse_deviation_(add_parameter("inverse_deviation", {inputs()}, Init::ones(), false)),
+      mlp_(*this, "mlp", {inputs(), config.hidden, config.hidden, 1}) {}
 
 std::int64_t BaselineModel::inputs() const {
   return config_.kind == "mlp" ? space_.parameters()
@@ -51,7 +51,7 @@ std::vector<Tensor> BaselineModel::standardise(std::span<const Tensor> weights) 
     inverse.data<double>()[j] = deviation > 1e-12 ? 1 / deviation : 0;  // a constant input says nothing
   }
   for (const auto& [parameter, values] : {std::pair{mean_, mean}, std::pair{inverse_deviation_, inverse}}) {
-    const Tensor to = parameters_.value(parameter);
+    const Tensor to = parameters().value(parameter);
     to.copy_from(values.to(to.dtype()));
   }
   return standardised(raw);
@@ -60,8 +60,8 @@ std::vector<Tensor> BaselineModel::standardise(std::span<const Tensor> weights) 
 std::vector<Tensor> BaselineModel::standardised(const Tensor& raw) const {
   with_float(raw.dtype(), "baseline", [&](auto tag) {
     using T = decltype(tag);
-    const Tensor mean = parameters_.value(mean_).placed_on(nullptr).to(raw.dtype()),
-                 inverse = parameters_.value(inverse_deviation_).placed_on(nullptr).to(raw.dtype());
+    const Tensor mean = parameters().value(mean_).placed_on(nullptr).to(raw.dtype()),
+                 inverse = parameters().value(inverse_deviation_).placed_on(nullptr).to(raw.dtype());
     for (std::int64_t i = 0; i < raw.dim(0); ++i) {
       const std::span<T> row = raw[i].span<T>();
       for (std::size_t j = 0; j < row.size(); ++j) row[j] = (row[j] - mean.data<T>()[j]) * inverse.data<T>()[j];
@@ -75,11 +75,7 @@ std::vector<Tensor> BaselineModel::prepare(std::span<const Tensor> weights) cons
 }
 
 Var BaselineModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
-  return reshape(mlp_(parameters_, tape.constant(prepared[0])), {prepared[0].dim(0)});
-}
-
-double BaselineModel::step_flops(std::int64_t batch) const {
-  return 6 * static_cast<double>(batch * parameters_.trained_numbers());
+  return reshape(mlp_(tape.constant(prepared[0])), {prepared[0].dim(0)});
 }
 
 }  // namespace weft

@@ -15,7 +15,6 @@ class BaselineModel final : public AccuracyModel {
   std::vector<Tensor> standardise(std::span<const Tensor> weights) override;
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
   Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
-  double step_flops(std::int64_t batch) const override;
 
  private:
   std::int64_t inputs() const;

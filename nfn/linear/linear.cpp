@@ -1,10 +1,7 @@
 #include "weft/nfn/linear/linear.h"
 
-#include <memory>
-
 #include "weft/nfn/linear/mixing_schedule.h"
 #include "weft/nfn/linear/schedule.h"
-#include "weft/nfn/term_layer.h"
 #include "weft/ops/terms.h"
 
 namespace weft {
@@ -75,49 +72,37 @@ void record(const char* who, const TermList& list, const SomeCall& special, std:
 
 }  // namespace
 
-LinearLayer::LinearLayer(Parameters& parameters, const std::string& name, const Space& in, const Space& out,
+LinearLayer::LinearLayer(const Module& parent, std::string_view name, const Space& in, const Space& out,
                          const std::string& terms, std::int64_t d, std::int64_t e)
-    : list_(in, out, terms),
-      d_(d),
-      e_(e),
-      numbers_(declare_parameters(parameters, name, list_, d, e, true)),
-      pieces_(pieces_of(list_)),
-      mixing_(pieces_ ? std::nullopt : mixing_of(list_, d, e)) {}
-
-std::string_view LinearLayer::fallback(const Backend* backend) const {
-  if (backend) return "there is no schedule for devices";
-  return pieces_ || mixing_ ? "" : "there is no schedule for lists with diagonals, heads or shared phis";
+    : EquivariantLayer(parent, name, "linear_layer", TermList(in, out, terms), d, e),
+      pieces_(pieces_of(list())),
+      mixing_(pieces_ ? std::nullopt : mixing_of(list(), d, e)) {
+  declare(true);
+  facts().fallback = [scheduled = pieces_ || mixing_](const Backend* backend) -> std::string_view {
+    if (backend) return "there is no schedule for devices";
+    return scheduled ? "" : "there is no schedule for lists with diagonals, heads or shared phis";
+  };
 }
 
-void LinearLayer::operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
-                             const LayerInput& input) const {
-  if (inputs.empty()) throw ShapeError("[linear_layer] no inputs");
-  (*this)(inputs, learned_on(parameters, inputs[0].tape(), numbers_), outputs, input);
+void LinearLayer::run(const Features& x, std::span<const Var> learned, std::span<Var> y,
+                      const LayerInput& input) const {
+  if (!facts().fallback(x.tape().backend()).empty())
+    return run_terms(list(), read_features(input, in(), x.vars()), learned, e(), y);
+  with_float(x.dtype(), who_, [&](auto tag) {
+    using T = decltype(tag);
+    if (pieces_)
+      record<T>(who_, list(), PiecesCall<T>{{}, &*pieces_}, x.vars(), learned, e(), y, input);
+    else
+      record<T>(who_, list(), MixingCall<T>{{}, &*mixing_}, x.vars(), learned, e(), y, input);
+  });
 }
 
-void LinearLayer::operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
-                             const LayerInput& input) const& {
-  constexpr const char* who = "linear_layer";
-  check_features(who, list_, inputs, d_, outputs.size());
-  check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
-  check_input(who, input, list_.in());
-  if (fallback(inputs[0].tape().backend()).empty())
-    return with_float(inputs[0].dtype(), who, [&](auto t) {
-      using T = decltype(t);
-      if (pieces_)
-        record<T>(who, list_, PiecesCall<T>{{}, &*pieces_}, inputs, learned, e_, outputs, input);
-      else
-        record<T>(who, list_, MixingCall<T>{{}, &*mixing_}, inputs, learned, e_, outputs, input);
-    });
-  run_terms(list_, read_features(input, list_.in(), inputs), learned, e_, outputs);
-}
-
-FourierLinear::FourierLinear(Parameters& parameters, const std::string& name, const Space& in, const Space& out,
+FourierLinear::FourierLinear(const Module& parent, std::string_view name, const Space& in, const Space& out,
                              const std::string& terms, const FourierOptions& options, std::int64_t e)
     : options_(options),
-      linear_(parameters, name, in, out, terms, options.frequencies * (options.sines ? 1 : 2), e),
+      linear_(parent, name, in, out, terms, options.frequencies * (options.sines ? 1 : 2), e),
       frequencies_(
-          parameters.add(name + ".frequencies", {options.frequencies}, Init::normal(options.deviation), false)) {
+          linear_.add_parameter("frequencies", {options.frequencies}, Init::normal(options.deviation), false)) {
   if (!linear_.pieces_)
     throw UsageError("[fourier_linear] '{}': the list has terms that are no plain products; allowed: those of spec 4.1",
                      name);
@@ -125,38 +110,34 @@ FourierLinear::FourierLinear(Parameters& parameters, const std::string& name, co
     if (tensor.taps() != 1) throw UsageError("[fourier_linear] tensor '{}' has taps; allowed: none", tensor.name);
 }
 
-void FourierLinear::operator()(const Parameters& parameters, std::span<const Var> inputs,
-                               std::span<Var> outputs) const {
-  if (inputs.empty()) throw ShapeError("[fourier_linear] no inputs");
-  Tape& tape = inputs[0].tape();
-  (*this)(inputs, parameters.on(tape, frequencies_), learned_on(parameters, tape, linear_.numbers_), outputs);
+Features FourierLinear::operator()(const Features& x) const {
+  return apply(x, linear_.on(x.tape(), frequencies_), linear_.learned_on(x.tape()));
 }
 
-void FourierLinear::operator()(std::span<const Var> inputs, const Var& frequencies, std::span<const Var> learned,
-                               std::span<Var> outputs) const {
+Features FourierLinear::apply(const Features& x, const Var& frequencies, std::span<const Var> learned) const {
   constexpr const char* who = "fourier_linear";
-  const TermList& list = linear_.list();
   // The raw weights are one channel; the phis are shaped for their features.
-  check_features(who, list, inputs, 1, outputs.size());
-  check_parameters(who, list, learned, linear_.d_, linear_.e_, inputs[0].dtype());
+  check_features(who, list(), x.vars(), 1);
+  check_parameters(who, list(), learned, linear_.d(), linear_.e(), x.dtype());
   const Action action = options_.sines ? Action::pointwise_odd : Action::pointwise_any;
-  for (const Var& x : inputs) {
-    require(action, "fourier_features", x.name(), x.type());
-    if (x.requires_grad())
-      throw UsageError("[{}] tensor '{}' wants a gradient; use fourier_features and LinearLayer", who, x.name());
+  for (const Var& tensor : x.vars()) {
+    require(action, "fourier_features", tensor.name(), tensor.type());
+    if (tensor.requires_grad())
+      throw UsageError("[{}] tensor '{}' wants a gradient; use fourier_features and LinearLayer", who, tensor.name());
   }
-  if (Tape& tape = inputs[0].tape(); tape.backend()) {
-    const std::span<Var> features = tape.variables(inputs.size());
-    for (std::size_t i = 0; i < features.size(); ++i)
-      features[i] = fourier_features(inputs[i], frequencies, options_.sines);
-    return linear_(features, learned, outputs);
+  Tape& tape = x.tape();
+  const std::span<Var> y = tape.variables(x.vars().size());
+  if (tape.backend()) {
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = fourier_features(x.vars()[i], frequencies, options_.sines);
+    return linear_.apply({x.space(), y}, learned);
   }
-  with_float(inputs[0].dtype(), who, [&](auto t) {
-    using T = decltype(t);
+  with_float(x.dtype(), who, [&](auto tag) {
+    using T = decltype(tag);
     const Tensor& f = frequencies.value();
-    record<T>(who, list, PiecesCall<T>{{}, &*linear_.pieces_, f.data<T>(), f.numel(), options_.sines}, inputs, learned,
-              linear_.e_, outputs, {});
+    record<T>(who, list(), PiecesCall<T>{{}, &*linear_.pieces_, f.data<T>(), f.numel(), options_.sines}, x.vars(),
+              learned, linear_.e(), y, {});
   });
+  return {linear_.out(), y};
 }
 
 }  // namespace weft

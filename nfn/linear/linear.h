@@ -5,11 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "weft/groups/term.h"
 #include "weft/nfn/linear/mixing.h"
 #include "weft/nfn/linear/pieces.h"
-#include "weft/nfn/reading.h"
-#include "weft/nn/parameters.h"
+#include "weft/nfn/list_layer.h"
 
 namespace weft {
 
@@ -18,32 +16,16 @@ namespace weft {
 /// product per term, network and value of the fixed indices; sums and broadcasts (spec 4.2) as one node that takes
 /// every sum once and has one product over the batch for all terms that share them; others (diagonals, heads, shared
 /// phis) on the interpreter, and on a device all of them.
-///   inputs   one feature per tensor of `in`, [B, d taps, axes…]; activation and channel dropout as they are read
-///   outputs  one per tensor of `out`, [B, e taps, axes…]
-/// Results do not depend on the number of threads. The layer must outlive the step.
-class LinearLayer {
+class LinearLayer final : public EquivariantLayer {
  public:
   /// Throws what TermList throws.
-  LinearLayer(Parameters& parameters, const std::string& name, const Space& in, const Space& out,
-              const std::string& terms, std::int64_t d, std::int64_t e);
-
-  const TermList& list() const { return list_; }
-  /// Why the interpreter runs the list there, term by term; empty where a schedule by hand does. Null is the CPU.
-  std::string_view fallback(const Backend* backend) const;
-  /// Throws ShapeError, TypeError for inputs that do not fit, what check_input throws.
-  void operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
-                  const LayerInput& input = {}) const;
-  /// With the learned tensors given, one per list().parameters(). The layer outlives the step, so it is no temporary.
-  void operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
-                  const LayerInput& input = {}) const&;
-  void operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
-                  const LayerInput& input = {}) const&& = delete;
+  LinearLayer(const Module& parent, std::string_view name, const Space& in, const Space& out, const std::string& terms,
+              std::int64_t d, std::int64_t e);
 
  private:
   friend class FourierLinear;
-  TermList list_;
-  std::int64_t d_, e_;
-  std::vector<int> numbers_;
+  void run(const Features& x, std::span<const Var> learned, std::span<Var> y, const LayerInput& input) const override;
+
   std::optional<linear::Pieces> pieces_;
   std::optional<linear::Mixing> mixing_;
 };
@@ -63,17 +45,14 @@ struct FourierOptions {
 class FourierLinear {
  public:
   /// Throws UsageError when the list is not one of plain products, or the space has taps.
-  FourierLinear(Parameters& parameters, const std::string& name, const Space& in, const Space& out,
+  FourierLinear(const Module& parent, std::string_view name, const Space& in, const Space& out,
                 const std::string& terms, const FourierOptions& options, std::int64_t e);
 
   const TermList& list() const { return linear_.list(); }
-  /// As LinearLayer's.
-  std::string_view fallback(const Backend* backend) const { return linear_.fallback(backend); }
-  /// inputs: [B, 1, axes…] without gradient; throws UsageError when one is wanted, TypeError where the group does not
-  /// allow the features.
-  void operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs) const;
-  void operator()(std::span<const Var> inputs, const Var& frequencies, std::span<const Var> learned,
-                  std::span<Var> outputs) const;
+  /// x: [B, 1, axes…] without gradient; throws UsageError when one is wanted, TypeError where the group does not allow
+  /// the features.
+  Features operator()(const Features& x) const;
+  Features apply(const Features& x, const Var& frequencies, std::span<const Var> learned) const;
 
  private:
   FourierOptions options_;

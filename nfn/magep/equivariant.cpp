@@ -1,12 +1,9 @@
 #include "weft/nfn/magep/equivariant.h"
 
-#include <memory>
-
+#include "weft/nfn/magep/cost.h"
 #include "weft/nfn/magep/device_schedule.h"
 #include "weft/nfn/magep/schedule.h"
 #include "weft/nfn/magep/terms.h"
-#include "weft/nfn/term_layer.h"
-#include "weft/ops/terms.h"
 
 namespace weft {
 namespace {
@@ -71,56 +68,36 @@ void run_vjp(const Schedule<T>& s, const Tables& t, Backward& back) {
 
 }  // namespace
 
-MagepEquivariant::MagepEquivariant(Parameters& parameters, const std::string& name, const Space& space, std::int64_t d,
+MagepEquivariant::MagepEquivariant(const Module& parent, std::string_view name, const Space& space, std::int64_t d,
                                    std::int64_t e, bool train_psi)
-    : list_(space, space, magep_equivariant_terms(static_cast<int>(dense_widths(who, space).size()) - 1)),
-      d_(d),
-      e_(e),
-      numbers_(declare_parameters(parameters, name, list_, d, e, train_psi)),
-      tables_(tables_of(who, list_, "b" + std::to_string(static_cast<int>(space.tensors().size()) / 2) + ".")) {}
-
-void MagepEquivariant::operator()(const Parameters& parameters, std::span<const Var> inputs, std::span<Var> outputs,
-                                  const LayerInput& input) const {
-  if (inputs.empty()) throw ShapeError("[{}] no inputs", who);
-  (*this)(inputs, learned_on(parameters, inputs[0].tape(), numbers_), outputs, input);
+    : EquivariantLayer(
+          parent, name, who,
+          TermList(space, space, magep_equivariant_terms(static_cast<int>(dense_widths(who, space).size()) - 1)), d, e),
+      tables_(tables_of(who, list(), "b" + std::to_string(static_cast<int>(space.tensors().size()) / 2) + ".")) {
+  declare(train_psi);
+  facts().flops = [widths = tables_.widths, d, e](std::int64_t batch) {
+    return magep::equivariant_flops({widths, d, e, batch});
+  };
 }
 
-void MagepEquivariant::operator()(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
-                                  const LayerInput& input) const& {
-  check_features(who, list_, inputs, d_, outputs.size());
-  check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
-  check_input(who, input, list_.in());
-  with_float(inputs[0].dtype(), who, [&](auto t) { run<decltype(t)>(inputs, learned, outputs, input); });
-}
-
-template <class T>
-void MagepEquivariant::run(std::span<const Var> inputs, std::span<const Var> learned, std::span<Var> outputs,
+void MagepEquivariant::run(const Features& x, std::span<const Var> learned, std::span<Var> y,
                            const LayerInput& input) const {
-  Tape& tape = inputs[0].tape();
+  Tape& tape = x.tape();
   Arena& host = tape.host();
-  const std::size_t count = outputs.size();
-  const std::span<Output> made(numbers<Output>(host, static_cast<std::int64_t>(count)), count);
-  for (std::size_t i = 0; i < count; ++i) {
-    const int tensor = static_cast<int>(i);
-    new (&made[i]) Output{tape.empty(list_.out().feature_shape(tensor, inputs[0].shape()[0], e_), dtype_of<T>),
-                          list_.out().type(tensor)};
-  }
-  const std::span<Var> all(numbers<Var>(host, static_cast<std::int64_t>(inputs.size() + learned.size())),
-                           inputs.size() + learned.size());
-  std::uninitialized_copy(inputs.begin(), inputs.end(), all.begin());
-  std::uninitialized_copy(learned.begin(), learned.end(), all.begin() + static_cast<std::ptrdiff_t>(inputs.size()));
-  const auto record = [&](auto vjp) { tape.record_many(who, made, outputs, all, vjp); };
-  if (tape.backend()) {
-    const auto* s = device_forward<T>(tables_, true, d_, e_, inputs, learned, made, list_.in(), input, tape);
-    record([s, tables = &tables_](Backward& back) { device_vjp(*s, *tables, back); });
-  } else {
-    Schedule<T>* s = lay_out<T>(tables_, d_, e_, inputs, learned, made, list_.in(), input, host);
+  const std::span<Output> made = make_outputs(x);
+  with_float(x.dtype(), who, [&](auto tag) {
+    using T = decltype(tag);
+    const auto record = [&](auto vjp) { tape.record_many(who, made, y, node_inputs(x, learned), vjp); };
+    if (tape.backend()) {
+      const auto* s = device_forward<T>(tables_, true, d(), e(), x.vars(), learned, made, in(), input, tape);
+      return record([s, tables = &tables_](Backward& back) { device_vjp(*s, *tables, back); });
+    }
+    Schedule<T>* s = lay_out<T>(tables_, d(), e(), x.vars(), learned, made, in(), input, host);
     const Arena::Mark mark = host.mark();
     forward(*s, host);
     host.rewind(mark);
     record([s, tables = &tables_](Backward& back) { run_vjp(*s, *tables, back); });
-  }
-  std::destroy(made.begin(), made.end());
+  });
 }
 
 }  // namespace weft

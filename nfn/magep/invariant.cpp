@@ -2,11 +2,11 @@
 
 #include <memory>
 
+#include "weft/nfn/magep/cost.h"
 #include "weft/nfn/magep/device_schedule.h"
 #include "weft/nfn/magep/schedule.h"
 #include "weft/nfn/magep/sums.h"
 #include "weft/nfn/magep/terms.h"
-#include "weft/nfn/term_layer.h"
 #include "weft/ops/terms.h"
 
 namespace weft {
@@ -130,42 +130,33 @@ void vjp(const State<T>& s, const FeatureGradients<T>& g, const Grad<T>* phi, co
 
 }  // namespace
 
-MagepInvariant::MagepInvariant(Parameters& parameters, const std::string& name, const Space& space, std::int64_t d,
+MagepInvariant::MagepInvariant(const Module& parent, std::string_view name, const Space& space, std::int64_t d,
                                std::int64_t e, bool train_psi)
-    : list_(space, Space::parse("y"), magep_invariant_terms(static_cast<int>(dense_widths(who, space).size()) - 1)),
-      d_(d),
-      e_(e),
-      numbers_(declare_parameters(parameters, name, list_, d, e, train_psi)),
-      tables_(tables_of(who, list_, "")) {}
-
-Var MagepInvariant::operator()(const Parameters& parameters, std::span<const Var> inputs,
-                               const LayerInput& input) const {
-  if (inputs.empty()) throw ShapeError("[{}] no inputs", who);
-  return (*this)(inputs, learned_on(parameters, inputs[0].tape(), numbers_), input);
+    : InvariantLayer(parent, name, who,
+                     TermList(space, Space::parse("y"),
+                              magep_invariant_terms(static_cast<int>(dense_widths(who, space).size()) - 1)),
+                     d, e),
+      tables_(tables_of(who, list(), "")) {
+  declare(train_psi);
+  facts().flops = [widths = tables_.widths, d, e](std::int64_t batch) {
+    return magep::invariant_flops({widths, d, e, batch});
+  };
 }
 
-Var MagepInvariant::operator()(std::span<const Var> inputs, std::span<const Var> learned,
-                               const LayerInput& input) const& {
-  check_features(who, list_, inputs, d_, 1);
-  check_parameters(who, list_, learned, d_, e_, inputs[0].dtype());
-  check_input(who, input, list_.in());
-  Tape& tape = inputs[0].tape();
+Var MagepInvariant::run(const Features& x, std::span<const Var> learned, const LayerInput& input) const {
+  Tape& tape = x.tape();
   Arena& host = tape.host();
-  return with_float(inputs[0].dtype(), who, [&](auto t) {
-    using T = decltype(t);
-    const Tensor y = tape.empty({inputs[0].shape()[0], e_}, dtype_of<T>);
-    const std::size_t count = inputs.size() + learned.size();
-    const std::span<Var> all(numbers<Var>(host, static_cast<std::int64_t>(count)), count);
-    std::uninitialized_copy(inputs.begin(), inputs.end(), all.begin());
-    std::uninitialized_copy(learned.begin(), learned.end(), all.begin() + static_cast<std::ptrdiff_t>(inputs.size()));
-    const auto record = [&](auto vjp) { return tape.record(who, y, Type::plain(2), all, vjp); };
+  return with_float(x.dtype(), who, [&](auto tag) {
+    using T = decltype(tag);
+    const Tensor y = tape.empty({x.batch(), e()}, dtype_of<T>);
+    const auto record = [&](auto vjp) { return tape.record(who, y, Type::plain(2), node_inputs(x, learned), vjp); };
     if (tape.backend()) {
       const Output made{y, Type::plain(2)};
-      const auto* s = device_forward<T>(tables_, false, d_, e_, inputs, learned, {&made, 1}, list_.in(), input, tape);
+      const auto* s = device_forward<T>(tables_, false, d(), e(), x.vars(), learned, {&made, 1}, in(), input, tape);
       return record([s, tables = &tables_](Backward& back) { device_vjp(*s, *tables, back); });
     }
     auto* s = new (host.allocate(sizeof(State<T>))) State<T>{};
-    lay_out_suffixes<T>(*s, tables_, d_, e_, inputs, learned, tables_.L(), list_.in(), input, host);
+    lay_out_suffixes<T>(*s, tables_, d(), e(), x.vars(), learned, tables_.L(), in(), input, host);
     const auto L = static_cast<std::size_t>(tables_.L());
     for (int m = 1; m <= 8; ++m)
       s->phi[m] = learned[static_cast<std::size_t>(tables_.phi[L].b[m])].value().template data<T>();

@@ -68,7 +68,7 @@ std::unique_ptr<AccuracyModel> declare_accuracy_model(const ModelConfig& config,
 std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype, Key key,
                                                    Backend* backend) {
   std::unique_ptr<AccuracyModel> model = declare_accuracy_model(config, space);
-  model->parameters().allocate(dtype, key.at(config.kind), backend);
+  model->init(key.at(config.kind), dtype, backend);
   return model;
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "weft/groups/space.h"
-#include "weft/nn/parameters.h"
+#include "weft/nn/module.h"
 
 namespace weft {
 
@@ -47,7 +47,7 @@ std::vector<FixedAxis> fixed_axes_of(const Space& space,
                                      const std::function<std::string(const SpaceTensor&, const std::string&)>& name);
 
 /// One model on networks of one space.
-class AccuracyModel {
+class AccuracyModel : public Module {
  public:
   virtual ~AccuracyModel() = default;
   AccuracyModel(const AccuracyModel&) = delete;
@@ -55,8 +55,6 @@ class AccuracyModel {
 
   const Space& space() const { return space_; }
   const ModelConfig& config() const { return config_; }
-  Parameters& parameters() { return parameters_; }
-  const Parameters& parameters() const { return parameters_; }
 
   /// Takes from the training networks what prepare() brings its inputs to a common size with, so it comes before any
   /// prepare(): mean and deviation of every input of a baseline, one factor per tensor for a functional network, whose
@@ -70,19 +68,12 @@ class AccuracyModel {
   virtual std::vector<FixedAxis> fixed_axes() const { return {}; }
   /// prepared tensors of B networks, which lie where the model does -> logits [B]; the prediction is their sigmoid.
   virtual Var forward(Tape& tape, std::span<const Tensor> prepared) const = 0;
-  /// Multiplications and additions of forward and backward pass for a batch.
-  virtual double step_flops(std::int64_t batch) const = 0;
-  /// What of the model runs without its fast schedule where the model lies, and why: "lift: there is no schedule …".
-  virtual std::vector<std::string> fallbacks() const { return {}; }
-  /// The term lists behind the model, with their proofs, as text: empty for a baseline, which has none.
-  virtual std::string proof() const { return {}; }
 
  protected:
-  AccuracyModel(const ModelConfig& config, const Space& space) : config_(config), space_(space) {}
+  AccuracyModel(const ModelConfig& config, const Space& space) : Module(config.kind), config_(config), space_(space) {}
 
   ModelConfig config_;
   Space space_;
-  Parameters parameters_;
 };
 
 /// A model whose parameters have names and shapes, but no memory yet. Throws UsageError for an unknown kind of model or

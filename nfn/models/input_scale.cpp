@@ -6,12 +6,12 @@
 
 namespace weft {
 
-InputScale::InputScale(Parameters& parameters, const Space& space)
-    : space_(space),
-      scale_(parameters.add("scale", {static_cast<std::int64_t>(space.tensors().size())}, Init::ones(), false)) {}
+InputScale::InputScale(const Module& model, std::string_view name, const Space& space)
+    : model_(model),
+      space_(space),
+      scale_(model.add_parameter(name, {static_cast<std::int64_t>(space.tensors().size())}, Init::ones(), false)) {}
 
-void InputScale::fit(const Parameters& parameters, std::span<const Tensor> weights,
-                     std::span<const double> sizes) const {
+void InputScale::fit(std::span<const Tensor> weights, std::span<const double> sizes) const {
   const Tensor scale = Tensor::zeros({static_cast<std::int64_t>(weights.size())}, DType::f64);
   for (std::size_t t = 0; t < weights.size(); ++t) {
     double square = 0;
@@ -24,12 +24,12 @@ void InputScale::fit(const Parameters& parameters, std::span<const Tensor> weigh
     const double size = std::sqrt(square / static_cast<double>(weights[t].numel()));
     scale.data<double>()[t] = size > 0 ? sizes[t] / size : 1;
   }
-  const Tensor to = parameters.value(scale_);
+  const Tensor to = model_.parameters().value(scale_);
   to.copy_from(scale.to(to.dtype()));
 }
 
-std::vector<Tensor> InputScale::operator()(const Parameters& parameters, std::span<const Tensor> weights) const {
-  const Tensor scale = parameters.value(scale_).placed_on(nullptr).to(DType::f64);
+std::vector<Tensor> InputScale::operator()(std::span<const Tensor> weights) const {
+  const Tensor scale = model_.parameters().value(scale_).placed_on(nullptr).to(DType::f64);
   std::vector<Tensor> scaled;
   for (std::size_t t = 0; t < weights.size(); ++t) {
     scaled.push_back(weights[t].clone());

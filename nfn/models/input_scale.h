@@ -5,25 +5,26 @@
 #include <vector>
 
 #include "weft/groups/space.h"
-#include "weft/nn/parameters.h"
+#include "weft/nn/module.h"
 
 namespace weft {
 
-/// y = s x, s one number per tensor of the space, 1 or taken from networks: an untrained parameter ("scale":
-/// [tensors]). Commutes with every group. A zoo's biases are a fraction of its weights, and sums over a whole matrix
-/// would drown what they say.
+/// y = s x, s one number per tensor of the space, 1 or taken from networks: an untrained parameter of the model
+/// ("name": [tensors]). Commutes with every group. A zoo's biases are a fraction of its weights, and sums over a whole
+/// matrix would drown what they say.
 class InputScale {
  public:
-  InputScale(Parameters& parameters, const Space& space);
+  InputScale(const Module& model, std::string_view name, const Space& space);
 
   /// From now on the numbers of tensor t have the root mean square sizes[t] over these networks; a tensor of zeros
   /// stays. weights: one feature per tensor, [n, taps, axes…], on the CPU. Throws NumericError for numbers that are not
   /// finite.
-  void fit(const Parameters& parameters, std::span<const Tensor> weights, std::span<const double> sizes) const;
+  void fit(std::span<const Tensor> weights, std::span<const double> sizes) const;
   /// Scaled copies, on the CPU.
-  std::vector<Tensor> operator()(const Parameters& parameters, std::span<const Tensor> weights) const;
+  std::vector<Tensor> operator()(std::span<const Tensor> weights) const;
 
  private:
+  Module model_;
   Space space_;
   int scale_;
 };

@@ -12,7 +12,7 @@ namespace weft {
 /// Class of what an implicit representation (a SIREN) shows, from its weights (spec 2.6): Fourier features, Linear ->
 /// d, sin, channel dropout, [E d -> d, sin, channel dropout] x layers, I d -> d, MLP d -> head -> head -> classes with
 /// dropout. With sines and cosines it is invariant under hidden permutations, with sines alone under signs too.
-class InrClassifier {
+class InrClassifier : public Module {
  public:
   struct Config {
     std::vector<std::int64_t> widths = {2, 32, 32, 1};
@@ -21,15 +21,14 @@ class InrClassifier {
     int layers = 3;
     double dropout = 0.1;
   };
-  InrClassifier(Parameters& parameters, const Config& config);
+  /// `as`: a model of its own, or a part of another one.
+  explicit InrClassifier(const Config& config, const Module& as = Module("inr-classifier"));
 
   const Space& space() const { return space_; }
-  /// As AccuracyModel::fallbacks(), for a model that lies there; null is the CPU.
-  std::vector<std::string> fallbacks(const Backend* backend) const;
-  /// x: one feature per tensor of space(), [B, 1, …]      logits [B, classes]
+  /// x: of space(), with one channel      logits [B, classes]
   /// In training give a key that differs from step to step, or, for steps that are recorded, one that is counted
   /// (Key::counted); without one nothing is dropped.
-  Var operator()(const Parameters& parameters, std::span<const Var> x, const std::optional<Key>& training) const;
+  Var operator()(const Features& x, const std::optional<Key>& training) const;
 
  private:
   Space space_;

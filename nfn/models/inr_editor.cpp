@@ -1,7 +1,5 @@
 #include "weft/nfn/models/inr_editor.h"
 
-#include <utility>
-
 #include "weft/core/loop.h"
 #include "weft/groups/derive.h"
 #include "weft/nfn/models/position_bodies.h"
@@ -26,29 +24,29 @@ std::string np_linear(const std::vector<std::int64_t>& widths) {
 
 }  // namespace
 
-InrEditor::InrEditor(Parameters& parameters, const Config& c)
-    : space_(mlp_space(c.widths, Kind::permutation)),
-      lift_(parameters, "lift", space_, space_, monomial_linear(c.widths), 1, c.lift),
-      equivariant_(parameters, "E", space_, c.lift, c.lift, false),
-      mix_(parameters, "mix", space_, space_, monomial_linear(c.widths), c.lift, c.mixed),
-      frequencies_(parameters.add("frequencies", {c.frequencies, c.mixed}, Init::normal(c.deviation), false)),
-      scale_(parameters, "scale", space_) {
+InrEditor::InrEditor(const Config& c, const Module& as)
+    : Module(as),
+      space_(mlp_space(c.widths, Kind::permutation)),
+      lift_(*this, "lift", space_, space_, monomial_linear(c.widths), 1, c.lift),
+      equivariant_(*this, "E", space_, c.lift, c.lift, false),
+      mix_(*this, "mix", space_, space_, monomial_linear(c.widths), c.lift, c.mixed),
+      frequencies_(add_parameter("frequencies", {c.frequencies, c.mixed}, Init::normal(c.deviation), false)),
+      scale_(*this, "scale", space_) {
   if (c.layers < 1) throw UsageError("[inr_editor] {} layers; allowed: at least 1", c.layers);
   const std::string np = np_linear(c.widths);
   for (int i = 0; i <= c.layers; ++i)
-    layers_.emplace_back(parameters, "layers." + std::to_string(i), space_, space_, np,
-                         i == 0 ? 2 * c.frequencies : c.d, i == c.layers ? 1 : c.d);
+    layers_.emplace_back(*this, "layers." + std::to_string(i), space_, space_, np, i == 0 ? 2 * c.frequencies : c.d,
+                         i == c.layers ? 1 : c.d);
 }
 
-Var InrEditor::encoded(const Parameters& parameters, const Var& x, std::size_t feature) const {
+Var InrEditor::encoded(const Var& x, const SpaceTensor& tensor) const {
   Tape& tape = x.tape();
   const bool matrix = x.type().size() == 2;
-  const Var phase = contract(matrix ? "bcij,mc->bmij" : "bci,mc->bmi", x, parameters.on(tape, frequencies_));
+  const Var phase = contract(matrix ? "bcij,mc->bmij" : "bci,mc->bmi", x, on(tape, frequencies_));
   constexpr double two_pi = 6.283185307179586476925;
   const Var parts[] = {sin(phase, two_pi), cos(phase, two_pi)};
   const Var y = concat(parts, 1);
   // Rows and columns that are neurons of an end have positions.
-  const SpaceTensor& tensor = space_.tensors()[feature];
   auto fixed = [&](std::size_t axis) {
     return !space_.factors()[static_cast<std::size_t>(tensor.axes[axis].factor)].kind->moves();
   };
@@ -64,24 +62,13 @@ Var InrEditor::encoded(const Parameters& parameters, const Var& x, std::size_t f
   return add(y, tape.constant(positions, y.type()));
 }
 
-void InrEditor::operator()(const Parameters& parameters, std::span<const Var> x, std::span<Var> y) const {
-  const std::size_t n = space_.tensors().size();
-  if (x.size() != n || y.size() != n)
-    throw ShapeError("[inr_editor] {} features, {} outputs; allowed: {} of each", x.size(), y.size(), n);
-  Tape& tape = x[0].tape();
-  std::span<Var> now = tape.variables(n), next = tape.variables(n);
-  lift_(parameters, x, now);
-  equivariant_(parameters, now, next);
-  mix_(parameters, next, now);
-  for (std::size_t f = 0; f < n; ++f) now[f] = encoded(parameters, now[f], f);
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    LayerInput input;
-    if (i > 0) input.activation = UnaryOp::Relu;
-    layers_[i](parameters, now, next, input);
-    std::swap(now, next);
-  }
-  scale_(parameters, now, next);
-  for (std::size_t f = 0; f < n; ++f) y[f] = add(x[f], next[f]);
+Features InrEditor::operator()(const Features& x) const {
+  const Features mixed = mix_(equivariant_(lift_(x)));
+  const std::span<Var> waves = x.tape().variables(mixed.vars().size());
+  for (std::size_t t = 0; t < waves.size(); ++t) waves[t] = encoded(mixed.vars()[t], space_.tensors()[t]);
+  Features y = layers_[0]({space_, waves});
+  for (std::size_t i = 1; i < layers_.size(); ++i) y = layers_[i](y, {.activation = UnaryOp::Relu});
+  return x + scale_(y);
 }
 
 }  // namespace weft

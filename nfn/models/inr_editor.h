@@ -13,7 +13,7 @@ namespace weft {
 /// frozen), a sinusoidal encoding of input and output neurons added, [NP linear -> d, ReLU] x layers, NP linear -> 1,
 /// LearnedScale, and the input added. Equivariant under permutations of the hidden neurons; the encoding tells those of
 /// the ends apart.
-class InrEditor {
+class InrEditor : public Module {
  public:
   struct Config {
     std::vector<std::int64_t> widths = {2, 32, 32, 3};
@@ -22,14 +22,15 @@ class InrEditor {
     std::int64_t frequencies = 128;
     double deviation = 3;  ///< of the frequencies
   };
-  InrEditor(Parameters& parameters, const Config& config);
+  /// `as`: a model of its own, or a part of another one.
+  explicit InrEditor(const Config& config, const Module& as = Module("inr-editor"));
 
   const Space& space() const { return space_; }
-  /// x, y: one feature per tensor of space(), [B, 1, …]. Throws what its layers throw.
-  void operator()(const Parameters& parameters, std::span<const Var> x, std::span<Var> y) const;
+  /// From and to one channel of space(). Throws what its layers throw.
+  Features operator()(const Features& x) const;
 
  private:
-  Var encoded(const Parameters& parameters, const Var& x, std::size_t feature) const;
+  Var encoded(const Var& x, const SpaceTensor& tensor) const;
 
   Space space_;
   LinearLayer lift_;

@@ -22,9 +22,6 @@ class MagepModel final : public AccuracyModel {
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
   std::vector<FixedAxis> fixed_axes() const override;
   Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
-  double step_flops(std::int64_t batch) const override;
-  std::vector<std::string> fallbacks() const override;
-  std::string proof() const override;
 
  private:
   Space folded_;

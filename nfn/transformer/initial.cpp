@@ -79,18 +79,16 @@ std::vector<InitialGroup> equivariant_groups() {
 
 std::vector<InitialGroup> invariant_groups() { return {{"", {5, 6, 7}, 1}, {"", {1, 2}, 2}, {"", {3, 4}, 2}}; }
 
-std::vector<int> declare(Parameters& parameters, const std::string& name, const TermList& list,
-                         const std::vector<InitialGroup>& groups, const std::vector<int>& outer, std::int64_t d,
-                         std::int64_t e, bool train) {
+std::vector<InitialParameter> initial_parameters(const TermList& list, const std::vector<InitialGroup>& groups,
+                                                 const std::vector<int>& outer, std::int64_t d, std::int64_t e) {
   const std::vector<double> deviations = initial_deviations(list, groups, d, e);
-  std::vector<int> numbers;
+  std::vector<InitialParameter> all;
   for (std::size_t i = 0; i < deviations.size(); ++i) {
-    const TermParameter& p = list.parameters()[i];
     const bool factored = std::ranges::find(outer, static_cast<int>(i)) != outer.end();
-    numbers.push_back(parameters.add(name + "." + p.name, p.shape(e, d), Init::normal(deviations[i]), train,
-                                     factored ? GradientForm::outer : GradientForm::whole));
+    all.push_back(
+        {list.parameters()[i].shape(e, d), deviations[i], factored ? GradientForm::outer : GradientForm::whole});
   }
-  return numbers;
+  return all;
 }
 
 }  // namespace weft::transformer

@@ -27,10 +27,14 @@ std::vector<double> initial_deviations(const TermList& list, const std::vector<I
 std::vector<InitialGroup> equivariant_groups();
 std::vector<InitialGroup> invariant_groups();
 
-/// Declares the parameters of the list as "name.WA.phi3". Those named in `outer` keep their gradients as outer
-/// products.
-std::vector<int> declare(Parameters& parameters, const std::string& name, const TermList& list,
-                         const std::vector<InitialGroup>& groups, const std::vector<int>& outer, std::int64_t d,
-                         std::int64_t e, bool train = true);
+/// How one learned tensor of a list is declared.
+struct InitialParameter {
+  Shape shape;
+  double deviation;
+  GradientForm form;
+};
+/// In the list's order. Those of `outer` keep their gradients as outer products.
+std::vector<InitialParameter> initial_parameters(const TermList& list, const std::vector<InitialGroup>& groups,
+                                                 const std::vector<int>& outer, std::int64_t d, std::int64_t e);
 
 }  // namespace weft::transformer

@@ -2,12 +2,10 @@
 
 #include <memory>
 
-#include "weft/nfn/term_layer.h"
 #include "weft/nfn/transformer/device_schedule.h"
 #include "weft/nfn/transformer/features.h"
 #include "weft/nfn/transformer/initial.h"
 #include "weft/nfn/transformer/terms.h"
-#include "weft/ops/terms.h"
 
 namespace weft {
 namespace {
@@ -60,48 +58,36 @@ void vjp(const State<T>& s, Backward& back) {
 
 }  // namespace
 
-TransformerInvariant::TransformerInvariant(Parameters& parameters, const std::string& name, const Space& space,
+TransformerInvariant::TransformerInvariant(const Module& parent, std::string_view name, const Space& space,
                                            std::int64_t d, std::int64_t e)
-    : sizes_(block_sizes(who, space, d, e)),
-      list_(space, Space::parse("y"), transformer_invariant_terms()),
-      global_(global_table(list_)),
-      numbers_(declare(parameters, name, list_, invariant_groups(), global_.phis(), d, e)) {}
-
-double TransformerInvariant::flops(std::int64_t batch) const {
-  const Sizes& z = sizes_;
-  return 2. * static_cast<double>(batch * (GlobalVector(z).size * z.e + z.d * z.D * z.D * z.h * (z.Dk + z.Dv)));
+    : InvariantLayer(parent, name, who, TermList(space, Space::parse("y"), transformer_invariant_terms()), d, e),
+      sizes_(block_sizes(who, space, d, e)),
+      global_(global_table(list())) {
+  for (const InitialParameter& p : initial_parameters(list(), invariant_groups(), global_.phis(), d, e))
+    declare(p.shape, Init::normal(p.deviation), true, p.form);
+  facts().flops = [z = sizes_](std::int64_t batch) {
+    return 2. * static_cast<double>(batch * (GlobalVector(z).size * z.e + z.d * z.D * z.D * z.h * (z.Dk + z.Dv)));
+  };
 }
 
-Var TransformerInvariant::operator()(const Parameters& parameters, std::span<const Var> inputs,
-                                     const LayerInput& input) const {
-  if (inputs.empty()) throw ShapeError("[{}] no inputs", who);
-  return (*this)(inputs, learned_on(parameters, inputs[0].tape(), numbers_), input);
-}
+void TransformerInvariant::check_reading(const LayerInput& input) const { check_block_input(who, input, in()); }
 
-Var TransformerInvariant::operator()(std::span<const Var> inputs, std::span<const Var> learned,
-                                     const LayerInput& input) const& {
-  check_features(who, list_, inputs, sizes_.d, 1);
-  check_parameters(who, list_, learned, sizes_.d, sizes_.e, inputs[0].dtype());
-  check_block_input(who, input, list_.in());
-  Tape& tape = inputs[0].tape();
+Var TransformerInvariant::run(const Features& x, std::span<const Var> learned, const LayerInput& input) const {
+  Tape& tape = x.tape();
   Arena& host = tape.host();
   Sizes z = sizes_;
-  z.batch = inputs[0].shape()[0];
-  return with_float(inputs[0].dtype(), who, [&](auto tag) {
+  z.batch = x.batch();
+  return with_float(x.dtype(), who, [&](auto tag) {
     using T = decltype(tag);
     const Tensor y = tape.empty({z.batch, z.e}, dtype_of<T>);
-    const std::size_t count = inputs.size() + learned.size();
-    const std::span<Var> all(numbers<Var>(host, static_cast<std::int64_t>(count)), count);
-    std::uninitialized_copy(inputs.begin(), inputs.end(), all.begin());
-    std::uninitialized_copy(learned.begin(), learned.end(), all.begin() + tensors);
-    const auto record = [&](auto vjp) { return tape.record(who, y, Type::plain(2), all, vjp); };
+    const auto record = [&](auto vjp) { return tape.record(who, y, Type::plain(2), node_inputs(x, learned), vjp); };
     if (tape.backend()) {
       const Output made{y, Type::plain(2)};
-      const auto* s = device_forward<T>(global_, nullptr, z, inputs, learned, {&made, 1}, input, tape);
+      const auto* s = device_forward<T>(global_, nullptr, z, x.vars(), learned, {&made, 1}, input, tape);
       return record([s, table = &global_](Backward& back) { device_vjp(*s, *table, nullptr, back); });
     }
     auto* s = new (host.allocate(sizeof(State<T>)))
-        State<T>{GlobalCall<T>(global_, z, learned, host), Block<T>(z, inputs, input, false, host)};
+        State<T>{GlobalCall<T>(global_, z, learned, host), Block<T>(z, x.vars(), input, false, host)};
     s->global.y = y.data<T>();
     const Arena::Mark mark = host.mark();
     forward(*s, host);

@@ -74,7 +74,7 @@ class OnDevice(Test):
     def test_slow_paths_are_said_once(self):
         launched = [f"steps of {which} batches are launched one by one: [record] this device cannot record"
                     for which in ("whole", "smaller")]
-        by_terms = "the first layer runs term by term: there is no schedule for devices"
+        by_terms = "'lift' runs operation by operation: there is no schedule for devices"
         train = ("train", "zoo", "--model", "magep", *SMALL)
         slow = {**os.environ, "WEFT_EMULATED_NO_RECORDING": "1"}
         for name, words, environment, expected in (("cpu", (), os.environ, []), ("recorded", DEVICE_0, os.environ, [by_terms]),

@@ -86,7 +86,7 @@ TEST_CASE("a training on the device: the CPU's losses, the same bits again, and 
       CHECK((fit.recorder().recorded() && fit.recorder().refusal().empty()));
       for (std::size_t i = 0; i < fit.log().size(); ++i) {
         CHECK(fit.log()[i].train_loss == doctest::Approx(on_cpu.log()[i].train_loss).epsilon(1e-6));
-        CHECK(fit.log()[i].validation_loss == doctest::Approx(on_cpu.log()[i].validation_loss).epsilon(1e-6));
+        CHECK(validation_loss(fit.log()[i]) == doctest::Approx(validation_loss(on_cpu.log()[i])).epsilon(1e-6));
       }
       CHECK(fit.best_epoch() == on_cpu.best_epoch());
       fit.take_best();
@@ -131,10 +131,10 @@ TEST_CASE("every slow path of a training is told, with the reason") {
   };
   using Texts = std::vector<std::string>;
   const std::string schedule = ": there is no schedule for devices", launched = " batches are launched one by one: ";
-  const Texts of_magep{"the first layer runs term by term" + schedule},
-      of_transformers{"linear layer 1 of the classifier runs term by term" + schedule,
-                      "linear layer 2 of the classifier runs term by term" + schedule,
-                      "the classifier's pool runs operation by operation" + schedule};
+  const Texts of_magep{"'lift' runs operation by operation" + schedule},
+      of_transformers{"'classifier.linear1' runs operation by operation" + schedule,
+                      "'classifier.linear2' runs operation by operation" + schedule,
+                      "'classifier.pool' runs operation by operation" + schedule};
   for (const char* kind : {"magep", "transformer-nfn", "statnn", "mlp"}) {
     CAPTURE(kind);
     CHECK(fallbacks_after(kind, nullptr, 3) == Texts{});

@@ -1,7 +1,6 @@
 #pragma once
 // A schedule on the device against the CPU's and against its term list, and recorded in a step.
 
-#include "weft/nn/parameters.h"
 #include "weft/nn/step_recorder.h"
 #include "weft/tests/device/device_under_test.h"
 #include "weft/tests/layer_checks.h"
@@ -36,7 +35,7 @@ struct LayerStep {
   static constexpr std::int64_t d = 3, e = 4, out = 2, batch = 3;
   Space space;
   Key key;
-  Parameters none;
+  Module none;
   E equivariant{none, "E", space, d, e};
   I invariant{none, "I", space, e, out};
   Arena arena{device().memory()};
@@ -66,14 +65,12 @@ struct LayerStep {
   void work(const LayerInput& input) {
     tape.reset();
     const std::size_t of_E = equivariant.list().parameters().size();
-    Vars x, p, h(features.size());
-    for (std::size_t i = 0; i < features.size(); ++i)
-      x.push_back(tape.constant(features[i], space.type(static_cast<int>(i))));
+    Vars p;
     for (std::size_t i = 0; i < learned.size(); ++i)
       p.push_back(tape.parameter(learned[i], std::make_shared<ParameterGradient>(gradients[i]),
                                  Type::plain(learned[i].rank()), "p"));
-    equivariant(x, std::span(p).first(of_E), h, input);
-    const Var last = invariant(h, std::span(p).subspan(of_E), {UnaryOp::Relu});
+    const Features h = equivariant.apply(Features::constant(tape, space, features), std::span(p).first(of_E), input);
+    const Var last = invariant.apply(h, std::span(p).subspan(of_E), {UnaryOp::Relu});
     y.copy_from(last.value());
     const Tensor ones = tape.empty({batch, out}, DType::f32);
     ones.fill(1);

@@ -5,7 +5,6 @@
 #include "weft/nfn/magep/equivariant.h"
 #include "weft/nfn/magep/invariant.h"
 #include "weft/nfn/pooling.h"
-#include "weft/nfn/term_layer.h"
 #include "weft/nfn/transformer/equivariant.h"
 #include "weft/nfn/transformer/invariant.h"
 #include "weft/tests/device/module_checks.h"
@@ -24,25 +23,23 @@ void check(const ModuleCase& c, const Made& made, const std::string& name) {
   CHECK_MESSAGE(wrong.empty(), name, ", ", c.space.str(), ": ", wrong);
 }
 
-/// A layer from features to features, that reads its input as `input` says.
+Vars vars_of(const Features& x) { return {x.vars().begin(), x.vars().end()}; }
+Vars vars_of(const Var& x) { return {x}; }
+
+/// A layer that reads its input as `input` says.
 template <class Layer, class... Args>
-Made made(const Space& out, const LayerInput& input, Args... args) {
-  return [=](Parameters& p) -> Module {
-    const auto layer = std::make_shared<Layer>(p, "layer", args...);
-    return [=](const Parameters& values, std::span<const Var> x) {
-      Vars y(out.tensors().size());
-      (*layer)(values, x, y, input);
-      return y;
-    };
+Made made(const LayerInput& input, Args... args) {
+  return [=](const Module& model) -> Run {
+    const auto layer = std::make_shared<Layer>(model, "layer", args...);
+    return [=](const Features& x) { return vars_of((*layer)(x, input)); };
   };
 }
-
-/// One from features to one variable.
+/// One that reads it as it is.
 template <class Layer, class... Args>
-Made made_invariant(const LayerInput& input, Args... args) {
-  return [=](Parameters& p) -> Module {
-    const auto layer = std::make_shared<Layer>(p, "layer", args...);
-    return [=](const Parameters& values, std::span<const Var> x) { return Vars{(*layer)(values, x, input)}; };
+Made made_plain(Args... args) {
+  return [=](const Module& model) -> Run {
+    const auto layer = std::make_shared<Layer>(model, "layer", args...);
+    return [=](const Features& x) { return vars_of((*layer)(x)); };
   };
 }
 
@@ -55,15 +52,13 @@ TEST_CASE("derived linear layers: plain products, means, diagonals") {
               permuted = mlp_space(widths, Kind::permutation).with_kind(Kind::fixed, Kind::permutation),
               taps_in = cnn_space(widths, taps, Kind::positive_monomial), folded = taps_in.without_taps(),
               square = Space::parse("p: permutation(4) A[p] B[p, p]");
-  check({monomial, d}, made<LinearLayer>(monomial, {}, monomial, monomial, derive_linear(monomial, monomial), d, e),
-        "products");
-  check({signs, d}, made<LinearLayer>(signs, dropped, signs, signs, derive_linear(signs, signs), d, e), "signs");
+  check({monomial, d}, made<LinearLayer>({}, monomial, monomial, derive_linear(monomial, monomial), d, e), "products");
+  check({signs, d}, made<LinearLayer>(dropped, signs, signs, derive_linear(signs, signs), d, e), "signs");
   check({permuted, d},
-        made<LinearLayer>(permuted, dropped, permuted, permuted, derive_linear(permuted, permuted, {.means = true}), d,
-                          e),
+        made<LinearLayer>(dropped, permuted, permuted, derive_linear(permuted, permuted, {.means = true}), d, e),
         "means");
-  check({taps_in, 1}, made<LinearLayer>(folded, {}, taps_in, folded, derive_linear(taps_in, folded), 1, e), "taps");
-  check({square, d}, made<LinearLayer>(square, {}, square, square, derive_linear(square, square), d, e), "diagonals");
+  check({taps_in, 1}, made<LinearLayer>({}, taps_in, folded, derive_linear(taps_in, folded), 1, e), "taps");
+  check({square, d}, made<LinearLayer>({}, square, square, derive_linear(square, square), d, e), "diagonals");
 }
 
 TEST_CASE("Fourier features, alone and before a linear layer") {
@@ -71,28 +66,19 @@ TEST_CASE("Fourier features, alone and before a linear layer") {
   for (const bool sines : {false, true}) {
     check(
         {space},
-        [sines](Parameters& p) -> Module {
-          const int f = p.add("f", {4}, Init::normal(0.3), false);
-          return [f, sines](const Parameters& values, std::span<const Var> x) {
+        [sines](const Module& model) -> Run {
+          const int f = model.add_parameter("f", {4}, Init::normal(0.3), false);
+          return [model, f, sines](const Features& x) {
             Vars y;
-            for (const Var& v : x) y.push_back(fourier_features(v, values.on(v.tape(), f), sines));
+            for (const Var& v : x.vars()) y.push_back(fourier_features(v, model.on(v.tape(), f), sines));
             return y;
           };
         },
         "fourier_features");
-    check(
-        {space, 1, false},
-        [&](Parameters& p) -> Module {
-          const Space monomial = mlp_space(widths, Kind::positive_monomial);
-          const auto layer = std::make_shared<FourierLinear>(
-              p, "layer", space, space, derive_linear(monomial, monomial), FourierOptions{4, 0.3, sines}, e);
-          return [=](const Parameters& values, std::span<const Var> x) {
-            Vars y(x.size());
-            (*layer)(values, x, y);
-            return y;
-          };
-        },
-        "fourier_linear");
+    const Space monomial = mlp_space(widths, Kind::positive_monomial);
+    check({space, 1, false},
+          made_plain<FourierLinear>(space, space, derive_linear(monomial, monomial), FourierOptions{4, 0.3, sines}, e),
+          "fourier_linear");
   }
 }
 
@@ -100,74 +86,38 @@ TEST_CASE("MAGEP's layers, with one output and several, psi frozen and trained")
   for (const auto& n : {widths, {3, 4, 1}})
     for (const bool train_psi : {false, true}) {
       const Space space = mlp_space(n, Kind::sign_monomial);
-      check({space, d}, made<MagepEquivariant>(space, dropped, space, d, e, train_psi), "E");
-      check({space, d}, made_invariant<MagepInvariant>(dropped, space, d, e, train_psi), "I");
+      check({space, d}, made<MagepEquivariant>(dropped, space, d, e, train_psi), "E");
+      check({space, d}, made<MagepInvariant>(dropped, space, d, e, train_psi), "I");
     }
 }
 
 TEST_CASE("Transformer-NFN's layers, whose gradients are outer products on the CPU") {
   const Space block = transformer_space({4, 5, 2, 3, 2}, false);
   for (const LayerInput& input : {LayerInput{}, LayerInput{.activation = UnaryOp::Relu}}) {
-    check({block, d}, made<TransformerEquivariant>(block, input, block, d, e), "E");
-    check({block, d}, made_invariant<TransformerInvariant>(input, block, d, e), "I");
+    check({block, d}, made<TransformerEquivariant>(input, block, d, e), "E");
+    check({block, d}, made<TransformerInvariant>(input, block, d, e), "I");
   }
 }
 
 TEST_CASE("a layer of typed terms") {
   const Space space = mlp_space(widths, Kind::positive_monomial);
-  check(
-      {space, d},
-      [&](Parameters& p) -> Module {
-        const auto layer = std::make_shared<TermLayer>(p, "layer", space, space, derive_linear(space, space), d, e);
-        return [=](const Parameters& values, std::span<const Var> x) {
-          Vars y(x.size());
-          (*layer)(values, x, y);
-          return y;
-        };
-      },
-      "terms");
+  check({space, d}, made<TermLayer>(LayerInput{}, space, space, derive_linear(space, space), d, e), "terms");
 }
 
 TEST_CASE("pools, learned scales and position embeddings") {
   for (const Kind kind : {Kind::permutation, Kind::sign_monomial, Kind::positive_monomial}) {
     const Space space = cnn_space(widths, taps, kind);
-    check(
-        {space, d},
-        [&](Parameters& p) -> Module {
-          const auto pool = std::make_shared<NormalisingPool>(p, "pool", space, d);
-          return [=](const Parameters& values, std::span<const Var> x) { return Vars{(*pool)(values, x)}; };
-        },
-        "normalising_pool");
-    check(
-        {space, d},
-        [&](Parameters& p) -> Module {
-          const auto scale = std::make_shared<LearnedScale>(p, "scale", space, 0.5);
-          return [=](const Parameters& values, std::span<const Var> x) {
-            Vars y(x.size());
-            (*scale)(values, x, y);
-            return y;
-          };
-        },
-        "learned_scale");
+    check({space, d}, made_plain<NormalisingPool>(space, d), "normalising_pool");
+    check({space, d}, made_plain<LearnedScale>(space, 0.5), "learned_scale");
   }
   const Space space = cnn_space(widths, taps, Kind::permutation);
   check(
       {space, d},
-      [](Parameters& p) -> Module {
-        p.add("unused", {1}, Init::zeros());
-        return [](const Parameters&, std::span<const Var> x) { return Vars{mean_pool(x)}; };
+      [](const Module& model) -> Run {
+        model.add_parameter("unused", {1}, Init::zeros());
+        return [](const Features& x) { return Vars{mean_pool(x)}; };
       },
       "mean_pool");
-  check(
-      {space, d},
-      [&](Parameters& p) -> Module {
-        const std::string_view ends[] = {"in", "out"};
-        const auto positions = std::make_shared<PositionEmbedding>(p, "positions", space, d, ends);
-        return [=](const Parameters& values, std::span<const Var> x) {
-          Vars y(x.size());
-          (*positions)(values, x, y);
-          return y;
-        };
-      },
-      "position_embedding");
+  static constexpr std::string_view ends[] = {"in", "out"};
+  check({space, d}, made_plain<PositionEmbedding>(space, d, std::span(ends)), "position_embedding");
 }

@@ -50,26 +50,23 @@ std::unique_ptr<AccuracyModel> model_of(const Kinds& k, DType dtype, Backend* ba
 struct InrStep {
   Arena arena{device().memory()};
   Tape tape{arena};
-  Parameters parameters;
-  InrClassifier model{parameters, {.widths = {2, 4, 3, 1}, .d = 3, .head = 5, .layers = 1, .dropout = 0.4}};
+  InrClassifier model{{.widths = {2, 4, 3, 1}, .d = 3, .head = 5, .layers = 1, .dropout = 0.4}};
   std::vector<Tensor> networks;
   Tensor loss = Tensor::zeros({1}, DType::f32, &device()), labels = Tensor::zeros({6}, DType::i32, &device()),
          number = Tensor::zeros({sizeof(std::uint64_t)}, DType::u8, &device());
 
   InrStep() {
-    parameters.allocate(DType::f32, Key(8, "inr step"), &device());
+    model.init(Key(8, "inr step"), DType::f32, &device());
     for (int t = 0; t < static_cast<int>(model.space().tensors().size()); ++t)
       networks.push_back(
           normals_of<float>(model.space().feature_shape(t, 6, 1), static_cast<std::uint64_t>(t)).on(&device()));
   }
   void work() {
     tape.reset();
-    parameters.flat_grads().fill(0);
-    Vars x;
-    for (std::size_t t = 0; t < networks.size(); ++t)
-      x.push_back(tape.constant(networks[t], model.space().type(static_cast<int>(t))));
+    model.parameters().flat_grads().fill(0);
+    const Features x = Features::constant(tape, model.space(), networks);
     const Key key = Key(9, "inr step").counted(static_cast<const std::uint64_t*>(number.raw()));
-    const Var mean = mean_all(cross_entropy(model(parameters, x, key), labels));
+    const Var mean = mean_all(cross_entropy(model(x, key), labels));
     loss.copy_from(reshape(mean, {1}).value());
     tape.backward(mean);
   }
@@ -88,7 +85,8 @@ TEST_CASE("a recorded step of the INR classifier is the launched one, and draws 
     CHECK(recorder.refusal() == "");
     CHECK(recorder.recorded() == (step > 0));
     CHECK(same_bits(recorded.loss.on(nullptr), launched.loss.on(nullptr)));
-    CHECK(same_bits(recorded.parameters.flat_grads().on(nullptr), launched.parameters.flat_grads().on(nullptr)));
+    CHECK(same_bits(recorded.model.parameters().flat_grads().on(nullptr),
+                    launched.model.parameters().flat_grads().on(nullptr)));
     for (const Tensor& before : losses) CHECK(!same_bits(recorded.loss.on(nullptr), before));
     losses.push_back(recorded.loss.on(nullptr));
   }
@@ -103,31 +101,26 @@ TEST_CASE("the INR classifier and the INR editor") {
                                        .classes = 3,
                                        .layers = 1,
                                        .dropout = 0.2};
-    Parameters unused;
-    const Space space = InrClassifier(unused, config).space();
+    const Space space = InrClassifier(config).space();
     check(
         {space, 1, false},
-        [&](Parameters& p) -> Module {
-          const auto model = std::make_shared<InrClassifier>(p, config);
-          return [=](const Parameters& values, std::span<const Var> x) {
-            return Vars{(*model)(values, x, Key(2, "training"))};
-          };
+        [&](const Module& model) -> Run {
+          const auto classifier = std::make_shared<InrClassifier>(config, model);
+          return [=](const Features& x) { return Vars{(*classifier)(x, Key(2, "training"))}; };
         },
         "inr_classifier");
   }
   const InrEditor::Config config{
       .widths = {2, 4, 3, 3}, .lift = 2, .mixed = 3, .d = 4, .layers = 1, .frequencies = 3, .deviation = 1};
-  Parameters unused;
-  const Space space = InrEditor(unused, config).space();
+  const Space space = InrEditor(config).space();
   check(
       // Gradients of a bias's small channels are what large terms leave when they cancel.
       {.space = space, .float32 = 1e-3},
-      [&](Parameters& p) -> Module {
-        const auto model = std::make_shared<InrEditor>(p, config);
-        return [=](const Parameters& values, std::span<const Var> x) {
-          Vars y(x.size());
-          (*model)(values, x, y);
-          return y;
+      [&](const Module& model) -> Run {
+        const auto editor = std::make_shared<InrEditor>(config, model);
+        return [=](const Features& x) {
+          const Features y = (*editor)(x);
+          return Vars(y.vars().begin(), y.vars().end());
         };
       },
       "inr_editor");
@@ -137,10 +130,10 @@ TEST_CASE("dense layers with norm and dropout") {
   const Space space = Space::parse("f: fixed(7) x[f]");
   check(
       {space, 2},
-      [](Parameters& p) -> Module {
-        const auto mlp = std::make_shared<Mlp>(p, "mlp", std::vector<std::int64_t>{14, 9, 9, 2}, true);
-        return [=](const Parameters& values, std::span<const Var> x) {
-          return Vars{(*mlp)(values, dropout(reshape(x[0], {x[0].shape()[0], 14}), 0.4, Key(3, "dropout")))};
+      [](const Module& model) -> Run {
+        const auto mlp = std::make_shared<Mlp>(model, "mlp", std::vector<std::int64_t>{14, 9, 9, 2}, true);
+        return [=](const Features& x) {
+          return Vars{(*mlp)(dropout(reshape(x["x"], {x.batch(), 14}), 0.4, Key(3, "dropout")))};
         };
       },
       "mlp");

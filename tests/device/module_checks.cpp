@@ -32,7 +32,7 @@ void stir(const Parameters& p, Key key) {
   }
 }
 
-std::vector<Number> step(const ModuleCase& c, const Module& module, const Parameters& p, Tape& tape, Key key) {
+std::vector<Number> step(const ModuleCase& c, const Run& run, const Parameters& p, Tape& tape, Key key) {
   const DType dtype = p.flat_values().dtype();
   Vars features;
   for (int i = 0; i < static_cast<int>(c.space.tensors().size()); ++i) {
@@ -46,7 +46,7 @@ std::vector<Number> step(const ModuleCase& c, const Module& module, const Parame
   auto keep = [&](std::string name, const Tensor& t, int channels) {
     all.push_back({std::move(name), t.on(nullptr), channels});
   };
-  const Vars outputs = module(p, features);
+  const Vars outputs = run({c.space, features});
   std::vector<Tensor> cotangents;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     keep(fmt::format("output {}", i), outputs[i].value(), outputs[i].shape().rank() > 1 ? 1 : 0);
@@ -64,8 +64,9 @@ std::vector<Number> step(const ModuleCase& c, const Module& module, const Parame
 
 std::string check_module(const ModuleCase& c, const Made& made, Key key) try {
   for (const DType dtype : {DType::f64, DType::f32}) {
-    Parameters here, there;
-    const Module on_cpu = made(here), on_device = made(there);
+    const Module model_here, model_there;
+    Parameters &here = model_here.parameters(), &there = model_there.parameters();
+    const Run on_cpu = made(model_here), on_device = made(model_there);
     here.allocate(dtype, key.at("start"));
     there.allocate(dtype, key.at("start"), &device());
     stir(here, key.at("stir"));

@@ -6,17 +6,18 @@
 #include <vector>
 
 #include "weft/groups/space.h"
-#include "weft/nn/parameters.h"
+#include "weft/nn/module.h"
+#include "weft/ops/features.h"
 #include "weft/tests/device/device_under_test.h"
 
 namespace weft::testing {
 
 using Vars = std::vector<Var>;
 
-/// A layer or model: from the features of a batch.
-using Module = std::function<Vars(const Parameters&, std::span<const Var> features)>;
-/// Declares its parameters and gives it.
-using Made = std::function<Module(Parameters&)>;
+/// A layer or model.
+using Run = std::function<Vars(const Features&)>;
+/// Makes it as a part of `model`.
+using Made = std::function<Run(const Module& model)>;
 
 struct ModuleCase {
   Space space;  ///< of the features

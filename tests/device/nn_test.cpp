@@ -93,14 +93,15 @@ TEST_CASE("gradients add up over backward passes on the device, also in a record
   constexpr std::int64_t batch = 12, piece = 4;
   const Tensor x = normals_of<float>({batch, 5}, 1), t = normals_of<float>({batch, 2}, 2);
   struct Model {
-    Parameters p;
-    Mlp mlp{p, "m", {5, 8, 2}};
+    Module model;
+    Parameters& p = model.parameters();
+    Mlp mlp{model, "m", {5, 8, 2}};
     Arena arena;
     Tape tape;
     explicit Model(Backend* on) : arena(memory_of(on)), tape(arena) { p.allocate(DType::f32, Key(5, "m"), on); }
     void pass(const Tensor& from, const Tensor& to, Gradients gradients) {
       tape.reset();
-      tape.backward(mean_all(squared_error(mlp(p, tape.constant(from)), to)), gradients);
+      tape.backward(mean_all(squared_error(mlp(tape.constant(from)), to)), gradients);
     }
   };
   Model here(nullptr), there(&device()), recorded(&device()), alone(&device());

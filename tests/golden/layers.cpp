@@ -48,25 +48,27 @@ Space magep_space(const File& file) {
   return mlp_space(file.config.at("widths").get<Widths>(), Kind::positive_monomial);
 }
 
-std::string magep_equivariant(const File& file, Run& run) {
-  Parameters parameters;
-  const MagepEquivariant layer(parameters, "layer", magep_space(file), file.config.at("d"), file.config.at("e"));
-  if (std::string wrong = check_list(file, run, layer.list()); !wrong.empty()) return wrong;
-  Run again(file, run.dtype());
-  const std::string wrong = check_layer(
-      file, again, layer.list(), [&](auto features, auto learned, auto outputs) { layer(features, learned, outputs); });
-  return wrong.empty() ? "" : "schedule: " + wrong;
-}
-
-std::string magep_invariant(const File& file, Run& run) {
-  Parameters parameters;
-  const MagepInvariant layer(parameters, "layer", magep_space(file), file.config.at("d"), file.config.at("e"));
+/// A layer by its list and by its fast schedule.
+template <class Made>
+std::string check_both(const File& file, Run& run, const Space& space) {
+  const Made layer(Module(), "layer", space, file.config.at("d"), file.config.at("e"));
   if (std::string wrong = check_list(file, run, layer.list()); !wrong.empty()) return wrong;
   Run again(file, run.dtype());
   const std::string wrong = check_layer(file, again, layer.list(), [&](auto features, auto learned, auto outputs) {
-    outputs[0] = layer(features, learned);
+    const auto y = layer.apply({layer.in(), features}, learned);
+    if constexpr (requires { y.vars(); })
+      std::ranges::copy(y.vars(), outputs.begin());
+    else
+      outputs[0] = y;
   });
   return wrong.empty() ? "" : "schedule: " + wrong;
+}
+
+std::string magep_equivariant(const File& file, Run& run) {
+  return check_both<MagepEquivariant>(file, run, magep_space(file));
+}
+std::string magep_invariant(const File& file, Run& run) {
+  return check_both<MagepInvariant>(file, run, magep_space(file));
 }
 
 std::string monomial_linear(const File& file, Run& run) {
@@ -84,24 +86,10 @@ Space block_space(const File& file) {
 }
 
 std::string transformer_equivariant(const File& file, Run& run) {
-  Parameters parameters;
-  const TransformerEquivariant layer(parameters, "layer", block_space(file), file.config.at("d"), file.config.at("e"));
-  if (std::string wrong = check_list(file, run, layer.list()); !wrong.empty()) return wrong;
-  Run again(file, run.dtype());
-  const std::string wrong = check_layer(
-      file, again, layer.list(), [&](auto features, auto learned, auto outputs) { layer(features, learned, outputs); });
-  return wrong.empty() ? "" : "schedule: " + wrong;
+  return check_both<TransformerEquivariant>(file, run, block_space(file));
 }
-
 std::string transformer_invariant(const File& file, Run& run) {
-  Parameters parameters;
-  const TransformerInvariant layer(parameters, "layer", block_space(file), file.config.at("d"), file.config.at("e"));
-  if (std::string wrong = check_list(file, run, layer.list()); !wrong.empty()) return wrong;
-  Run again(file, run.dtype());
-  const std::string wrong = check_layer(file, again, layer.list(), [&](auto features, auto learned, auto outputs) {
-    outputs[0] = layer(features, learned);
-  });
-  return wrong.empty() ? "" : "schedule: " + wrong;
+  return check_both<TransformerInvariant>(file, run, block_space(file));
 }
 
 }  // namespace

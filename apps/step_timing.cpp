@@ -1,4 +1,4 @@
-#include "weft/nfn/models/step_timing.h"
+#include "weft/apps/step_timing.h"
 
 #include <algorithm>
 #include <chrono>
@@ -17,7 +17,7 @@
 #include "weft/nn/optim.h"
 #include "weft/nn/step_recorder.h"
 
-namespace weft {
+namespace weft::apps {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -41,9 +41,8 @@ double peak_mib() {
 
 /// A model with its batch.
 struct Case {
-  std::shared_ptr<Parameters> parameters;  ///< allocated
+  Module model;  ///< with memory
   std::function<Var(Tape&)> loss;
-  std::vector<std::string> fallbacks;
   Tensor step;  ///< the 8 bytes of the step's number, which dropout draws with: where the model lies
 };
 
@@ -70,7 +69,7 @@ Case accuracy(const ModelConfig& config, const Space& space, std::int64_t batch,
   const auto loss = [model, networks, target](Tape& tape) {
     return mean_all(binary_cross_entropy_with_logits(model->forward(tape, networks), target));
   };
-  return {{model, &model->parameters()}, loss, model->fallbacks(), step_number(backend)};
+  return {*model, loss, step_number(backend)};
 }
 
 Case cnn(Key key, Backend* backend) {
@@ -88,9 +87,8 @@ Case transformer(std::int64_t layers, Key key, Backend* backend) {
 }
 
 Case inr(Key key, Backend* backend) {
-  const auto parameters = std::make_shared<Parameters>();
-  const auto model = std::make_shared<InrClassifier>(*parameters, InrClassifier::Config{});
-  parameters->allocate(DType::f32, key.at("parameters"), backend);
+  const auto model = std::make_shared<InrClassifier>(InrClassifier::Config{});
+  model->init(key.at("parameters"), DType::f32, backend);
   const std::int64_t batch = 32;
   auto networks = network_batch(model->space(), batch, 1, key.at("networks"));
   for (Tensor& t : networks) t = t.placed_on(backend);
@@ -100,13 +98,10 @@ Case inr(Key key, Backend* backend) {
         static_cast<std::int32_t>(uniform_index(key.at("labels"), static_cast<std::uint64_t>(i), 10));
   const Tensor step = step_number(backend);
   const Key dropout = key.at("dropout").counted(static_cast<const std::uint64_t*>(step.raw()));
-  const auto loss = [parameters, model, networks, label = label.placed_on(backend), dropout](Tape& tape) {
-    std::array<Var, 6> inputs;
-    for (std::size_t i = 0; i < networks.size(); ++i)
-      inputs[i] = tape.constant(networks[i], model->space().type(static_cast<int>(i)));
-    return mean_all(cross_entropy((*model)(*parameters, inputs, dropout), label));
+  const auto loss = [model, networks, label = label.placed_on(backend), dropout](Tape& tape) {
+    return mean_all(cross_entropy((*model)(Features::constant(tape, model->space(), networks), dropout), label));
   };
-  return {parameters, loss, model->fallbacks(backend), step};
+  return {*model, loss, step};
 }
 
 }  // namespace
@@ -120,10 +115,11 @@ StepTiming time_step(std::string_view name, double seconds, Backend* backend) {
   const Case c = name == "cnn"   ? cnn(key, backend)
                  : name == "inr" ? inr(key, backend)
                                  : transformer(name.back() - '0', key, backend);
+  const Parameters& p = c.model.parameters();
   StepTiming result;
   result.name = name;
-  for (int i = 0; i < c.parameters->count(); ++i) result.parameters += c.parameters->value(i).numel();
-  Optimiser adam(*c.parameters, UpdateRule::adam());
+  for (int i = 0; i < p.count(); ++i) result.parameters += p.value(i).numel();
+  Optimiser adam(c.model.parameters(), UpdateRule::adam());
   Arena arena(memory_of(backend));
   Tape tape(arena);
   StepRecorder recorder(backend);
@@ -151,13 +147,13 @@ StepTiming time_step(std::string_view name, double seconds, Backend* backend) {
   std::sort(times.begin(), times.end());
   result.min_s = times.front();
   result.median_s = times[times.size() / 2];
-  result.fallbacks = c.fallbacks;
+  result.fallbacks = c.model.fallbacks();
   if (!recorder.refusal().empty())
     result.fallbacks.push_back(fmt::format("steps are launched one by one: {}", recorder.refusal()));
   if (backend) {
     adam.check();
-    std::size_t bytes = c.parameters->flat_grads().bytes() + adam.state().bytes() + arena.peak();
-    for (int i = 0; i < c.parameters->count(); ++i) bytes += c.parameters->value(i).bytes();
+    std::size_t bytes = p.flat_grads().bytes() + adam.state().bytes() + arena.peak();
+    for (int i = 0; i < p.count(); ++i) bytes += p.value(i).bytes();
     result.peak_mib = static_cast<double>(bytes) / (1 << 20);
   } else {
     result.peak_mib = peak_mib() - before;
@@ -170,4 +166,4 @@ std::string str(const StepTiming& t) {
                      1e3 * t.min_s, 1e3 * t.median_s, t.peak_mib);
 }
 
-}  // namespace weft
+}  // namespace weft::apps

@@ -8,7 +8,7 @@
 
 #include "weft/core/backend.h"
 
-namespace weft {
+namespace weft::apps {
 
 struct StepTiming {
   std::string name;
@@ -28,4 +28,4 @@ StepTiming time_step(std::string_view name, double seconds, Backend* backend = n
 /// "cnn weft parameters=… min_ms=… median_ms=… peak_mib=…"
 std::string str(const StepTiming& timing);
 
-}  // namespace weft
+}  // namespace weft::apps

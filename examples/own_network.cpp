@@ -1,0 +1,39 @@
+// A network of one's own that reads the networks of a zoo, trained on a loss of one's own: the absolute error of their
+// losses on the test items.
+#include <fmt/format.h>
+
+#include "weft/weft.h"
+
+using namespace weft;
+
+struct Reader : Module {
+  explicit Reader(const Space& space)
+      : lift(*this, "lift", space, space.without_taps(), derive_linear(space, space.without_taps()), 1, 12),
+        pool(*this, "pool", lift.out(), 12, 12),
+        head(*this, "head", {12, 48, 1}) {}
+  Var operator()(const Features& x) const { return head(pool(lift(x), {.activation = UnaryOp::Relu})); }
+  LinearLayer lift;
+  MagepInvariant pool;
+  Mlp head;
+};
+
+int main(int argc, char** argv) {
+  const Zoo zoo = Zoo::open(argc > 1 ? argv[1] : "zoo");
+  const auto ids = zoo.ids(0, Split::train), unseen = zoo.ids(0, Split::test);
+  const auto weights = zoo.weights(ids);
+  const Tensor losses = zoo.column(ids, "loss");
+  const Reader reader(zoo.space());
+  reader.init(Key(1, "reader"));
+  fmt::print("{}", reader.str());
+
+  const auto loss = [&](Tape& tape, const Tensor& items) {
+    const Var y = reshape(reader(Features::gathered(tape, zoo.space(), weights, items)), {items.numel()});
+    return mean_all(abs(y - tape.constant(gathered(tape, losses, items))));
+  };
+  Trainer trainer(reader, {.batch = 16, .epochs = 20}, {.items = losses.numel(), .loss = loss});
+  while (!trainer.done()) fmt::print("loss {:.4f}\n", trainer.run_epoch().train_loss);
+
+  Tape tape;
+  const Var y = reader(Features::constant(tape, zoo.space(), zoo.weights(unseen)));
+  fmt::print("tau {:.3f} on unseen networks\n", kendall_tau_b(y.value(), zoo.column(unseen, "loss")));
+}
