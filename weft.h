@@ -1,5 +1,6 @@
 #pragma once
-// The public header: everything that a program that embeds weft uses.
+// The engine and the layers: tensors, groups, tapes, operations, modules, training, neural functional networks. Files are
+// in weft/io.h; zoos of networks, and what is learnt from them, in weft/zoo.h.
 
 #include "weft/autograd/gradcheck.h"
 #include "weft/autograd/tape.h"
@@ -12,11 +13,6 @@
 #include "weft/groups/element.h"
 #include "weft/groups/space.h"
 #include "weft/groups/term.h"
-#include "weft/io/checkpoint.h"
-#include "weft/io/cifar.h"
-#include "weft/io/csv.h"
-#include "weft/io/idx.h"
-#include "weft/io/safetensors.h"
 #include "weft/nfn/baselines/statistics.h"
 #include "weft/nfn/linear/linear.h"
 #include "weft/nfn/list_layer.h"
@@ -47,16 +43,3 @@
 #include "weft/ops/rows.h"
 #include "weft/ops/terms.h"
 #include "weft/ops/view.h"
-#include "weft/zoo/dataset.h"
-#include "weft/zoo/equivalence/assignment.h"
-#include "weft/zoo/equivalence/attention.h"
-#include "weft/zoo/equivalence/network.h"
-#include "weft/zoo/fit.h"
-#include "weft/zoo/glyphs.h"
-#include "weft/zoo/make_zoo.h"
-#include "weft/zoo/model_file.h"
-#include "weft/zoo/network_file.h"
-#include "weft/zoo/networks.h"
-#include "weft/zoo/population_trainer.h"
-#include "weft/zoo/store.h"
-#include "weft/zoo/verify.h"

@@ -7,7 +7,7 @@
 #include "weft/apps/interrupt.h"
 #include "weft/apps/numbers.h"
 #include "weft/nn/metrics.h"
-#include "weft/zoo/model_file.h"
+#include "weft/tasks/model_file.h"
 
 namespace weft::apps {
 namespace {

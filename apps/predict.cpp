@@ -7,7 +7,7 @@
 #include "weft/apps/run_folder.h"
 #include "weft/apps/trained_on.h"
 #include "weft/io/csv.h"
-#include "weft/zoo/model_file.h"
+#include "weft/tasks/model_file.h"
 
 namespace weft::apps {
 namespace {

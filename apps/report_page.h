@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "weft/zoo/fit.h"
-#include "weft/zoo/verify.h"
+#include "weft/tasks/fit.h"
+#include "weft/tasks/verify.h"
 
 namespace weft::apps {
 

@@ -11,8 +11,8 @@
 #include "weft/apps/command.h"
 #include "weft/apps/network_option.h"
 #include "weft/apps/run_folder.h"
-#include "weft/zoo/equivalence/attention.h"
-#include "weft/zoo/equivalence/network.h"
+#include "weft/symmetry/attention.h"
+#include "weft/symmetry/network.h"
 
 namespace weft::apps {
 namespace {

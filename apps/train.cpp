@@ -14,7 +14,7 @@
 #include "weft/core/numerics.h"
 #include "weft/core/progress.h"
 #include "weft/io/folder_lock.h"
-#include "weft/zoo/model_file.h"
+#include "weft/tasks/model_file.h"
 
 namespace weft::apps {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "weft/apps/command.h"
-#include "weft/zoo/fit.h"
+#include "weft/tasks/fit.h"
 
 namespace weft::apps {
 

@@ -4,7 +4,7 @@
 
 #include "weft/apps/colour.h"
 #include "weft/apps/run_folder.h"
-#include "weft/zoo/model_file.h"
+#include "weft/tasks/model_file.h"
 
 namespace weft::apps {
 

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "weft/apps/command.h"
-#include "weft/zoo/dataset.h"
+#include "weft/data/dataset.h"
 
 namespace weft::apps {
 

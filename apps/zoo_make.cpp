@@ -10,9 +10,9 @@
 #include "weft/apps/run_folder.h"
 #include "weft/apps/zoo.h"
 #include "weft/core/progress.h"
-#include "weft/zoo/glyphs.h"
+#include "weft/data/glyphs.h"
 #include "weft/zoo/make_zoo.h"
-#include "weft/zoo/texts.h"
+#include "weft/data/texts.h"
 
 namespace weft::apps {
 namespace {

@@ -5,8 +5,8 @@
 #include "weft/bench/harness.h"
 #include "weft/core/random.h"
 #include "weft/ops/act.h"
-#include "weft/zoo/equivalence/assignment.h"
-#include "weft/zoo/equivalence/attention.h"
+#include "weft/symmetry/assignment.h"
+#include "weft/symmetry/attention.h"
 
 namespace weft::bench {
 namespace {

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include "weft/bench/harness.h"
-#include "weft/zoo/cnn_population.h"
-#include "weft/zoo/population_trainer.h"
-#include "weft/zoo/transformer_population.h"
+#include "weft/networks/cnn/cnn_population.h"
+#include "weft/networks/population/population_trainer.h"
+#include "weft/networks/transformer/transformer_population.h"
 
 namespace weft::bench {
 namespace {

@@ -8,9 +8,20 @@ configure_package_config_file(cmake/weftConfig.cmake.in ${PROJECT_BINARY_DIR}/we
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/weftConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/weftConfig.cmake ${PROJECT_BINARY_DIR}/weftConfigVersion.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
-install(FILES weft.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/weft)
-foreach(folder core groups autograd ops nn nfn io zoo)
-  # Headers in folders called internal may include what only the build has; cases are of tests.
-  install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/weft FILES_MATCHING PATTERN "*.h" PATTERN internal EXCLUDE
-    PATTERN "*cases.h" EXCLUDE PATTERN "op_case.h" EXCLUDE)
-endforeach()
+# Of the headers, those that the public ones reach.
+set(headers weft.h io.h zoo.h)
+set(reached)
+while(headers)
+  list(POP_FRONT headers header)
+  if(header IN_LIST reached)
+    continue()
+  endif()
+  list(APPEND reached ${header})
+  file(STRINGS ${header} lines REGEX "^#include \"weft/")
+  foreach(line ${lines})
+    string(REGEX REPLACE "^#include \"weft/([^\"]+)\".*" "\\1" included ${line})
+    list(APPEND headers ${included})
+  endforeach()
+  get_filename_component(folder ${header} DIRECTORY)
+  install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/weft/${folder})
+endwhile()

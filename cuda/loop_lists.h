@@ -18,8 +18,8 @@
 #include "weft/ops/act_bodies.h"
 #include "weft/ops/strided_bodies.h"
 #include "weft/ops/view_bodies.h"
-#include "weft/zoo/attention_bodies.h"
-#include "weft/zoo/cnn_bodies.h"
+#include "weft/networks/transformer/attention_bodies.h"
+#include "weft/networks/cnn/cnn_bodies.h"
 
 #define WEFT_LOOPS(X)              \
   WEFT_ACT_LOOPS(X)                \

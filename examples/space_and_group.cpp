@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "weft/weft.h"
+#include "weft/zoo.h"
 
 using namespace weft;
 

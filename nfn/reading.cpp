@@ -1,4 +1,4 @@
-#include "weft/nfn/reading.h"
+#include "weft/nfn/reading_schedule.h"
 
 #include <algorithm>
 

@@ -12,8 +12,8 @@
 #include "weft/nn/metrics.h"
 #include "weft/ops/act.h"
 #include "weft/ops/view.h"
-#include "weft/zoo/fit.h"
-#include "weft/zoo/verify.h"
+#include "weft/tasks/fit.h"
+#include "weft/tasks/verify.h"
 
 using namespace weft;
 

@@ -1,6 +1,6 @@
 // The assignment is optimal: proved by its duals, and against all permutations where there are few.
 
-#include "weft/zoo/equivalence/assignment.h"
+#include "weft/symmetry/assignment.h"
 
 #include <algorithm>
 #include <cmath>

@@ -11,7 +11,7 @@
 #include "weft/core/error.h"
 #include "weft/ops/act.h"
 #include "weft/tests/disk.h"
-#include "weft/zoo/equivalence/attention.h"
+#include "weft/symmetry/attention.h"
 
 using namespace weft;
 

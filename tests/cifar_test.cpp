@@ -5,8 +5,8 @@
 #include "weft/core/random.h"
 #include "weft/tests/disk.h"
 #include "weft/tests/files.h"
-#include "weft/zoo/dataset.h"
-#include "weft/zoo/glyphs.h"
+#include "weft/data/dataset.h"
+#include "weft/data/glyphs.h"
 
 using namespace weft;
 

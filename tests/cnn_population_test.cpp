@@ -1,4 +1,4 @@
-#include "weft/zoo/cnn_population.h"
+#include "weft/networks/cnn/cnn_population.h"
 
 #include <cmath>
 #include <vector>

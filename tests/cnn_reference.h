@@ -11,8 +11,8 @@
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
 #include "weft/tests/population_reference.h"
-#include "weft/zoo/cnn_population.h"
-#include "weft/zoo/networks.h"
+#include "weft/networks/cnn/cnn_population.h"
+#include "weft/networks/networks.h"
 
 namespace weft::testing {
 

@@ -6,7 +6,7 @@
 
 #include "weft/core/random.h"
 #include "weft/ops/act.h"
-#include "weft/zoo/networks.h"
+#include "weft/networks/networks.h"
 
 namespace weft::testing {
 

@@ -16,12 +16,12 @@
 #include "weft/tests/files.h"
 #include "weft/tests/store_samples.h"
 #include "weft/tests/with_threads.h"
-#include "weft/zoo/cnn_population.h"
-#include "weft/zoo/equivalence/network.h"
-#include "weft/zoo/fit.h"
-#include "weft/zoo/glyphs.h"
+#include "weft/networks/cnn/cnn_population.h"
+#include "weft/symmetry/network.h"
+#include "weft/tasks/fit.h"
+#include "weft/data/glyphs.h"
 #include "weft/zoo/make_zoo.h"
-#include "weft/zoo/model_file.h"
+#include "weft/tasks/model_file.h"
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
-#include "weft/zoo/networks.h"
+#include "weft/networks/networks.h"
 
 using namespace weft;
 

@@ -9,7 +9,7 @@
 #include "weft/core/error.h"
 #include "weft/tests/disk.h"
 #include "weft/tests/equivalence_networks.h"
-#include "weft/zoo/equivalence/network.h"
+#include "weft/symmetry/network.h"
 
 using namespace weft;
 using namespace weft::testing;

@@ -6,7 +6,7 @@
 #include <doctest/doctest.h>
 
 #include "weft/tests/equivalence_networks.h"
-#include "weft/zoo/equivalence/network.h"
+#include "weft/symmetry/network.h"
 
 using namespace weft;
 using namespace weft::testing;

@@ -1,6 +1,6 @@
 // Input networks compute what spec 1 says: values against plain loops, and what they refuse.
 
-#include "weft/zoo/networks.h"
+#include "weft/networks/networks.h"
 
 #include <cmath>
 #include <vector>

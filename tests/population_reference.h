@@ -12,7 +12,7 @@
 #include "weft/core/random.h"
 #include "weft/groups/space.h"
 #include "weft/tests/isa_levels.h"
-#include "weft/zoo/population_model.h"
+#include "weft/networks/population/population_model.h"
 
 namespace weft::testing {
 

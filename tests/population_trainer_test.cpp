@@ -1,4 +1,4 @@
-#include "weft/zoo/population_trainer.h"
+#include "weft/networks/population/population_trainer.h"
 
 #include <algorithm>
 #include <cmath>

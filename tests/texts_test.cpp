@@ -1,4 +1,4 @@
-#include "weft/zoo/texts.h"
+#include "weft/data/texts.h"
 
 #include <cmath>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "weft/zoo/transformer_population.h"
+#include "weft/networks/transformer/transformer_population.h"
 
 #include "weft/groups/element.h"
 #include "weft/ops/act.h"

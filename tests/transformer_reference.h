@@ -8,8 +8,8 @@
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
 #include "weft/tests/population_reference.h"
-#include "weft/zoo/networks.h"
-#include "weft/zoo/transformer_population.h"
+#include "weft/networks/networks.h"
+#include "weft/networks/transformer/transformer_population.h"
 
 namespace weft::testing {
 

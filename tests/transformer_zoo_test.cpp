@@ -8,7 +8,7 @@
 #include "weft/tests/transformer_reference.h"
 #include "weft/tests/with_threads.h"
 #include "weft/zoo/make_zoo.h"
-#include "weft/zoo/population_trainer.h"
+#include "weft/networks/population/population_trainer.h"
 
 using namespace weft;
 using namespace weft::testing;

@@ -6,6 +6,8 @@
 
 #include "weft/core/backend.h"
 #include "weft/io/csv.h"
+#include "weft/networks/cnn/cnn_population.h"
+#include "weft/networks/transformer/transformer_population.h"
 #include "weft/ops/pointwise.h"
 
 namespace weft {

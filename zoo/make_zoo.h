@@ -3,10 +3,10 @@
 
 #include <functional>
 
-#include "weft/zoo/cnn_population.h"
-#include "weft/zoo/population_trainer.h"
+#include "weft/networks/population/population_trainer.h"
+#include "weft/networks/transformer/transformer_layers.h"
+#include "weft/ops/pointwise_kernels.h"
 #include "weft/zoo/store.h"
-#include "weft/zoo/transformer_population.h"
 
 namespace weft {
 

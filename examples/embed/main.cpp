@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <exception>
 
+#include "weft/io.h"
 #include "weft/weft.h"
+#include "weft/zoo.h"
 
 int main(int argc, char** argv) {
   using namespace weft;

@@ -2,7 +2,7 @@
 // The schedule of LinearLayer on lists of plain products, and of FourierLinear. Internal to nfn/linear.
 
 #include "weft/nfn/linear/pieces.h"
-#include "weft/nfn/reading.h"
+#include "weft/nfn/reading_schedule.h"
 
 namespace weft::linear {
 

@@ -3,6 +3,7 @@
 #include "weft/nfn/magep/cost.h"
 #include "weft/nfn/magep/device_schedule.h"
 #include "weft/nfn/magep/schedule.h"
+#include "weft/nfn/magep/tables.h"
 #include "weft/nfn/magep/terms.h"
 
 namespace weft {
@@ -73,9 +74,9 @@ MagepEquivariant::MagepEquivariant(const Module& parent, std::string_view name, 
     : EquivariantLayer(
           parent, name, who,
           TermList(space, space, magep_equivariant_terms(static_cast<int>(dense_widths(who, space).size()) - 1)), d, e),
-      tables_(tables_of(who, list(), "b" + std::to_string(static_cast<int>(space.tensors().size()) / 2) + ".")) {
+      tables_(std::make_shared<magep::Tables>(tables_of(who, list(), "b" + std::to_string(static_cast<int>(space.tensors().size()) / 2) + "."))) {
   declare(train_psi);
-  facts().flops = [widths = tables_.widths, d, e](std::int64_t batch) {
+  facts().flops = [widths = tables_->widths, d, e](std::int64_t batch) {
     return magep::equivariant_flops({widths, d, e, batch});
   };
 }
@@ -89,14 +90,14 @@ void MagepEquivariant::run(const Features& x, std::span<const Var> learned, std:
     using T = decltype(tag);
     const auto record = [&](auto vjp) { tape.record_many(who, made, y, node_inputs(x, learned), vjp); };
     if (tape.backend()) {
-      const auto* s = device_forward<T>(tables_, true, d(), e(), x.vars(), learned, made, in(), input, tape);
-      return record([s, tables = &tables_](Backward& back) { device_vjp(*s, *tables, back); });
+      const auto* s = device_forward<T>(*tables_, true, d(), e(), x.vars(), learned, made, in(), input, tape);
+      return record([s, tables = tables_.get()](Backward& back) { device_vjp(*s, *tables, back); });
     }
-    Schedule<T>* s = lay_out<T>(tables_, d(), e(), x.vars(), learned, made, in(), input, host);
+    Schedule<T>* s = lay_out<T>(*tables_, d(), e(), x.vars(), learned, made, in(), input, host);
     const Arena::Mark mark = host.mark();
     forward(*s, host);
     host.rewind(mark);
-    record([s, tables = &tables_](Backward& back) { run_vjp(*s, *tables, back); });
+    record([s, tables = tables_.get()](Backward& back) { run_vjp(*s, *tables, back); });
   });
 }
 

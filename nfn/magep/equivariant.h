@@ -2,9 +2,11 @@
 // MAGEP-NFN's equivariant layer E (spec 2.2) as a fast schedule.
 
 #include "weft/nfn/list_layer.h"
-#include "weft/nfn/magep/tables.h"
 
 namespace weft {
+namespace magep {
+struct Tables;
+}
 
 /// E : d -> e channels on the feature of a dense network with L >= 2 layers. What it computes is the term list
 /// magep_equivariant_terms(L); parameters have its names and shapes ("W2.phi3", "psi.WW.2.1"), and Ψ may be frozen.
@@ -21,7 +23,7 @@ class MagepEquivariant final : public EquivariantLayer {
  private:
   void run(const Features& x, std::span<const Var> learned, std::span<Var> y, const LayerInput& input) const override;
 
-  magep::Tables tables_;
+  std::shared_ptr<const magep::Tables> tables_;
 };
 
 }  // namespace weft

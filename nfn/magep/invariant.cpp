@@ -5,6 +5,7 @@
 #include "weft/nfn/magep/cost.h"
 #include "weft/nfn/magep/device_schedule.h"
 #include "weft/nfn/magep/schedule.h"
+#include "weft/nfn/magep/tables.h"
 #include "weft/nfn/magep/sums.h"
 #include "weft/nfn/magep/terms.h"
 #include "weft/ops/terms.h"
@@ -136,9 +137,9 @@ MagepInvariant::MagepInvariant(const Module& parent, std::string_view name, cons
                      TermList(space, Space::parse("y"),
                               magep_invariant_terms(static_cast<int>(dense_widths(who, space).size()) - 1)),
                      d, e),
-      tables_(tables_of(who, list(), "")) {
+      tables_(std::make_shared<magep::Tables>(tables_of(who, list(), ""))) {
   declare(train_psi);
-  facts().flops = [widths = tables_.widths, d, e](std::int64_t batch) {
+  facts().flops = [widths = tables_->widths, d, e](std::int64_t batch) {
     return magep::invariant_flops({widths, d, e, batch});
   };
 }
@@ -152,18 +153,18 @@ Var MagepInvariant::run(const Features& x, std::span<const Var> learned, const L
     const auto record = [&](auto vjp) { return tape.record(who, y, Type::plain(2), node_inputs(x, learned), vjp); };
     if (tape.backend()) {
       const Output made{y, Type::plain(2)};
-      const auto* s = device_forward<T>(tables_, false, d(), e(), x.vars(), learned, {&made, 1}, in(), input, tape);
-      return record([s, tables = &tables_](Backward& back) { device_vjp(*s, *tables, back); });
+      const auto* s = device_forward<T>(*tables_, false, d(), e(), x.vars(), learned, {&made, 1}, in(), input, tape);
+      return record([s, tables = tables_.get()](Backward& back) { device_vjp(*s, *tables, back); });
     }
     auto* s = new (host.allocate(sizeof(State<T>))) State<T>{};
-    lay_out_suffixes<T>(*s, tables_, d(), e(), x.vars(), learned, tables_.L(), in(), input, host);
-    const auto L = static_cast<std::size_t>(tables_.L());
+    lay_out_suffixes<T>(*s, *tables_, d(), e(), x.vars(), learned, tables_->L(), in(), input, host);
+    const auto L = static_cast<std::size_t>(tables_->L());
     for (int m = 1; m <= 8; ++m)
-      s->phi[m] = learned[static_cast<std::size_t>(tables_.phi[L].b[m])].value().template data<T>();
+      s->phi[m] = learned[static_cast<std::size_t>(tables_->phi[L].b[m])].value().template data<T>();
     const Arena::Mark mark = host.mark();
     forward(*s, y.data<T>(), host);
     host.rewind(mark);
-    return record([s, tables = &tables_](Backward& back) {
+    return record([s, tables = tables_.get()](Backward& back) {
       back.require_inputs();
       const int L = tables->L(), features = 2 * L;
       const FeatureGradients<T> g = feature_gradients<T>(*tables, back);

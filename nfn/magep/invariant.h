@@ -2,9 +2,11 @@
 // MAGEP-NFN's invariant layer I (spec 2.3) as a fast schedule.
 
 #include "weft/nfn/list_layer.h"
-#include "weft/nfn/magep/tables.h"
 
 namespace weft {
+namespace magep {
+struct Tables;
+}
 
 /// I : d channels -> e numbers per network. What it computes is the term list magep_invariant_terms(L), with its names
 /// and shapes of parameters ("phi2", "psi.WW.2.2"); Ψ may be frozen.
@@ -20,7 +22,7 @@ class MagepInvariant final : public InvariantLayer {
  private:
   Var run(const Features& x, std::span<const Var> learned, const LayerInput& input) const override;
 
-  magep::Tables tables_;
+  std::shared_ptr<const magep::Tables> tables_;
 };
 
 }  // namespace weft

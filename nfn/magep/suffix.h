@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "weft/nfn/magep/sizes.h"
-#include "weft/nfn/reading.h"
+#include "weft/nfn/reading_schedule.h"
 
 namespace weft::magep {
 

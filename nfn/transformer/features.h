@@ -2,7 +2,7 @@
 // What E and I read of a block, network by network: the quadratic terms, sums over rows and columns, each once
 // (spec 3.3). Activations apply to the tensors without GL axes, as they are read.
 
-#include "weft/nfn/reading.h"
+#include "weft/nfn/reading_schedule.h"
 #include "weft/nfn/transformer/global.h"
 
 namespace weft::transformer {

@@ -57,7 +57,7 @@ def program(page, path):
     if any("int main(" in block.text for block, _ in found):
         (block, _), = found
         return f'#line {block.line} "{path}"\n{block.text}\n'
-    text = '#include <cstdio>\n\n#include <fmt/format.h>\n\n#include "weft/weft.h"\n\nusing namespace weft;\n\nint main() {\n'
+    text = '#include <cstdio>\n\n#include <fmt/format.h>\n\n#include "weft/io.h"\n#include "weft/weft.h"\n#include "weft/zoo.h"\n\nusing namespace weft;\n\nint main() {\n'
     for block, _ in found:
         text += f'#line {block.line} "{path}"\n{block.text}\nstd::putchar({ord(SEPARATOR)});\n'
     return text + "}\n"

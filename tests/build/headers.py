@@ -9,11 +9,11 @@ import subprocess
 import sys
 import tempfile
 
-FOLDERS = ("core", "groups", "autograd", "ops", "nn", "nfn", "io", "zoo")
+FOLDERS = ("core", "io", "groups", "autograd", "ops", "nn", "nfn", "data", "networks", "zoo", "symmetry", "tasks")
 
 
 def public_headers(root):
-    return ["weft.h"] + sorted(str(p.relative_to(root)) for f in FOLDERS for p in (root / f).rglob("*.h")
+    return ["weft.h", "io.h", "zoo.h"] + sorted(str(p.relative_to(root)) for f in FOLDERS for p in (root / f).rglob("*.h")
                                  if p.parent.name != "internal")
 
 

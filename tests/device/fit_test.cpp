@@ -1,6 +1,6 @@
 // Training on the device against the CPU, from checkpoints, and on a device that is too small.
 
-#include "weft/zoo/fit.h"
+#include "weft/tasks/fit.h"
 
 #include <cmath>
 #include <filesystem>
@@ -8,7 +8,7 @@
 #include "weft/tests/device/device_under_test.h"
 #include "weft/tests/device/without_recordings.h"
 #include "weft/tests/files.h"
-#include "weft/zoo/model_file.h"
+#include "weft/tasks/model_file.h"
 
 using namespace weft;
 using namespace weft::testing;

@@ -9,7 +9,7 @@
 #include "weft/nn/step_recorder.h"
 #include "weft/ops/view.h"
 #include "weft/tests/device/module_checks.h"
-#include "weft/zoo/verify.h"
+#include "weft/tasks/verify.h"
 
 using namespace weft;
 using namespace weft::testing;

@@ -5,7 +5,7 @@
 #include "weft/tests/device/without_recordings.h"
 #include "weft/tests/files.h"
 #include "weft/tests/transformer_reference.h"
-#include "weft/zoo/device_population.h"
+#include "weft/networks/population/device_population.h"
 #include "weft/zoo/make_zoo.h"
 
 using namespace weft;

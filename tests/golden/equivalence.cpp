@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "weft/tests/golden/golden.h"
-#include "weft/zoo/equivalence/attention.h"
+#include "weft/symmetry/attention.h"
 
 namespace weft::golden {
 namespace {

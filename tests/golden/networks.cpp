@@ -1,6 +1,6 @@
 // Kinds that are forward passes of input networks.
 
-#include "weft/zoo/networks.h"
+#include "weft/networks/networks.h"
 
 #include <fmt/format.h>
 

@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <string_view>
 
+#include "weft/io.h"
 #include "weft/weft.h"
+#include "weft/zoo.h"
 
 int main() {
   using namespace weft;

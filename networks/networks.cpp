@@ -1,0 +1,71 @@
+#include "weft/networks/networks.h"
+
+#include <cmath>
+
+#include "weft/ops/contract.h"
+#include "weft/ops/pointwise.h"
+#include "weft/ops/rows.h"
+
+namespace weft {
+namespace {
+
+void check_weights(const char* who, std::span<const Var> weights) {
+  if (weights.size() < 2 || weights.size() % 2)
+    throw ShapeError("[{}] {} tensors; allowed: a weight and a bias per layer", who, weights.size());
+}
+
+}  // namespace
+
+Var mlp_forward(std::span<const Var> weights, Var x, UnaryOp act, std::optional<double> p) {
+  check_weights("mlp_forward", weights);
+  for (std::size_t i = 0; i < weights.size(); i += 2) {
+    x = contract("bcni,bcoi+bco->bcno", x, weights[i], weights[i + 1]);
+    if (i + 2 < weights.size()) x = unary(act, x, p);
+  }
+  return x;
+}
+
+Var cnn_forward(std::span<const Var> weights, std::span<const PatchShape> layers, Var x, UnaryOp act) {
+  check_weights("cnn_forward", weights);
+  if (weights.size() < 2 * layers.size() + 2)
+    throw ShapeError("[cnn_forward] {} tensors for {} convolutions; allowed: two each, and at least one dense layer",
+                     weights.size(), layers.size());
+  if (x.shape().rank() != 5)
+    throw ShapeError("[cnn_forward] images of shape {}; allowed: [B, n, C, H, W]", x.shape().str());
+  const std::int64_t B = x.shape()[0], n = x.shape()[1];
+  std::size_t at = 0;
+  for (const PatchShape& layer : layers) {
+    const std::int64_t C = x.shape()[2], H = x.shape()[3], W = x.shape()[4];
+    const Var taps = patches(reshape(x, {B * n, C, H, W}), layer);
+    const std::int64_t rows = (H + 2 * layer.padding - layer.rows) / layer.stride + 1, columns = taps.shape()[1] / rows;
+    const Var bias = reshape(weights[at + 1], {B, weights[at + 1].shape()[2]});
+    const Var y = contract("bnpit,btoi+bo->bnop", reshape(taps, {B, n, rows * columns, C, layer.rows * layer.columns}),
+                           weights[at], bias);
+    x = unary(act, reshape(y, {B, n, y.shape()[2], rows, columns}));
+    at += 2;
+  }
+  const std::int64_t C = x.shape()[2];
+  x = reshape(mean(reshape(x, {B, n, C, x.shape()[3] * x.shape()[4]})), {B, 1, n, C});
+  x = mlp_forward(weights.subspan(at), x, act);
+  return reshape(x, {B, n, x.shape()[3]});
+}
+
+Var attention_forward(const Var& x, const Var& q, const Var& k, const Var& v, const Var& o) {
+  const Var queries = contract("bcnp,bchpk->bchnk", x, q), keys = contract("bcnp,bchpk->bchnk", x, k);
+  const double scale_by = 1 / std::sqrt(static_cast<double>(q.shape()[4]));
+  const Var weights = softmax(scale(contract("bchnk,bchmk->bchnm", queries, keys), scale_by));
+  const Var values = contract("bcmp,bchpv->bchmv", x, v);
+  return contract("bchnv,bchvj->bcnj", contract("bchnm,bchmv->bchnv", weights, values), o);
+}
+
+Var transformer_block_forward(std::span<const Var> block, const Var& x, bool residual) {
+  if (block.size() != 8)
+    throw ShapeError("[transformer_block_forward] {} tensors; allowed: WQ WK WV WO WA bA WB bB", block.size());
+  Var y = attention_forward(layer_norm(x), block[0], block[1], block[2], block[3]);
+  if (residual) y = add(x, y);
+  const Var hidden = relu(contract("bcnp,bcpk+bck->bcnk", layer_norm(y), block[4], block[5]));
+  const Var out = contract("bcnk,bckj+bcj->bcnj", hidden, block[6], block[7]);
+  return residual ? add(y, out) : out;
+}
+
+}  // namespace weft

@@ -1,0 +1,93 @@
+#include "weft/networks/population/population_schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "weft/nn/schedule.h"
+
+namespace weft {
+namespace {
+
+void require_valid(const TrainingRecipe& recipe) {
+  require_valid(recipe.rule);
+  auto require = [](const char* what, double value, bool fits, const char* allowed) {
+    if (!fits) throw UsageError("[population] {} {}; allowed: {}", what, value, allowed);
+  };
+  require("learning rate", recipe.learning_rate, recipe.learning_rate >= 0 && std::isfinite(recipe.learning_rate),
+          "0 or more");
+  require("init_std", recipe.init_std, recipe.init_std >= 0 && std::isfinite(recipe.init_std), "0 or more");
+  require("init_cut", recipe.init_cut, recipe.init_cut >= 2 * recipe.init_std, "twice init_std or more");
+  require("dropout", recipe.dropout, recipe.dropout >= 0 && recipe.dropout < 0.99, "0 or more, below 0.99");
+  require("share", recipe.share, recipe.share > 0 && recipe.share <= 1, "above 0, at most 1");
+}
+
+}  // namespace
+
+void require_valid(const TrainingPlan& plan, std::int64_t items) {
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+  if (plan.epochs < 1 || plan.batch < 1 || plan.first_network < 0)
+    throw UsageError("[population] {} epochs, batch {}, first network {}; allowed: 1, 1, 0 or more", plan.epochs,
+                     plan.batch, plan.first_network);
+  for (int percent : plan.percents)
+    if (percent < 1 || percent > 100)
+      throw UsageError("[population] a checkpoint after {} % of the epochs; allowed: 1 to 100", percent);
+  if (items > most || plan.batch > most)
+    throw UsageError("[population] {} items, batch {}; allowed: at most {}, for items have 32-bit numbers", items,
+                     plan.batch, most);
+  const std::int64_t steps = (items + plan.batch - 1) / plan.batch;
+  if (steps > 0 && plan.epochs > most / steps)
+    throw UsageError(
+        "[population] {} epochs of {} steps; allowed: at most {} steps in all, for they have 32-bit numbers",
+        plan.epochs, steps, most);
+}
+
+PopulationSchedule::PopulationSchedule(std::vector<TrainingRecipe> recipes, const TrainingPlan& plan,
+                                       std::int64_t items)
+    : recipes_(std::move(recipes)), plan_(plan), items_(items) {
+  require_valid(plan, items);
+  for (const TrainingRecipe& recipe : recipes_) require_valid(recipe);
+  for (std::int64_t n = 0; n < networks(); ++n) {
+    shares_.push_back(permutation(items, key("share", n)));
+    const double wanted = std::round(recipe(n).share * static_cast<double>(items));
+    shares_.back().resize(std::max<std::size_t>(1, static_cast<std::size_t>(wanted)));
+    shares_.back().shrink_to_fit();
+  }
+}
+
+void PopulationSchedule::draw_start(std::int64_t n, const std::string& tensor, const Tensor& start) const {
+  const Key of_tensor = key("init", n).at(tensor);
+  fill_normal(start, of_tensor, 0, recipe(n).init_std);
+  const std::span<float> numbers = start.span<float>();
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    for (std::uint64_t again = 0; std::abs(static_cast<double>(numbers[i])) > recipe(n).init_cut; ++again)
+      numbers[i] = static_cast<float>(recipe(n).init_std * normal(of_tensor.at("cut").at(i), again));
+}
+
+Key PopulationSchedule::key(const char* purpose, std::int64_t network) const {
+  return Key(plan_.seed, purpose).at(static_cast<std::uint64_t>(plan_.first_network + network));
+}
+
+std::vector<std::int32_t> PopulationSchedule::order(std::int64_t n, std::int64_t epoch) const {
+  const std::vector<std::int32_t>& share = shares_[static_cast<std::size_t>(n)];
+  const auto items = static_cast<std::size_t>(items_);
+  const Key of_epoch = key("order", n).at(static_cast<std::uint64_t>(epoch));
+  std::vector<std::int32_t> order;
+  order.reserve(items);
+  for (std::uint64_t pass = 0; order.size() < items; ++pass)
+    for (std::int32_t place : permutation(static_cast<std::int64_t>(share.size()), of_epoch.at(pass)))
+      if (order.size() < items) order.push_back(share[static_cast<std::size_t>(place)]);
+  return order;
+}
+
+Dropout PopulationSchedule::dropout(std::int64_t n, std::int64_t step) const {
+  return {recipe(n).dropout, key("dropout", n).at(static_cast<std::uint64_t>(step))};
+}
+
+double PopulationSchedule::learning_rate(std::int64_t n, std::int64_t step) const {
+  const std::int64_t total = plan_.epochs * steps();
+  const double rate = recipe(n).learning_rate;
+  return plan_.warmup_cosine ? WarmupCosine{rate, 1e-5, total / 10, total}(step - 1) : rate;
+}
+
+}  // namespace weft

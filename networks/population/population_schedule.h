@@ -1,0 +1,57 @@
+#pragma once
+// What is drawn for the networks of a population, and when: all of it from (seed, purpose, network, epoch or step), so
+// that nothing of it is kept and every device trains on the same items with the same dropout.
+
+#include <string>
+#include <vector>
+
+#include "weft/networks/population/population_model.h"
+#include "weft/networks/population/recipes.h"
+
+namespace weft {
+
+struct TrainingPlan {
+  std::int64_t epochs = 8, batch = 32;
+  std::uint64_t seed = 0;
+  std::int64_t first_network = 0;  ///< its number in the zoo: network i draws from the keys of first_network + i
+  /// A tenth of all steps of linear warm-up, then a cosine to 1e-5 (nn/schedule.h), instead of a constant rate.
+  bool warmup_cosine = false;
+  std::vector<int> percents{25, 50, 100};  ///< of the epochs, rounded up: when train_population has checkpoints
+};
+
+/// Throws UsageError for a plan that cannot be trained on so many items; steps and items are counted in 32 bits.
+void require_valid(const TrainingPlan& plan, std::int64_t items);
+
+class PopulationSchedule {
+ public:
+  /// For `items` training items. Throws UsageError for a recipe or plan out of range.
+  PopulationSchedule(std::vector<TrainingRecipe> recipes, const TrainingPlan& plan, std::int64_t items);
+
+  std::int64_t networks() const { return static_cast<std::int64_t>(recipes_.size()); }
+  const std::vector<TrainingRecipe>& recipes() const { return recipes_; }
+  const TrainingRecipe& recipe(std::int64_t network) const { return recipes_[static_cast<std::size_t>(network)]; }
+  const TrainingPlan& plan() const { return plan_; }
+  /// The training items that each network sees.
+  const std::vector<std::vector<std::int32_t>>& shares() const { return shares_; }
+  std::int64_t items() const { return items_; }
+  /// Of an epoch: the last mini-batch is as large as what is left.
+  std::int64_t steps() const { return (items_ + plan_.batch - 1) / plan_.batch; }
+
+  /// A network's start values of one tensor.
+  void draw_start(std::int64_t network, const std::string& tensor, const Tensor& start) const;
+  /// Passes over the network's share, each in an order of its own, until it has seen as many items as there are.
+  std::vector<std::int32_t> order(std::int64_t network, std::int64_t epoch) const;
+  /// step: of all epochs, counted from 1.
+  Dropout dropout(std::int64_t network, std::int64_t step) const;
+  double learning_rate(std::int64_t network, std::int64_t step) const;
+
+ private:
+  Key key(const char* purpose, std::int64_t network) const;
+
+  std::vector<TrainingRecipe> recipes_;
+  TrainingPlan plan_;
+  std::int64_t items_;
+  std::vector<std::vector<std::int32_t>> shares_;
+};
+
+}  // namespace weft

@@ -1,0 +1,32 @@
+#pragma once
+// Networks of a space, unit by unit and head by head.
+
+#include <vector>
+
+#include "weft/groups/space.h"
+#include "weft/symmetry/internal/heads.h"
+
+namespace weft::equivalence {
+
+/// The position of the one axis of tensor t on factor f; -1 where there is none, or more.
+int axis_of(const Space& space, int t, int f);
+
+/// A tensor [head, x, g] in whatever order its axes stand, with g a factor per head.
+struct HeadTensor {
+  int tensor, head_axis, x_axis, g_axis;
+};
+
+/// The tensors without taps that have these three axes, g in `role`.
+std::vector<HeadTensor> head_tensors(const Space& space, int h, int g, Role role);
+/// Head i of a feature of one network, as [x, g].
+Matrix head_slice(const Tensor& feature, const HeadTensor& t, std::int64_t i);
+
+/// How far two networks of one space are apart, features of one network in float64: the largest distance of a piece
+/// from its counterpart, ||x - y|| over the larger of ||x|| and ||y||. A piece is what one tensor holds at one index of
+/// one of its axes, on the balance of `b`: its positive scales are chosen so that incoming and outgoing weights of
+/// every unit have equal norms, and `a` takes the same ones. A bias, which is one number, is relative to all weights
+/// into its unit. Of tensors with an axis that GL moves it is the products over that axis, head by head. So nothing
+/// small is hidden by what stands beside it. Infinite where a number leaves float64.
+double unit_distance(const Space& space, const std::vector<Tensor>& a, const std::vector<Tensor>& b);
+
+}  // namespace weft::equivalence

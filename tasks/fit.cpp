@@ -1,0 +1,227 @@
+#include "weft/tasks/fit.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "weft/core/told.h"
+#include "weft/nn/losses.h"
+#include "weft/nn/metrics.h"
+#include "weft/ops/act.h"
+#include "weft/ops/view.h"
+
+namespace weft {
+namespace {
+
+constexpr std::int64_t judged_at_once = 64;
+constexpr double lowest_rate = 1e-5;  // of a cosine
+
+std::vector<double> targets(const Tensor& t) {
+  const Tensor wide = t.to(DType::f64);
+  return {wide.span<double>().begin(), wide.span<double>().end()};
+}
+
+/// An accuracy outside [0, 1] would train a model on nonsense, a NaN spoil it.
+void check_targets(const char* part, const Tensor& target) {
+  const std::vector<double> all = targets(target);
+  const auto wrong = std::find_if_not(all.begin(), all.end(), [](double x) { return 0 <= x && x <= 1; });
+  if (wrong != all.end())
+    throw UsageError("[fit] target {} of the {} networks is {}; allowed: 0 to 1", wrong - all.begin(), part, *wrong);
+}
+
+/// Of the first n networks. What is on the tape goes.
+std::vector<double> logits_of(const AccuracyModel& model, std::span<const Tensor> prepared, std::int64_t n,
+                              Tape& tape) {
+  Backend* backend = model.parameters().backend();
+  tape.reset();
+  std::vector<double> logits;
+  for (std::int64_t begin = 0; begin < n; begin += judged_at_once) {
+    std::vector<Tensor> some;
+    for (const Tensor& t : prepared)
+      some.push_back(t.slice(begin, std::min(n, begin + judged_at_once)).placed_on(backend));
+    const Tensor out = model.forward(tape, some).value().placed_on(nullptr).to(DType::f64);
+    logits.insert(logits.end(), out.span<double>().begin(), out.span<double>().end());
+    tape.reset();
+  }
+  return logits;
+}
+
+}  // namespace
+
+FitConfig default_fit(const std::string& kind) {
+  if (kind != "transformer-nfn") return {};
+  FitConfig config;
+  config.batch = 16;
+  config.patience = config.epochs;
+  config.warmup = 10;
+  config.permute_fixed = true;
+  return config;
+}
+
+namespace {
+
+/// What the steps of a training read, where the model lies.
+struct Steps {
+  const AccuracyModel& model;
+  FitConfig config;
+  Examples train, validation;
+  std::vector<double> truth;  ///< of the validation networks
+  /// int32, of a permuted axis: [steps, size] of the epoch, [size] of the step.
+  struct Permuted {
+    FixedAxis axis;
+    Tensor drawn, now;
+  };
+  std::vector<Permuted> permuted = {};
+  Arena scratch;
+
+  /// The permutations of every step: a step draws nothing, for drawing allocates.
+  void draw(std::int64_t epoch) {
+    scratch.reset();
+    for (std::size_t i = 0; i < permuted.size(); ++i) {
+      const Key key = Key(config.seed, "fixed axes").at(i).at(static_cast<std::uint64_t>(epoch));
+      for (std::int64_t step = 0; step < permuted[i].drawn.dim(0); ++step)
+        fill_permutation(permuted[i].drawn[step], key.at(static_cast<std::uint64_t>(step)), scratch);
+    }
+  }
+
+  Var loss(Tape& tape, const Tensor& networks) const {
+    const std::span<Tensor> batch(tape.host().allocate_array<Tensor>(train.prepared.size()), train.prepared.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) new (&batch[i]) Tensor(gathered(tape, train.prepared[i], networks));
+    for (const Permuted& p : permuted)
+      for (const auto& [tensor, axis] : p.axis.places) {
+        Tensor& t = batch[static_cast<std::size_t>(tensor)];
+        t = gather(tape.constant(t), axis + 2, p.now).value();  // behind the batch and the channels
+      }
+    return mean_all(
+        binary_cross_entropy_with_logits(model.forward(tape, batch), gathered(tape, train.target, networks)));
+  }
+
+  std::vector<double> judge(Tape& tape) const {
+    const std::vector<double> logits = logits_of(model, validation.prepared, validation.count(), tape);
+    if (!std::ranges::all_of(logits, [](double z) { return std::isfinite(z); }))
+      throw NumericError("[fit] the predictions are not finite; lower the learning rate ({})", config.learning_rate);
+    return {mean_loss(logits, validation.target), kendall_tau_b(logits, truth)};
+  }
+};
+
+FitConfig checked(const FitConfig& config, const Examples& train, const Examples& validation) {
+  if (config.batch < 1 || config.epochs < 1 || config.patience < 1 || !(config.learning_rate > 0) ||
+      !std::isfinite(config.learning_rate))
+    throw UsageError("[fit] batch {}, epochs {}, patience {}, learning rate {}; allowed: positive ones", config.batch,
+                     config.epochs, config.patience, config.learning_rate);
+  if (config.warmup < 0 || config.warmup > config.epochs)
+    throw UsageError("[fit] warm-up of {} epochs; allowed: 0 to the {} of the training", config.warmup, config.epochs);
+  if (train.count() == 0 || validation.count() == 0)
+    throw UsageError("[fit] {} networks to train on, {} to validate on; allowed: 1 or more of each", train.count(),
+                     validation.count());
+  check_targets("training", train.target);
+  check_targets("validation", validation.target);
+  FitConfig fitting = config;
+  fitting.batch = std::min(config.batch, train.count());
+  return fitting;
+}
+
+Training training_of(AccuracyModel& model, const FitConfig& config, Examples train, Examples validation) {
+  Backend* backend = model.parameters().backend();
+  const std::vector<double> truth = targets(validation.target);
+  for (Examples* examples : {&train, &validation})
+    for (Tensor& t : examples->prepared) t = t.placed_on(backend);
+  train.target = train.target.placed_on(backend);
+  const std::int64_t items = train.count(), steps = (items + config.batch - 1) / config.batch;
+  const auto s = std::make_shared<Steps>(
+      Steps{model, config, std::move(train), std::move(validation), truth, {}, Arena(memory_of(backend))});
+  if (config.permute_fixed)
+    for (const FixedAxis& axis : model.fixed_axes())
+      s->permuted.push_back({axis, Tensor::zeros({steps, axis.size}, DType::i32, backend),
+                             Tensor::zeros({axis.size}, DType::i32, backend)});
+  if (config.permute_fixed && s->permuted.empty())
+    throw UsageError(
+        "[fit] permuted axes: a '{}' model of this space has none that its layers take as fixed; train without",
+        model.config().kind);
+  return {.items = items,
+          .loss = [s](Tape& tape, const Tensor& networks) { return s->loss(tape, networks); },
+          .before_epoch = [s](std::int64_t epoch) { s->draw(epoch); },
+          .before_step =
+              [s](std::int64_t step) {
+                for (const Steps::Permuted& p : s->permuted) p.now.copy_from(p.drawn[step]);
+              },
+          .judge = [s](Tape& tape) { return s->judge(tape); },
+          .metrics = {"validation_loss", "validation_tau"},
+          .best = "validation_tau",
+          .highest = true,
+          .rehearse =
+              [s](Tape& tape) {
+                logits_of(s->model, s->validation.prepared, std::min(judged_at_once, s->validation.count()), tape);
+              }};
+}
+
+std::function<double(std::int64_t)> rate_of(const FitConfig& config, std::int64_t items) {
+  if (config.warmup == 0) return [rate = config.learning_rate](std::int64_t) { return rate; };
+  return [config, steps = (items + config.batch - 1) / config.batch](std::int64_t step) {
+    return WarmupCosine{config.learning_rate, std::min(lowest_rate, config.learning_rate), config.warmup * steps,
+                        config.epochs * steps}(step);
+  };
+}
+
+}  // namespace
+
+Fit::Fit(AccuracyModel& model, const FitConfig& given, Examples train, Examples validation)
+    : Fit{model, checked(given, train, validation), train.count(), std::move(train), std::move(validation)} {}
+
+Fit::Fit(AccuracyModel& model, const FitConfig& config, std::int64_t items, Examples train, Examples validation)
+    : Trainer(model,
+              {.batch = config.batch,
+               .epochs = config.epochs,
+               .patience = config.patience,
+               .learning_rate = rate_of(config, items),
+               .seed = config.seed},
+              training_of(model, config, std::move(train), std::move(validation))) {}
+
+std::vector<double> predict_logits(const AccuracyModel& model, std::span<const Tensor> prepared,
+                                   std::span<const std::int64_t> ids) {
+  Arena arena(memory_of(model.parameters().backend()));
+  Tape tape(arena);
+  const NoGrad no_grad(tape);
+  std::vector<double> logits = logits_of(model, prepared, prepared.empty() ? 0 : prepared[0].dim(0), tape);
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    if (!std::isfinite(logits[i]))
+      throw NumericError(
+          "[predict] the prediction for network {} is {}; are its weights of the size that the model was trained on?",
+          ids.empty() ? static_cast<std::int64_t>(i) : ids[i], told(logits[i]));
+  return logits;
+}
+
+double sigmoid(double logit) { return 1 / (1 + std::exp(-logit)); }
+
+double mean_loss(std::span<const double> logits, const Tensor& target) {
+  const auto t = targets(target);
+  double sum = 0;
+  for (std::size_t i = 0; i < t.size(); ++i) {
+    const double z = logits[i];
+    sum += std::max(z, 0.) - z * t[i] + std::log1p(std::exp(-std::abs(z)));
+  }
+  return t.empty() ? 0 : sum / static_cast<double>(t.size());
+}
+
+std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> weights,
+                                   std::span<const std::int64_t> numbers, int strength, std::uint64_t seed) {
+  std::vector<Tensor> moved;
+  for (const Tensor& w : weights) moved.push_back(w.clone());
+  const double reach = std::pow(10., strength);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const Key key =
+        Key(seed, "moved").at(static_cast<std::uint64_t>(numbers[i])).at(static_cast<std::uint64_t>(strength));
+    const Element g = Element::random(space, key,
+                                      {.scale_low = 1,
+                                       .scale_high = reach,
+                                       .condition = std::min(reach, 10.),
+                                       .signs = strength > 0,
+                                       .avoid_identity = false});
+    const auto n = static_cast<std::int64_t>(i);
+    for (std::size_t t = 0; t < moved.size(); ++t)
+      moved[t].slice(n, n + 1).copy_from(act(g, static_cast<int>(t), weights[t].slice(n, n + 1)));
+  }
+  return moved;
+}
+
+}  // namespace weft

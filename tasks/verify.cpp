@@ -1,0 +1,116 @@
+#include "weft/tasks/verify.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "weft/core/difference.h"
+#include "weft/ops/act.h"
+#include "weft/tasks/fit.h"
+
+namespace weft {
+namespace {
+
+constexpr std::int64_t networks = 8;
+constexpr double exact = 1e-9, exact_float = 1e-4, broken = 1e-4;
+
+/// Networks as they are drawn before training: weights N(0, 1 / fan_in), everything else N(0, 1/4).
+std::vector<Tensor> random_networks(const Space& space, Key key) {
+  std::vector<Tensor> out;
+  for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
+    const SpaceTensor& tensor = space.tensors()[static_cast<std::size_t>(t)];
+    const Shape axes = space.axes_shape(t);
+    double fan_in = 4;
+    if (axes.rank() > 1) fan_in = static_cast<double>(tensor.taps() * axes[axes.rank() - 1]);
+    out.push_back(Tensor::zeros(space.feature_shape(t, networks, 1), DType::f64));
+    fill_normal(out.back(), key.at(tensor.name), 0, 1 / std::sqrt(fan_in));
+  }
+  return out;
+}
+
+std::vector<Tensor> moved(const Space& group, std::span<const Tensor> weights, Key key, const ElementRange& range) {
+  std::vector<Tensor> out;
+  for (const Tensor& w : weights) out.push_back(w.clone());
+  for (std::int64_t n = 0; n < networks; ++n) {
+    const Element g = Element::random(group, key.at(static_cast<std::uint64_t>(n)), range);
+    for (std::size_t t = 0; t < out.size(); ++t)
+      out[t].slice(n, n + 1).copy_from(act(g, static_cast<int>(t), weights[t].slice(n, n + 1)));
+  }
+  return out;
+}
+
+std::vector<double> logits(const AccuracyModel& model, std::span<const Tensor> weights) {
+  std::vector<Tensor> of_model;
+  for (const Tensor& w : weights) of_model.push_back(w.to(model.parameters().flat_values().dtype()));
+  return predict_logits(model, model.prepare(of_model));
+}
+
+/// The largest change over the largest value; NaN where a prediction is no number, so that no check passes.
+double change(const AccuracyModel& model, const std::vector<double>& before, std::span<const Tensor> weights) {
+  try {
+    return relative_error(logits(model, weights), before);
+  } catch (const NumericError&) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+}
+
+template <class Wanted>
+bool has(const Space& space, const Wanted& wanted) {
+  return std::any_of(space.factors().begin(), space.factors().end(), [&](const Factor& f) { return wanted(f.kind); });
+}
+
+std::string kinds(const Space& space) {
+  std::string out;
+  for (const Kind kind : all_kinds)
+    if (kind->moves() && has(space, [&](Kind k) { return k == kind; }))
+      out += (out.empty() ? "" : ", ") + std::string(kind->name);
+  return out;
+}
+
+/// Groups that look alike and are no symmetry of the model: what it must notice. Other scales where there are some,
+/// scales where there are none.
+std::vector<Space> controls(const Space& space) {
+  std::vector<Space> out;
+  for (const bool scaled : {true, false})
+    for (const Kind kind : all_kinds)
+      if (out.empty() || scaled)
+        if (kind->control && kind->has_places() && (kind->scales != Scales::none) == scaled &&
+            has(space, [&](Kind k) { return k == kind; }))
+          out.push_back(space.with_kind(kind, Kind(kind->control)));
+  return out;
+}
+
+}  // namespace
+
+std::vector<VerifyRow> verify_invariance(const AccuracyModel& model, std::uint64_t seed) {
+  const double bound = model.parameters().flat_values().dtype() == DType::f64 ? exact : exact_float;
+  const Key key(seed, "verify");
+  const Space& space = model.space();
+  const auto weights = random_networks(space, key.at("networks"));
+  const auto before = logits(model, weights);
+  std::vector<VerifyRow> rows;
+  const bool scales = has(space, [](Kind k) { return k->has_magnitudes(); }),
+             matrices = has(space, [](Kind k) { return k->mixing == Mixing::matrix; }),
+             signs = has(space, [](Kind k) { return k->has_signs(); });
+  auto check = [&](const std::string& what, const ElementRange& range) {
+    const double error = change(model, before, moved(space, weights, key.at(what), range));
+    rows.push_back({what, kinds(space), error, bound, false, error < bound});
+  };
+  check(matrices ? "permutations and orthogonal matrices" : "permutations alone",
+        {.scale_low = 1, .scale_high = 1, .condition = 1, .signs = false});
+  if (signs) check("permutations and signs", {});
+  for (const double reach : {10., 100.})
+    if (scales || matrices)
+      check(fmt::format("permutations{}{}", scales ? fmt::format(" and scales up to {:g}", reach) : "",
+                        matrices ? fmt::format(" and matrices of condition {:g}", reach) : ""),
+            {.scale_low = 1, .scale_high = reach, .condition = reach});
+  for (const Space& other : controls(space)) {
+    const double error = change(model, before, moved(other, weights, key.at(other.str()), {}));
+    rows.push_back({"negative control", kinds(other), error, broken, true, error > broken});
+  }
+  return rows;
+}
+
+}  // namespace weft
