@@ -34,40 +34,52 @@ Parameters& Module::parameters() const { return model_->parameters; }
 const std::string& Module::kind() const { return model_->kind; }
 Module::Facts& Module::facts() const { return model_->parts[part_].facts; }
 
+std::vector<const Module::Part*> Module::parts() const {
+  const std::string& own = model_->parts[part_].path;
+  std::vector<const Part*> all;
+  for (const Part& part : model_->parts)
+    if (own.empty() || part.path == own || part.path.starts_with(own + ".")) all.push_back(&part);
+  return all;
+}
+
 double Module::flops(std::int64_t batch) const {
   double all = 0;
-  for (const Part& part : model_->parts)
-    if (part.facts.flops) all += part.facts.flops(batch);
+  for (const Part* part : parts())
+    if (part->facts.flops) all += part->facts.flops(batch);
   return all;
 }
 
 std::string Module::str() const {
   const Parameters& p = parameters();
+  const std::vector<const Part*> all = parts();
   // Each parameter belongs to the part with the longest path that its name begins with.
-  std::vector<std::vector<int>> own(model_->parts.size());
+  std::vector<std::vector<int>> own(all.size());
+  std::int64_t learned = 0;
   for (int i = 0; i < p.count(); ++i) {
-    std::size_t best = 0;
-    for (std::size_t k = 1; k < model_->parts.size(); ++k) {
-      const std::string& path = model_->parts[k].path;
-      if (p.name(i).starts_with(path + ".") && path.size() > model_->parts[best].path.size()) best = k;
+    std::size_t best = all.size();
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      const std::string& path = all[k]->path;
+      const bool within = path.empty() || p.name(i).starts_with(path + ".");
+      if (within && (best == all.size() || path.size() > all[best]->path.size())) best = k;
     }
+    if (best == all.size()) continue;
     own[best].push_back(i);
+    if (p.trainable(i)) learned += p.shape(i).numel();
   }
-  std::string text =
-      fmt::format("{}: {} learned numbers, {:.4g} flops a network\n", model_->kind, p.trained_numbers(), flops(1));
-  for (std::size_t k = 0; k < model_->parts.size(); ++k) {
-    const auto& [path, facts] = model_->parts[k];
-    if (facts.text.empty() && own[k].empty()) continue;
-    if (k > 0) {
+  const auto& [top, what] = *all[0];
+  std::string text = fmt::format("{}: {}{}{} learned numbers, {:.4g} flops a network\n", top.empty() ? kind() : top,
+                                 what.text, what.text.empty() ? "" : ", ", learned, flops(1));
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    const auto& [path, facts] = *all[k];
+    if (k > 0 && (!facts.text.empty() || !own[k].empty())) {
       std::int64_t numbers = 0;
       for (const int i : own[k]) numbers += p.shape(i).numel();
       text += fmt::format("  {}: {}, {} numbers", path, facts.text.empty() ? "parameters" : facts.text, numbers);
       text += facts.flops ? fmt::format(", {:.4g} flops\n", facts.flops(1)) : "\n";
     }
-    for (const int i : own[k]) {
-      const std::string name = path.empty() ? p.name(i) : p.name(i).substr(path.size() + 1);
-      text += fmt::format("    {} {}{}\n", name, p.shape(i).str(), p.trainable(i) ? "" : " frozen");
-    }
+    for (const int i : own[k])
+      text += fmt::format("    {} {}{}\n", p.name(i).substr(path.empty() ? 0 : path.size() + 1), p.shape(i).str(),
+                          p.trainable(i) ? "" : " frozen");
   }
   return text;
 }
@@ -75,19 +87,19 @@ std::string Module::str() const {
 std::string Module::proof() const {
   std::string text;
   std::vector<const Part*> proved;
-  for (const Part& part : model_->parts) {
-    const TermList* list = part.facts.list.get();
+  for (const Part* part : parts()) {
+    const TermList* list = part->facts.list.get();
     if (!list) continue;
     const auto same = std::ranges::find_if(proved, [&](const Part* other) {
       const TermList& before = *other->facts.list;
       return before.text() == list->text() && before.in() == list->in() && before.out() == list->out();
     });
     if (same != proved.end()) {
-      text += fmt::format("{}: as {}\n", part.path, (*same)->path);
+      text += fmt::format("{}: as {}\n", part->path, (*same)->path);
       continue;
     }
-    proved.push_back(&part);
-    text += part.path + "\n";
+    proved.push_back(part);
+    text += part->path + "\n";
     for (int i = 0; i < static_cast<int>(list->terms().size()); ++i) text += list->proof(i);
   }
   return text;
@@ -95,9 +107,9 @@ std::string Module::proof() const {
 
 std::vector<std::string> Module::fallbacks() const {
   std::vector<std::string> all;
-  for (const auto& [path, facts] : model_->parts)
-    if (const std::string_view why = facts.fallback ? facts.fallback(parameters().backend()) : ""; !why.empty())
-      all.push_back(fmt::format("'{}' runs operation by operation: {}", path, why));
+  for (const Part* part : parts())
+    if (const auto& why = part->facts.fallback; why && !why(parameters().backend()).empty())
+      all.push_back(fmt::format("'{}' runs operation by operation: {}", part->path, why(parameters().backend())));
   return all;
 }
 

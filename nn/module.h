@@ -45,11 +45,12 @@ class Module {
     parameters().allocate(dtype, key, backend);
   }
 
-  /// Of the model's parts that say so: multiplications and additions of a forward pass of `batch` networks or rows.
+  // Of this part and its parts:
+  /// Multiplications and additions of a forward pass of `batch` networks or rows, as far as the parts say.
   double flops(std::int64_t batch) const;
-  /// The model's parts, each with what it is, its numbers, its flops for one network, and its tensors' shapes.
+  /// What each part is, its numbers, its flops for one network, and its tensors' shapes.
   std::string str() const;
-  /// The term lists behind the model with their proofs; equal ones once. Empty where it has none.
+  /// The term lists behind them with their proofs; equal ones once. Empty where there are none.
   std::string proof() const;
   /// Each part that runs without a fast schedule where the model lies, and why.
   std::vector<std::string> fallbacks() const;
@@ -84,6 +85,8 @@ class Module {
     std::vector<Part> parts;
   };
   std::string full(std::string_view name) const;
+  /// This part and those below it.
+  std::vector<const Part*> parts() const;
 
   std::shared_ptr<Model> model_;
   std::size_t part_ = 0;

@@ -27,7 +27,7 @@ TEST_CASE("features: named tensors, sizes, and tensors that are not there") {
   CHECK(x["W2"].type() == space.type(2));
   CHECK(x[1].name() == "b1");
   CHECK_FALSE(Features().defined());
-  CHECK_THROWS_WITH_AS(x["W3"], "[space] no tensor 'W3'; allowed: W1, b1, W2", UsageError);
+  CHECK_THROWS_WITH_AS(x["W3"], "[space] no tensor 'W3'; there are: W1, b1, W2", UsageError);
   CHECK_THROWS_WITH_AS((Features{space, x.vars().first(2)}),
                        "[features] 2 tensors; allowed: 3, one per tensor of the space, and at least one", ShapeError);
 }

@@ -191,7 +191,7 @@ TEST_CASE("models: Transformer-NFN trains, takes no new memory, and has a proof"
     }
     CHECK(last < first - 0.05);
     CHECK(model->proof().find("WA[j,k] += phi3[p] VO[p,j]") != std::string::npos);
-    CHECK((model->proof().find("classifier I") != std::string::npos) == (std::string_view(classifier) == "magep"));
+    CHECK((model->proof().find("classifier.I") != std::string::npos) == (std::string_view(classifier) == "magep"));
     CHECK(model->flops(10) == doctest::Approx(2 * model->flops(5)).epsilon(1e-3));
   }
   // As a damaged file may have them: refused before tables are made.

@@ -44,9 +44,9 @@ TEST_CASE("modules: parameters have their parts' names, and the printed form say
   CHECK(p.name(0) == "lift.W.phi1");
   CHECK(p.shape(p.find("head.first.weight")) == Shape{3, 4});
   CHECK(reader.str() ==
-        "reader: 39 learned numbers, 102 flops a network\n"
+        "reader: 37 learned numbers, 138 flops a network\n"
         "    bias [1] frozen\n"
-        "  lift: linear_layer 1 -> 2, 4 terms, 20 numbers, 72 flops\n"
+        "  lift: linear_layer 1 -> 2, 4 terms, 18 numbers, 108 flops\n"
         "    W.phi1 [2, 1, 2, 2]\n"
         "    W.phi2 [2, 1, 2]\n"
         "    b.phi1 [2, 1, 2]\n"
@@ -57,7 +57,17 @@ TEST_CASE("modules: parameters have their parts' names, and the printed form say
         "  head.last: linear 3 -> 1, 4 numbers, 6 flops\n"
         "    weight [1, 3]\n"
         "    bias [1]\n");
-  CHECK(reader.flops(10) == doctest::Approx(1020));
+  CHECK(reader.flops(10) == doctest::Approx(1380));
+  // Of a part, what it and its own parts are.
+  CHECK(reader.head.flops(1) == doctest::Approx(30));
+  CHECK(reader.head.str() ==
+        "head: 19 learned numbers, 30 flops a network\n"
+        "  head.first: linear 4 -> 3, 15 numbers, 24 flops\n"
+        "    weight [3, 4]\n"
+        "    bias [3]\n"
+        "  head.last: linear 3 -> 1, 4 numbers, 6 flops\n"
+        "    weight [1, 3]\n"
+        "    bias [1]\n");
 }
 
 TEST_CASE("modules: names that are taken are refused") {

@@ -70,8 +70,8 @@ TEST_CASE("trainer: passes over parts of a batch add up to the batch") {
     while (!trainer.done()) trainer.run_epoch();
     const auto values = line.values();
     if (micro == 0) whole = values;
-    for (std::size_t i = 0; i < values.size(); ++i)
-      CHECK(values[i] == (micro == 8 ? doctest::Approx(whole[i]).epsilon(0) : doctest::Approx(whole[i]).epsilon(1e-9)));
+    for (std::size_t i = 0; i < values.size(); ++i) CHECK(values[i] == doctest::Approx(whole[i]).epsilon(1e-9));
+    if (micro == 8) CHECK(values == whole);
   }
 }
 
@@ -118,7 +118,7 @@ TEST_CASE("trainer: a broken training goes on with the same bits, from a file") 
   CHECK(rest.values() == whole.values());
   CHECK(again.log().back().train_loss == all.log().back().train_loss);
   const Module other;
-  const Linear larger(other, "layer", 4, 1);
+  const Linear larger(other, "layer", 40, 1);
   other.init(Key(1, "other"), DType::f64);
   Trainer stranger(other, config, rest.training());
   CHECK_THROWS_WITH_AS(stranger.resume(path), doctest::Contains("Was it written for another model?"), FormatError);

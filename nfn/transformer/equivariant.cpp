@@ -21,11 +21,17 @@ GlobalTable global_table(const TermList& list) {
   return t;
 }
 
+/// A space of another form must say so before its terms do.
+TermList checked_list(const Space& space, std::int64_t d, std::int64_t e) {
+  block_sizes(who, space, d, e);
+  return {space, space, transformer_equivariant_terms()};
+}
+
 }  // namespace
 
 TransformerEquivariant::TransformerEquivariant(const Module& parent, std::string_view name, const Space& space,
                                                std::int64_t d, std::int64_t e, bool train)
-    : EquivariantLayer(parent, name, who, TermList(space, space, transformer_equivariant_terms()), d, e),
+    : EquivariantLayer(parent, name, who, checked_list(space, d, e), d, e),
       sizes_(block_sizes(who, space, d, e)),
       global_(global_table(list())),
       axis_(list()) {

@@ -56,11 +56,17 @@ void vjp(const State<T>& s, Backward& back) {
   });
 }
 
+/// A space of another form must say so before its terms do.
+TermList checked_list(const Space& space, std::int64_t d, std::int64_t e) {
+  block_sizes(who, space, d, e);
+  return {space, Space::parse("y"), transformer_invariant_terms()};
+}
+
 }  // namespace
 
 TransformerInvariant::TransformerInvariant(const Module& parent, std::string_view name, const Space& space,
                                            std::int64_t d, std::int64_t e)
-    : InvariantLayer(parent, name, who, TermList(space, Space::parse("y"), transformer_invariant_terms()), d, e),
+    : InvariantLayer(parent, name, who, checked_list(space, d, e), d, e),
       sizes_(block_sizes(who, space, d, e)),
       global_(global_table(list())) {
   for (const InitialParameter& p : initial_parameters(list(), invariant_groups(), global_.phis(), d, e))
