@@ -47,19 +47,21 @@ int demo(DemoOptions o, const Common& common) {
   silent.quiet |= common.json;
   o.zoo.out = {report_options.zoo, o.out.force, o.out.resume};
   timed("zoo", [&] { make_zoo(o.zoo, silent); });
-  for (const char* kind : model_kinds) {
+  const Space space = open_zoo(report_options.zoo).space();
+  for (const ModelKind* model : model_kinds()) {
+    if (!model->reads(space)) continue;
+    const std::string kind = model->name;
     const fs::path run = folder / kind;
-    if (std::string_view(kind) == "transformer-nfn") continue;  // the demo's networks are convolutional
-    if (std::string_view(kind) == "balanced-statnn" && o.zoo.activation == "tanh") continue;  // positive scalings only
-    TrainOptions train_options{.zoo = report_options.zoo, .out = {run.string(), o.out.force, o.out.resume}};
-    train_options.model = default_config(kind);
-    train_options.fit.epochs = o.epochs;
+    TrainOptions train_options{.zoo = report_options.zoo,
+                               .out = {run.string(), o.out.force, o.out.resume},
+                               .model = kind,
+                               .settings = model_settings(kind),
+                               .fit = training_settings(kind, {{"epochs", o.epochs}})};
     timed(fmt::format("train {}", kind), [&] { train(train_options, silent); });
     timed(fmt::format("eval {}", kind), [&] {
       eval({.model = run.string(), .zoo = report_options.zoo, .out = {{}, true, false}}, silent);
     });
-    if (std::string_view(kind) == "magep")
-      timed("verify magep", [&] { verify({.model = run.string(), .force = true}, silent); });
+    if (kind == "magep") timed("verify magep", [&] { verify({.model = run.string(), .force = true}, silent); });
     report_options.runs.push_back(run.string());
   }
   double all = 0;
@@ -74,7 +76,7 @@ int demo(DemoOptions o, const Common& common) {
 
 void add_demo(CLI::App& app, Common& common, Run& run) {
   CLI::App& verb = add_verb(app, common, "demo",
-                            "The main job: make a zoo, train four models on it, judge and verify them, write a report",
+                            "The main job: make a zoo, train models on it, judge and verify them, write a report",
                             "  weft demo --out demo\n"
                             "  weft demo --out demo --data mnist --data-dir mnist");
   auto o = std::make_shared<DemoOptions>();

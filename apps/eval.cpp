@@ -13,41 +13,44 @@ namespace weft::apps {
 namespace {
 
 /// Fewer than two networks have no order that could be predicted.
-double tau_of(std::span<const double> logits, std::span<const double> truth) {
-  return truth.size() < 2 ? NAN : kendall_tau_b(logits, truth);
+double tau_of(std::span<const double> outputs, std::span<const double> truth) {
+  return truth.size() < 2 ? NAN : kendall_tau_b(outputs, truth);
 }
 
 }  // namespace
 
-Judged judge(const AccuracyModel& model, const Zoo& zoo, const JudgedOn& on, int strongest, std::uint64_t seed) {
-  Judged judged{.on = on};
+Judged judge(const AccuracyModel& model, const Task& task, const Zoo& zoo, const JudgedOn& on, int strongest,
+             std::uint64_t seed) {
+  Judged judged{.on = on, .task = task.name, .seed = seed};
   judged.ids = checkpoints(zoo, on.split, Split::test, on.checkpoint, true);
   std::vector<std::int64_t> networks;
   for (const std::int64_t id : judged.ids) {
     const ZooRow& row = zoo.row(id);
-    judged.truth.push_back(row.accuracy);
+    judged.truth.push_back(task.target(row));
     networks.push_back(row.network);
   }
   judged.ceiling = judged.truth.size() < 2 ? NAN : kendall_ceiling(judged.truth);
-  for (double accuracy : {0.2, 0.4, 0.6, 0.8}) judged.above.push_back({accuracy, 0, {}});
+  // Bounds of accuracies.
+  if (&task == tasks().front())
+    for (double accuracy : {0.2, 0.4, 0.6, 0.8}) judged.above.push_back({accuracy, 0, {}});
   const std::vector<Tensor> weights = zoo.weights(judged.ids);
   auto add = [&](std::string column, std::span<const Tensor> of) {
     check_interrupt();
-    const std::vector<double> logits = predict_logits(model, model.prepare(of), judged.ids);
+    const std::vector<double> outputs = predict_outputs(model, model.prepare(of), judged.ids);
     judged.columns.push_back(std::move(column));
-    judged.tau.push_back(tau_of(logits, judged.truth));
+    judged.tau.push_back(tau_of(outputs, judged.truth));
     for (Judged::Above& above : judged.above) {
       std::vector<double> some, truth;
-      for (std::size_t i = 0; i < logits.size(); ++i)
+      for (std::size_t i = 0; i < outputs.size(); ++i)
         if (judged.truth[i] > above.accuracy) {
-          some.push_back(logits[i]);
+          some.push_back(outputs[i]);
           truth.push_back(judged.truth[i]);
         }
       above.networks = std::ssize(truth);
       above.tau.push_back(tau_of(some, truth));
     }
     judged.predicted.emplace_back();
-    for (const double z : logits) judged.predicted.back().push_back(sigmoid(z));
+    for (const double z : outputs) judged.predicted.back().push_back(task.prediction(z));
   };
   add("as they are", weights);
   for (int k = 0; k <= strongest; ++k)
@@ -64,16 +67,17 @@ int eval(const EvalOptions& o, const Common& common) {
   if (!(zoo.space() == loaded.model->space()))
     throw FormatError("[eval] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(),
                       loaded.model->space().str());
-  const JudgedOn on = judged_on(TrainedOn::read(path, loaded.metadata), zoo, o.split, o.checkpoint, o.allow_trained_on);
+  const TrainedOn trained_on = TrainedOn::read(path, loaded.metadata);
+  const JudgedOn on = judged_on(trained_on, zoo, o.split, o.checkpoint, o.allow_trained_on);
   check_output_file({out.string(), o.out.force}, {path, path.parent_path() / run_file});
-  const Judged judged = judge(*loaded.model, zoo, on, o.strongest, common.seed);
+  const Judged judged = judge(*loaded.model, task(trained_on.task), zoo, on, o.strongest, common.seed);
   const Json json = to_json(judged);
   write_json(out, json);
   if (common.json)
     fmt::print("{}\n", json.dump(1));
   else if (!common.quiet)
     fmt::print("test networks of split {}, checkpoint {}\n{}", on.split, on.checkpoint,
-               tau_tables({{.model = loaded.model->config().kind, .split = on.split, .judged = judged}}));
+               tau_tables({{.model = loaded.model->kind(), .split = on.split, .judged = judged}}));
   return exit_ok;
 }
 

@@ -16,46 +16,50 @@ struct PredictOptions {
   std::string model, network, zoo;
 };
 
-int predict_network(const AccuracyModel& model, const PredictOptions& o, const Common& common) {
+/// "predicted_accuracy"
+std::string predicted_column(const Task& task) { return fmt::format("predicted_{}", task.name); }
+
+int predict_network(const AccuracyModel& model, const Task& task, const PredictOptions& o, const Common& common) {
   const NetworkFile network = load_network(o.network, model.space());
-  double accuracy = 0;
+  double predicted = 0;
   try {
-    accuracy = sigmoid(predict_logits(model, model.prepare(network.weights))[0]);
+    predicted = task.prediction(predict_outputs(model, model.prepare(network.weights))[0]);
   } catch (const NumericError& error) {
     throw NumericError("[predict] '{}': {}", o.network, error.what());
   }
   if (common.json)
-    fmt::print("{}\n", Json{{"network", utf8_text(o.network)}, {"predicted_accuracy", accuracy}}.dump(1));
+    fmt::print("{}\n", Json{{"network", utf8_text(o.network)}, {predicted_column(task), predicted}}.dump(1));
   else
-    fmt::print("{}: predicted accuracy {:.4f}\n", o.network, accuracy);
+    fmt::print("{}: predicted {} {:.4f}\n", o.network, task.name, predicted);
   return exit_ok;
 }
 
 int predict_zoo(const AccuracyModel& model, const TrainedOn& trained_on, const PredictOptions& o,
                 const Common& common) {
+  const Task& task = weft::task(trained_on.task);
   const Zoo zoo = open_zoo(o.zoo);
   if (!(zoo.space() == model.space()))
     throw FormatError("[predict] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(),
                       model.space().str());
   std::vector<std::int64_t> ids;
   for (const ZooRow& row : zoo.rows()) ids.push_back(row.id);
-  const std::vector<double> logits = predict_logits(model, model.prepare(zoo.weights(ids)), ids);
+  const std::vector<double> outputs = predict_outputs(model, model.prepare(zoo.weights(ids)), ids);
   // Of the training networks a prediction says little.
   const bool parts_known = trained_on.split && trained_on.zoo_is(zoo).value_or(false);
   const auto split = static_cast<std::size_t>(trained_on.split.value_or(0));
   Json json = Json::array();
   CsvWriter csv;
-  csv.add("id").add("network").add("epoch").add("accuracy").add("predicted_accuracy").add("part").end_row();
+  csv.add("id").add("network").add("epoch").add(task.name).add(predicted_column(task)).add("part").end_row();
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const ZooRow& row = zoo.rows()[i];
     const std::string part = parts_known ? name(row.splits[split]) : "unknown";
-    csv.add(row.id).add(row.network).add(row.epoch).add(row.accuracy).add(sigmoid(logits[i]));
+    csv.add(row.id).add(row.network).add(row.epoch).add(task.target(row)).add(task.prediction(outputs[i]));
     csv.add(part).end_row();
     json.push_back({{"id", row.id},
                     {"network", row.network},
                     {"epoch", row.epoch},
-                    {"accuracy", row.accuracy},
-                    {"predicted_accuracy", sigmoid(logits[i])},
+                    {task.name, task.target(row)},
+                    {predicted_column(task), task.prediction(outputs[i])},
                     {"part", part}});
   }
   fmt::print("{}", common.json ? json.dump(1) + "\n" : csv.text());
@@ -65,10 +69,11 @@ int predict_zoo(const AccuracyModel& model, const TrainedOn& trained_on, const P
 }  // namespace
 
 void add_predict(CLI::App& app, Common& common, Run& run) {
-  CLI::App& verb = add_verb(app, common, "predict", "Predict the accuracy of a network, or of every network of a zoo",
-                            "  weft predict --model run --network net.safetensors\n"
-                            "  weft predict --model run --zoo zoo > predictions.csv",
-                            Runs::on_devices);
+  CLI::App& verb =
+      add_verb(app, common, "predict", "Predict what a model has learnt of a network, or of every network of a zoo",
+               "  weft predict --model run --network net.safetensors\n"
+               "  weft predict --model run --zoo zoo > predictions.csv",
+               Runs::on_devices);
   auto o = std::make_shared<PredictOptions>();
   verb.add_option("model,--model", o->model, "a model, or the folder that weft train wrote")
       ->required()
@@ -81,8 +86,9 @@ void add_predict(CLI::App& app, Common& common, Run& run) {
     run = [o, &common] {
       const std::filesystem::path path = model_path(o->model);
       const LoadedModel loaded = load_model(path, DType::f32, common.backend);
-      if (!o->network.empty()) return predict_network(*loaded.model, *o, common);
-      return predict_zoo(*loaded.model, TrainedOn::read(path, loaded.metadata), *o, common);
+      const TrainedOn trained_on = TrainedOn::read(path, loaded.metadata);
+      if (!o->network.empty()) return predict_network(*loaded.model, task(trained_on.task), *o, common);
+      return predict_zoo(*loaded.model, trained_on, *o, common);
     };
   });
 }

@@ -21,6 +21,10 @@ ReportRun run_of(const std::string& folder, const Zoo& zoo, const ReportOptions&
   if (!trained_on.zoo_is(zoo).value_or(true))
     throw UsageError("[report] '{}' was trained on another zoo; report on it by itself, without --zoo", folder);
   if (trained_on.split) run.split = *trained_on.split;
+  run.task = trained_on.task;
+  for (const Setting& s : model_kind(run.model).settings)
+    if (const Json& all = trained_on.settings; all.is_object() && all.contains(s.name))
+      run.own_settings += fmt::format("{}{} {}", run.own_settings.empty() ? "" : ", ", s.name, all[s.name].dump());
   Json settings = trained_on.settings;
   settings.erase("split");
   run.settings =

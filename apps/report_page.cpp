@@ -26,8 +26,11 @@ svg text { font: 11px system-ui, sans-serif; fill: #333; } svg text.title { font
 .pass { color: #00734f; font-weight: 600; } .fail { color: #b00020; font-weight: 600; }
 )";
 
-/// The model, with a star where its judgement has a warning: such runs are not averaged with others.
-std::string label(const ReportRun& run) { return run.model + (run.judged.on.warning.empty() ? "" : " *"); }
+/// The model, what it learnt where that is not the usual, with a star where its judgement has a warning: such runs are not averaged with others.
+std::string label(const ReportRun& run) {
+  const std::string of_task = run.task == tasks().front()->name ? "" : ", " + run.task;
+  return run.model + of_task + (run.judged.on.warning.empty() ? "" : " *");
+}
 
 /// Runs of one model that differ in their split alone, in the order in which they appear. Models that stand twice, for
 /// they differ in more, are told apart by a folder.
@@ -189,14 +192,16 @@ std::string learning_curves(const Report& report) {
 }
 
 std::string scatter(const ReportRun& run, std::size_t colour) {
+  const Task& learnt = task(run.judged.task);
+  const Plot::Range range{learnt.low, learnt.high};
   Plot plot(fmt::format("{}: tau {}", label(run),
                         mean_and_deviation(run.judged.tau.empty() ? std::vector<double>{}
                                                                   : std::vector<double>{run.judged.tau[0]})),
-            "true accuracy", {0, 1}, "predicted", {0, 1});
+            fmt::format("true {}", learnt.name), range, "predicted", range);
   Plot::Points points;
   for (std::size_t i = 0; i < run.judged.truth.size(); ++i)
     points.emplace_back(run.judged.truth[i], run.judged.predicted[0][i]);
-  plot.add_guide({0, 0}, {1, 1});
+  plot.add_guide({learnt.low, learnt.low}, {learnt.high, learnt.high});
   plot.add_dots(run.model, points, colour);
   return plot.svg();
 }
@@ -233,9 +238,10 @@ std::string verification(const Report& report) {
 }
 
 Table costs(const Report& report) {
-  Table table{{"model", "split", "parameters", "best epoch", "step (ms)", "training (s)", "peak memory (MiB)"}, {}};
+  Table table{
+      {"model", "settings", "split", "parameters", "best epoch", "step (ms)", "training (s)", "peak memory (MiB)"}, {}};
   for (const ReportRun& run : report.runs)
-    table.rows.push_back({label(run), std::to_string(run.split), std::to_string(run.parameters),
+    table.rows.push_back({label(run), run.own_settings, std::to_string(run.split), std::to_string(run.parameters),
                           std::to_string(run.best_epoch), fmt::format("{:.2f}", run.step_milliseconds),
                           fmt::format("{:.1f}", run.train_seconds), fmt::format("{:.1f}", run.peak_mib)});
   return table;
@@ -282,13 +288,14 @@ std::string report_page(const Report& report) {
   std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + escaped(report.title) +
                     "</title><style>" + style + "</style></head><body>\n<h1>" + escaped(report.title) + "</h1>\n";
   out +=
-      "<p class=\"lead\">Predicting a network's test accuracy from its weights alone, as it is and moved by group "
+      "<p class=\"lead\">Predicting numbers about a network, as its test accuracy, from its weights alone, as it is "
+      "and moved by group "
       "elements that leave its "
       "function unchanged.</p>\n";
   out += html_table(tau_cells(report.runs)) + html_table(above_cells(report.runs));
   for (const std::string& line : warnings(report.runs)) out += "<p class=\"fail\">" + escaped(line) + "</p>\n";
   out += "<div class=\"plots\">\n" + tau_against_strength(report) + learning_curves(report) + "</div>\n";
-  out += "<h2>Predicted against true accuracy, test networks as they are</h2>\n<div class=\"plots\">\n";
+  out += "<h2>Predicted against true, test networks as they are</h2>\n<div class=\"plots\">\n";
   std::size_t colour = 0;
   for (const auto& [model, runs] : by_model(report.runs)) out += scatter(*runs[0], colour++);
   out += "</div>\n<h2>The zoo</h2>\n<div class=\"plots\">\n" + distribution(report.accuracies) + "<table>";

@@ -20,6 +20,8 @@ struct JudgedOn {
 /// What `weft eval` finds out about one model on one part of a zoo.
 struct Judged {
   JudgedOn on{};
+  std::string task = tasks().front()->name;
+  std::uint64_t seed = 0;  ///< of the elements
   std::vector<std::int64_t> ids{};
   std::vector<double> truth{};
   std::vector<std::string> columns{};            ///< "as they are", "k = 0", …
@@ -37,8 +39,9 @@ struct Judged {
 
 /// One trained model.
 struct ReportRun {
-  std::string model{}, folder{};
-  std::string settings{};  ///< all but the split, and the checkpoint it was judged on: equal ones are averaged
+  std::string task = tasks().front()->name, model{}, folder{};
+  std::string own_settings{};  ///< of the model: "hidden 500"
+  std::string settings{};      ///< all but the split, and the checkpoint it was judged on: equal ones are averaged
   int split = 0;
   std::int64_t parameters = 0, best_epoch = 0;
   double train_seconds = 0, step_milliseconds = 0, peak_mib = 0;

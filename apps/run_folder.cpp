@@ -150,9 +150,11 @@ Json to_json(const Judged& judged) {
   Json above = Json::array();
   for (const Judged::Above& a : judged.above)
     above.push_back({{"accuracy", a.accuracy}, {"networks", a.networks}, {"tau", a.tau}});
-  return {{"split", judged.on.split},
+  return {{"task", judged.task},
+          {"split", judged.on.split},
           {"checkpoint", judged.on.checkpoint},
           {"zoo", judged.on.zoo},
+          {"seed", judged.seed},
           {"warning", judged.on.warning.empty() ? Json() : Json(judged.on.warning)},
           {"columns", judged.columns},
           {"tau", judged.tau},
@@ -185,7 +187,7 @@ std::vector<double> numbers_of(const Json& json) {
   return all;
 }
 
-/// Release 0.1 did not record where it judged: then `zoo` is empty, and the split 0.
+/// Release 0.1 did not record where it judged: then `zoo` is empty, and split and seed are 0.
 Judged judged_of(const Json& json) {
   Judged judged;
   if (json.contains("split")) {
@@ -193,6 +195,10 @@ Judged judged_of(const Json& json) {
     json.at("checkpoint").get_to(judged.on.checkpoint);
     json.at("zoo").get_to(judged.on.zoo);
     if (!json.at("warning").is_null()) json.at("warning").get_to(judged.on.warning);
+  }
+  if (json.contains("task")) {
+    json.at("task").get_to(judged.task);
+    json.at("seed").get_to(judged.seed);
   }
   json.at("columns").get_to(judged.columns);
   judged.tau = numbers_of(json.at("tau"));

@@ -59,9 +59,9 @@ std::vector<Tensor> network_batch(const Space& space, std::int64_t batch, double
 }
 
 /// An accuracy predictor on random networks.
-Case accuracy(const ModelConfig& config, const Space& space, std::int64_t batch, double deviation, Key key,
-              Backend* backend) {
-  const std::shared_ptr<AccuracyModel> model = make_accuracy_model(config, space, DType::f32, key, backend);
+Case accuracy(const char* kind, Settings::Given given, const Space& space, std::int64_t batch, double deviation,
+              Key key, Backend* backend) {
+  const std::shared_ptr<AccuracyModel> model = make_accuracy_model(kind, given, space, DType::f32, key, backend);
   auto networks = model->prepare(network_batch(space, batch, deviation, key.at("networks")));
   for (Tensor& t : networks) t = t.placed_on(backend);
   const Tensor target = Tensor::zeros({batch}, DType::f32, backend);
@@ -76,14 +76,12 @@ Case cnn(Key key, Backend* backend) {
   constexpr std::int64_t widths[] = {1, 16, 16, 16, 10}, batch = 8;
   constexpr std::array<std::int64_t, 2> taps[] = {{3, 3}, {3, 3}, {3, 3}, {1, 1}};
   const Space space = cnn_space(widths, taps, Kind::positive_monomial);
-  return accuracy({.kind = "magep"}, space, batch, 1, key, backend);
+  return accuracy("magep", {}, space, batch, 1, key, backend);
 }
 
 Case transformer(std::int64_t layers, Key key, Backend* backend) {
   const Space space = transformer_network_space({32, 64, 2, 16, 16, 2}, {16, 32, 10});
-  ModelConfig config = default_config("transformer-nfn");
-  config.equivariant_layers = layers;
-  return accuracy(config, space, 16, 0.1, key, backend);
+  return accuracy("transformer-nfn", {{"equivariant_layers", layers}}, space, 16, 0.1, key, backend);
 }
 
 Case inr(Key key, Backend* backend) {

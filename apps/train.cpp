@@ -1,5 +1,6 @@
 #include "weft/apps/train.h"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "weft/apps/config.h"
 #include "weft/apps/interrupt.h"
 #include "weft/apps/numbers.h"
+#include "weft/apps/setting_options.h"
 #include "weft/apps/trained_on.h"
 #include "weft/core/numerics.h"
 #include "weft/core/progress.h"
@@ -28,34 +30,28 @@ constexpr double share_of_saving = 0.05;  ///< of the time, at most
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /// Those to train on come first: the model is standardised by them.
-Examples examples(AccuracyModel& model, const Zoo& zoo, const std::vector<std::int64_t>& ids, bool to_train) {
+Examples examples(AccuracyModel& model, const Task& task, const Zoo& zoo, const std::vector<std::int64_t>& ids,
+                  bool to_train) {
   const std::vector<Tensor> weights = zoo.weights(ids);
-  const Tensor target = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);
-  for (std::size_t i = 0; i < ids.size(); ++i) target.data<float>()[i] = static_cast<float>(zoo.row(ids[i]).accuracy);
-  return {to_train ? model.standardise(weights) : model.prepare(weights), target};
+  return {to_train ? model.standardise(weights) : model.prepare(weights), targets_of(task, zoo, ids)};
+}
+
+void add(Json& to, const Settings& settings) {
+  for (const Setting& s : settings.list()) to[s.name] = to_json(settings.value(s.name));
 }
 
 /// Everything that decides the bits of a run: a state of other settings is not continued. Readers: TrainedOn.
 Json settings_of(const TrainOptions& o, const Zoo& zoo, const Common& common, const std::string& device) {
-  return Json{{"numerics", numerics_version},
-              {"model", o.model.kind},
-              {"channels", o.model.channels},
-              {"equivariant_layers", o.model.equivariant_layers},
-              {"hidden", o.model.hidden},
-              {"train_psi", o.model.train_psi},
-              {"classifier", o.model.classifier},
-              {"learning_rate", o.fit.learning_rate},
-              {"batch", o.fit.batch},
-              {"epochs", o.fit.epochs},
-              {"patience", o.fit.patience},
-              {"warmup", o.fit.warmup},
-              {"permute_fixed", o.fit.permute_fixed},
-              {"split", o.split},
-              {"checkpoint", chosen_checkpoint(zoo, o.checkpoint)},
-              {"seed", common.seed},
-              {"device", device},
-              {"products", common.products},
-              {"zoo", zoo.hash()}};
+  Json all{{"numerics", numerics_version}, {"task", o.task}, {"model", o.model}};
+  add(all, o.settings);
+  add(all, o.fit);
+  all["split"] = o.split;
+  all["checkpoint"] = chosen_checkpoint(zoo, o.checkpoint);
+  all["seed"] = common.seed;
+  all["device"] = device;
+  all["products"] = common.products;
+  all["zoo"] = zoo.hash();
+  return all;
 }
 
 void save_state(const fs::path& folder, const Fit& fit, const Json& settings) {
@@ -66,7 +62,8 @@ void save_state(const fs::path& folder, const Fit& fit, const Json& settings) {
 void check_same_settings(const TrainedOn& there, const fs::path& path, const Json& now, const Zoo& zoo) {
   for (const auto& [key, value] : now.items()) {
     if (key == "numerics" || (key == "zoo" && there.zoo_is(zoo).value_or(false))) continue;
-    const Json before = there.settings.is_object() ? there.settings.value(key, Json()) : Json();
+    Json before = there.settings.is_object() ? there.settings.value(key, Json()) : Json();
+    if (key == "task" && before.is_null()) before = tasks().front()->name;  // release 0.1 knew no other
     if (before != value)
       throw UsageError(
           "[train] '{}' was written with another {} ({}; here {}); give the same, --force, or another --out",
@@ -92,44 +89,29 @@ void resume(Fit& fit, const fs::path& file, const Json& settings, const Zoo& zoo
 /// The options of a run as --print-config says them: `weft train --config run/run.json` reads them. --force and
 /// --resume are of one call only.
 Json options_of_run(const TrainOptions& o, const std::string& checkpoint, const Common& common) {
-  return {{"verb", "train"},
-          {"zoo", utf8_text(o.zoo)},
-          {"model", o.model.kind},
-          {"out", utf8_text(o.out.path)},
-          {"split", o.split},
-          {"checkpoint", checkpoint},
-          {"channels", o.model.channels},
-          {"equivariant-layers", o.model.equivariant_layers},
-          {"hidden", o.model.hidden},
-          {"train-psi", o.model.train_psi},
-          {"classifier", o.model.classifier},
-          {"epochs", o.fit.epochs},
-          {"patience", o.fit.patience},
-          {"batch", o.fit.batch},
-          {"warmup", o.fit.warmup},
-          {"permute-fixed", o.fit.permute_fixed},
-          {"learning-rate", o.fit.learning_rate},
-          {"seed", common.seed},
-          {"threads", common.threads},
-          {"device", common.device},
-          {"products", common.products},
-          {"json", common.json},
-          {"quiet", common.quiet}};
+  Json all{{"verb", "train"},         {"zoo", utf8_text(o.zoo)},      {"task", o.task},
+           {"model", o.model},        {"out", utf8_text(o.out.path)}, {"split", o.split},
+           {"checkpoint", checkpoint}};
+  for (const Settings* settings : {&o.settings, &o.fit})
+    for (const Setting& s : settings->list()) all[option_name(s.name).substr(2)] = to_json(settings->value(s.name));
+  all["seed"] = common.seed;
+  all["threads"] = common.threads;
+  all["device"] = common.device;
+  all["products"] = common.products;
+  all["json"] = common.json;
+  all["quiet"] = common.quiet;
+  return all;
 }
 
 /// A model for other networks says in its own words what it misses; here it is known which model to take.
 void check_reads(const TrainOptions& o, const Zoo& zoo) {
-  const bool transformers = zoo.description().architecture == "transformer";
-  if (o.model.kind == "magep" && transformers)
-    throw UsageError(
-        "[train] --model magep reads dense and convolutional networks, '{}' holds transformers; give --model "
-        "transformer-nfn, statnn or mlp",
-        o.zoo);
-  if (o.model.kind == "transformer-nfn" && !transformers)
-    throw UsageError(
-        "[train] --model transformer-nfn reads transformers, '{}' holds networks of kind {}; give --model magep, "
-        "statnn, balanced-statnn or mlp",
-        o.zoo, zoo.description().architecture);
+  const ModelKind& kind = model_kind(o.model);
+  if (kind.reads(zoo.space())) return;
+  std::vector<std::string_view> others;
+  for (const ModelKind* other : model_kinds())
+    if (other->reads(zoo.space())) others.emplace_back(other->name);
+  throw UsageError("[train] --model {} reads {}, '{}' holds networks of kind {}; give --model {}", o.model,
+                   kind.reads_text, o.zoo, zoo.description().architecture, fmt::join(others, ", "));
 }
 
 }  // namespace
@@ -159,20 +141,21 @@ int train(const TrainOptions& o, const Common& common) {
   }
   const NewFolder made(folder);
   if (!lock) take_folder();
-  auto model = make_accuracy_model(o.model, zoo.space(), DType::f32, Key(common.seed, "model"), common.backend);
+  const Task& learnt = task(o.task);
+  auto model =
+      make_accuracy_model(o.model, o.settings, zoo.space(), DType::f32, Key(common.seed, "model"), common.backend);
   const std::string chosen = chosen_checkpoint(zoo, o.checkpoint);
-  Examples training = examples(*model, zoo, checkpoints(zoo, o.split, Split::train, chosen, false), true);
-  Examples validation = examples(*model, zoo, checkpoints(zoo, o.split, Split::val, chosen, true), false);
+  Examples training = examples(*model, learnt, zoo, checkpoints(zoo, o.split, Split::train, chosen, false), true);
+  Examples validation = examples(*model, learnt, zoo, checkpoints(zoo, o.split, Split::val, chosen, true), false);
   const std::int64_t trained_on = training.count(), validated_on = validation.count();
-  FitConfig config = o.fit;
-  config.seed = common.seed;
-  Fit fit(*model, config, std::move(training), std::move(validation));
+  const FitConfig config = FitConfig::of(o.fit, common.seed);
+  Fit fit(*model, config, std::move(training), std::move(validation), learnt);
   const Trainer::Cost cost = fit.try_step();
   const double step_flops = 3 * model->flops(config.batch);  // a backward pass costs two forward passes
   const double mib = static_cast<double>(cost.bytes) / (1 << 20);
   const auto steps = (trained_on + config.batch - 1) / config.batch;
   if (!common.quiet && !common.json) {
-    fmt::print("{} on '{}' (split {}): {} checkpoints to train on, {} networks to validate on\n", o.model.kind, o.zoo,
+    fmt::print("{} on '{}' (split {}): {} checkpoints to train on, {} networks to validate on\n", o.model, o.zoo,
                o.split, trained_on, validated_on);
     fmt::print(
         "  {} parameters, {:.3g} GFLOP a step, {:.1f} MiB at most, at most {} epochs of {} steps, about {:.0f} s\n",
@@ -189,7 +172,7 @@ int train(const TrainOptions& o, const Common& common) {
   auto saved = start;
   double saving = 0;  // seconds that the last save took
   {
-    Progress bar(o.model.kind, config.epochs * steps, "steps", common.progress());
+    Progress bar(o.model, config.epochs * steps, "steps", common.progress());
     bar.begin(static_cast<std::int64_t>(fit.log().size()) * steps);
     std::size_t remarked = 0;
     while (!fit.done()) {
@@ -214,7 +197,8 @@ int train(const TrainOptions& o, const Common& common) {
   fit.take_best();
   const double seconds = seconds_since(start);
   const Trainer::Epoch& best = fit.log()[static_cast<std::size_t>(fit.best_epoch() - 1)];
-  const Json summary = {{"model", o.model.kind},
+  const Json summary = {{"task", o.task},
+                        {"model", o.model},
                         {"zoo", utf8_text(o.zoo)},
                         {"split", o.split},
                         {"checkpoint", chosen},
@@ -230,6 +214,7 @@ int train(const TrainOptions& o, const Common& common) {
                         {"step_gflop", step_flops * 1e-9},
                         {"peak_mib", mib},
                         {"fallbacks", fit.fallbacks()},
+                        {settings_key, settings},
                         {options_key, options_of_run(o, chosen, common)}};
   for (const char* file : {eval_file, verify_file}) fs::remove(folder / file);  // of the model that is replaced
   write_text(folder / log_file, log_text(fit.log()));
@@ -252,64 +237,26 @@ void add_train(CLI::App& app, Common& common, Run& run) {
                Runs::on_devices);
   auto o = std::make_shared<TrainOptions>();
   verb.add_option("zoo,--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
-  verb.add_option("--model", o->model.kind, "what to train")
-      ->check(CLI::IsMember(std::vector<std::string>(std::begin(model_kinds), std::end(model_kinds))));
+  std::vector<std::string> names, task_names;
+  for (const ModelKind* kind : model_kinds()) names.emplace_back(kind->name);
+  for (const Task* t : tasks()) task_names.emplace_back(t->name);
+  verb.add_option("--model", o->model, "what to train")->check(CLI::IsMember(names));
+  verb.add_option("--task", o->task, "what it learns to predict")->check(CLI::IsMember(task_names));
   add_output(verb, o->out, "folder for the model, its log and what it cost", true);
   verb.add_option("--split", o->split, "which of the zoo's five splits")->transform(split_limit());
   verb.add_option("--checkpoint", o->checkpoint,
                   "of every network, in zoos that name them: 50, 75, 100, best, or all; 75 when not given")
       ->type_name("NAME");
-  // Defaults that depend on the model are found when it is known.
-  CLI::Option* channels = verb.add_option("--channels", o->model.channels,
-                                          "channels of a functional network's layers; else 20, for transformer-nfn 10")
-                              ->default_str("")
-                              ->transform(whole<std::int64_t>(1, 4096, "layers have channels x channels numbers"));
-  CLI::Option* layers = verb.add_option("--equivariant-layers", o->model.equivariant_layers,
-                                        "number of its equivariant layers; else 2, for transformer-nfn 1")
-                            ->default_str("")
-                            ->transform(whole<std::int64_t>(0, 100, "each keeps features of the whole batch"));
-  CLI::Option* hidden =
-      verb.add_option("--hidden", o->model.hidden,
-                      "width of the two hidden layers; else 500, for statnn 1000, for transformer-nfn 10")
-          ->default_str("")
-          ->transform(whole<std::int64_t>(1, 32768, "hidden x hidden numbers take 4 GiB then"));
-  verb.add_flag("--train-psi", o->model.train_psi, "train the psi of MAGEP's equivariant layers, too");
-  verb.add_option("--classifier", o->model.classifier,
-                  "transformer-nfn: how the classifier's weights are read: by linear layers and a normalising pool, by "
-                  "MAGEP's invariant layer, or flattened, without their symmetry")
-      ->check(CLI::IsMember(std::vector<std::string>(std::begin(classifier_kinds), std::end(classifier_kinds))));
-  verb.add_option("--epochs", o->fit.epochs, "at most")->transform(epochs_limit());
-  CLI::Option* patience =
-      verb.add_option("--patience", o->fit.patience,
-                      "epochs without a better validation tau before it stops; else 20, for transformer-nfn 100")
-          ->default_str("")
-          ->transform(epochs_limit());
-  CLI::Option* batch = verb.add_option("--batch", o->fit.batch, "networks a step; else 8, for transformer-nfn 16")
-                           ->default_str("")
-                           ->transform(batch_limit());
-  CLI::Option* warmup =
-      verb.add_option("--warmup", o->fit.warmup,
-                      "epochs in which the learning rate rises before it falls along a cosine; 0: it stays as it is; "
-                      "else 0, for transformer-nfn 10")
-          ->default_str("")
-          ->transform(whole<std::int64_t>(0, 1'000'000, "it ends with the training"));
-  CLI::Option* permute =
-      verb.add_option("--permute-fixed", o->fit.permute_fixed,
-                      "true or false: every step reads its networks under random permutations of the axes that the "
-                      "layers take as fixed (input pixels, features between blocks, classes); else false, for "
-                      "transformer-nfn true")
-          ->default_str("");
-  verb.add_option("--learning-rate", o->fit.learning_rate, "of Adam")->check(positive());
+  SettingOptions of_models(verb), of_trainings(verb);
+  for (const ModelKind* kind : model_kinds()) of_models.add(kind->name, kind->settings);
+  for (const ModelKind* kind : model_kinds()) of_trainings.add(kind->name, training_settings(kind->name).list());
   verb.callback([=, &common, &run] {
-    const ModelConfig usual = default_config(o->model.kind);
-    const FitConfig usual_fit = default_fit(o->model.kind);
-    take_usual(channels, o->model.channels, usual.channels);
-    take_usual(layers, o->model.equivariant_layers, usual.equivariant_layers);
-    take_usual(hidden, o->model.hidden, usual.hidden);
-    take_usual(patience, o->fit.patience, usual_fit.patience);
-    take_usual(batch, o->fit.batch, usual_fit.batch);
-    take_usual(permute, o->fit.permute_fixed, usual_fit.permute_fixed);
-    take_usual(warmup, o->fit.warmup, std::min(usual_fit.warmup, o->fit.epochs));
+    o->settings = model_settings(o->model);
+    o->fit = training_settings(o->model);
+    of_models.require(of_models.take(o->settings), "train", "model " + o->model);
+    const std::vector<std::string> given = of_trainings.take(o->fit);
+    if (std::ranges::find(given, "warmup") == given.end())
+      o->fit.set("warmup", std::min(o->fit.whole("warmup"), o->fit.whole("epochs")));
     run = [o, &common] { return train(*o, common); };
   });
 }

@@ -8,13 +8,13 @@ namespace weft::apps {
 struct TrainOptions {
   std::string zoo{};
   OutputOption out{};
-  ModelConfig model{};
-  FitConfig fit{};
+  std::string task = "accuracy", model = "magep";
+  Settings settings = model_settings("magep"), fit = training_settings("magep");  ///< of the model, of its training
   int split = 0;
   std::string checkpoint{};  ///< see chosen_checkpoint()
 };
 
-/// Trains one model on a zoo and writes its folder (apps/run_folder.h); a run that was interrupted goes on with the
+/// Trains a model on a zoo and writes its folder (apps/run_folder.h); a run that was interrupted goes on with the
 /// same bits. Prints what it costs before the first step.
 int train(const TrainOptions& options, const Common& common);
 

@@ -19,6 +19,8 @@ TrainedOn TrainedOn::read(const fs::path& model, const Metadata& metadata) {
       throw FormatError("[model] '{}' was trained on split {}; allowed: 0 to 4", model.string(), split.dump());
     result.split = split.get<int>();
     result.settings.at("checkpoint").get_to(result.checkpoint);
+    if (result.settings.contains("task")) result.settings["task"].get_to(result.task);
+    weft::task(result.task);
   } catch (const Json::exception& error) {
     throw FormatError("[model] '{}': its '{}': {}", model.string(), settings_key, error.what());
   }

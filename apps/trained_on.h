@@ -7,6 +7,7 @@
 #include <string>
 
 #include "weft/apps/run_folder.h"
+#include "weft/tasks/task.h"
 
 namespace weft::apps {
 
@@ -15,6 +16,7 @@ namespace weft::apps {
 struct TrainedOn {
   std::optional<int> split{};
   std::string checkpoint{};  ///< see chosen_checkpoint()
+  std::string task = tasks().front()->name;
   Json settings{};
 
   /// `model` names the file in messages. Throws FormatError for settings that are damaged.

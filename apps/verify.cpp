@@ -42,19 +42,16 @@ int verify(const VerifyOptions& o, const Common& common) {
   const std::vector<VerifyRow> rows = verify_invariance(model, common.seed);
   bool passed = true;
   for (const VerifyRow& row : rows) passed &= row.passed;
-  const Json json = {{"model", model.config().kind},
-                     {"space", model.space().str()},
-                     {"dtype", o.dtype},
-                     {"products", common.products},
-                     {"passed", passed},
-                     {"checks", to_json(rows)}};
+  const Json json = {{"model", model.kind()}, {"space", model.space().str()},
+                     {"dtype", o.dtype},      {"products", common.products},
+                     {"passed", passed},      {"checks", to_json(rows)}};
   save(o, path.parent_path(), json, common);
   if (common.json) {
     fmt::print("{}\n", json.dump(1));
     return passed ? exit_ok : exit_fail;
   }
   if (!common.quiet) {
-    fmt::print("{} on networks of\n  {}\n", model.config().kind, model.space().str());
+    fmt::print("{} on networks of\n  {}\n", model.kind(), model.space().str());
     const std::string proof = model.proof();
     if (o.proof) fmt::print("\n{}\n", proof.empty() ? "a baseline has no terms to prove" : proof);
     fmt::print("{:<36} {:<20} {:>10}  {:>8}\n", "random elements, " + o.dtype, "group", "error", "bound");

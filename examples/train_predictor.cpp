@@ -27,7 +27,7 @@ int main(int argc, char** argv) {
     const Zoo zoo = Zoo::open(argc < 2 ? folder : std::filesystem::path(argv[1]));
 
     const auto model =
-        make_accuracy_model({.kind = "magep", .channels = 8, .hidden = 64}, zoo.space(), DType::f32, Key(1, "model"));
+        make_accuracy_model("magep", {{"channels", 8}, {"hidden", 64}}, zoo.space(), DType::f32, Key(1, "model"));
     auto examples = [&](Split part) {
       const auto ids = zoo.ids(0, part);
       Tensor accuracy = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);
@@ -50,8 +50,8 @@ int main(int argc, char** argv) {
       networks.push_back(zoo.row(id).network);
     }
     const auto moved = moved_networks(zoo.space(), zoo.weights(ids), networks, 2, 1);
-    const double as_is = kendall_tau_b(predict_logits(*model, test.prepared), truth);
-    const double after = kendall_tau_b(predict_logits(*model, model->prepare(moved)), truth);
+    const double as_is = kendall_tau_b(predict_outputs(*model, test.prepared), truth);
+    const double after = kendall_tau_b(predict_outputs(*model, model->prepare(moved)), truth);
     fmt::print("tau-b of {} test networks: {:.3f}, moved by permutations and scales up to 100: {:.3f}\n", truth.size(),
                as_is, after);
   } catch (const std::exception& error) {

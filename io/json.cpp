@@ -89,6 +89,13 @@ std::optional<std::int64_t> Json::whole() const {
   return static_cast<std::int64_t>(*value);
 }
 
+std::optional<double> Json::number() const {
+  if (const auto* value = std::get_if<double>(&value_)) return *value;
+  if (const auto* value = natural()) return static_cast<double>(*value);
+  if (const auto* value = std::get_if<std::int64_t>(&value_)) return static_cast<double>(*value);
+  return {};
+}
+
 const Json* Json::find(std::string_view key) const {
   const Object* members = object();
   if (!members) return nullptr;

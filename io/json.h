@@ -55,6 +55,8 @@ class Json {
   const std::uint64_t* natural() const { return std::get_if<std::uint64_t>(&value_); }
   /// A whole number of 64 bits.
   std::optional<std::int64_t> whole() const;
+  /// Any number.
+  std::optional<double> number() const;
 
   /// A member of an object, or null.
   const Json* find(std::string_view key) const;

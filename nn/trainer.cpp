@@ -61,7 +61,8 @@ void Trainer::backward(std::int64_t count, std::int64_t epoch, std::int64_t step
       const T* value = loss.value().template address<T>();
       if (!arena_.backend() && !std::isfinite(*value))
         throw NumericError("[trainer] the loss of epoch {}, step {} is {}; lower the learning rate ({})", epoch,
-                           step + 1, told(*value), config_.learning_rate(optimiser_.steps() - 1));
+                           step + 1, told(*value),
+                           config_.learning_rate(std::max<std::int64_t>(optimiser_.steps() - 1, 0)));
       loop(arena_.backend(), 1, 1, AddLoss<T>{value, loss_sum_.address<double>(), static_cast<double>(n)});
     });
     const Var weighted = n == count ? loss : scale(loss, static_cast<double>(n) / static_cast<double>(count));
@@ -124,15 +125,13 @@ std::vector<std::string> Trainer::fallbacks() const {
 
 bool Trainer::done() const {
   const auto epochs = std::ssize(log_);
-  return epochs >= config_.epochs || (config_.patience > 0 && epochs > 0 && epochs - best_epoch_ >= config_.patience);
+  return epochs >= config_.epochs || solved_ ||
+         (config_.patience > 0 && epochs > 0 && epochs - best_epoch_ >= config_.patience);
 }
 
-const Trainer::Epoch& Trainer::run_epoch(const std::function<void(std::int64_t, std::int64_t)>& on_step) {
-  const auto epoch = std::ssize(log_) + 1;
-  tape_.reset();
+void Trainer::train(std::int64_t epoch, const std::function<void(std::int64_t, std::int64_t)>& on_step) {
   fill_permutation(order_, Key(config_.seed, "order").at(static_cast<std::uint64_t>(epoch)), arena_);
   if (training_.before_epoch) training_.before_epoch(epoch);
-  loss_sum_.fill(0);
   std::int64_t step = 0, n = 0;
   const std::function<void()> work = [&] {
     backward(n, epoch, step);
@@ -146,12 +145,32 @@ const Trainer::Epoch& Trainer::run_epoch(const std::function<void(std::int64_t, 
     (n == config_.batch ? whole_ : rest_).run(work);
     if (on_step) on_step(step + 1, steps_per_epoch());
   }
+}
+
+void Trainer::measure_all() {
+  const NoGrad no_grad(tape_);
+  const Tensor all = Tensor::zeros({training_.items}, DType::i32);
+  std::iota(all.span<std::int32_t>().begin(), all.span<std::int32_t>().end(), 0);
+  order_.copy_from(all);
+  const Tensor loss = training_.loss(tape_, order_).value().placed_on(nullptr).to(DType::f64);
+  loss_sum_.fill(loss.data<double>()[0] * static_cast<double>(training_.items));
+}
+
+const Trainer::Epoch& Trainer::run_epoch(const std::function<void(std::int64_t, std::int64_t)>& on_step) {
+  const auto epoch = std::ssize(log_) + 1;
+  tape_.reset();
+  loss_sum_.fill(0);
+  solved_ = training_.solve && training_.solve();
+  if (solved_)
+    measure_all();
+  else
+    train(epoch, on_step);
   tape_.reset();
   optimiser_.check();
   const double sum = loss_sum_.placed_on(nullptr).span<double>()[0];
   if (!std::isfinite(sum))
     throw NumericError("[trainer] the mean loss of epoch {} is {}; lower the learning rate ({})", epoch, told(sum),
-                       config_.learning_rate(optimiser_.steps() - 1));
+                       config_.learning_rate(std::max<std::int64_t>(optimiser_.steps() - 1, 0)));
   Epoch row{epoch, sum / static_cast<double>(training_.items), {}};
   if (training_.judge) {
     const NoGrad no_grad(tape_);
@@ -164,7 +183,8 @@ const Trainer::Epoch& Trainer::run_epoch(const std::function<void(std::int64_t, 
   for (std::size_t i = 0; i < row.metrics.size(); ++i)
     if (!std::isfinite(row.metrics[i]))
       throw NumericError("[trainer] after epoch {} {} is {}; lower the learning rate ({})", epoch, training_.metrics[i],
-                         told(row.metrics[i]), config_.learning_rate(optimiser_.steps() - 1));
+                         told(row.metrics[i]),
+                         config_.learning_rate(std::max<std::int64_t>(optimiser_.steps() - 1, 0)));
   if (is_best(row, log_, best_epoch_)) {
     best_epoch_ = epoch;
     best_values_.copy_from(model_.parameters().flat_values());

@@ -34,6 +34,8 @@ struct Training {
   std::int64_t items = 0;  ///< of an epoch
   /// The mean loss over some items, given as their numbers: int32 [n].
   std::function<Var(Tape& tape, const Tensor& items)> loss = {};
+  /// For models that need no steps: sets the parameters and returns true; then there is one epoch without steps.
+  std::function<bool()> solve = {};
   std::function<void(std::int64_t epoch)> before_epoch = {};  ///< 1 for the first
   std::function<void(std::int64_t step)> before_step = {};    ///< 0 for the first of an epoch
   /// After an epoch, on a tape that records nothing: one number for each of `metrics`.
@@ -105,6 +107,11 @@ class Trainer {
   double seconds_of_step(std::int64_t count);
   std::int64_t batch_that_fits();
 
+  /// The steps of an epoch.
+  void train(std::int64_t epoch, const std::function<void(std::int64_t, std::int64_t)>& on_step);
+  /// The loss of all items, without steps.
+  void measure_all();
+
   Module model_;
   TrainerConfig config_;
   Training training_;
@@ -116,6 +123,7 @@ class Trainer {
   Tensor best_values_;
   std::vector<Epoch> log_;
   std::int64_t best_epoch_ = 0;
+  bool solved_ = false;
   StepRecorder whole_, rest_;  ///< of whole batches, and of the last one of an epoch
 };
 

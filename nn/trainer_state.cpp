@@ -59,8 +59,9 @@ void Trainer::resume(const std::function<Tensor(const std::string&)>& tensor) {
     if (is_best(log.back(), log, best_epoch)) best_epoch = i + 1;
   }
   // Both follow from the log: a file in which they do not is damaged.
-  const double steps = counts.data<double>()[0],
-               expected_steps = static_cast<double>(std::ssize(log) * steps_per_epoch());
+  const double steps = counts.data<double>()[0];
+  const std::int64_t of_log = training_.solve && steps == 0 ? 0 : std::ssize(log) * steps_per_epoch();
+  const auto expected_steps = static_cast<double>(of_log);
   if (steps != expected_steps)
     throw FormatError("[trainer] 'fit.counts' has {} steps; allowed: {}, those of {} epochs", steps, expected_steps,
                       log.size());
@@ -71,7 +72,8 @@ void Trainer::resume(const std::function<Tensor(const std::string&)>& tensor) {
   model_.parameters().flat_values().copy_from(values);
   model_.parameters().changed();
   best_values_.copy_from(best);
-  optimiser_.resume(optimiser, std::ssize(log) * steps_per_epoch());
+  optimiser_.resume(optimiser, of_log);
+  solved_ = of_log == 0 && !log.empty();
   best_epoch_ = best_epoch;
   log_ = std::move(log);
 }

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
+
+#include <fmt/format.h>
 
 #include "weft/core/told.h"
 #include "weft/nn/losses.h"
@@ -21,48 +24,95 @@ std::vector<double> targets(const Tensor& t) {
   return {wide.span<double>().begin(), wide.span<double>().end()};
 }
 
-/// An accuracy outside [0, 1] would train a model on nonsense, a NaN spoil it.
-void check_targets(const char* part, const Tensor& target) {
+/// A target that no network has would train a model on nonsense, a NaN spoil it.
+void check_targets(const Task& task, const char* part, const Tensor& target) {
   const std::vector<double> all = targets(target);
-  const auto wrong = std::find_if_not(all.begin(), all.end(), [](double x) { return 0 <= x && x <= 1; });
+  const auto wrong = std::ranges::find_if_not(all, [&](double x) { return task.low <= x && x <= task.high; });
   if (wrong != all.end())
-    throw UsageError("[fit] target {} of the {} networks is {}; allowed: 0 to 1", wrong - all.begin(), part, *wrong);
+    throw UsageError("[fit] target {} of the {} networks is {}; allowed: {} to {}", wrong - all.begin(), part, *wrong,
+                     task.low, task.high);
 }
 
 /// Of the first n networks. What is on the tape goes.
-std::vector<double> logits_of(const AccuracyModel& model, std::span<const Tensor> prepared, std::int64_t n,
-                              Tape& tape) {
+std::vector<double> outputs_of(const AccuracyModel& model, std::span<const Tensor> prepared, std::int64_t n,
+                               Tape& tape) {
   Backend* backend = model.parameters().backend();
   tape.reset();
-  std::vector<double> logits;
+  std::vector<double> outputs;
   for (std::int64_t begin = 0; begin < n; begin += judged_at_once) {
     std::vector<Tensor> some;
     for (const Tensor& t : prepared)
       some.push_back(t.slice(begin, std::min(n, begin + judged_at_once)).placed_on(backend));
     const Tensor out = model.forward(tape, some).value().placed_on(nullptr).to(DType::f64);
-    logits.insert(logits.end(), out.span<double>().begin(), out.span<double>().end());
+    outputs.insert(outputs.end(), out.span<double>().begin(), out.span<double>().end());
     tape.reset();
   }
-  return logits;
+  return outputs;
 }
 
 }  // namespace
 
-FitConfig default_fit(const std::string& kind) {
-  if (kind != "transformer-nfn") return {};
-  FitConfig config;
-  config.batch = 16;
-  config.patience = config.epochs;
-  config.warmup = 10;
-  config.permute_fixed = true;
-  return config;
+const std::vector<Setting>& training_settings() {
+  static const std::vector<Setting> settings = [] {
+    const FitConfig usual;
+    constexpr double most = 1e6;
+    const std::string counted = "their steps are counted in 32 bits";
+    return std::vector<Setting>{
+        {.name = "epochs", .text = "at most", .usual = usual.epochs, .low = 1, .high = most, .why = counted},
+        {.name = "patience",
+         .text = "epochs without a better validation tau before it stops",
+         .usual = usual.patience,
+         .low = 1,
+         .high = most,
+         .why = counted},
+        {.name = "batch",
+         .text = "networks a step",
+         .usual = usual.batch,
+         .low = 1,
+         .high = most,
+         .why = "a step holds all of its batch in memory"},
+        {.name = "warmup",
+         .text = "epochs in which the learning rate rises before it falls along a cosine; 0: it stays as it is",
+         .usual = usual.warmup,
+         .low = 0,
+         .high = most,
+         .why = "it ends with the training"},
+        {.name = "permute_fixed",
+         .text = "true or false: every step reads its networks under random permutations of the axes that the layers "
+                 "take as fixed (input pixels, features between blocks, classes)",
+         .usual = usual.permute_fixed},
+        {.name = "learning_rate",
+         .text = "of Adam",
+         .usual = usual.learning_rate,
+         .low = std::numeric_limits<double>::min(),
+         .high = std::numeric_limits<double>::max()}};
+  }();
+  return settings;
+}
+
+Settings training_settings(std::string_view kind, Settings::Given given) {
+  std::vector<Setting> list = training_settings();
+  for (const auto& [name, value] : model_kind(kind).training)
+    std::ranges::find(list, name, &Setting::name)->usual = value;
+  return {fmt::format("the training of model '{}'", kind), std::move(list), given};
+}
+
+FitConfig FitConfig::of(const Settings& s, std::uint64_t seed) {
+  return {.learning_rate = s.number("learning_rate"),
+          .batch = s.whole("batch"),
+          .epochs = s.whole("epochs"),
+          .patience = s.whole("patience"),
+          .warmup = s.whole("warmup"),
+          .permute_fixed = s.flag("permute_fixed"),
+          .seed = seed};
 }
 
 namespace {
 
 /// What the steps of a training read, where the model lies.
 struct Steps {
-  const AccuracyModel& model;
+  AccuracyModel& model;
+  const Task& task;
   FitConfig config;
   Examples train, validation;
   std::vector<double> truth;  ///< of the validation networks
@@ -97,14 +147,14 @@ struct Steps {
   }
 
   std::vector<double> judge(Tape& tape) const {
-    const std::vector<double> logits = logits_of(model, validation.prepared, validation.count(), tape);
-    if (!std::ranges::all_of(logits, [](double z) { return std::isfinite(z); }))
+    const std::vector<double> outputs = outputs_of(model, validation.prepared, validation.count(), tape);
+    if (!std::ranges::all_of(outputs, [](double z) { return std::isfinite(z); }))
       throw NumericError("[fit] the predictions are not finite; lower the learning rate ({})", config.learning_rate);
-    return {mean_loss(logits, validation.target), kendall_tau_b(logits, truth)};
+    return {mean_loss(task, outputs, validation.target), kendall_tau_b(outputs, truth)};
   }
 };
 
-FitConfig checked(const FitConfig& config, const Examples& train, const Examples& validation) {
+FitConfig checked(const FitConfig& config, const Task& task, const Examples& train, const Examples& validation) {
   if (config.batch < 1 || config.epochs < 1 || config.patience < 1 || !(config.learning_rate > 0) ||
       !std::isfinite(config.learning_rate))
     throw UsageError("[fit] batch {}, epochs {}, patience {}, learning rate {}; allowed: positive ones", config.batch,
@@ -114,14 +164,15 @@ FitConfig checked(const FitConfig& config, const Examples& train, const Examples
   if (train.count() == 0 || validation.count() == 0)
     throw UsageError("[fit] {} networks to train on, {} to validate on; allowed: 1 or more of each", train.count(),
                      validation.count());
-  check_targets("training", train.target);
-  check_targets("validation", validation.target);
+  check_targets(task, "training", train.target);
+  check_targets(task, "validation", validation.target);
   FitConfig fitting = config;
   fitting.batch = std::min(config.batch, train.count());
   return fitting;
 }
 
-Training training_of(AccuracyModel& model, const FitConfig& config, Examples train, Examples validation) {
+Training training_of(AccuracyModel& model, const Task& task, const FitConfig& config, Examples train,
+                     Examples validation) {
   Backend* backend = model.parameters().backend();
   const std::vector<double> truth = targets(validation.target);
   for (Examples* examples : {&train, &validation})
@@ -129,7 +180,7 @@ Training training_of(AccuracyModel& model, const FitConfig& config, Examples tra
   train.target = train.target.placed_on(backend);
   const std::int64_t items = train.count(), steps = (items + config.batch - 1) / config.batch;
   const auto s = std::make_shared<Steps>(
-      Steps{model, config, std::move(train), std::move(validation), truth, {}, Arena(memory_of(backend))});
+      Steps{model, task, config, std::move(train), std::move(validation), truth, {}, Arena(memory_of(backend))});
   if (config.permute_fixed)
     for (const FixedAxis& axis : model.fixed_axes())
       s->permuted.push_back({axis, Tensor::zeros({steps, axis.size}, DType::i32, backend),
@@ -137,9 +188,10 @@ Training training_of(AccuracyModel& model, const FitConfig& config, Examples tra
   if (config.permute_fixed && s->permuted.empty())
     throw UsageError(
         "[fit] permuted axes: a '{}' model of this space has none that its layers take as fixed; train without",
-        model.config().kind);
+        model.kind());
   return {.items = items,
           .loss = [s](Tape& tape, const Tensor& networks) { return s->loss(tape, networks); },
+          .solve = [s] { return s->model.solve(s->train.prepared, s->train.target); },
           .before_epoch = [s](std::int64_t epoch) { s->draw(epoch); },
           .before_step =
               [s](std::int64_t step) {
@@ -151,7 +203,7 @@ Training training_of(AccuracyModel& model, const FitConfig& config, Examples tra
           .highest = true,
           .rehearse =
               [s](Tape& tape) {
-                logits_of(s->model, s->validation.prepared, std::min(judged_at_once, s->validation.count()), tape);
+                outputs_of(s->model, s->validation.prepared, std::min(judged_at_once, s->validation.count()), tape);
               }};
 }
 
@@ -165,42 +217,39 @@ std::function<double(std::int64_t)> rate_of(const FitConfig& config, std::int64_
 
 }  // namespace
 
-Fit::Fit(AccuracyModel& model, const FitConfig& given, Examples train, Examples validation)
-    : Fit{model, checked(given, train, validation), train.count(), std::move(train), std::move(validation)} {}
+Fit::Fit(AccuracyModel& model, const FitConfig& given, Examples train, Examples validation, const Task& task)
+    : Fit{model, checked(given, task, train, validation), train.count(), std::move(train), std::move(validation),
+          task} {}
 
-Fit::Fit(AccuracyModel& model, const FitConfig& config, std::int64_t items, Examples train, Examples validation)
+Fit::Fit(AccuracyModel& model, const FitConfig& config, std::int64_t items, Examples train, Examples validation,
+         const Task& task)
     : Trainer(model,
               {.batch = config.batch,
                .epochs = config.epochs,
                .patience = config.patience,
                .learning_rate = rate_of(config, items),
                .seed = config.seed},
-              training_of(model, config, std::move(train), std::move(validation))) {}
+              training_of(model, task, config, std::move(train), std::move(validation))) {}
 
-std::vector<double> predict_logits(const AccuracyModel& model, std::span<const Tensor> prepared,
-                                   std::span<const std::int64_t> ids) {
-  Arena arena(memory_of(model.parameters().backend()));
-  Tape tape(arena);
+std::vector<double> predict_outputs(const AccuracyModel& model, std::span<const Tensor> prepared,
+                                    std::span<const std::int64_t> ids) {
+  Tape tape(model.parameters().backend());
   const NoGrad no_grad(tape);
-  std::vector<double> logits = logits_of(model, prepared, prepared.empty() ? 0 : prepared[0].dim(0), tape);
-  for (std::size_t i = 0; i < logits.size(); ++i)
-    if (!std::isfinite(logits[i]))
+  std::vector<double> outputs = outputs_of(model, prepared, prepared.empty() ? 0 : prepared[0].dim(0), tape);
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    if (!std::isfinite(outputs[i]))
       throw NumericError(
           "[predict] the prediction for network {} is {}; are its weights of the size that the model was trained on?",
-          ids.empty() ? static_cast<std::int64_t>(i) : ids[i], told(logits[i]));
-  return logits;
+          ids.empty() ? static_cast<std::int64_t>(i) : ids[i], told(outputs[i]));
+  return outputs;
 }
 
-double sigmoid(double logit) { return 1 / (1 + std::exp(-logit)); }
-
-double mean_loss(std::span<const double> logits, const Tensor& target) {
-  const auto t = targets(target);
-  double sum = 0;
-  for (std::size_t i = 0; i < t.size(); ++i) {
-    const double z = logits[i];
-    sum += std::max(z, 0.) - z * t[i] + std::log1p(std::exp(-std::abs(z)));
-  }
-  return t.empty() ? 0 : sum / static_cast<double>(t.size());
+double mean_loss(const Task& task, std::span<const double> outputs, const Tensor& target) {
+  if (outputs.empty()) return 0;
+  Tape tape;
+  const NoGrad no_grad(tape);
+  const Var y = tape.constant(Tensor::from<double>(outputs, {std::ssize(outputs)}));
+  return mean_all(task.loss(y, target.to(DType::f64))).value().data<double>()[0];
 }
 
 std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> weights,

@@ -5,8 +5,14 @@
 
 #include "weft/nfn/models/accuracy_model.h"
 #include "weft/nn/trainer.h"
+#include "weft/tasks/task.h"
 
 namespace weft {
+
+/// What a training of models on networks can be told; a kind of model may have other usual values (ModelKind).
+const std::vector<Setting>& training_settings();
+/// The usual ones of a kind of model, but for those given. Throws UsageError as model_settings() does.
+Settings training_settings(std::string_view kind, Settings::Given given = {});
 
 struct FitConfig {
   double learning_rate = 1e-3;  ///< of Adam
@@ -20,47 +26,45 @@ struct FitConfig {
   /// that take such an axis as fixed cannot learn few networks by heart from its single entries.
   bool permute_fixed = false;
   std::uint64_t seed = 0;  ///< of the order of the networks, and the permutations
-};
 
-/// What is usual for a kind of model: for transformer-nfn batch 16, 10 epochs of warm-up and no stop (spec 3.5), and
-/// permuted axes.
-FitConfig default_fit(const std::string& kind);
+  /// Of training_settings(); a warm-up ends with the training.
+  static FitConfig of(const Settings& settings, std::uint64_t seed);
+};
 
 /// Networks as a model reads them, with what it should say of each.
 struct Examples {
   std::vector<Tensor> prepared;  ///< AccuracyModel::prepare of n networks
-  Tensor target;                 ///< float32 [n], in [0, 1]
+  Tensor target;                 ///< float [n]
 
   std::int64_t count() const { return target.numel(); }
 };
 
-/// Trains a model on examples: binary cross-entropy against the target, Adam, the best epoch by Kendall's tau on the
-/// validation networks. Its metrics are "validation_loss" and "validation_tau".
+/// Trains a model on examples of a task with Adam; the best epoch is that with the highest Kendall's tau on the
+/// validation networks. Its metrics are "validation_loss" and "validation_tau". A model that needs no steps is solved.
 class Fit : public Trainer {
  public:
   /// The examples lie on the CPU: to a device they go once, here. Throws UsageError for a config out of its range or no
-  /// examples, a target outside [0, 1], or axes to permute that the model lacks; OutOfDeviceMemory.
-  Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples validation);
+  /// examples, a target outside the task's range, or axes to permute that the model lacks; OutOfDeviceMemory.
+  Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples validation,
+      const Task& task = weft::task("accuracy"));
 
  private:
-  Fit(AccuracyModel& model, const FitConfig& checked, std::int64_t items, Examples train, Examples validation);
+  Fit(AccuracyModel& model, const FitConfig& checked, std::int64_t items, Examples train, Examples validation,
+      const Task& task);
 };
 
 /// Of an epoch of Fit's log.
 inline double validation_loss(const Trainer::Epoch& epoch) { return epoch.metrics[0]; }
 inline double validation_tau(const Trainer::Epoch& epoch) { return epoch.metrics[1]; }
 
-/// What the model says of networks prepared for it, as logits: they rank networks where their sigmoids would tie.
-/// The networks may lie on the CPU or beside the model. Throws NumericError for one that is no number, naming the
-/// network by its id, or by its place where no ids are given.
-std::vector<double> predict_logits(const AccuracyModel& model, std::span<const Tensor> prepared,
-                                   std::span<const std::int64_t> ids = {});
+/// What the model says of networks prepared for it, as outputs (Task::prediction). The networks may lie on the CPU or
+/// beside the model. Throws NumericError for one that is no number, naming the network by its id, or by its place where
+/// no ids are given.
+std::vector<double> predict_outputs(const AccuracyModel& model, std::span<const Tensor> prepared,
+                                    std::span<const std::int64_t> ids = {});
 
-/// The prediction, in (0, 1).
-double sigmoid(double logit);
-
-/// Mean binary cross-entropy of logits, in nats.
-double mean_loss(std::span<const double> logits, const Tensor& target);
+/// The mean of a task's loss over networks.
+double mean_loss(const Task& task, std::span<const double> outputs, const Tensor& target);
 
 /// The networks moved by random group elements that keep their functions, one element per network, keyed by (seed,
 /// number, strength): uniform permutations; positive scales U[1, 10^strength], or random signs when the strength is at

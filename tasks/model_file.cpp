@@ -5,46 +5,43 @@
 namespace weft {
 namespace {
 
-/// The fields of a config, checked one by one.
-class Config {
- public:
-  Config(const std::filesystem::path& path, const std::string& text) : path_(path), json_(Json::parse(text)) {}
+/// A setting as the config of a model's file has it.
+SettingValue value_of(const std::filesystem::path& path, const Json& config, const Setting& setting) {
+  const Json* found = config.find(setting.name);
+  if (!found)
+    throw FormatError("[model] '{}': the config lacks '{}'; was it written by weft train?", path.string(),
+                      setting.name);
+  const auto refuse = [&](const char* allowed) {
+    return FormatError("[model] '{}': '{}' of the config is {}; allowed: {}", path.string(), setting.name,
+                       found->dump(), allowed);
+  };
+  if (std::holds_alternative<std::string>(setting.usual)) {
+    if (const std::string* text = found->text()) return *text;
+    throw refuse("a text");
+  }
+  if (std::holds_alternative<bool>(setting.usual)) {
+    if (const bool* flag = found->boolean()) return *flag;
+    throw refuse("true or false");
+  }
+  if (std::holds_alternative<std::int64_t>(setting.usual)) {
+    if (const auto whole = found->whole()) return *whole;
+    throw refuse("a whole number");
+  }
+  if (const auto number = found->number()) return *number;
+  throw refuse("a number");
+}
 
-  std::string text(const char* key) const {
-    if (const std::string* text = at(key).text()) return *text;
-    refuse(key, "a text");
-  }
-  std::int64_t whole(const char* key) const {
-    if (const auto number = at(key).whole()) return *number;
-    refuse(key, "a whole number");
-  }
-  bool boolean(const char* key) const {
-    if (const bool* value = at(key).boolean()) return *value;
-    refuse(key, "true or false");
-  }
-
- private:
-  const Json& at(const char* key) const {
-    if (const Json* found = json_.find(key)) return *found;
-    throw FormatError("[model] '{}': the config lacks '{}'; was it written by weft train?", path_.string(), key);
-  }
-  [[noreturn]] void refuse(const char* key, const char* allowed) const {
-    throw FormatError("[model] '{}': '{}' of the config is {}; allowed: {}", path_.string(), key, at(key).dump(),
-                      allowed);
-  }
-
-  const std::filesystem::path& path_;
-  Json json_;
-};
+Json json_of(const SettingValue& value) {
+  return std::visit([](const auto& v) { return Json(v); }, value);
+}
 
 }  // namespace
 
 void save_model(const std::filesystem::path& path, const AccuracyModel& model, Metadata metadata) {
-  const ModelConfig& c = model.config();
-  const Json config = Json::Object{
-      {"space", model.space().str()}, {"channels", c.channels},   {"equivariant_layers", c.equivariant_layers},
-      {"hidden", c.hidden},           {"train_psi", c.train_psi}, {"classifier", c.classifier}};
-  model.save(path, config.dump(), std::move(metadata));
+  Json::Object config{{"space", model.space().str()}};
+  for (const Setting& setting : model.settings().list())
+    config.emplace_back(setting.name, json_of(model.settings().value(setting.name)));
+  model.save(path, Json(std::move(config)).dump(), std::move(metadata));
 }
 
 LoadedModel load_model(const std::filesystem::path& path, DType dtype, Backend* backend) {
@@ -52,17 +49,17 @@ LoadedModel load_model(const std::filesystem::path& path, DType dtype, Backend* 
 }
 
 LoadedModel load_model(const std::filesystem::path& path, const Checkpoint& file, DType dtype, Backend* backend) {
-  const Config json(path, file.config());
-  const ModelConfig config{.kind = file.kind(),
-                           .channels = json.whole("channels"),
-                           .equivariant_layers = json.whole("equivariant_layers"),
-                           .hidden = json.whole("hidden"),
-                           .train_psi = json.boolean("train_psi"),
-                           .classifier = json.text("classifier")};
-  const std::string space = json.text("space");
+  const Json config = Json::parse(file.config());
+  const Json* space = config.find("space");
+  if (!space || !space->text())
+    throw FormatError("[model] '{}': the config lacks the text 'space'; was it written by weft train?", path.string());
   std::unique_ptr<AccuracyModel> model;
   try {
-    model = declare_accuracy_model(config, Space::parse(space));
+    Settings settings = model_settings(file.kind());
+    for (const Setting& setting : settings.list()) settings.set(setting.name, value_of(path, config, setting));
+    model = declare_accuracy_model(file.kind(), settings, Space::parse(*space->text()));
+  } catch (const FormatError&) {
+    throw;
   } catch (const Error& error) {
     throw FormatError("[model] '{}': {}; was it written by this version of weft?", path.string(), error.what());
   }

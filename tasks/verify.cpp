@@ -44,7 +44,7 @@ std::vector<Tensor> moved(const Space& group, std::span<const Tensor> weights, K
 std::vector<double> logits(const AccuracyModel& model, std::span<const Tensor> weights) {
   std::vector<Tensor> of_model;
   for (const Tensor& w : weights) of_model.push_back(w.to(model.parameters().flat_values().dtype()));
-  return predict_logits(model, model.prepare(of_model));
+  return predict_outputs(model, model.prepare(of_model));
 }
 
 /// The largest change over the largest value; NaN where a prediction is no number, so that no check passes.

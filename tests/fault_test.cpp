@@ -12,16 +12,16 @@
 #include <doctest/doctest.h>
 
 #include "weft/core/random.h"
+#include "weft/data/glyphs.h"
+#include "weft/networks/cnn/cnn_population.h"
 #include "weft/nn/step_recorder.h"
+#include "weft/symmetry/network.h"
+#include "weft/tasks/fit.h"
+#include "weft/tasks/model_file.h"
 #include "weft/tests/files.h"
 #include "weft/tests/store_samples.h"
 #include "weft/tests/with_threads.h"
-#include "weft/networks/cnn/cnn_population.h"
-#include "weft/symmetry/network.h"
-#include "weft/tasks/fit.h"
-#include "weft/data/glyphs.h"
 #include "weft/zoo/make_zoo.h"
-#include "weft/tasks/model_file.h"
 
 namespace {
 
@@ -77,10 +77,7 @@ struct Scenario {
 /// Trains a model on eight networks for two epochs and saves it over the one that was there.
 void train(const std::filesystem::path& model_file,
            const std::function<void(std::int64_t, std::int64_t)>& on_step = {}) {
-  ModelConfig config = default_config("magep");
-  config.channels = 2;
-  config.hidden = 3;
-  const auto model = make_accuracy_model(config, mlp(), DType::f32, Key(1, "model"));
+  const auto model = make_accuracy_model("magep", {{"channels", 2}, {"hidden", 3}}, mlp(), DType::f32, Key(1, "model"));
   const std::vector<Tensor> weights = store_weights(mlp(), 8, Key(2, "weights"));
   model->standardise(weights);
   const Tensor target = Tensor::zeros({8}, DType::f32);

@@ -125,12 +125,11 @@ TEST_CASE("self-test: the counter sees every kind of allocation") {
 
 TEST_CASE("a step of Transformer-NFN after the first allocates nothing") {
   const Space space = transformer_network_space({16, 24, 2, 8, 8, 2}, {16, 16, 10});
-  ModelConfig config = default_config("transformer-nfn");
-  config.equivariant_layers = 2;
   Tensor values[2];
   for (int n : {1, 2}) {
     const WithThreads with(n);
-    const auto model = make_accuracy_model(config, space, DType::f32, Key(4, "training_test"));
+    const auto model =
+        make_accuracy_model("transformer-nfn", {{"equivariant_layers", 2}}, space, DType::f32, Key(4, "training_test"));
     std::vector<Tensor> networks;
     for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
       networks.push_back(Tensor::zeros(space.feature_shape(t, 4, 1), DType::f32));

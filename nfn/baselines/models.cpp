@@ -5,25 +5,26 @@
 
 #include "weft/core/team.h"
 #include "weft/nfn/baselines/statistics.h"
+#include "weft/nn/layers.h"
 #include "weft/ops/view.h"
 
 namespace weft {
 
-BaselineModel::BaselineModel(const ModelConfig& config, const Space& space)
-    : AccuracyModel(config, space),
+BaselineModel::BaselineModel(const char* kind, const Settings& settings, const Space& space, Reads reads)
+    : AccuracyModel(kind, settings, space),
+      reads_(reads),
       mean_(add_parameter("mean", {inputs()}, Init::zeros(), false)),
-      inverse_deviation_(add_parameter("inverse_deviation", {inputs()}, Init::ones(), false)),
-      mlp_(*this, "mlp", {inputs(), config.hidden, config.hidden, 1}) {}
+      inverse_deviation_(add_parameter("inverse_deviation", {inputs()}, Init::ones(), false)) {}
 
 std::int64_t BaselineModel::inputs() const {
-  return config_.kind == "mlp" ? space_.parameters()
-                               : statistics_per_tensor * static_cast<std::int64_t>(space_.tensors().size());
+  return reads_ == Reads::weights ? space_.parameters()
+                                  : statistics_per_tensor * static_cast<std::int64_t>(space_.tensors().size());
 }
 
 Tensor BaselineModel::read(std::span<const Tensor> weights) const {
-  if (config_.kind == "balanced-statnn")
+  if (reads_ == Reads::balanced_statistics)
     return weight_statistics(space_, balanced(space_, weights)).to(weights[0].dtype());
-  if (config_.kind == "statnn") return weight_statistics(space_, weights);
+  if (reads_ == Reads::statistics) return weight_statistics(space_, weights);
   const std::int64_t n = weights[0].dim(0);
   const Tensor flat = Tensor::zeros({n, inputs()}, weights[0].dtype());
   auto* to = static_cast<std::byte*>(flat.raw());
@@ -74,8 +75,52 @@ std::vector<Tensor> BaselineModel::prepare(std::span<const Tensor> weights) cons
   return standardised(read(weights));
 }
 
-Var BaselineModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
-  return reshape(mlp_(tape.constant(prepared[0])), {prepared[0].dim(0)});
+namespace {
+
+/// A dense network with ReLU on them.
+class DenseBaseline final : public BaselineModel {
+ public:
+  DenseBaseline(const char* kind, const Settings& settings, const Space& space, Reads reads)
+      : BaselineModel(kind, settings, space, reads),
+        mlp_(*this, "mlp", {inputs(), settings.whole("hidden"), settings.whole("hidden"), 1}) {}
+  Var forward(Tape& tape, std::span<const Tensor> prepared) const override {
+    return reshape(mlp_(tape.constant(prepared[0])), {prepared[0].dim(0)});
+  }
+
+ private:
+  Mlp mlp_;
+};
+
+template <BaselineModel::Reads reads>
+std::unique_ptr<AccuracyModel> make_dense(const ModelKind& kind, const Settings& settings, const Space& space) {
+  return std::make_unique<DenseBaseline>(kind.name, settings, space, reads);
 }
+
+bool any(const Space&) { return true; }
+
+}  // namespace
+
+extern const ModelKind statnn_model{.name = "statnn",
+                                    .text = "7 statistics of every tensor, read by a dense network",
+                                    .reads_text = "networks of any kind",
+                                    .reads = any,
+                                    .settings = {hidden_setting(1000)},
+                                    .training = {},
+                                    .make = make_dense<BaselineModel::Reads::statistics>};
+extern const ModelKind balanced_statnn_model{
+    .name = "balanced-statnn",
+    .text = "the same of the network whose neurons are rescaled until weights in and out balance",
+    .reads_text = "networks whose neurons can be scaled",
+    .reads = can_balance,
+    .settings = {hidden_setting(1000)},
+    .training = {},
+    .make = make_dense<BaselineModel::Reads::balanced_statistics>};
+extern const ModelKind mlp_model{.name = "mlp",
+                                 .text = "all weights, flattened, read by a dense network",
+                                 .reads_text = "networks of any kind",
+                                 .reads = any,
+                                 .settings = {hidden_setting(500)},
+                                 .training = {},
+                                 .make = make_dense<BaselineModel::Reads::weights>};
 
 }  // namespace weft

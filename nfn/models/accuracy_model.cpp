@@ -5,16 +5,61 @@
 #include <fmt/ranges.h>
 
 #include "weft/core/error.h"
-#include "weft/nfn/baselines/models.h"
-#include "weft/nfn/models/magep_model.h"
-#include "weft/nfn/models/transformer_model.h"
+#include "weft/nfn/models/list.h"
 
 namespace weft {
 
-ModelConfig default_config(const std::string& kind) {
-  if (kind == "transformer-nfn") return {.kind = kind, .channels = 10, .equivariant_layers = 1, .hidden = 10};
-  return {.kind = kind, .hidden = kind.ends_with("statnn") ? 1000 : 500};
+#define WEFT_MODEL(model) extern const ModelKind model##_model;
+WEFT_MODELS(WEFT_MODEL)
+#undef WEFT_MODEL
+
+std::vector<const ModelKind*> model_kinds() {
+  std::vector<const ModelKind*> all;
+#define WEFT_MODEL(model) all.push_back(&model##_model);
+  WEFT_MODELS(WEFT_MODEL)
+#undef WEFT_MODEL
+  return all;
 }
+
+const ModelKind& model_kind(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const ModelKind* kind : model_kinds()) {
+    if (kind->name == name) return *kind;
+    names.emplace_back(kind->name);
+  }
+  throw UsageError("[model] kind '{}'; allowed: {}", name, fmt::join(names, ", "));
+}
+
+Settings model_settings(std::string_view kind, Settings::Given given) {
+  return {fmt::format("model '{}'", kind), model_kind(kind).settings, given};
+}
+
+Setting channels_setting(std::int64_t usual) {
+  return {.name = "channels",
+          .text = "channels of a functional network's layers",
+          .usual = usual,
+          .low = 1,
+          .high = 4096,
+          .why = "layers have channels x channels numbers"};
+}
+Setting equivariant_layers_setting(std::int64_t usual) {
+  return {.name = "equivariant_layers",
+          .text = "number of its equivariant layers",
+          .usual = usual,
+          .low = 0,
+          .high = 100,
+          .why = "each keeps features of the whole batch"};
+}
+Setting hidden_setting(std::int64_t usual) {
+  return {.name = "hidden",
+          .text = "width of the two hidden layers",
+          .usual = usual,
+          .low = 1,
+          .high = 32768,
+          .why = "hidden x hidden numbers take 4 GiB then"};
+}
+
+bool AccuracyModel::solve(std::span<const Tensor>, const Tensor&) { return false; }
 
 std::vector<FixedAxis> fixed_axes_of(const Space& space) {
   return fixed_axes_of(space, [](const SpaceTensor&, const std::string& factor) { return factor; });
@@ -41,35 +86,26 @@ std::vector<FixedAxis> fixed_axes_of(const Space& space,
   return axes;
 }
 
-std::unique_ptr<AccuracyModel> declare_accuracy_model(const ModelConfig& config, const Space& space) {
-  auto require_one_of = [](const char* what, const std::string& given, std::span<const char* const> kinds) {
-    if (std::ranges::find(kinds, given) == kinds.end())
-      throw UsageError("[model] {} '{}'; allowed: {}", what, given, fmt::join(kinds, ", "));
-  };
-  require_one_of("kind", config.kind, model_kinds);
-  require_one_of("classifier", config.classifier, classifier_kinds);
-  if (config.channels < 1 || config.equivariant_layers < 0 || config.hidden < 1)
-    throw UsageError("[model] channels {}, equivariant layers {}, hidden {}; allowed: positive ones", config.channels,
-                     config.equivariant_layers, config.hidden);
-  // Products of two widths and a tensor's axes stay far below 2^63.
-  constexpr std::int64_t widest = 1 << 20, most_layers = 1000;
-  if (config.channels > widest || config.equivariant_layers > most_layers || config.hidden > widest)
-    throw UsageError("[model] channels {}, equivariant layers {}, hidden {}; allowed: at most {}, {} and {}",
-                     config.channels, config.equivariant_layers, config.hidden, widest, most_layers, widest);
+std::unique_ptr<AccuracyModel> declare_accuracy_model(std::string_view name, const Settings& settings,
+                                                      const Space& space) {
+  const ModelKind& kind = model_kind(name);
   // Layers keep positions for every number of a network, several times.
   constexpr std::int64_t largest = 1 << 21;
   if (space.parameters() > largest)
     throw ShapeError("[model] for networks of {} numbers; allowed: up to {}", space.parameters(), largest);
-  if (config.kind == "magep") return std::make_unique<MagepModel>(config, space);
-  if (config.kind == "transformer-nfn") return std::make_unique<TransformerModel>(config, space);
-  return std::make_unique<BaselineModel>(config, space);
+  return kind.make(kind, settings, space);
 }
 
-std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype, Key key,
-                                                   Backend* backend) {
-  std::unique_ptr<AccuracyModel> model = declare_accuracy_model(config, space);
-  model->init(key.at(config.kind), dtype, backend);
+std::unique_ptr<AccuracyModel> make_accuracy_model(std::string_view kind, const Settings& settings, const Space& space,
+                                                   DType dtype, Key key, Backend* backend) {
+  std::unique_ptr<AccuracyModel> model = declare_accuracy_model(kind, settings, space);
+  model->init(key.at(kind), dtype, backend);
   return model;
+}
+
+std::unique_ptr<AccuracyModel> make_accuracy_model(std::string_view kind, Settings::Given given, const Space& space,
+                                                   DType dtype, Key key, Backend* backend) {
+  return make_accuracy_model(kind, model_settings(kind, given), space, dtype, key, backend);
 }
 
 }  // namespace weft

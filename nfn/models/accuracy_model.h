@@ -3,35 +3,15 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "weft/core/settings.h"
 #include "weft/groups/space.h"
 #include "weft/nn/module.h"
 
 namespace weft {
-
-/// Everything that makes a model but its parameters; a checkpoint holds it.
-struct ModelConfig {
-  std::string kind = "magep";  ///< one of model_kinds
-  std::int64_t channels = 20;  ///< of a functional network's layers
-  std::int64_t equivariant_layers = 2;
-  std::int64_t hidden = 500;          ///< of the head's, or the baseline's, two hidden layers
-  bool train_psi = false;             ///< magep: E's; I's are always trained
-  std::string classifier = "linear";  ///< transformer-nfn: one of classifier_kinds
-};
-
-/// Sizes that are not given. 500 hidden ones, 1000 for statistics, and for transformer-nfn, whose head is small, 10 and
-/// 10 channels with one equivariant layer.
-ModelConfig default_config(const std::string& kind);
-
-/// How Transformer-NFN reads a transformer's classifier: by linear layers and the normalising pool, by MAGEP's
-/// invariant layer, or flattened, without its symmetry.
-inline constexpr const char* classifier_kinds[] = {"linear", "magep", "flat"};
-
-inline constexpr const char* model_kinds[] = {"magep", "transformer-nfn", "statnn", "balanced-statnn", "mlp"};
 
 /// An axis that a model's layers take as fixed although its numbers have no order: input pixels, features between
 /// blocks, classes. Where it stands in the tensors of the space, as (tensor, axis).
@@ -54,13 +34,15 @@ class AccuracyModel : public Module {
   AccuracyModel& operator=(const AccuracyModel&) = delete;
 
   const Space& space() const { return space_; }
-  const ModelConfig& config() const { return config_; }
+  const Settings& settings() const { return settings_; }
 
   /// Takes from the training networks what prepare() brings its inputs to a common size with, so it comes before any
   /// prepare(): mean and deviation of every input of a baseline, one factor per tensor for a functional network, whose
   /// inputs are never centred, for that would break its scaling (spec 4.4). It is saved with the parameters. Returns
   /// these networks as prepare() does from then on.
   virtual std::vector<Tensor> standardise(std::span<const Tensor> weights) { return prepare(weights); }
+  /// For models that need no steps: finds the parameters from all training networks at once. Returns whether it did.
+  virtual bool solve(std::span<const Tensor> prepared, const Tensor& target);
   /// What forward() reads of n networks; made once, before training, on the CPU.
   /// weights: one feature per tensor of the space, [n, taps, axes…]  ->  tensors [n, …]
   virtual std::vector<Tensor> prepare(std::span<const Tensor> weights) const = 0;
@@ -70,19 +52,46 @@ class AccuracyModel : public Module {
   virtual Var forward(Tape& tape, std::span<const Tensor> prepared) const = 0;
 
  protected:
-  AccuracyModel(const ModelConfig& config, const Space& space) : Module(config.kind), config_(config), space_(space) {}
+  AccuracyModel(const char* kind, const Settings& settings, const Space& space)
+      : Module(kind), settings_(settings), space_(space) {}
 
-  ModelConfig config_;
+  Settings settings_;
   Space space_;
 };
 
-/// A model whose parameters have names and shapes, but no memory yet. Throws UsageError for an unknown kind of model or
-/// classifier (naming those there are) or a size out of its range, ShapeError for networks too large, TypeError when
-/// the space does not suit the kind.
-std::unique_ptr<AccuracyModel> declare_accuracy_model(const ModelConfig& config, const Space& space);
+/// What there is to know of a kind of model before one is made: from it follow the command line, files and checks.
+struct ModelKind {
+  const char* name;        ///< "magep"
+  const char* text;        ///< what it is, on a line
+  const char* reads_text;  ///< "dense and convolutional networks"
+  bool (*reads)(const Space& space);
+  std::vector<Setting> settings;
+  /// The usual values of its training's settings (tasks/fit.h), where they are others.
+  std::vector<std::pair<std::string, SettingValue>> training;
+  /// Throws TypeError, UsageError when the space does not suit the kind.
+  std::unique_ptr<AccuracyModel> (*make)(const ModelKind& kind, const Settings& settings, const Space& space);
+};
+/// All of them, by nfn/models/list.h.
+std::vector<const ModelKind*> model_kinds();
+/// Throws UsageError for an unknown one, naming those there are.
+const ModelKind& model_kind(std::string_view name);
+/// Of a kind: the usual ones, but for those given. Throws UsageError for one that the kind lacks, or out of range.
+Settings model_settings(std::string_view kind, Settings::Given given = {});
 
-/// Builds a model, on the CPU or a device, and draws its start values. Throws what declare_accuracy_model throws.
-std::unique_ptr<AccuracyModel> make_accuracy_model(const ModelConfig& config, const Space& space, DType dtype, Key key,
-                                                   Backend* backend = nullptr);
+// Settings that several kinds have.
+Setting channels_setting(std::int64_t usual);
+Setting equivariant_layers_setting(std::int64_t usual);
+Setting hidden_setting(std::int64_t usual);
+
+/// A model whose parameters have names and shapes, but no memory yet. Throws what the kind's make() throws, ShapeError
+/// for networks too large.
+std::unique_ptr<AccuracyModel> declare_accuracy_model(std::string_view kind, const Settings& settings,
+                                                      const Space& space);
+
+/// Builds a model, on the CPU or a device, and draws its start values.
+std::unique_ptr<AccuracyModel> make_accuracy_model(std::string_view kind, const Settings& settings, const Space& space,
+                                                   DType dtype, Key key, Backend* backend = nullptr);
+std::unique_ptr<AccuracyModel> make_accuracy_model(std::string_view kind, Settings::Given given, const Space& space,
+                                                   DType dtype, Key key, Backend* backend = nullptr);
 
 }  // namespace weft

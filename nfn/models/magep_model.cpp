@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "weft/groups/derive.h"
+#include "weft/nfn/magep/tables.h"
 #include "weft/ops/view.h"
 
 namespace weft {
@@ -16,16 +17,16 @@ UnaryOp act_of(const Space& space) {
 
 }  // namespace
 
-MagepModel::MagepModel(const ModelConfig& config, const Space& space)
-    : AccuracyModel(config, space),
+MagepModel::MagepModel(const Settings& settings, const Space& space)
+    : AccuracyModel("magep", settings, space),
       folded_(space.without_taps()),
       act_(act_of(space)),
-      lift_(*this, "lift", space, folded_, derive_linear(space, folded_), 1, config.channels),
-      invariant_(*this, "I", folded_, config.channels, config.channels),
-      head_(*this, "head", {config.channels, config.hidden, config.hidden, 1}) {
-  for (std::int64_t i = 0; i < config.equivariant_layers; ++i)
-    equivariant_.emplace_back(*this, "E" + std::to_string(i + 1), folded_, config.channels, config.channels,
-                              config.train_psi);
+      lift_(*this, "lift", space, folded_, derive_linear(space, folded_), 1, settings.whole("channels")),
+      invariant_(*this, "I", folded_, settings.whole("channels"), settings.whole("channels")),
+      head_(*this, "head", {settings.whole("channels"), settings.whole("hidden"), settings.whole("hidden"), 1}) {
+  for (std::int64_t i = 0; i < settings.whole("equivariant_layers"); ++i)
+    equivariant_.emplace_back(*this, "E" + std::to_string(i + 1), folded_, settings.whole("channels"),
+                              settings.whole("channels"), settings.flag("train_psi"));
 }
 
 std::vector<Tensor> MagepModel::prepare(std::span<const Tensor> weights) const {
@@ -40,5 +41,32 @@ Var MagepModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
   for (const MagepEquivariant& layer : equivariant_) x = layer(x, activated);
   return reshape(head_(invariant_(x, activated)), {x.batch()});
 }
+
+namespace {
+
+bool is_chain(const Space& space) {
+  try {
+    magep::dense_widths("magep", space.without_taps());
+    return true;
+  } catch (const UsageError&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+extern const ModelKind magep_model{
+    .name = "magep",
+    .text = "MAGEP-NFN: polynomial layers that respect permutations and scales or signs of hidden neurons",
+    .reads_text = "dense and convolutional networks",
+    .reads = is_chain,
+    .settings = {channels_setting(20),
+                 equivariant_layers_setting(2),
+                 hidden_setting(500),
+                 {.name = "train_psi", .text = "train the psi of MAGEP's equivariant layers, too", .usual = false}},
+    .training = {},
+    .make = [](const ModelKind&, const Settings& settings, const Space& space) -> std::unique_ptr<AccuracyModel> {
+      return std::make_unique<MagepModel>(settings, space);
+    }};
 
 }  // namespace weft

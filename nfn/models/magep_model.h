@@ -17,7 +17,7 @@ namespace weft {
 /// hidden neurons allows. Throws UsageError for a space that is no chain of dense or convolutional layers.
 class MagepModel final : public AccuracyModel {
  public:
-  MagepModel(const ModelConfig& config, const Space& space);
+  MagepModel(const Settings& settings, const Space& space);
 
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
   std::vector<FixedAxis> fixed_axes() const override;

@@ -51,10 +51,11 @@ std::vector<std::int64_t> head_sizes(std::int64_t inputs, std::int64_t hidden) {
 
 }  // namespace
 
-TransformerModel::TransformerModel(const ModelConfig& config, const Space& space)
-    : AccuracyModel(config, space), scale_(*this, "scale", space) {
+TransformerModel::TransformerModel(const Settings& settings, const Space& space)
+    : AccuracyModel("transformer-nfn", settings, space), scale_(*this, "scale", space) {
   const Network network = network_of(space);
-  const std::int64_t c = config.channels, h = config.hidden;
+  const std::int64_t c = settings.whole("channels"), h = settings.whole("hidden"),
+                     layers = settings.whole("equivariant_layers");
   TransformerShape one = network.shape;
   one.blocks = 1;
   block_space_ = transformer_space(one, false);
@@ -62,9 +63,9 @@ TransformerModel::TransformerModel(const ModelConfig& config, const Space& space
   for (int b = 0; b < network.shape.blocks; ++b) {
     const std::string name = "block" + std::to_string(b);
     Block& block = blocks_.emplace_back();
-    for (std::int64_t i = 0; i < config.equivariant_layers; ++i)
+    for (std::int64_t i = 0; i < layers; ++i)
       block.equivariant.emplace_back(*this, name + ".E" + std::to_string(i + 1), block_space_, i == 0 ? 1 : c, c);
-    block.invariant.emplace(*this, name + ".I", block_space_, config.equivariant_layers > 0 ? c : 1, c);
+    block.invariant.emplace(*this, name + ".I", block_space_, layers > 0 ? c : 1, c);
     block.norm.emplace(*this, name + ".norm", c);
   }
   norm_.emplace(*this, "encoder.norm", c * network.shape.blocks);
@@ -72,7 +73,8 @@ TransformerModel::TransformerModel(const ModelConfig& config, const Space& space
 
   const std::int64_t widths[] = {network.shape.D, network.ends.hidden, network.ends.classes};
   classifier_.space = mlp_space(widths, Kind::positive_monomial);
-  const bool pools = config.classifier == "linear", flat = config.classifier == "flat";
+  const std::string& classifier = settings.text("classifier");
+  const bool pools = classifier == "linear", flat = classifier == "flat";
   if (flat) {
     classifier_.inputs = classifier_.space.parameters();
   } else {
@@ -143,5 +145,36 @@ Var TransformerModel::forward(Tape& tape, std::span<const Tensor> prepared) cons
   if (embedding_) parts[2] = (*embedding_)(flattened(tape, prepared.first(first)));
   return reshape((*last_)(concat(parts, 1)), {prepared[0].dim(0)});
 }
+
+namespace {
+
+bool is_transformer(const Space& space) {
+  try {
+    network_of(space);
+    return true;
+  } catch (const TypeError&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+extern const ModelKind transformer_nfn_model{
+    .name = "transformer-nfn",
+    .text = "Transformer-NFN: polynomial layers that respect heads, GL of queries, keys and values, and permutations",
+    .reads_text = "transformers",
+    .reads = is_transformer,
+    .settings = {channels_setting(10),
+                 equivariant_layers_setting(1),
+                 hidden_setting(10),
+                 {.name = "classifier",
+                  .text = "how the classifier's weights are read: by linear layers and a normalising pool, by MAGEP's "
+                          "invariant layer, or flattened, without their symmetry",
+                  .usual = "linear",
+                  .allowed = {"linear", "magep", "flat"}}},
+    .training = {{"batch", 16}, {"patience", 100}, {"warmup", 10}, {"permute_fixed", true}},
+    .make = [](const ModelKind&, const Settings& settings, const Space& space) -> std::unique_ptr<AccuracyModel> {
+      return std::make_unique<TransformerModel>(settings, space);
+    }};
 
 }  // namespace weft

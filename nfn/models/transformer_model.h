@@ -16,19 +16,19 @@
 namespace weft {
 
 /// Reads a whole transformer (transformer_network_space) in up to three branches, concatenates what they say and maps
-/// it to the logit; h = config.hidden, c = config.channels:
+/// it to the logit; h, c: the settings hidden, channels:
 ///   embedding   WE, bE flattened -> linear h; absent where the space has no WE
 ///   encoder     each block: [E -> c, ReLU on the MLP's tensors] x equivariant_layers, I c -> c, LayerNorm, with
 ///               parameters of its own; all blocks: LayerNorm -> Mlp h, h, h with LayerNorm
 ///   classifier  [linear layer of spec 4.1 -> c, ReLU] x 2, NormalisingPool -> Mlp h, h, h with LayerNorm; by
-///               config.classifier also one such layer, ReLU, MAGEP's I c -> c instead ("magep"), whose products of
+///               the setting classifier also one such layer, ReLU, MAGEP's I c -> c instead ("magep"), whose products of
 ///               biases and outgoing weights scales leave alone, while the pool must norm both; or the flattened
 ///               weights ("flat"), which knows no symmetry of the classifier
 /// standardise() brings biases to a root mean square of 1 and all else to 1 / sqrt(D), so that a neuron's bias weighs
 /// as much as the weights that it reads with. Throws TypeError for another space.
 class TransformerModel final : public AccuracyModel {
  public:
-  TransformerModel(const ModelConfig& config, const Space& space);
+  TransformerModel(const Settings& settings, const Space& space);
 
   std::vector<Tensor> standardise(std::span<const Tensor> weights) override;
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;

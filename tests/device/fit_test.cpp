@@ -5,10 +5,11 @@
 #include <cmath>
 #include <filesystem>
 
+#include "weft/tasks/model_file.h"
 #include "weft/tests/device/device_under_test.h"
 #include "weft/tests/device/without_recordings.h"
 #include "weft/tests/files.h"
-#include "weft/tasks/model_file.h"
+#include "weft/tests/model_settings.h"
 
 using namespace weft;
 using namespace weft::testing;
@@ -23,8 +24,8 @@ Space space_of(std::string_view kind) {
 }
 
 std::unique_ptr<AccuracyModel> model_of(const char* kind, DType dtype, Backend* backend) {
-  return make_accuracy_model({.kind = kind, .channels = 2, .equivariant_layers = 1, .hidden = 6}, space_of(kind), dtype,
-                             Key(6, "fit"), backend);
+  return make_accuracy_model(kind, of_kind(kind, {{"channels", 2}, {"equivariant_layers", 1}, {"hidden", 6}}),
+                             space_of(kind), dtype, Key(6, "fit"), backend);
 }
 
 /// Networks whose target is a function of their last bias; the model is standardised by them.
@@ -55,19 +56,19 @@ const FitConfig config{.learning_rate = 3e-3, .batch = 8, .epochs = 3, .patience
 }  // namespace
 
 TEST_CASE("a training on the device: the CPU's losses, the same bits again, and from a checkpoint") {
-  for (const char* kind : model_kinds) {
+  for (const char* kind : {"magep", "transformer-nfn", "statnn", "balanced-statnn", "mlp"}) {
     CAPTURE(kind);
-    FitConfig of_kind = config;
-    of_kind.permute_fixed = default_fit(kind).permute_fixed;
+    FitConfig own = config;
+    own.permute_fixed = training_settings(kind).flag("permute_fixed");
     const auto here = model_of(kind, DType::f64, nullptr);
     const Data data(*here, DType::f64);
-    Fit on_cpu(*here, of_kind, data.train, data.validation);
+    Fit on_cpu(*here, own, data.train, data.validation);
     while (!on_cpu.done()) on_cpu.run_epoch();
 
     std::vector<std::pair<std::string, Tensor>> saved;
     auto train = [&](AccuracyModel& model, bool resumes) {
       const Data data(model, DType::f64);
-      Fit fit(model, of_kind, data.train, data.validation);
+      Fit fit(model, own, data.train, data.validation);
       if (resumes)
         fit.resume([&](const std::string& name) {
           for (const auto& [n, tensor] : saved)
@@ -156,13 +157,13 @@ TEST_CASE("a model goes from the device to a file and back, and says the same") 
     const Data data(*model, DType::f32);
     const TemporaryFolder folder;
     save_model(folder / "model.safetensors", *model);
-    const std::vector<double> logits = predict_logits(*model, data.validation.prepared);
+    const std::vector<double> logits = predict_outputs(*model, data.validation.prepared);
     const LoadedModel here = load_model(folder / "model.safetensors"),
                       there = load_model(folder / "model.safetensors", DType::f32, &device()),
                       wide = load_model(folder / "model.safetensors", DType::f64, &device());
     CHECK(wide.model->parameters().backend() == &device());
-    CHECK(predict_logits(*there.model, data.validation.prepared) == logits);
-    const std::vector<double> on_cpu = predict_logits(*here.model, data.validation.prepared);
+    CHECK(predict_outputs(*there.model, data.validation.prepared) == logits);
+    const std::vector<double> on_cpu = predict_outputs(*here.model, data.validation.prepared);
     for (std::size_t i = 0; i < logits.size(); ++i) CHECK(logits[i] == doctest::Approx(on_cpu[i]).epsilon(1e-4));
   }
 }
@@ -222,7 +223,7 @@ TEST_CASE("where a step could be tried an epoch runs: judging takes more than a 
   for (std::size_t room = 12; room < 40; room += 2) {
     const std::shared_ptr<Backend> small = small_device(room << 17);
     if (!small) return;
-    const auto model = make_accuracy_model({.kind = "magep", .channels = 16, .equivariant_layers = 2, .hidden = 6},
+    const auto model = make_accuracy_model("magep", {{"channels", 16}, {"equivariant_layers", 2}, {"hidden", 6}},
                                            space_of("magep"), DType::f32, Key(6, "fit"), small.get());
     FitConfig narrow = config;
     narrow.batch = 2;

@@ -8,8 +8,9 @@
 #include "weft/nn/optim.h"
 #include "weft/nn/step_recorder.h"
 #include "weft/ops/view.h"
-#include "weft/tests/device/module_checks.h"
 #include "weft/tasks/verify.h"
+#include "weft/tests/device/module_checks.h"
+#include "weft/tests/model_settings.h"
 
 using namespace weft;
 using namespace weft::testing;
@@ -42,8 +43,10 @@ std::vector<Kinds> kinds() {
 
 std::unique_ptr<AccuracyModel> model_of(const Kinds& k, DType dtype, Backend* backend) {
   return make_accuracy_model(
-      {.kind = k.kind, .channels = 3, .equivariant_layers = 1, .hidden = 6, .classifier = k.classifier}, k.space, dtype,
-      Key(5, "models"), backend);
+      k.kind,
+      of_kind(k.kind,
+              {{"channels", 3}, {"equivariant_layers", 1}, {"hidden", 6}, {"classifier", std::string(k.classifier)}}),
+      k.space, dtype, Key(5, "models"), backend);
 }
 
 /// Loss and gradients of a small INR classifier with dropout, on the same networks at each step.

@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "weft/io/gzip.h"
-#include "weft/tests/files.h"
 #include "weft/networks/cnn/cnn_population.h"
+#include "weft/networks/population/population_trainer.h"
 #include "weft/tasks/fit.h"
 #include "weft/tasks/model_file.h"
+#include "weft/tests/files.h"
+#include "weft/tests/model_settings.h"
 #include "weft/zoo/network_file.h"
-#include "weft/networks/population/population_trainer.h"
 
 // Small trainings and models whose files the fuzzers and the tests damage: what they write, and what reads it again. A
 // reader throws an Error or has taken a file that it can go on from.
@@ -58,7 +59,7 @@ class DamagedFit {
     return {model.prepare(damaged_networks(n)), target};
   }
   std::unique_ptr<AccuracyModel> model_ =
-      make_accuracy_model({.kind = "statnn", .hidden = 2}, damaged_space(), DType::f32, Key(2, "damaged"));
+      make_accuracy_model("statnn", {{"hidden", 2}}, damaged_space(), DType::f32, Key(2, "damaged"));
   Fit fit_{*model_, {.batch = 2, .epochs = 5, .seed = 1}, examples(*model_, 4), examples(*model_, 3)};
 };
 
@@ -102,8 +103,9 @@ inline std::vector<std::byte> bytes_of(const std::function<void(const std::files
 }
 
 inline std::vector<std::byte> model_bytes(const std::string& kind) {
-  const auto model = make_accuracy_model({.kind = kind, .channels = 1, .equivariant_layers = 1, .hidden = 2},
-                                         damaged_space(), DType::f32, Key(4, "damaged"));
+  const auto model =
+      make_accuracy_model(kind, of_kind(kind, {{"channels", 1}, {"equivariant_layers", 1}, {"hidden", 2}}),
+                          damaged_space(), DType::f32, Key(4, "damaged"));
   return bytes_of([&](const auto& path) { save_model(path, *model); });
 }
 
@@ -114,7 +116,7 @@ inline std::vector<std::byte> network_bytes() {
 inline void read_model(SafeTensors file) {
   const LoadedModel loaded = load_model("damaged", Checkpoint::of("damaged", std::move(file)));
   if (loaded.model->space() == damaged_space())
-    predict_logits(*loaded.model, loaded.model->prepare(damaged_networks(2)));
+    predict_outputs(*loaded.model, loaded.model->prepare(damaged_networks(2)));
 }
 
 }  // namespace weft::testing

@@ -1,0 +1,85 @@
+#include "weft/apps/setting_options.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include "weft/apps/numbers.h"
+
+namespace weft::apps {
+
+std::string option_name(const std::string& setting) {
+  std::string name = "--" + setting;
+  std::ranges::replace(name, '_', '-');
+  return name;
+}
+
+Json to_json(const SettingValue& value) {
+  return std::visit([](const auto& v) { return Json(v); }, value);
+}
+
+/// "width of the two hidden layers; else 500, for statnn 1000"
+std::string SettingOptions::text_of(const Entry& entry) const {
+  std::string text = entry.setting.text + "; else " + str(entry.usual[0].second);
+  for (const auto& [owner, usual] : entry.usual)
+    if (usual != entry.usual[0].second) text += fmt::format(", for {} {}", owner, str(usual));
+  return text;
+}
+
+void SettingOptions::add(const std::string& owner, const std::vector<Setting>& settings) {
+  for (const Setting& s : settings) {
+    const auto known = std::ranges::find(entries_, s.name, [](const Entry& e) { return e.setting.name; });
+    if (known != entries_.end()) {
+      known->usual.emplace_back(owner, s.usual);
+      known->option->description(text_of(*known));
+      continue;
+    }
+    Entry& entry = entries_.emplace_back(Entry{s, {{owner, s.usual}}, std::make_shared<std::string>(), nullptr});
+    const std::string name = option_name(s.name), text = text_of(entry);
+    const auto low = static_cast<std::int64_t>(std::max(s.low, -1e18)),
+               high = static_cast<std::int64_t>(std::min(s.high, 1e18));
+    entry.option = verb_.add_option(name, *entry.given, text)->default_str("");
+    if (std::holds_alternative<std::int64_t>(s.usual))
+      entry.option->type_name("INT")->transform(whole<std::int64_t>(low, high, s.why));
+    else if (std::holds_alternative<double>(s.usual))
+      entry.option->type_name("FLOAT")->check(s.low > 0 ? positive(s.high, s.why) : CLI::Range(s.low, s.high));
+    else if (std::holds_alternative<bool>(s.usual))
+      entry.option->type_name("BOOLEAN")->expected(0, 1)->check(CLI::IsMember({"true", "false"}));
+    else if (!s.allowed.empty())
+      entry.option->check(CLI::IsMember(s.allowed));
+    entry.option->run_callback_for_default(false);
+  }
+}
+
+std::vector<std::string> SettingOptions::take(Settings& settings) const {
+  std::vector<std::string> given;
+  for (const Entry& entry : entries_) {
+    const std::string& name = entry.setting.name;
+    if (!settings.has(name)) continue;
+    if (entry.option->empty()) {
+      entry.option->default_str(str(settings.value(name)));
+      continue;
+    }
+    const std::string& text = *entry.given;
+    if (std::holds_alternative<std::int64_t>(entry.setting.usual))
+      settings.set(name, std::int64_t{std::strtoll(text.c_str(), nullptr, 10)});
+    else if (std::holds_alternative<double>(entry.setting.usual))
+      settings.set(name, std::strtod(text.c_str(), nullptr));
+    else if (std::holds_alternative<bool>(entry.setting.usual))
+      settings.set(name, text != "false");
+    else
+      settings.set(name, text);
+    given.push_back(name);
+  }
+  return given;
+}
+
+void SettingOptions::require(const std::vector<std::string>& taken, const std::string& who,
+                             const std::string& owner) const {
+  for (const Entry& entry : entries_)
+    if (!entry.option->empty() && std::ranges::find(taken, entry.setting.name) == taken.end())
+      throw UsageError("[{}] {} is no setting of {}; leave it out", who, option_name(entry.setting.name), owner);
+}
+
+}  // namespace weft::apps

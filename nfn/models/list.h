@@ -1,0 +1,11 @@
+#pragma once
+// The kinds of models that read weights: a new one is its file, with a ModelKind of that name, and its line here.
+
+/// X(model), in the order in which they are listed to people.
+#define WEFT_MODELS(X) \
+  X(magep)             \
+  X(transformer_nfn)   \
+  X(statnn)            \
+  X(balanced_statnn)   \
+  X(ridge)             \
+  X(mlp)
