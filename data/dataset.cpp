@@ -1,65 +1,15 @@
 #include "weft/data/dataset.h"
 
-#include <filesystem>
-
 #include "weft/core/hash.h"
 #include "weft/core/parallel.h"
-#include "weft/io/cifar.h"
-#include "weft/io/idx.h"
 
 namespace weft {
-namespace {
 
-std::string plain_or_gz(const std::string& path) { return std::filesystem::exists(path) ? path : path + ".gz"; }
-
-/// Bytes 0..255 as numbers -1..1.
 void scale_pixels(const Tensor& bytes, float* out) {
   const std::uint8_t* in = bytes.data<std::uint8_t>();
   parallel_blocks(bytes.numel(), 65536, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) out[i] = static_cast<float>(in[i]) / 127.5f - 1.f;
   });
-}
-
-}  // namespace
-
-Dataset load_mnist(const std::string& folder, const std::string& prefix) {
-  const std::string image_path = plain_or_gz(folder + "/" + prefix + "-images-idx3-ubyte");
-  const std::string label_path = plain_or_gz(folder + "/" + prefix + "-labels-idx1-ubyte");
-  const Tensor images = read_idx(image_path), labels = read_idx(label_path);
-  if (images.rank() != 3)
-    throw FormatError("[mnist] '{}' has shape {}; allowed: [items, rows, columns]", image_path, images.shape().str());
-  if (labels.rank() != 1 || labels.dim(0) != images.dim(0))
-    throw FormatError("[mnist] '{}' has shape {}; allowed: [{}], one label per image", label_path, labels.shape().str(),
-                      images.dim(0));
-  Dataset data{"mnist", Tensor::zeros({images.dim(0), 1, images.dim(1), images.dim(2)}, DType::f32),
-               Tensor::zeros(labels.shape(), DType::i32), 10};
-  for (std::int64_t i = 0; i < labels.numel(); ++i) {
-    const std::uint8_t label = labels.data<std::uint8_t>()[i];
-    if (label > 9) throw FormatError("[mnist] '{}': label {} of item {}; allowed: 0..9", label_path, label, i);
-    data.labels.data<std::int32_t>()[i] = label;
-  }
-  scale_pixels(images, data.images.data<float>());
-  return data;
-}
-
-Dataset load_cifar10(const std::string& folder, const std::vector<std::string>& batches) {
-  if (batches.empty())
-    throw UsageError("[cifar10] no batch named; allowed: one or more of data_batch_1 … data_batch_5, test_batch");
-  std::vector<Cifar10> parts;
-  std::int64_t items = 0;
-  for (const std::string& batch : batches) {
-    parts.push_back(read_cifar10(plain_or_gz(folder + "/" + batch + ".bin")));
-    items += parts.back().labels.numel();
-  }
-  Dataset data{"cifar10", Tensor::zeros({items, 3, 32, 32}, DType::f32), Tensor::zeros({items}, DType::i32), 10};
-  std::int64_t at = 0;
-  for (const Cifar10& part : parts) {
-    const std::int64_t end = at + part.labels.numel();
-    scale_pixels(part.images, data.images.slice(at, end).data<float>());
-    data.labels.slice(at, end).copy_from(part.labels);
-    at = end;
-  }
-  return data;
 }
 
 Dataset grey(const Dataset& data) {

@@ -28,6 +28,9 @@ struct Dataset {
   std::int64_t columns() const { return images.dim(3); }
 };
 
+/// Bytes 0 to 255 as numbers -1 to 1, as images have them.
+void scale_pixels(const Tensor& bytes, float* out);
+
 /// MNIST from IDX files, plain or gz: `<prefix>-images-idx3-ubyte[.gz]` and `<prefix>-labels-idx1-ubyte[.gz]` in
 /// `folder`; prefix "train" or "t10k". Throws DiskError for missing files, FormatError for wrong content (also a label
 /// above 9, or counts that differ).

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "weft/core/parallel.h"
+#include "weft/data/source.h"
 
 namespace weft {
 namespace {
@@ -92,5 +93,14 @@ Dataset draw_glyphs(std::int64_t items, Key key) {
   });
   return data;
 }
+
+extern const DataSource glyphs_source{.name = "glyphs",
+                                      .text = "digits drawn by strokes, 28x28 grey pixels",
+                                      .texts = false,
+                                      .files = false,
+                                      .load = [](const DataRequest& r) {
+                                        return TrainAndTest{draw_glyphs(r.train, Key(r.seed, "glyphs.train")),
+                                                            draw_glyphs(r.test, Key(r.seed, "glyphs.test"))};
+                                      }};
 
 }  // namespace weft

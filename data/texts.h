@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "weft/core/random.h"
-#include "weft/data/dataset.h"
+#include "weft/data/source.h"
 #include "weft/data/word_vectors.h"
 
 namespace weft {
@@ -30,6 +30,9 @@ Texts draw_topics(std::int64_t items, Key key);
 
 /// Words become rows of the vectors; unknown ones and padding stand for zero vectors. Longer texts are cut.
 Dataset tokenised(const Texts& texts, const WordVectors& words, std::int64_t length);
+
+/// Both parts, with word vectors fitted on the texts to train on.
+TrainAndTest as_data(const Texts& train, const Texts& test, const DataRequest& request);
 
 /// The words of the longest text, at least 1.
 std::int64_t longest_text(const Texts& texts);

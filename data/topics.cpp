@@ -91,4 +91,13 @@ Texts draw_topics(std::int64_t items, Key key) {
   return all;
 }
 
+extern const DataSource topics_source{.name = "topics",
+                                      .text = "texts of four topics from templates",
+                                      .texts = true,
+                                      .files = false,
+                                      .load = [](const DataRequest& r) {
+                                        return as_data(draw_topics(r.train, Key(r.seed, "topics.train")),
+                                                       draw_topics(r.test, Key(r.seed, "topics.test")), r);
+                                      }};
+
 }  // namespace weft

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <numeric>
+
+#include <Eigen/Dense>
+#include <Eigen/SparseCore>
 
 #include "weft/core/error.h"
 #include "weft/core/random.h"
@@ -11,71 +15,18 @@
 namespace weft {
 namespace {
 
-/// Symmetric, by rows.
-struct Sparse {
-  std::vector<std::size_t> begin{0};
-  std::vector<std::int32_t> column;
-  std::vector<double> value;
-  std::size_t size() const { return begin.size() - 1; }
-};
+using Sparse = Eigen::SparseMatrix<double, Eigen::RowMajor>;  // symmetric
+using Columns = Eigen::MatrixXd;
 
-using Columns = std::vector<std::vector<double>>;
-
-double dot(const std::vector<double>& a, const std::vector<double>& b) {
-  return std::inner_product(a.begin(), a.end(), b.begin(), 0.);
+/// (I - 11^T/n) M (I - 11^T/n) x of every column.
+Columns times(const Sparse& m, const Columns& x) {
+  const Columns centred = x.rowwise() - x.colwise().mean();
+  const Columns y = m * centred;
+  return y.rowwise() - y.colwise().mean();
 }
 
-void centre(std::vector<double>& x) {
-  const double mean = std::accumulate(x.begin(), x.end(), 0.) / static_cast<double>(x.size());
-  for (double& v : x) v -= mean;
-}
-
-/// (I - 11^T/n) M (I - 11^T/n) x
-std::vector<double> times(const Sparse& m, std::vector<double> x) {
-  centre(x);
-  std::vector<double> y(m.size());
-  for (std::size_t r = 0; r < m.size(); ++r)
-    for (std::size_t at = m.begin[r]; at < m.begin[r + 1]; ++at)
-      y[r] += m.value[at] * x[static_cast<std::size_t>(m.column[at])];
-  centre(y);
-  return y;
-}
-
-/// Gram-Schmidt, twice for the digits that the first pass loses.
-void orthonormalise(Columns& q) {
-  for (std::size_t i = 0; i < q.size(); ++i) {
-    for (int pass = 0; pass < 2; ++pass)
-      for (std::size_t j = 0; j < i; ++j) {
-        const double along = dot(q[i], q[j]);
-        for (std::size_t k = 0; k < q[i].size(); ++k) q[i][k] -= along * q[j][k];
-      }
-    const double norm = std::sqrt(dot(q[i], q[i]));
-    for (double& v : q[i]) v = norm > 0 ? v / norm : 0;
-  }
-}
-
-/// Jacobi rotations: a becomes diagonal, the columns of the result are its eigenvectors.
-Columns diagonalise(Columns& a) {
-  const std::size_t n = a.size();
-  Columns u(n, std::vector<double>(n));
-  for (std::size_t i = 0; i < n; ++i) u[i][i] = 1;
-  for (int sweep = 0; sweep < 30; ++sweep)
-    for (std::size_t p = 0; p < n; ++p)
-      for (std::size_t q = p + 1; q < n; ++q) {
-        if (std::abs(a[p][q]) < 1e-300) continue;
-        const double theta = (a[q][q] - a[p][p]) / (2 * a[p][q]);
-        const double t = std::copysign(1 / (std::abs(theta) + std::hypot(theta, 1)), theta), c = 1 / std::hypot(t, 1),
-                     s = t * c;
-        auto rotate = [=](double& x, double& y) {
-          const double old = x;
-          x = c * old - s * y;
-          y = s * old + c * y;
-        };
-        for (std::size_t k = 0; k < n; ++k) rotate(a[k][p], a[k][q]);
-        for (std::size_t k = 0; k < n; ++k) rotate(a[p][k], a[q][k]);
-        for (std::size_t k = 0; k < n; ++k) rotate(u[k][p], u[k][q]);
-      }
-  return u;
+Columns orthonormal(const Columns& x) {
+  return Eigen::HouseholderQR<Columns>(x).householderQ() * Columns::Identity(x.rows(), x.cols());
 }
 
 Sparse mutual_information(const std::vector<std::vector<std::int32_t>>& texts, std::size_t words, std::int64_t window) {
@@ -91,51 +42,39 @@ Sparse mutual_information(const std::vector<std::vector<std::int32_t>>& texts, s
   for (std::size_t w = 0; w < words; ++w)
     for (const auto& [other, count] : counts[w]) of_word[w] += count;
   const double all = std::accumulate(of_word.begin(), of_word.end(), 0.);
-  Sparse m;
-  for (std::size_t w = 0; w < words; ++w) {
+  std::vector<Eigen::Triplet<double>> positive;
+  for (std::size_t w = 0; w < words; ++w)
     for (const auto& [other, count] : counts[w]) {
       const double information = std::log(count * all / (of_word[w] * of_word[static_cast<std::size_t>(other)]));
       if (information <= 0) continue;
-      m.column.push_back(other);
-      m.value.push_back(information);
+      positive.emplace_back(static_cast<int>(w), other, information);
     }
-    m.begin.push_back(m.column.size());
-  }
+  const auto n = static_cast<Eigen::Index>(words);
+  Sparse m(n, n);
+  m.setFromTriplets(positive.begin(), positive.end());
   return m;
 }
 
-/// The leading eigenvectors, each times the root of its eigenvalue: [D][size].
-Columns principal_components(const Sparse& m, std::size_t D) {
-  const std::size_t more = std::min(m.size(), D + 8);
-  Columns q(more, std::vector<double>(m.size()));
-  for (std::size_t i = 0; i < more; ++i)
-    for (std::size_t k = 0; k < m.size(); ++k) q[i][k] = normal(Key(0, "word vectors").at(i), k);
-  orthonormalise(q);
-  for (int round = 0; round < 30; ++round) {
-    for (auto& x : q) x = times(m, x);
-    orthonormalise(q);
-  }
-  Columns small(more, std::vector<double>(more));
-  for (std::size_t j = 0; j < more; ++j) {
-    const std::vector<double> y = times(m, q[j]);
-    for (std::size_t i = 0; i < more; ++i) small[i][j] = dot(q[i], y);
-  }
-  for (std::size_t i = 0; i < more; ++i)  // symmetric to the last digit
-    for (std::size_t j = 0; j < i; ++j) small[i][j] = small[j][i];
-  const Columns u = diagonalise(small);
-  std::vector<std::size_t> order(more);
+/// The leading eigenvectors, each times the root of its eigenvalue: [size, D].
+Columns principal_components(const Sparse& m, Eigen::Index D) {
+  const Eigen::Index more = std::min<Eigen::Index>(m.rows(), D + 8);
+  Columns q(m.rows(), more);
+  for (Eigen::Index i = 0; i < more; ++i)
+    for (Eigen::Index k = 0; k < m.rows(); ++k)
+      q(k, i) = normal(Key(0, "word vectors").at(static_cast<std::uint64_t>(i)), static_cast<std::uint64_t>(k));
+  q = orthonormal(q);
+  for (int round = 0; round < 30; ++round) q = orthonormal(times(m, q));
+  const Eigen::SelfAdjointEigenSolver<Columns> small(q.transpose() * times(m, q));
+  std::vector<Eigen::Index> order(static_cast<std::size_t>(more));
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return std::abs(small[a][a]) > std::abs(small[b][b]); });
-  Columns out(D, std::vector<double>(m.size()));
-  for (std::size_t d = 0; d < D; ++d) {
-    const std::size_t from = order[d];
-    for (std::size_t i = 0; i < more; ++i)
-      for (std::size_t k = 0; k < m.size(); ++k) out[d][k] += u[i][from] * q[i][k];
-    const double largest =
-        *std::max_element(out[d].begin(), out[d].end(), [](double a, double b) { return std::abs(a) < std::abs(b); });
-    const double scale = std::copysign(std::sqrt(std::abs(small[from][from])), largest);
-    for (double& v : out[d]) v *= scale;
+  std::ranges::stable_sort(order, std::greater{}, [&](Eigen::Index i) { return std::abs(small.eigenvalues()[i]); });
+  Columns out(m.rows(), D);
+  for (Eigen::Index d = 0; d < D; ++d) {
+    const Eigen::Index from = order[static_cast<std::size_t>(d)];
+    out.col(d) = q * small.eigenvectors().col(from);
+    Eigen::Index largest = 0;
+    out.col(d).cwiseAbs().maxCoeff(&largest);
+    out.col(d) *= std::copysign(std::sqrt(std::abs(small.eigenvalues()[from])), out(largest, d));
   }
   return out;
 }
@@ -180,16 +119,13 @@ WordVectors fit_word_vectors(const std::vector<std::string>& texts, std::int64_t
     }
   }
   const auto words = static_cast<std::int64_t>(frequent.size());
-  const Columns components =
-      principal_components(mutual_information(numbers, frequent.size(), window), static_cast<std::size_t>(D));
-  double square = 0;
-  for (const auto& component : components) square += dot(component, component);
+  const Columns components = principal_components(mutual_information(numbers, frequent.size(), window), D);
+  const double square = components.squaredNorm();
   const double scale = square > 0 ? std::sqrt(static_cast<double>(words * D) / square) : 0;
   result.vectors = Tensor::zeros({words, D}, DType::f32);
   for (std::int64_t w = 0; w < words; ++w)
     for (std::int64_t d = 0; d < D; ++d)
-      result.vectors.data<float>()[w * D + d] =
-          static_cast<float>(scale * components[static_cast<std::size_t>(d)][static_cast<std::size_t>(w)]);
+      result.vectors.data<float>()[w * D + d] = static_cast<float>(scale * components(w, d));
   return result;
 }
 

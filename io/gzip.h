@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,5 +20,8 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t 
 /// The same for bytes in memory; `file` names them in messages.
 std::vector<std::byte> gunzip(std::span<const std::byte> bytes, std::string_view file,
                               std::size_t limit = default_read_limit);
+
+/// The path, or where there is no such file, the one with ".gz" behind it.
+inline std::string plain_or_gz(const std::string& path) { return std::filesystem::exists(path) ? path : path + ".gz"; }
 
 }  // namespace weft

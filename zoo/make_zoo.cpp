@@ -6,9 +6,6 @@
 
 #include "weft/core/backend.h"
 #include "weft/io/csv.h"
-#include "weft/networks/cnn/cnn_population.h"
-#include "weft/networks/transformer/transformer_population.h"
-#include "weft/ops/pointwise.h"
 
 namespace weft {
 namespace {
@@ -37,35 +34,46 @@ std::vector<HyperParameter> hyper_parameters(const std::vector<TrainingRecipe>& 
           column(recipes, "share", share.c_str(), [](R r) { return r.share; })};
 }
 
-/// What the descriptions of all zoos have.
-ZooDescription describe(const Dataset& train, const Dataset& test, const TrainingPlan& training, const Space& space,
-                        const std::vector<TrainingRecipe>& recipes, const std::string& generator, Backend* backend) {
+ZooDescription describe(const PopulationModel& model, const Dataset& train, const Dataset& held_out,
+                        const Dataset& test, const ZooPlan& plan) {
+  const ArchitectureFacts facts = model.facts();
   ZooDescription d;
-  d.space = space;
+  d.space = model.space();
+  d.architecture = facts.name;
+  d.activation = facts.activation;
   d.data_name = train.name;
   d.data_hash = content_hash(train);
-  d.generator = generator;
-  d.seed = training.seed;
-  d.networks = static_cast<std::int64_t>(recipes.size());
-  d.hyper_parameters = hyper_parameters(recipes, train.texts() ? "texts" : "images");
-  d.settings = {{"epochs", std::to_string(training.epochs)},
-                {"batch", std::to_string(training.batch)},
+  d.generator = plan.generator;
+  d.seed = plan.training.seed;
+  d.networks = std::ssize(plan.recipes);
+  d.hyper_parameters = hyper_parameters(plan.recipes, train.texts() ? "texts" : "images");
+  d.settings = {{"epochs", std::to_string(plan.training.epochs)},
+                {"batch", std::to_string(plan.training.batch)},
                 {"training_items", std::to_string(train.items())},
                 {"test_items", std::to_string(test.items())},
                 {"test_hash", content_hash(test)}};
-  if (backend) {
+  if (plan.backend) {
     d.settings["device"] = "cuda";  // the CPU's numbers up to rounding
-    d.settings["products"] = name(backend->precision);
+    d.settings["products"] = name(plan.backend->precision);
   }
   if (train.texts())
     d.settings["words"] = std::to_string(train.word_vectors.dim(0));
   else
     d.settings["image"] = fmt::format("{}x{}x{}", train.channels(), train.rows(), train.columns());
+  if (plan.held_out > 0) {
+    for (const int percent : plan.training.percents) d.checkpoints.push_back(std::to_string(percent));
+    d.checkpoints.emplace_back("best");
+    d.settings["held_out_items"] = std::to_string(plan.held_out);
+    d.settings["held_out_hash"] = content_hash(held_out);
+  }
+  d.settings.insert(facts.settings.begin(), facts.settings.end());
   return d;
 }
 
 /// Nothing is written for a plan that cannot be trained.
-void check(std::int64_t networks, const TrainingPlan& training, const Dataset& train, const Dataset& test) {
+void check(const ZooPlan& plan, const Dataset& train, const Dataset& test) {
+  const auto networks = std::ssize(plan.recipes);
+  const TrainingPlan& training = plan.training;
   if (networks > most_networks)
     throw UsageError("[zoo] {} networks; allowed: at most {}, all are trained at once", networks, most_networks);
   if (networks < 1 || training.epochs < 1 || training.batch < 1 || train.items() < 1 || test.items() < 1)
@@ -128,64 +136,31 @@ void make(ZooWriter& writer, PopulationTrainer& trainer, const Dataset& test,
 
 }  // namespace
 
-void make_cnn_zoo(const std::filesystem::path& folder, const Dataset& train, const Dataset& test,
-                  const CnnZooPlan& plan, ZooWriter::Existing existing, const ZooProgress& progress) {
-  check(plan.networks, plan.training, train, test);
-  CnnArchitecture architecture;
-  architecture.image_rows = train.rows();
-  architecture.image_columns = train.columns();
-  architecture.widths.front() = train.channels();
-  architecture.widths.back() = train.classes;
-  architecture.activation = plan.activation;
-  const CnnPopulation model(architecture);
-  const std::int64_t steps = plan.training.epochs * ((train.items() + plan.training.batch - 1) / plan.training.batch);
-  const auto recipes =
-      draw_training_recipes(plan.ranges.for_steps(steps), 0, plan.networks, Key(plan.training.seed, "recipes"));
-  ZooDescription d = describe(train, test, plan.training, model.space(), recipes, plan.generator, plan.backend);
-  d.architecture = "cnn";
-  d.activation = traits(plan.activation).name;
-
-  ZooWriter writer(folder, std::move(d), existing);
-  if (writer.complete()) return;
-  PopulationTrainer trainer(model, train, recipes, plan.training, nullptr, plan.backend);
-  make(writer, trainer, test, {}, progress);
+ZooPlan usual_plan(const InputArchitecture& architecture, std::int64_t networks, std::int64_t epochs,
+                   std::int64_t batch, std::int64_t items, std::uint64_t seed) {
+  ZooPlan plan{.recipes = {}, .held_out = architecture.usual.held_out, .training = architecture.training};
+  plan.training.epochs = epochs;
+  plan.training.batch = batch;
+  plan.training.seed = seed;
+  const std::int64_t steps = batch > 0 ? epochs * ((items + batch - 1) / batch) : 0;
+  plan.recipes = architecture.recipes(networks, steps, Key(seed, "recipes"));
+  return plan;
 }
 
-void make_transformer_zoo(const std::filesystem::path& folder, const Dataset& all, const Dataset& test,
-                          const TransformerZooPlan& plan, ZooWriter::Existing existing, const ZooProgress& progress) {
-  if (plan.held_out < 1 || plan.held_out >= all.items())
+void make_zoo(const std::filesystem::path& folder, const PopulationModel& model, const Dataset& all,
+              const Dataset& test, const ZooPlan& plan, ZooWriter::Existing existing, const ZooProgress& progress) {
+  if (plan.held_out < 0 || (plan.held_out > 0 && plan.held_out >= all.items()))
     throw UsageError("[zoo] {} of {} training items held out; allowed: 1 to {}", plan.held_out, all.items(),
                      all.items() - 1);
   const Dataset train = all.slice(0, all.items() - plan.held_out),
                 held_out = all.slice(all.items() - plan.held_out, all.items());
-  check(plan.networks, plan.training, train, test);
-  TransformerArchitecture architecture = plan.architecture;
-  architecture.classes = train.classes;
-  if (train.texts()) {
-    architecture.patch = 0;
-    architecture.length = train.tokens.dim(1);
-  } else {
-    architecture.channels = train.channels();
-    architecture.image_rows = train.rows();
-    architecture.image_columns = train.columns();
-  }
-  const TransformerPopulation model(architecture);
-  const auto recipes = draw_training_recipes(plan.grid, 0, plan.networks, Key(plan.training.seed, "recipes"));
-  ZooDescription d = describe(train, test, plan.training, model.space(), recipes, plan.generator, plan.backend);
-  d.architecture = "transformer";
-  d.activation = "relu";
-  for (int percent : plan.training.percents) d.checkpoints.push_back(std::to_string(percent));
-  d.checkpoints.emplace_back("best");
-  d.settings["held_out_items"] = std::to_string(plan.held_out);
-  d.settings["held_out_hash"] = content_hash(held_out);
-  if (train.texts())
-    d.settings["padding"] = architecture.pad_batch > 0 ? "batch" : fmt::format("to {}", architecture.length);
-  if (architecture.residual) d.settings["residual"] = "yes";
-
+  check(plan, train, test);
+  ZooDescription d = describe(model, train, held_out, test, plan);
   const std::vector<std::string> checkpoints = d.checkpoints;
   ZooWriter writer(folder, std::move(d), existing);
   if (writer.complete()) return;
-  PopulationTrainer trainer(model, train, recipes, plan.training, &held_out, plan.backend);
+  PopulationTrainer trainer(model, train, plan.recipes, plan.training, plan.held_out > 0 ? &held_out : nullptr,
+                            plan.backend);
   make(writer, trainer, test, checkpoints, progress);
 }
 

@@ -9,9 +9,9 @@
 #include "weft/core/loop.h"
 #include "weft/core/random.h"
 #include "weft/groups/space.h"
-#include "weft/ops/pointwise_kernels.h"
 #include "weft/networks/population/population_bodies.h"
 #include "weft/networks/population/population_model.h"
+#include "weft/ops/pointwise_kernels.h"
 
 namespace weft {
 

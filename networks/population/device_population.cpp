@@ -5,8 +5,8 @@
 #include <numeric>
 
 #include "weft/core/parallel.h"
-#include "weft/nn/step_recorder.h"
 #include "weft/networks/population/dropout_bytes.h"
+#include "weft/nn/step_recorder.h"
 
 namespace weft {
 namespace {
@@ -325,7 +325,7 @@ void DevicePopulation::train_epoch(std::int64_t epoch, const State& state,
 }
 
 std::vector<Score> DevicePopulation::evaluate(const std::vector<Tensor>& weights, const Dataset& data,
-                                              const std::vector<std::vector<std::int32_t>>& items) {
+                                              const ItemLists& items) {
   DeviceData on_device = train_data_;
   if (&data != &train_) {
     reserve(guest_, bytes_of(data));
@@ -333,17 +333,17 @@ std::vector<Score> DevicePopulation::evaluate(const std::vector<Tensor>& weights
   }
   std::vector<std::int64_t> everyone(static_cast<std::size_t>(schedule_.networks()));
   std::iota(everyone.begin(), everyone.end(), 0);
-  const bool shared = items.size() == 1;
   std::vector<Score> scores(everyone.size());
   for (const std::vector<std::int64_t>& some : groups(everyone)) {
-    const auto items_of = [&](std::size_t i) -> const std::vector<std::int32_t>& {
-      return items[shared ? 0 : static_cast<std::size_t>(some[i])];
-    };
+    std::vector<std::vector<std::int32_t>> lists;
     std::size_t longest = 0;
-    for (std::size_t i = 0; i < some.size(); ++i) longest = std::max(longest, items_of(i).size());
+    for (std::size_t i = 0; i < (items.shared ? 1 : some.size()); ++i) {
+      lists.push_back(items.of(some[i]));
+      longest = std::max(longest, lists.back().size());
+    }
     const std::int64_t batch = schedule_.plan().batch;
-    Inputs in = inputs(some, (static_cast<std::int64_t>(longest) + batch - 1) / batch, shared);
-    for (std::size_t i = 0; i < (shared ? 1 : some.size()); ++i) add_items(in, i, data, items_of(i));
+    Inputs in = inputs(some, (static_cast<std::int64_t>(longest) + batch - 1) / batch, items.shared);
+    for (std::size_t i = 0; i < lists.size(); ++i) add_items(in, i, data, lists[i]);
     in.values = gather(weights, some);
     const Group group = place(in, on_device);
     const auto networks = static_cast<std::int64_t>(some.size());
@@ -360,7 +360,7 @@ std::vector<Score> DevicePopulation::evaluate(const std::vector<Tensor>& weights
     backend_.download(loss.data(), group.tally.loss, loss.size() * sizeof(double));
     backend_.download(hits.data(), group.tally.hit, hits.size() * sizeof(double));
     for (std::size_t i = 0; i < some.size(); ++i) {
-      const auto count = static_cast<double>(items_of(i).size());
+      const auto count = static_cast<double>(lists[items.shared ? 0 : i].size());
       scores[static_cast<std::size_t>(some[i])] = {loss[i] / count, hits[i] / count};
     }
   }

@@ -41,9 +41,8 @@ class DevicePopulation {
 
   /// PopulationTrainer::train_epoch() for epoch number `epoch` from 0.
   void train_epoch(std::int64_t epoch, const State& state, const std::function<void(std::int64_t)>& progress);
-  /// Of all networks, each on its own items, or all on the same: then `items` has one entry.
-  std::vector<Score> evaluate(const std::vector<Tensor>& weights, const Dataset& data,
-                              const std::vector<std::vector<std::int32_t>>& items);
+  /// Of all networks.
+  std::vector<Score> evaluate(const std::vector<Tensor>& weights, const Dataset& data, const ItemLists& items);
 
  private:
   struct Inputs;

@@ -3,13 +3,15 @@
 // ONE network, computed by the calling thread, of which the trainer walks many in parallel; on a device, those of many
 // networks at once.
 
+#include <map>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "weft/core/arena.h"
 #include "weft/core/random.h"
-#include "weft/groups/space.h"
 #include "weft/data/dataset.h"
+#include "weft/groups/space.h"
 
 namespace weft {
 
@@ -35,9 +37,17 @@ struct Score {
   double loss = 0, accuracy = 0;  ///< means over the items
 };
 
+/// How zoos call an architecture, and what else they say of it.
+struct ArchitectureFacts {
+  std::string name, activation;  ///< "cnn", "relu"
+  std::map<std::string, std::string> settings;
+};
+
 class PopulationModel {
  public:
   virtual ~PopulationModel() = default;
+
+  virtual ArchitectureFacts facts() const = 0;
 
   /// Of one network; weights are its features with one channel.
   virtual const Space& space() const = 0;

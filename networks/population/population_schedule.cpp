@@ -47,12 +47,13 @@ PopulationSchedule::PopulationSchedule(std::vector<TrainingRecipe> recipes, cons
     : recipes_(std::move(recipes)), plan_(plan), items_(items) {
   require_valid(plan, items);
   for (const TrainingRecipe& recipe : recipes_) require_valid(recipe);
-  for (std::int64_t n = 0; n < networks(); ++n) {
-    shares_.push_back(permutation(items, key("share", n)));
-    const double wanted = std::round(recipe(n).share * static_cast<double>(items));
-    shares_.back().resize(std::max<std::size_t>(1, static_cast<std::size_t>(wanted)));
-    shares_.back().shrink_to_fit();
-  }
+}
+
+std::vector<std::int32_t> PopulationSchedule::share(std::int64_t n) const {
+  std::vector<std::int32_t> items = permutation(items_, key("share", n));
+  const double wanted = std::round(recipe(n).share * static_cast<double>(items_));
+  items.resize(std::max<std::size_t>(1, static_cast<std::size_t>(wanted)));
+  return items;
 }
 
 void PopulationSchedule::draw_start(std::int64_t n, const std::string& tensor, const Tensor& start) const {
@@ -69,14 +70,14 @@ Key PopulationSchedule::key(const char* purpose, std::int64_t network) const {
 }
 
 std::vector<std::int32_t> PopulationSchedule::order(std::int64_t n, std::int64_t epoch) const {
-  const std::vector<std::int32_t>& share = shares_[static_cast<std::size_t>(n)];
+  const std::vector<std::int32_t> own = share(n);
   const auto items = static_cast<std::size_t>(items_);
   const Key of_epoch = key("order", n).at(static_cast<std::uint64_t>(epoch));
   std::vector<std::int32_t> order;
   order.reserve(items);
   for (std::uint64_t pass = 0; order.size() < items; ++pass)
-    for (std::int32_t place : permutation(static_cast<std::int64_t>(share.size()), of_epoch.at(pass)))
-      if (order.size() < items) order.push_back(share[static_cast<std::size_t>(place)]);
+    for (std::int32_t place : permutation(static_cast<std::int64_t>(own.size()), of_epoch.at(pass)))
+      if (order.size() < items) order.push_back(own[static_cast<std::size_t>(place)]);
   return order;
 }
 

@@ -2,6 +2,7 @@
 // What is drawn for the networks of a population, and when: all of it from (seed, purpose, network, epoch or step), so
 // that nothing of it is kept and every device trains on the same items with the same dropout.
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,12 @@ struct TrainingPlan {
 /// Throws UsageError for a plan that cannot be trained on so many items; steps and items are counted in 32 bits.
 void require_valid(const TrainingPlan& plan, std::int64_t items);
 
+/// The items that networks are judged on: one list for all of them, or one of each, drawn when it is asked for.
+struct ItemLists {
+  bool shared;
+  std::function<std::vector<std::int32_t>(std::int64_t network)> of;
+};
+
 class PopulationSchedule {
  public:
   /// For `items` training items. Throws UsageError for a recipe or plan out of range.
@@ -31,8 +38,8 @@ class PopulationSchedule {
   const std::vector<TrainingRecipe>& recipes() const { return recipes_; }
   const TrainingRecipe& recipe(std::int64_t network) const { return recipes_[static_cast<std::size_t>(network)]; }
   const TrainingPlan& plan() const { return plan_; }
-  /// The training items that each network sees.
-  const std::vector<std::vector<std::int32_t>>& shares() const { return shares_; }
+  /// The training items that a network sees. Drawn anew each time: those of all networks are more than fits.
+  std::vector<std::int32_t> share(std::int64_t network) const;
   std::int64_t items() const { return items_; }
   /// Of an epoch: the last mini-batch is as large as what is left.
   std::int64_t steps() const { return (items_ + plan_.batch - 1) / plan_.batch; }
@@ -51,7 +58,6 @@ class PopulationSchedule {
   std::vector<TrainingRecipe> recipes_;
   TrainingPlan plan_;
   std::int64_t items_;
-  std::vector<std::vector<std::int32_t>> shares_;
 };
 
 }  // namespace weft

@@ -13,10 +13,12 @@
 namespace weft {
 namespace {
 
-std::vector<std::int32_t> all_items(const Dataset& data) {
-  std::vector<std::int32_t> all(static_cast<std::size_t>(data.items()));
-  std::iota(all.begin(), all.end(), 0);
-  return all;
+ItemLists all_items(const Dataset& data) {
+  return {true, [&](std::int64_t) {
+            std::vector<std::int32_t> all(static_cast<std::size_t>(data.items()));
+            std::iota(all.begin(), all.end(), 0);
+            return all;
+          }};
 }
 
 /// The items of the training data.
@@ -157,26 +159,29 @@ void PopulationTrainer::keep_best() {
 }
 
 std::vector<Score> PopulationTrainer::evaluate(const std::vector<Tensor>& weights, const Dataset& data,
-                                               const std::vector<std::vector<std::int32_t>>& items) const {
+                                               const ItemLists& items) const {
   model_.check(data);
   if (device_) return device_->evaluate(weights, data, items);
   std::vector<Score> scores(static_cast<std::size_t>(networks()));
+  const std::vector<std::int32_t> of_all = items.shared ? items.of(0) : std::vector<std::int32_t>{};
   each_network([&](std::int64_t n, Arena& arena, bool) {
     const std::span<const float*> values = pointers<Tensor, const float*>(weights, n, arena);
-    const auto& own = items.size() == 1 ? items[0] : items[static_cast<std::size_t>(n)];
-    scores[static_cast<std::size_t>(n)] = model_.evaluate(values, {data, own}, arena);
+    const std::vector<std::int32_t> own = items.shared ? std::vector<std::int32_t>{} : items.of(n);
+    scores[static_cast<std::size_t>(n)] = model_.evaluate(values, {data, items.shared ? of_all : own}, arena);
   });
   return scores;
 }
 
 std::vector<Score> PopulationTrainer::evaluate(const Dataset& data) const {
-  return evaluate(weights_, data, {all_items(data)});
+  return evaluate(weights_, data, all_items(data));
 }
 
-std::vector<Score> PopulationTrainer::evaluate_share() const { return evaluate(weights_, train_, schedule_.shares()); }
+std::vector<Score> PopulationTrainer::evaluate_share() const {
+  return evaluate(weights_, train_, {false, [&](std::int64_t n) { return schedule_.share(n); }});
+}
 
 std::vector<Score> PopulationTrainer::evaluate_best(const Dataset& data) const {
-  return evaluate(best_, data, {all_items(data)});
+  return evaluate(best_, data, all_items(data));
 }
 
 std::string PopulationTrainer::fallback() const { return device_ ? device_->fallback() : ""; }

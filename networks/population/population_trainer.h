@@ -70,8 +70,7 @@ class PopulationTrainer {
   std::span<Pointer> pointers(const std::vector<T>& tensors, std::int64_t network, Arena& arena) const;
   template <class Body>
   void each_network(const Body& body) const;
-  std::vector<Score> evaluate(const std::vector<Tensor>& weights, const Dataset& data,
-                              const std::vector<std::vector<std::int32_t>>& items) const;
+  std::vector<Score> evaluate(const std::vector<Tensor>& weights, const Dataset& data, const ItemLists& items) const;
   void keep_best();
   void check_numbers(const SafeTensors& state) const;
   void train_network(std::int64_t network, Arena& arena);

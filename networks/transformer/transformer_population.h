@@ -26,6 +26,7 @@ class TransformerPopulation final : public PopulationModel {
   double forward_flops() const;
   double training_flops() const;
 
+  ArchitectureFacts facts() const override;
   const Space& space() const override { return space_; }
   void check(const Dataset& data) const override;
   double loss_and_gradient(NetworkWeights weights, const MiniBatch& batch, const Dropout& dropout,
