@@ -1,6 +1,6 @@
 #pragma once
-// Networks whose weights are read: data sets, architectures, zoos on disk, whether two networks are one function, models
-// that are trained on a zoo.
+// Networks whose weights are read: data sets, architectures, zoos on disk, whether two networks are one function,
+// models that are trained on a zoo.
 
 #include "weft/data/dataset.h"
 #include "weft/data/glyphs.h"

@@ -11,8 +11,8 @@
 #include "weft/apps/zoo.h"
 #include "weft/core/progress.h"
 #include "weft/data/glyphs.h"
-#include "weft/zoo/make_zoo.h"
 #include "weft/data/texts.h"
+#include "weft/zoo/make_zoo.h"
 
 namespace weft::apps {
 namespace {

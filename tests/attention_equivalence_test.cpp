@@ -10,8 +10,8 @@
 #include "weft/core/difference.h"
 #include "weft/core/error.h"
 #include "weft/ops/act.h"
-#include "weft/tests/disk.h"
 #include "weft/symmetry/attention.h"
+#include "weft/tests/disk.h"
 
 using namespace weft;
 

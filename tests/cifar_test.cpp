@@ -3,10 +3,10 @@
 #include <doctest/doctest.h>
 
 #include "weft/core/random.h"
-#include "weft/tests/disk.h"
-#include "weft/tests/files.h"
 #include "weft/data/dataset.h"
 #include "weft/data/glyphs.h"
+#include "weft/tests/disk.h"
+#include "weft/tests/files.h"
 
 using namespace weft;
 

@@ -6,13 +6,13 @@
 #include <cstring>
 #include <vector>
 
+#include "weft/networks/cnn/cnn_population.h"
+#include "weft/networks/networks.h"
 #include "weft/nn/losses.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
 #include "weft/tests/population_reference.h"
-#include "weft/networks/cnn/cnn_population.h"
-#include "weft/networks/networks.h"
 
 namespace weft::testing {
 

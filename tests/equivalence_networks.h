@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "weft/core/random.h"
-#include "weft/ops/act.h"
 #include "weft/networks/networks.h"
+#include "weft/ops/act.h"
 
 namespace weft::testing {
 

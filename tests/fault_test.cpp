@@ -12,16 +12,16 @@
 #include <doctest/doctest.h>
 
 #include "weft/core/random.h"
+#include "weft/data/glyphs.h"
+#include "weft/networks/cnn/cnn_population.h"
 #include "weft/nn/step_recorder.h"
+#include "weft/symmetry/network.h"
+#include "weft/tasks/fit.h"
+#include "weft/tasks/model_file.h"
 #include "weft/tests/files.h"
 #include "weft/tests/store_samples.h"
 #include "weft/tests/with_threads.h"
-#include "weft/networks/cnn/cnn_population.h"
-#include "weft/symmetry/network.h"
-#include "weft/tasks/fit.h"
-#include "weft/data/glyphs.h"
 #include "weft/zoo/make_zoo.h"
-#include "weft/tasks/model_file.h"
 
 namespace {
 

@@ -8,11 +8,11 @@
 
 #include "weft/core/difference.h"
 #include "weft/groups/element.h"
+#include "weft/networks/networks.h"
 #include "weft/ops/act.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
-#include "weft/networks/networks.h"
 
 using namespace weft;
 

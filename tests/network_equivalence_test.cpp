@@ -7,9 +7,9 @@
 
 #include "weft/core/difference.h"
 #include "weft/core/error.h"
+#include "weft/symmetry/network.h"
 #include "weft/tests/disk.h"
 #include "weft/tests/equivalence_networks.h"
-#include "weft/symmetry/network.h"
 
 using namespace weft;
 using namespace weft::testing;

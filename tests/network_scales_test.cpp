@@ -5,8 +5,8 @@
 
 #include <doctest/doctest.h>
 
-#include "weft/tests/equivalence_networks.h"
 #include "weft/symmetry/network.h"
+#include "weft/tests/equivalence_networks.h"
 
 using namespace weft;
 using namespace weft::testing;

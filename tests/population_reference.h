@@ -11,8 +11,8 @@
 #include "weft/core/philox.h"
 #include "weft/core/random.h"
 #include "weft/groups/space.h"
-#include "weft/tests/isa_levels.h"
 #include "weft/networks/population/population_model.h"
+#include "weft/tests/isa_levels.h"
 
 namespace weft::testing {
 

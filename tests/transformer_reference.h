@@ -3,13 +3,13 @@
 
 #include <cstring>
 
+#include "weft/networks/networks.h"
+#include "weft/networks/transformer/transformer_population.h"
 #include "weft/nn/losses.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
 #include "weft/tests/population_reference.h"
-#include "weft/networks/networks.h"
-#include "weft/networks/transformer/transformer_population.h"
 
 namespace weft::testing {
 

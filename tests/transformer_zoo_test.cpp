@@ -3,12 +3,12 @@
 #include <cstring>
 #include <map>
 
+#include "weft/networks/population/population_trainer.h"
 #include "weft/nn/schedule.h"
 #include "weft/tests/files.h"
 #include "weft/tests/transformer_reference.h"
 #include "weft/tests/with_threads.h"
 #include "weft/zoo/make_zoo.h"
-#include "weft/networks/population/population_trainer.h"
 
 using namespace weft;
 using namespace weft::testing;

@@ -5,8 +5,8 @@
 #include <numeric>
 
 #include "weft/core/parallel.h"
-#include "weft/nn/step_recorder.h"
 #include "weft/networks/population/dropout_bytes.h"
+#include "weft/nn/step_recorder.h"
 
 namespace weft {
 namespace {

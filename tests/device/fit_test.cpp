@@ -5,10 +5,10 @@
 #include <cmath>
 #include <filesystem>
 
+#include "weft/tasks/model_file.h"
 #include "weft/tests/device/device_under_test.h"
 #include "weft/tests/device/without_recordings.h"
 #include "weft/tests/files.h"
-#include "weft/tasks/model_file.h"
 
 using namespace weft;
 using namespace weft::testing;

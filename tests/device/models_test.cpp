@@ -8,8 +8,8 @@
 #include "weft/nn/optim.h"
 #include "weft/nn/step_recorder.h"
 #include "weft/ops/view.h"
-#include "weft/tests/device/module_checks.h"
 #include "weft/tasks/verify.h"
+#include "weft/tests/device/module_checks.h"
 
 using namespace weft;
 using namespace weft::testing;

@@ -1,11 +1,11 @@
 // Populations that a device trains, against those of the CPU.
 
+#include "weft/networks/population/device_population.h"
 #include "weft/tests/cnn_reference.h"
 #include "weft/tests/device/device_under_test.h"
 #include "weft/tests/device/without_recordings.h"
 #include "weft/tests/files.h"
 #include "weft/tests/transformer_reference.h"
-#include "weft/networks/population/device_population.h"
 #include "weft/zoo/make_zoo.h"
 
 using namespace weft;

@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "weft/io/gzip.h"
-#include "weft/tests/files.h"
 #include "weft/networks/cnn/cnn_population.h"
+#include "weft/networks/population/population_trainer.h"
 #include "weft/tasks/fit.h"
 #include "weft/tasks/model_file.h"
+#include "weft/tests/files.h"
 #include "weft/zoo/network_file.h"
-#include "weft/networks/population/population_trainer.h"
 
 // Small trainings and models whose files the fuzzers and the tests damage: what they write, and what reads it again. A
 // reader throws an Error or has taken a file that it can go on from.
