@@ -1,6 +1,6 @@
 #pragma once
-// The engine and the layers: tensors, groups, tapes, operations, modules, training, neural functional networks. Files are
-// in weft/io.h; zoos of networks, and what is learnt from them, in weft/zoo.h.
+// The engine and the layers: tensors, groups, tapes, operations, modules, training, neural functional networks. Files
+// are in weft/io.h; zoos of networks, and what is learnt from them, in weft/zoo.h.
 
 #include "weft/autograd/gradcheck.h"
 #include "weft/autograd/tape.h"

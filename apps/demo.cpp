@@ -8,9 +8,11 @@
 #include "weft/apps/interrupt.h"
 #include "weft/apps/numbers.h"
 #include "weft/apps/report.h"
+#include "weft/apps/setting_options.h"
 #include "weft/apps/train.h"
 #include "weft/apps/verify.h"
 #include "weft/apps/zoo.h"
+#include "weft/data/source.h"
 
 namespace weft::apps {
 namespace {
@@ -82,8 +84,10 @@ void add_demo(CLI::App& app, Common& common, Run& run) {
   auto o = std::make_shared<DemoOptions>();
   o->zoo.data = "glyphs";
   add_output(verb, o->out, "folder for the zoo, the models and report.html", true, true);
-  verb.add_option("--data", o->zoo.data, "drawn digits, or real images")
-      ->check(CLI::IsMember({"glyphs", "mnist", "cifar10", "cifar10-grey"}));
+  std::vector<std::string> images_of_data;
+  for (const DataSource* source : data_sources())
+    if (!source->texts) images_of_data.emplace_back(source->name);
+  verb.add_option("--data", o->zoo.data, "drawn digits, or real images")->check(CLI::IsMember(images_of_data));
   verb.add_option("--data-dir", o->zoo.data_dir, "folder of the data set's files")->type_name("DIR");
   CLI::Option* networks =
       verb.add_option("--networks", o->zoo.networks, "of the zoo; 300")->transform(networks_limit());
@@ -91,9 +95,11 @@ void add_demo(CLI::App& app, Common& common, Run& run) {
       verb.add_option("--images", o->zoo.images, "to train the networks on; 3000")->transform(items_limit());
   CLI::Option* zoo_epochs =
       verb.add_option("--zoo-epochs", o->zoo.epochs, "of the networks; 8")->transform(epochs_limit());
-  verb.add_option("--activation", o->zoo.activation, "of the networks")->check(CLI::IsMember({"relu", "tanh"}));
+  SettingOptions of_networks(verb);
+  of_networks.add(o->zoo.kind, o->zoo.settings.list());
   verb.add_option("--epochs", o->epochs, "of the models, at most")->transform(epochs_limit());
   verb.callback([=, &common, &run] {
+    of_networks.take(o->zoo.settings);
     const ZooMakeOptions all = completed(o->zoo);
     take_usual(networks, o->zoo.networks, *all.networks);
     take_usual(images, o->zoo.images, *all.images);

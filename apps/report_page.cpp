@@ -26,7 +26,8 @@ svg text { font: 11px system-ui, sans-serif; fill: #333; } svg text.title { font
 .pass { color: #00734f; font-weight: 600; } .fail { color: #b00020; font-weight: 600; }
 )";
 
-/// The model, what it learnt where that is not the usual, with a star where its judgement has a warning: such runs are not averaged with others.
+/// The model, what it learnt where that is not the usual, with a star where its judgement has a warning: such runs are
+/// not averaged with others.
 std::string label(const ReportRun& run) {
   const std::string of_task = run.task == tasks().front()->name ? "" : ", " + run.task;
   return run.model + of_task + (run.judged.on.warning.empty() ? "" : " *");

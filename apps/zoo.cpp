@@ -6,6 +6,8 @@
 
 #include "weft/apps/numbers.h"
 #include "weft/apps/run_folder.h"
+#include "weft/apps/setting_options.h"
+#include "weft/data/source.h"
 #include "weft/zoo/network_file.h"
 
 namespace weft::apps {
@@ -98,6 +100,19 @@ int export_network(const ExportOptions& o, const Common& common) {
 
 }  // namespace
 
+namespace {
+
+/// "how many; cnn: 300, vit: 300, text: 200"
+std::string usual(const std::string& text, std::int64_t UsualZoo::*number) {
+  std::string all;
+  for (const InputArchitecture* kind : input_architectures())
+    if (kind->usual.*number > 0)
+      all += fmt::format("{}{}: {}", all.empty() ? "" : ", ", kind->name, kind->usual.*number);
+  return text + "; " + all;
+}
+
+}  // namespace
+
 void add_zoo(CLI::App& app, Common& common, Run& run) {
   CLI::App& zoo = *app.add_subcommand("zoo", "Make zoos of trained networks, and look at them");
   zoo.require_subcommand(1);
@@ -110,33 +125,39 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
                Runs::on_devices);
   auto o = std::make_shared<ZooMakeOptions>();
   add_output(make, o->out, "folder of the zoo", true, true);
-  make.add_option("--kind", o->kind, "CNNs, or transformers on images or texts")
-      ->check(CLI::IsMember({"cnn", "vit", "text"}));
+  std::vector<std::string> kinds, sources;
+  std::string of_kinds, of_sources;
+  for (const InputArchitecture* kind : input_architectures()) {
+    kinds.emplace_back(kind->name);
+    of_kinds += fmt::format("{}{}: {}", of_kinds.empty() ? "" : "; ", kind->name, kind->text);
+  }
+  for (const DataSource* source : data_sources()) {
+    sources.emplace_back(source->name);
+    of_sources += fmt::format("{}{}: {}", of_sources.empty() ? "" : "; ", source->name, source->text);
+  }
+  make.add_option("--kind", o->kind, of_kinds)->check(CLI::IsMember(kinds));
   CLI::Option* networks =
-      make.add_option("--networks", o->networks, "how many; 300, texts: 200")->transform(networks_limit());
-  CLI::Option* data =
-      make.add_option("--data", o->data, "drawn digits (or topics, the default for texts), or real ones")
-          ->check(CLI::IsMember({"glyphs", "mnist", "cifar10", "cifar10-grey", "topics", "agnews"}));
+      make.add_option("--networks", o->networks, usual("how many", &UsualZoo::networks))->transform(networks_limit());
+  CLI::Option* data = make.add_option("--data", o->data, of_sources)->check(CLI::IsMember(sources));
   make.add_option("--data-dir", o->data_dir, "folder of the data set's files")->type_name("DIR");
-  CLI::Option* images =
-      make.add_option("--images", o->images, "images or texts to train on; cnn: 3000, vit: 10000, text: 6000")
-          ->transform(items_limit());
+  CLI::Option* images = make.add_option("--images", o->images, usual("images or texts to train on", &UsualZoo::items))
+                            ->transform(items_limit());
   CLI::Option* test_images =
-      make.add_option("--test-images", o->test_images, "to measure accuracies on; cnn: 2000, vit: 10000, text: 1600")
+      make.add_option("--test-images", o->test_images, usual("to measure accuracies on", &UsualZoo::test_items))
           ->transform(items_limit());
   CLI::Option* epochs =
-      make.add_option("--epochs", o->epochs, "passes over a network's share of the images; 8, transformers: 20")
+      make.add_option("--epochs", o->epochs, usual("passes over a network's share of the images", &UsualZoo::epochs))
           ->transform(epochs_limit());
   CLI::Option* batch =
-      make.add_option("--batch", o->batch, "images a step; 32, transformers: 128")->transform(batch_limit());
-  make.add_option("--activation", o->activation, "of CNNs")->check(CLI::IsMember({"relu", "tanh"}));
+      make.add_option("--batch", o->batch, usual("images a step", &UsualZoo::batch))->transform(batch_limit());
   CLI::Option* held_out =
-      make.add_option("--held-out", o->held_out, "transformers: of --images, to find the best epoch on; 1000")
+      make.add_option("--held-out", o->held_out, usual("of --images, to find the best epoch on", &UsualZoo::held_out))
           ->transform(items_limit());
-  make.add_option("--pad", o->pad, "texts have 64 words, or as many as the longest of a batch, up to 512")
-      ->check(CLI::IsMember({"fixed", "batch"}));
-  make.add_flag("--residual", o->residual, "transformers with a residual stream");
+  SettingOptions of_architectures(make);
+  for (const InputArchitecture* kind : input_architectures()) of_architectures.add(kind->name, kind->settings);
   make.callback([=, &common, &run] {
+    o->settings = architecture_settings(o->kind);
+    of_architectures.require(of_architectures.take(o->settings), "zoo", "kind " + o->kind);
     const ZooMakeOptions all = completed(*o);
     take_usual(networks, o->networks, *all.networks);
     take_usual(data, o->data, all.data);

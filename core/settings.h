@@ -1,6 +1,6 @@
 #pragma once
-// Settings as data: one list says what a model, a training or a zoo can be told, and command lines, files and checks follow
-// from it.
+// Settings as data: one list says what a model, a training or a zoo can be told, and command lines, files and checks
+// follow from it.
 
 #include <initializer_list>
 #include <limits>

@@ -4,6 +4,8 @@
 #include "weft/autograd/outer_bodies.h"
 #include "weft/core/permutation_bodies.h"
 #include "weft/core/send_bodies.h"
+#include "weft/networks/cnn/cnn_bodies.h"
+#include "weft/networks/transformer/attention_bodies.h"
 #include "weft/nfn/linear/fourier_bodies.h"
 #include "weft/nfn/magep/device_bodies.h"
 #include "weft/nfn/magep/device_chain_vjp_bodies.h"
@@ -18,8 +20,6 @@
 #include "weft/ops/act_bodies.h"
 #include "weft/ops/strided_bodies.h"
 #include "weft/ops/view_bodies.h"
-#include "weft/networks/transformer/attention_bodies.h"
-#include "weft/networks/cnn/cnn_bodies.h"
 
 #define WEFT_LOOPS(X)              \
   WEFT_ACT_LOOPS(X)                \

@@ -17,12 +17,10 @@ int main(int argc, char** argv) {
       std::filesystem::temp_directory_path() / fmt::format("weft-example-{}", std::rand());
   try {
     if (argc < 2) {
-      CnnZooPlan plan;
-      plan.networks = 60;
-      plan.training = {.epochs = 4, .batch = 32, .seed = 1};
-      plan.generator = "train_predictor";
-      make_cnn_zoo(folder, draw_glyphs(1000, Key(1, "train")), draw_glyphs(500, Key(1, "test")), plan,
-                   ZooWriter::Existing::refuse);
+      const Dataset train = draw_glyphs(1000, Key(1, "train")), test = draw_glyphs(500, Key(1, "test"));
+      const InputArchitecture& cnn = input_architecture("cnn");
+      make_zoo(folder, *cnn.make(architecture_settings("cnn"), train, 32), train, test,
+               usual_plan(cnn, 60, 4, 32, train.items(), 1), ZooWriter::Existing::refuse);
     }
     const Zoo zoo = Zoo::open(argc < 2 ? folder : std::filesystem::path(argv[1]));
 
@@ -30,11 +28,9 @@ int main(int argc, char** argv) {
         make_accuracy_model("magep", {{"channels", 8}, {"hidden", 64}}, zoo.space(), DType::f32, Key(1, "model"));
     auto examples = [&](Split part) {
       const auto ids = zoo.ids(0, part);
-      Tensor accuracy = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);
-      for (std::size_t i = 0; i < ids.size(); ++i)
-        accuracy.data<float>()[i] = static_cast<float>(zoo.row(ids[i]).accuracy);
       const auto weights = zoo.weights(ids);
-      return Examples{part == Split::train ? model->standardise(weights) : model->prepare(weights), accuracy};
+      return Examples{part == Split::train ? model->standardise(weights) : model->prepare(weights),
+                      zoo.column(ids, "accuracy")};
     };
     const Examples training = examples(Split::train);  // first: the model is standardised by them
     Fit fit(*model, {.epochs = 15, .patience = 15, .seed = 1}, training, examples(Split::val));

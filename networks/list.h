@@ -1,6 +1,6 @@
 #pragma once
-// The architectures whose networks zoos hold: a new one is its folder, or file, with an InputArchitecture of that name, and
-// its line here.
+// The architectures whose networks zoos hold: a new one is its folder, or file, with an InputArchitecture of that name,
+// and its line here.
 
 /// X(architecture); the first is the usual one.
 #define WEFT_ARCHITECTURES(X) \

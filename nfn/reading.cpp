@@ -1,9 +1,8 @@
-#include "weft/nfn/reading_schedule.h"
-
 #include <algorithm>
 
 #include "weft/core/isa.h"
 #include "weft/nfn/layer_kernels.h"
+#include "weft/nfn/reading_schedule.h"
 #include "weft/ops/view.h"
 
 namespace weft {

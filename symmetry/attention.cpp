@@ -3,9 +3,9 @@
 #include <cmath>
 
 #include "weft/core/error.h"
+#include "weft/networks/networks.h"
 #include "weft/ops/rows.h"
 #include "weft/symmetry/internal/heads.h"
-#include "weft/networks/networks.h"
 
 namespace weft {
 namespace {

@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "weft/core/error.h"
+#include "weft/networks/networks.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
 #include "weft/symmetry/internal/outputs.h"
 #include "weft/symmetry/network.h"
-#include "weft/networks/networks.h"
 
 namespace weft {
 namespace {

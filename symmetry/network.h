@@ -11,8 +11,8 @@
 
 namespace weft {
 
-/// An input and what two networks make of it, in float64; shapes as the forward passes of networks/networks.h have them, for
-/// one network.
+/// An input and what two networks make of it, in float64; shapes as the forward passes of networks/networks.h have
+/// them, for one network.
 struct NetworkWitness {
   Tensor x, y_a, y_b;
   double difference = 0;  ///< ||y_a - y_b|| over the larger of ||y_a|| and ||y_b||

@@ -92,12 +92,9 @@ void train(const std::filesystem::path& model_file,
 }
 
 void make(const std::filesystem::path& folder, const ZooProgress& progress = {}) {
-  CnnZooPlan plan;
-  plan.networks = 3;
-  plan.training.epochs = 2;
-  plan.training.batch = 4;
-  make_cnn_zoo(folder, draw_glyphs(8, Key(1, "train")), draw_glyphs(4, Key(1, "test")), plan,
-               ZooWriter::Existing::replace, progress);
+  const CnnPopulation model(CnnArchitecture{});
+  make_zoo(folder, model, draw_glyphs(8, Key(1, "train")), draw_glyphs(4, Key(1, "test")),
+           usual_plan(input_architecture("cnn"), 3, 2, 4, 8, 0), ZooWriter::Existing::replace, progress);
 }
 
 /// Trains two networks for two epochs, without a zoo.

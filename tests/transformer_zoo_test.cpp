@@ -174,28 +174,26 @@ TEST_CASE("transformers learn, keep their best epoch, and end with the same bits
 }
 
 TEST_CASE("a zoo of transformers resumes with the same bytes, and names its checkpoints") {
-  TransformerZooPlan plan;
-  plan.networks = 4;
+  RecipeGrid grid;
+  grid.rates[0] = {1e30};  // SGD diverges
+  ZooPlan plan = usual_plan(input_architecture("vit"), 4, 4, 16, 60, 9);
+  plan.recipes = draw_training_recipes(grid, 0, 4, Key(9, "recipes"));
   plan.held_out = 20;
-  plan.architecture = small;
-  plan.training.epochs = 4;
-  plan.training.batch = 16;
-  plan.training.seed = 9;
-  plan.grid.rates[0] = {1e30};  // SGD diverges
+  const TransformerPopulation model(small);
   const Dataset train = bright_rows(80, Key(5, "train")), test = bright_rows(40, Key(5, "test"));
   const TemporaryFolder folder;
-  make_transformer_zoo(folder / "whole", train, test, plan, ZooWriter::Existing::refuse);
+  make_zoo(folder / "whole", model, train, test, plan, ZooWriter::Existing::refuse);
   struct Stop {};
   for (int stop_after : {1, 2, 3}) {
     int epochs = 0;
-    CHECK_THROWS_AS(make_transformer_zoo(folder / "broken", train, test, plan, ZooWriter::Existing::replace,
-                                         {.training = {},
-                                          .safe_point =
-                                              [&] {
-                                                if (++epochs == stop_after) throw Stop{};
-                                              }}),
+    CHECK_THROWS_AS(make_zoo(folder / "broken", model, train, test, plan, ZooWriter::Existing::replace,
+                             {.training = {},
+                              .safe_point =
+                                  [&] {
+                                    if (++epochs == stop_after) throw Stop{};
+                                  }}),
                     Stop);
-    make_transformer_zoo(folder / "broken", train, test, plan, ZooWriter::Existing::resume);
+    make_zoo(folder / "broken", model, train, test, plan, ZooWriter::Existing::resume);
     CHECK(content(folder / "broken") == content(folder / "whole"));
   }
   const Zoo zoo = Zoo::open(folder / "whole");
@@ -214,6 +212,6 @@ TEST_CASE("a zoo of transformers resumes with the same bytes, and names its chec
   CHECK(of_checkpoint == std::array{4, 4, 4, 4});
   CHECK(diverged);
   plan.held_out = 80;
-  CHECK_THROWS_WITH_AS(make_transformer_zoo(folder / "x", train, test, plan, ZooWriter::Existing::refuse),
+  CHECK_THROWS_WITH_AS(make_zoo(folder / "x", model, train, test, plan, ZooWriter::Existing::refuse),
                        "[zoo] 80 of 80 training items held out; allowed: 1 to 79", UsageError);
 }

@@ -1,6 +1,6 @@
 #pragma once
-// The bodies of small convolutional networks on a device (networks/cnn/device_cnn.h): convolutions are products with columns,
-// which the first two bodies gather and FoldColumns adds up again. nvcc reads it.
+// The bodies of small convolutional networks on a device (networks/cnn/device_cnn.h): convolutions are products with
+// columns, which the first two bodies gather and FoldColumns adds up again. nvcc reads it.
 
 #include "weft/networks/population/population_bodies.h"
 

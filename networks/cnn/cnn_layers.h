@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "weft/groups/space.h"
-#include "weft/ops/pointwise_kernels.h"
 #include "weft/networks/cnn/cnn_bodies.h"
 #include "weft/networks/cnn/cnn_kernels.h"
+#include "weft/ops/pointwise_kernels.h"
 
 namespace weft {
 

@@ -1,6 +1,7 @@
 #pragma once
-// What DevicePopulation (networks/population/device_population.h) asks of an architecture: the forward and backward pass of many
-// networks at once. Products are one batched product over the networks; all else are bodies (zoo/*_bodies.h).
+// What DevicePopulation (networks/population/device_population.h) asks of an architecture: the forward and backward
+// pass of many networks at once. Products are one batched product over the networks; all else are bodies
+// (population_bodies.h).
 
 #include <cstdint>
 #include <vector>

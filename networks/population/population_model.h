@@ -1,7 +1,7 @@
 #pragma once
-// What the training of populations (networks/population/population_trainer.h) asks of an architecture: the loss, gradient and score of
-// ONE network, computed by the calling thread, of which the trainer walks many in parallel; on a device, those of many
-// networks at once.
+// What the training of populations (networks/population/population_trainer.h) asks of an architecture: the loss,
+// gradient and score of ONE network, computed by the calling thread, of which the trainer walks many in parallel; on a
+// device, those of many networks at once.
 
 #include <map>
 #include <memory>

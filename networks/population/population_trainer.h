@@ -16,8 +16,9 @@ namespace weft {
 class DevicePopulation;
 
 /// After any epoch the state is complete: resumed from it, training gives the same bytes as without the break. Start
-/// values, shares, orders and dropout are drawn (networks/population/population_schedule.h), never kept. The result depends on model,
-/// data, recipes, plan and device alone, not on the number of threads; a device's is the CPU's up to rounding.
+/// values, shares, orders and dropout are drawn (networks/population/population_schedule.h), never kept. The result
+/// depends on model, data, recipes, plan and device alone, not on the number of threads; a device's is the CPU's up to
+/// rounding.
 class PopulationTrainer {
  public:
   /// Draws the start values. With held-out items, the weights of every network after the epoch that had the highest

@@ -2,8 +2,8 @@
 // Small transformers on a device; what TransformerPopulation computes, up to rounding.
 
 #include "weft/core/tensor.h"
-#include "weft/networks/transformer/attention_bodies.h"
 #include "weft/networks/population/device_networks.h"
+#include "weft/networks/transformer/attention_bodies.h"
 #include "weft/networks/transformer/transformer_bodies.h"
 #include "weft/networks/transformer/transformer_population.h"
 

@@ -1,10 +1,11 @@
 #pragma once
-// The bodies of small transformers on a device (networks/transformer/device_transformer.h), but for attention (networks/transformer/attention_bodies.h).
-// Rows are tokens: [networks, batch, tokens, channels]. Where a product with a bias reads them, four numbers follow the
-// channels, the first of them 1. Tokens beyond an item's length hold zeros, and so do their gradients. nvcc reads it.
+// The bodies of small transformers on a device (networks/transformer/device_transformer.h), but for attention
+// (networks/transformer/attention_bodies.h). Rows are tokens: [networks, batch, tokens, channels]. Where a product with
+// a bias reads them, four numbers follow the channels, the first of them 1. Tokens beyond an item's length hold zeros,
+// and so do their gradients. nvcc reads it.
 
-#include "weft/ops/rows/layer_norm.h"
 #include "weft/networks/population/population_bodies.h"
+#include "weft/ops/rows/layer_norm.h"
 
 namespace weft {
 

@@ -1,6 +1,6 @@
 #pragma once
-// Small transformers as a population (spec 6.1). The reference is transformer_block_forward (networks/networks.h) on the
-// tape.
+// Small transformers as a population (spec 6.1). The reference is transformer_block_forward (networks/networks.h) on
+// the tape.
 
 #include "weft/networks/population/population_model.h"
 #include "weft/networks/transformer/transformer_layers.h"

@@ -74,7 +74,8 @@ MagepEquivariant::MagepEquivariant(const Module& parent, std::string_view name, 
     : EquivariantLayer(
           parent, name, who,
           TermList(space, space, magep_equivariant_terms(static_cast<int>(dense_widths(who, space).size()) - 1)), d, e),
-      tables_(std::make_shared<magep::Tables>(tables_of(who, list(), "b" + std::to_string(static_cast<int>(space.tensors().size()) / 2) + "."))) {
+      tables_(std::make_shared<magep::Tables>(
+          tables_of(who, list(), "b" + std::to_string(static_cast<int>(space.tensors().size()) / 2) + "."))) {
   declare(train_psi);
   facts().flops = [widths = tables_->widths, d, e](std::int64_t batch) {
     return magep::equivariant_flops({widths, d, e, batch});

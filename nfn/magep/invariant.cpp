@@ -5,8 +5,8 @@
 #include "weft/nfn/magep/cost.h"
 #include "weft/nfn/magep/device_schedule.h"
 #include "weft/nfn/magep/schedule.h"
-#include "weft/nfn/magep/tables.h"
 #include "weft/nfn/magep/sums.h"
+#include "weft/nfn/magep/tables.h"
 #include "weft/nfn/magep/terms.h"
 #include "weft/ops/terms.h"
 

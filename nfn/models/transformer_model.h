@@ -21,8 +21,8 @@ namespace weft {
 ///   encoder     each block: [E -> c, ReLU on the MLP's tensors] x equivariant_layers, I c -> c, LayerNorm, with
 ///               parameters of its own; all blocks: LayerNorm -> Mlp h, h, h with LayerNorm
 ///   classifier  [linear layer of spec 4.1 -> c, ReLU] x 2, NormalisingPool -> Mlp h, h, h with LayerNorm; by
-///               the setting classifier also one such layer, ReLU, MAGEP's I c -> c instead ("magep"), whose products of
-///               biases and outgoing weights scales leave alone, while the pool must norm both; or the flattened
+///               the setting classifier also one such layer, ReLU, MAGEP's I c -> c instead ("magep"), whose products
+///               of biases and outgoing weights scales leave alone, while the pool must norm both; or the flattened
 ///               weights ("flat"), which knows no symmetry of the classifier
 /// standardise() brings biases to a root mean square of 1 and all else to 1 / sqrt(D), so that a neuron's bias weighs
 /// as much as the weights that it reads with. Throws TypeError for another space.

@@ -267,29 +267,28 @@ TEST_CASE("populations on a device: texts of another padding are refused") {
 }
 
 TEST_CASE("populations on a device: a zoo is the CPU's up to rounding, and goes on only on a device") {
-  TransformerZooPlan plan;
-  plan.networks = 4;
+  RecipeGrid grid;
+  grid.init_stds = {{{0.1}, {0.1}}};
+  ZooPlan plan = usual_plan(input_architecture("vit"), 4, 2, 8, 20, 0);
+  plan.recipes = draw_training_recipes(grid, 0, 4, Key(0, "recipes"));
   plan.held_out = 6;
-  plan.architecture = transformers_here[1];
-  plan.training.epochs = 2;
-  plan.training.batch = 8;
   plan.training.percents = {50, 100};
-  plan.grid.init_stds = {{{0.1}, {0.1}}};
-  const Dataset train = noise_data(plan.architecture, 26, Key(11, "population")),
-                test = noise_data(plan.architecture, 20, Key(12, "population"));
+  const TransformerPopulation model(transformers_here[1]);
+  const Dataset train = noise_data(transformers_here[1], 26, Key(11, "population")),
+                test = noise_data(transformers_here[1], 20, Key(12, "population"));
   const TemporaryFolder folder;
-  make_transformer_zoo(folder / "cpu", train, test, plan, ZooWriter::Existing::refuse);
+  make_zoo(folder / "cpu", model, train, test, plan, ZooWriter::Existing::refuse);
   plan.backend = &device();
-  make_transformer_zoo(folder / "device", train, test, plan, ZooWriter::Existing::refuse);
+  make_zoo(folder / "device", model, train, test, plan, ZooWriter::Existing::refuse);
   struct Stop {};
-  CHECK_THROWS_AS(make_transformer_zoo(folder / "broken", train, test, plan, ZooWriter::Existing::refuse,
-                                       {.training = {}, .safe_point = [] { throw Stop{}; }}),
+  CHECK_THROWS_AS(make_zoo(folder / "broken", model, train, test, plan, ZooWriter::Existing::refuse,
+                           {.training = {}, .safe_point = [] { throw Stop{}; }}),
                   Stop);
   plan.backend = nullptr;
-  CHECK_THROWS_WITH_AS(make_transformer_zoo(folder / "broken", train, test, plan, ZooWriter::Existing::resume),
+  CHECK_THROWS_WITH_AS(make_zoo(folder / "broken", model, train, test, plan, ZooWriter::Existing::resume),
                        doctest::Contains("has another description"), UsageError);
   plan.backend = &device();
-  make_transformer_zoo(folder / "broken", train, test, plan, ZooWriter::Existing::resume);
+  make_zoo(folder / "broken", model, train, test, plan, ZooWriter::Existing::resume);
 
   const Zoo expected = Zoo::open(folder / "cpu"), zoo = Zoo::open(folder / "device"),
             resumed = Zoo::open(folder / "broken");

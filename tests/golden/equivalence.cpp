@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "weft/tests/golden/golden.h"
 #include "weft/symmetry/attention.h"
+#include "weft/tests/golden/golden.h"
 
 namespace weft::golden {
 namespace {
