@@ -77,9 +77,13 @@ std::vector<std::string> SettingOptions::take(Settings& settings) const {
 
 void SettingOptions::require(const std::vector<std::string>& taken, const std::string& who,
                              const std::string& owner) const {
-  for (const Entry& entry : entries_)
-    if (!entry.option->empty() && std::ranges::find(taken, entry.setting.name) == taken.end())
-      throw UsageError("[{}] {} is no setting of {}; leave it out", who, option_name(entry.setting.name), owner);
+  for (const Entry& entry : entries_) {
+    if (entry.option->empty() || std::ranges::find(taken, entry.setting.name) != taken.end()) continue;
+    std::string owners;
+    for (const auto& [name, usual] : entry.usual) owners += (owners.empty() ? "" : ", ") + name;
+    throw UsageError("[{}] {} is no setting of {}; allowed: with {}", who, option_name(entry.setting.name), owner,
+                     owners);
+  }
 }
 
 }  // namespace weft::apps

@@ -26,7 +26,8 @@ class SettingOptions {
   /// Once the options are read: what was given of these settings is set, and what was not is shown by --print-config.
   /// Returns the options that were given.
   std::vector<std::string> take(Settings& settings) const;
-  /// Throws UsageError when an option was given that is none of `taken`; "[train] --train-psi is none of model 'mlp'".
+  /// Throws UsageError when an option was given that is none of `taken`; "[train] --train-psi is no setting of
+  /// model mlp; allowed: with magep".
   void require(const std::vector<std::string>& taken, const std::string& who, const std::string& owner) const;
 
  private:

@@ -5,6 +5,7 @@
 #include "weft/core/permutation_bodies.h"
 #include "weft/core/send_bodies.h"
 #include "weft/networks/cnn/cnn_bodies.h"
+#include "weft/networks/population/definition_bodies.h"
 #include "weft/networks/transformer/attention_bodies.h"
 #include "weft/nfn/linear/fourier_bodies.h"
 #include "weft/nfn/magep/device_bodies.h"
@@ -25,6 +26,7 @@
   WEFT_ACT_LOOPS(X)                \
   WEFT_ATTENTION_LOOPS(X)          \
   WEFT_CNN_LOOPS(X)                \
+  WEFT_DEFINITION_LOOPS(X)         \
   WEFT_FOURIER_LOOPS(X)            \
   WEFT_LOSS_LOOPS(X)               \
   WEFT_LOSS_SUM_LOOPS(X)           \

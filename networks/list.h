@@ -5,5 +5,6 @@
 /// X(architecture); the first is the usual one.
 #define WEFT_ARCHITECTURES(X) \
   X(cnn)                      \
+  X(resnet)                   \
   X(vit)                      \
   X(text)

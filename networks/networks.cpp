@@ -25,7 +25,8 @@ Var mlp_forward(std::span<const Var> weights, Var x, UnaryOp act, std::optional<
   return x;
 }
 
-Var cnn_forward(std::span<const Var> weights, std::span<const PatchShape> layers, Var x, UnaryOp act) {
+Var cnn_forward(std::span<const Var> weights, std::span<const PatchShape> layers, Var x, UnaryOp act,
+                const std::function<Var(std::size_t layer, const Var& y)>& after) {
   check_weights("cnn_forward", weights);
   if (weights.size() < 2 * layers.size() + 2)
     throw ShapeError("[cnn_forward] {} tensors for {} convolutions; allowed: two each, and at least one dense layer",
@@ -42,6 +43,7 @@ Var cnn_forward(std::span<const Var> weights, std::span<const PatchShape> layers
     const Var y = contract("bnpit,btoi+bo->bnop", reshape(taps, {B, n, rows * columns, C, layer.rows * layer.columns}),
                            weights[at], bias);
     x = unary(act, reshape(y, {B, n, y.shape()[2], rows, columns}));
+    if (after) x = after(at / 2, x);
     at += 2;
   }
   const std::int64_t C = x.shape()[2];

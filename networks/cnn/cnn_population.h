@@ -1,6 +1,6 @@
 #pragma once
 // Small convolutional networks as a population (spec 1.1): convolutions without padding, activation (and dropout) after
-// each, mean over the image, one dense layer. The reference is cnn_forward (networks/networks.h) on the tape.
+// each, mean over the image, one dense layer. Its definition is networks/cnn/definition.h.
 
 #include "weft/networks/cnn/cnn_layers.h"
 #include "weft/networks/population/population_model.h"

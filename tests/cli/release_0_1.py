@@ -36,9 +36,9 @@ class Release01(Test):
         self.weft("report", "--run", "magep", "--run", "statnn", "--out", "page.html")
 
     def test_finished_ones_are_finished(self):
-        self.weft("train", "--zoo", "zoo", "--model", "statnn", "--channels", 2, "--hidden", 8, "--epochs", 30, "--split", 3,
+        self.weft("train", "--zoo", "zoo", "--model", "statnn", "--hidden", 8, "--epochs", 30, "--split", 3,
                   "--out", "statnn", "--resume", says="finished already")
-        self.weft("train", "--zoo", "zoo", "--model", "statnn", "--channels", 2, "--hidden", 8, "--epochs", 31, "--split", 3,
+        self.weft("train", "--zoo", "zoo", "--model", "statnn", "--hidden", 8, "--epochs", 31, "--split", 3,
                   "--out", "statnn", "--resume", code=USAGE, says=["another epochs (30; here 31)"])
 
     def test_half_made_ones_are_not_continued(self):

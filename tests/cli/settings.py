@@ -67,7 +67,9 @@ class Settings(Test):
         for words in (("--model", "magep", "--epochs", 2, "--seed", 2**64 - 1), ("--model", "statnn", "--epochs", 3, "--batch", 4)):
             out = f"whole-{words[1]}"
             config = self.config_of("some.config", "train", "zoo", "--out", out, *words)
-            self.assertFalse({"channels", "hidden", "patience", "batch", "warmup", "permute-fixed"} - set(config))
+            of_model = {"channels", "train-psi"} if words[1] == "magep" else set()
+            self.assertFalse(({"hidden", "task", "patience", "batch", "warmup", "permute-fixed"} | of_model) - set(config))
+            self.assertEqual("channels" in config, words[1] == "magep")
             self.weft("train", "zoo", "--out", out, "--quiet", *words)
             options = json.loads((self.folder / out / "run.json").read_text())["options"]
             self.assertEqual(options.pop("checkpoint"), "all")

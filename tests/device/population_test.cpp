@@ -1,5 +1,6 @@
 // Populations that a device trains, against those of the CPU.
 
+#include "weft/data/glyphs.h"
 #include "weft/networks/population/device_population.h"
 #include "weft/tests/cnn_reference.h"
 #include "weft/tests/device/device_under_test.h"
@@ -264,6 +265,17 @@ TEST_CASE("populations on a device: texts of another padding are refused") {
                        "[transformer_population] texts padded to the longest of 4 on a device; allowed: of 5, the "
                        "mini-batch, or of 0, all to one length",
                        UsageError);
+}
+
+TEST_CASE("populations on a device: an architecture that has its definition alone") {
+  Dataset data = draw_glyphs(22, Key(13, "population"));
+  data = averaged(data, 4);
+  const auto model =
+      input_architecture("resnet").make(architecture_settings("resnet", {{"blocks", 2}, {"width", 5}}), data, 8);
+  const Key key(14, "population");
+  check_gradients(*model, data, 8, key);
+  check_evaluation(*model, data, 8, key);
+  check_training(*model, data, 8, key);
 }
 
 TEST_CASE("populations on a device: a zoo is the CPU's up to rounding, and goes on only on a device") {
