@@ -19,27 +19,31 @@ Json to_json(const SettingValue& value) {
   return std::visit([](const auto& v) { return Json(v); }, value);
 }
 
-/// "width of the two hidden layers; else 500, for statnn 1000"
+/// "magep, statnn: width of the two hidden layers; else 500, for statnn 1000"
 std::string SettingOptions::text_of(const Entry& entry) const {
-  std::string text = entry.setting.text + "; else " + str(entry.usual[0].second);
+  std::string owners;
+  if (entry.usual.size() < owners_)
+    for (const auto& [owner, usual] : entry.usual)
+      owners += owner + (&usual == &entry.usual.back().second ? ": " : ", ");
+  std::string text = owners + entry.setting.text + "; else " + str(entry.usual[0].second);
   for (const auto& [owner, usual] : entry.usual)
     if (usual != entry.usual[0].second) text += fmt::format(", for {} {}", owner, str(usual));
   return text;
 }
 
 void SettingOptions::add(const std::string& owner, const std::vector<Setting>& settings) {
+  ++owners_;
   for (const Setting& s : settings) {
     const auto known = std::ranges::find(entries_, s.name, [](const Entry& e) { return e.setting.name; });
     if (known != entries_.end()) {
       known->usual.emplace_back(owner, s.usual);
-      known->option->description(text_of(*known));
       continue;
     }
     Entry& entry = entries_.emplace_back(Entry{s, {{owner, s.usual}}, std::make_shared<std::string>(), nullptr});
-    const std::string name = option_name(s.name), text = text_of(entry);
+    const std::string name = option_name(s.name);
     const auto low = static_cast<std::int64_t>(std::max(s.low, -1e18)),
                high = static_cast<std::int64_t>(std::min(s.high, 1e18));
-    entry.option = verb_.add_option(name, *entry.given, text)->default_str("");
+    entry.option = verb_.add_option(name, *entry.given)->default_str("");
     if (std::holds_alternative<std::int64_t>(s.usual))
       entry.option->type_name("INT")->transform(whole<std::int64_t>(low, high, s.why));
     else if (std::holds_alternative<double>(s.usual))
@@ -50,6 +54,7 @@ void SettingOptions::add(const std::string& owner, const std::vector<Setting>& s
       entry.option->check(CLI::IsMember(s.allowed));
     entry.option->run_callback_for_default(false);
   }
+  for (const Entry& entry : entries_) entry.option->description(text_of(entry));
 }
 
 std::vector<std::string> SettingOptions::take(Settings& settings) const {

@@ -41,6 +41,7 @@ class SettingOptions {
 
   CLI::App& verb_;
   std::vector<Entry> entries_;
+  std::size_t owners_ = 0;
 };
 
 }  // namespace weft::apps

@@ -80,9 +80,9 @@ extern const InputArchitecture resnet_architecture{
     .text = "small residual CNNs",
     .texts = false,
     .settings =
-        {{.name = "blocks", .text = "of residual CNNs", .usual = 2, .low = 1, .high = 32, .why = "each is trained"},
+        {{.name = "blocks", .text = "of two convolutions each", .usual = 2, .low = 1, .high = 32, .why = "each is trained"},
          {.name = "width",
-          .text = "channels of residual CNNs",
+          .text = "channels of the stream and within blocks",
           .usual = 8,
           .low = 1,
           .high = 256,

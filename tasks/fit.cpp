@@ -78,7 +78,7 @@ const std::vector<Setting>& training_settings() {
          .high = most,
          .why = "it ends with the training"},
         {.name = "permute_fixed",
-         .text = "true or false: every step reads its networks under random permutations of the axes that the layers "
+         .text = "every step reads its networks under random permutations of the axes that the layers "
                  "take as fixed (input pixels, features between blocks, classes)",
          .usual = usual.permute_fixed},
         {.name = "learning_rate",

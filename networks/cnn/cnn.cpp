@@ -25,7 +25,7 @@ extern const InputArchitecture cnn_architecture{
     .name = "cnn",
     .text = "small CNNs",
     .texts = false,
-    .settings = {{.name = "activation", .text = "of CNNs", .usual = "relu", .allowed = {"relu", "tanh"}}},
+    .settings = {{.name = "activation", .text = "of the layers", .usual = "relu", .allowed = {"relu", "tanh"}}},
     .usual = {.networks = 300, .items = 3000, .test_items = 2000, .epochs = 8, .batch = 32},
     .training = {},
     .make = make,

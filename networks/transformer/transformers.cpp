@@ -11,7 +11,7 @@ namespace {
 /// Checkpoints after 50, 75 and 100 % of the epochs, and of the best epoch.
 const TrainingPlan training{.epochs = 20, .batch = 128, .warmup_cosine = true, .percents = {50, 75, 100}};
 
-const Setting residual{.name = "residual", .text = "transformers with a residual stream", .usual = false};
+const Setting residual{.name = "residual", .text = "with a residual stream", .usual = false};
 
 std::unique_ptr<PopulationModel> make(const Settings& settings, const Dataset& data, std::int64_t batch) {
   TransformerArchitecture a;

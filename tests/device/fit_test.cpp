@@ -9,13 +9,9 @@
 #include "weft/tests/device/device_under_test.h"
 #include "weft/tests/device/without_recordings.h"
 #include "weft/tests/files.h"
-<<<<<<< HEAD
 #include "weft/tests/model_settings.h"
-    == == ==
-    =
->>>>>>> rooms
 
-        using namespace weft;
+using namespace weft;
 using namespace weft::testing;
 
 namespace {

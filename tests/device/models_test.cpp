@@ -10,13 +10,9 @@
 #include "weft/ops/view.h"
 #include "weft/tasks/verify.h"
 #include "weft/tests/device/module_checks.h"
-<<<<<<< HEAD
 #include "weft/tests/model_settings.h"
-    == == ==
-    =
->>>>>>> rooms
 
-        using namespace weft;
+using namespace weft;
 using namespace weft::testing;
 
 namespace {
