@@ -21,7 +21,8 @@ Var mlp_forward(std::span<const Var> weights, Var x, UnaryOp act, std::optional<
 /// weights: W1 b1 … of cnn_space, [B, taps, …], plain types. x: [B, n, C, H, W]. Convolutions (one per entry of
 /// `layers`) with activation, mean over the image, then the dense layers that are left, with the activation between
 /// them -> [B, n, n_L]. Throws ShapeError without a dense layer, or for images of another rank.
-/// after(layer, y) is what becomes of a convolution's activated output [B, n, C, H, W], say dropout; nothing when empty.
+/// after(layer, y) is what becomes of a convolution's activated output [B, n, C, H, W], say dropout; nothing when
+/// empty.
 Var cnn_forward(std::span<const Var> weights, std::span<const PatchShape> layers, Var x, UnaryOp act,
                 const std::function<Var(std::size_t layer, const Var& y)>& after = {});
 

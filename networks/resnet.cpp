@@ -1,6 +1,6 @@
-// Residual CNNs as an architecture of zoos: a 3x3 convolution with stride 2, blocks of two 3x3 convolutions around which
-// the values go unchanged, mean, dense layer. All blocks write into one stream, so that one factor moves its channels in
-// every tensor (spec 8.1).
+// Residual CNNs as an architecture of zoos: a 3x3 convolution with stride 2, blocks of two 3x3 convolutions around
+// which the values go unchanged, mean, dense layer. All blocks write into one stream, so that one factor moves its
+// channels in every tensor (spec 8.1).
 
 #include <fmt/format.h>
 
@@ -79,14 +79,18 @@ extern const InputArchitecture resnet_architecture{
     .name = "resnet",
     .text = "small residual CNNs",
     .texts = false,
-    .settings =
-        {{.name = "blocks", .text = "of two convolutions each", .usual = 2, .low = 1, .high = 32, .why = "each is trained"},
-         {.name = "width",
-          .text = "channels of the stream and within blocks",
-          .usual = 8,
-          .low = 1,
-          .high = 256,
-          .why = "a layer has 9 width x width numbers"}},
+    .settings = {{.name = "blocks",
+                  .text = "of two convolutions each",
+                  .usual = 2,
+                  .low = 1,
+                  .high = 32,
+                  .why = "each is trained"},
+                 {.name = "width",
+                  .text = "channels of the stream and within blocks",
+                  .usual = 8,
+                  .low = 1,
+                  .high = 256,
+                  .why = "a layer has 9 width x width numbers"}},
     .usual = {.networks = 100, .items = 1000, .test_items = 1000, .epochs = 8, .batch = 32},
     .training = {},
     .make = [](const Settings& settings, const Dataset& data, std::int64_t) -> std::unique_ptr<PopulationModel> {

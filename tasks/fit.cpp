@@ -146,6 +146,12 @@ struct Steps {
         binary_cross_entropy_with_logits(model.forward(tape, batch), gathered(tape, train.target, networks)));
   }
 
+  bool solve() const {
+    std::vector<double> outputs = targets(train.target.placed_on(nullptr));
+    for (double& y : outputs) y = task.output(y);
+    return model.solve(train.prepared, outputs);
+  }
+
   std::vector<double> judge(Tape& tape) const {
     const std::vector<double> outputs = outputs_of(model, validation.prepared, validation.count(), tape);
     if (!std::ranges::all_of(outputs, [](double z) { return std::isfinite(z); }))
@@ -191,7 +197,7 @@ Training training_of(AccuracyModel& model, const Task& task, const FitConfig& co
         model.kind());
   return {.items = items,
           .loss = [s](Tape& tape, const Tensor& networks) { return s->loss(tape, networks); },
-          .solve = [s] { return s->model.solve(s->train.prepared, s->train.target); },
+          .solve = [s] { return s->solve(); },
           .before_epoch = [s](std::int64_t epoch) { s->draw(epoch); },
           .before_step =
               [s](std::int64_t step) {

@@ -11,6 +11,7 @@ extern const Task generalisation_gap_task{.name = "generalisation-gap",
                                           .high = 1,
                                           .target = [](const ZooRow& row) { return row.train_accuracy - row.accuracy; },
                                           .loss = squared_error,
-                                          .prediction = [](double output) { return output; }};
+                                          .prediction = [](double output) { return output; },
+                                          .output = [](double target) { return target; }};
 
 }  // namespace weft

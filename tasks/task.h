@@ -19,6 +19,8 @@ struct Task {
   Var (*loss)(const Var& output, const Tensor& target);
   /// What an output predicts. Outputs rank networks where predictions would tie.
   double (*prediction)(double output);
+  /// An output that predicts a target: for models that are solved, not trained.
+  double (*output)(double target);
 };
 
 /// All of them, by tasks/list.h; the first is the usual one.

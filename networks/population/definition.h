@@ -1,7 +1,7 @@
 #pragma once
-// One definition of an input architecture: its space, its forward pass on a tape for many networks at once, where values
-// drop out. From it follows a population of its networks, on the CPU and on a device. An architecture whose trainings take
-// too long has kernels by hand instead, which the tests hold against its definition.
+// One definition of an input architecture: its space, its forward pass on a tape for many networks at once, where
+// values drop out. From it follows a population of its networks, on the CPU and on a device. An architecture whose
+// trainings take too long has kernels by hand instead, which the tests hold against its definition.
 
 #include <memory>
 #include <vector>

@@ -1,8 +1,5 @@
 // Ridge regression on balanced statistics: what a model without any training reaches.
 
-#include <algorithm>
-#include <cmath>
-
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
 
@@ -14,8 +11,7 @@
 namespace weft {
 namespace {
 
-/// logit = w x + b, with the w that minimises |X w - y|² + λ n |w|², y the targets' logits less their mean b; targets
-/// are kept 1 / 1000 away from 0 and 1, whose logits are infinite.
+/// output = w x + b, with the w that minimises |X w - y|² + λ n |w|², y the wanted outputs less their mean b.
 class Ridge final : public BaselineModel {
  public:
   Ridge(const Settings& settings, const Space& space)
@@ -26,16 +22,12 @@ class Ridge final : public BaselineModel {
                .flops = [n = inputs()](std::int64_t batch) { return 2. * static_cast<double>(batch * n); }};
   }
 
-  bool solve(std::span<const Tensor> prepared, const Tensor& target) override {
-    const Tensor x = prepared[0].placed_on(nullptr).to(DType::f64), t = target.placed_on(nullptr).to(DType::f64);
+  bool solve(std::span<const Tensor> prepared, std::span<const double> outputs) override {
+    const Tensor x = prepared[0].placed_on(nullptr).to(DType::f64);
     const std::int64_t n = x.dim(0), m = x.dim(1);
     using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     const Eigen::Map<const Matrix> X(x.data<double>(), n, m);
-    Eigen::VectorXd y(n);
-    for (std::int64_t i = 0; i < n; ++i) {
-      const double p = std::clamp(t.data<double>()[i], 0.001, 0.999);
-      y[i] = std::log(p / (1 - p));
-    }
+    const Eigen::Map<const Eigen::VectorXd> y(outputs.data(), n);
     const double mean = y.mean(), lambda = settings_.number("lambda") * static_cast<double>(n);
     const Matrix normal = X.transpose() * X + lambda * Matrix::Identity(m, m);
     const Eigen::VectorXd w = normal.ldlt().solve(X.transpose() * (y.array() - mean).matrix());

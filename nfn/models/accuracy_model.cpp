@@ -59,7 +59,7 @@ Setting hidden_setting(std::int64_t usual) {
           .why = "hidden x hidden numbers take 4 GiB then"};
 }
 
-bool AccuracyModel::solve(std::span<const Tensor>, const Tensor&) { return false; }
+bool AccuracyModel::solve(std::span<const Tensor>, std::span<const double>) { return false; }
 
 std::vector<FixedAxis> fixed_axes_of(const Space& space) {
   return fixed_axes_of(space, [](const SpaceTensor&, const std::string& factor) { return factor; });

@@ -41,8 +41,9 @@ class AccuracyModel : public Module {
   /// inputs are never centred, for that would break its scaling (spec 4.4). It is saved with the parameters. Returns
   /// these networks as prepare() does from then on.
   virtual std::vector<Tensor> standardise(std::span<const Tensor> weights) { return prepare(weights); }
-  /// For models that need no steps: finds the parameters from all training networks at once. Returns whether it did.
-  virtual bool solve(std::span<const Tensor> prepared, const Tensor& target);
+  /// For models that need no steps: finds the parameters with which the training networks have these outputs. Returns
+  /// whether it did.
+  virtual bool solve(std::span<const Tensor> prepared, std::span<const double> outputs);
   /// What forward() reads of n networks; made once, before training, on the CPU.
   /// weights: one feature per tensor of the space, [n, taps, axes…]  ->  tensors [n, …]
   virtual std::vector<Tensor> prepare(std::span<const Tensor> weights) const = 0;
