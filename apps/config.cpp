@@ -38,7 +38,8 @@ Json json_of(const CLI::Option& option, const std::string& text) {
 
 Json value_of(const CLI::Option& option) {
   const std::string text = option.empty() ? option.get_default_str() : option.results().back();
-  if (option.get_expected_min() == 0) return text == "true" || text == "1";  // a flag
+  if (option.get_expected_min() == 0)
+    return text == "true" || text == "1" || (!option.empty() && text.empty());  // a flag
   if (option.get_multi_option_policy() != CLI::MultiOptionPolicy::TakeAll) return json_of(option, text);
   Json list = Json::array();
   for (const std::string& item : option.results()) list.push_back(json_of(option, item));
@@ -83,7 +84,8 @@ std::string config_text(const CLI::App& verb) {
   for (const CLI::App* app = &verb; app; app = app->get_parent())
     for (const CLI::Option* option : app->get_options()) {
       if (option->get_lnames().empty() || !is_setting(option->get_lnames()[0])) continue;
-      if (option->empty() && option->get_default_str().empty() && option->get_expected_min() != 0) continue;
+      const bool flag = option->get_expected_min() == 0 && !option->get_type_name().starts_with("BOOLEAN");
+      if (option->empty() && option->get_default_str().empty() && !flag) continue;
       json[option->get_lnames()[0]] = value_of(*option);
     }
   return json.dump(2);

@@ -60,7 +60,7 @@ class BadFiles(Test):
         self.make("lacking", code=INPUT, says=["lacking/t10k-images-idx3-ubyte", "No such file"])
         self.make("good-nowhere", code=INPUT, says="good-nowhere/train-images")
         self.mnist("few")
-        self.make("few", images=51, code=USAGE, says=["--images 51", "50"])
+        self.make("few", images=51, code=USAGE, says=["51 training items", "has 50"])
 
     def test_cifar(self):
         folder = self.folder / "cifar"

@@ -51,8 +51,8 @@ class Installed(Test):
                 if option.startswith("--"):
                     self.assertIn(f"{option}", function)
                     self.assertEqual(sum(f" -l {option[2:]} " in line for line in lines), 1, (verb, option))
-        self.assertIn(":(cnn vit text)'", zsh)
-        self.assertIn("-l kind -x -a 'cnn vit text'", fish)
+        self.assertIn(":(cnn resnet vit text)'", zsh)
+        self.assertIn("-l kind -x -a 'cnn resnet vit text'", fish)
         for shell, file in (("zsh", self.zsh), ("fish", self.fish)):
             if shutil.which(shell):
                 subprocess.run([shell, "-n", file], check=True)

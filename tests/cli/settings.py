@@ -24,8 +24,9 @@ class Settings(Test):
             first = self.train(f"{model}-a", "--model", model, "--threads", 1)
             self.assert_same(first, self.train(f"{model}-b", "--model", model, "--threads", 2))
             other = self.train(f"{model}-c", "--model", model, "--seed", 1)
-            for name in first:
-                self.assertNotEqual(first[name], other[name])
+            if model != "ridge":  # which draws nothing
+                for name in first:
+                    self.assertNotEqual(first[name], other[name])
 
     def test_moves(self):
         self.weft("zoo", "export", "--zoo", "zoo", "--id", 0, "--out", "net.safetensors")

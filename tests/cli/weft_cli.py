@@ -17,7 +17,7 @@ PROGRAM = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "weft"
 SMALL_ZOO = ("--networks", "12", "--images", "200", "--test-images", "100", "--epochs", "4")
 SMALL_TRANSFORMERS = (*SMALL_ZOO, "--held-out", "40")
 PATIENCE = float(os.environ.get("WEFT_TEST_PATIENCE", 1))  # how much slower than a normal build this one may be: a sanitizer's
-MODELS = ("magep", "statnn", "balanced-statnn", "mlp")
+MODELS = ("magep", "statnn", "balanced-statnn", "ridge", "mlp")
 
 
 class Test(unittest.TestCase):

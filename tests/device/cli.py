@@ -11,7 +11,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "cli"))
 from weft_cli import *  # noqa: E402
 
 DEVICE_0 = ("--device", "cuda:0")
-SMALL = ("--channels", 4, "--equivariant-layers", 1, "--hidden", 16, "--epochs", 2, "--batch", 16)
+SMALL = ("--hidden", 16, "--epochs", 2, "--batch", 16)
+SMALL_LAYERS = ("--channels", 4, "--equivariant-layers", 1)
 
 
 class OnDevice(Test):
@@ -22,7 +23,7 @@ class OnDevice(Test):
 
     def test_a_model_from_start_to_end(self):
         for model in ("magep", "statnn"):
-            train = ("train", "--zoo", "zoo", "--model", model, *SMALL)
+            train = ("train", "--zoo", "zoo", "--model", model, *SMALL, *(SMALL_LAYERS if model == "magep" else ()))
             here = self.json(*train, "--out", f"{model}-cpu")
             there = self.json(*train, "--out", model, *DEVICE_0)
             self.assertEqual((here["device"], there["device"]), ("cpu", "cuda"))
@@ -47,7 +48,7 @@ class OnDevice(Test):
         self.weft(*words[:-2], "--out", "one", "--resume", code=USAGE, says=["another device", "cpu", "cuda"])
 
     def test_products_of_lower_precision(self):
-        words = ("train", "--zoo", "zoo", "--model", "magep", *SMALL)
+        words = ("train", "--zoo", "zoo", "--model", "magep", *SMALL, *SMALL_LAYERS)
         runs = {}
         for products in ("full", "tf32", "bf16"):
             run = self.json(*words, "--out", f"p-{products}", *DEVICE_0, "--products", products)
@@ -75,7 +76,7 @@ class OnDevice(Test):
         launched = [f"steps of {which} batches are launched one by one: [record] this device cannot record"
                     for which in ("whole", "smaller")]
         by_terms = "'lift' runs operation by operation: there is no schedule for devices"
-        train = ("train", "zoo", "--model", "magep", *SMALL)
+        train = ("train", "zoo", "--model", "magep", *SMALL, *SMALL_LAYERS)
         slow = {**os.environ, "WEFT_EMULATED_NO_RECORDING": "1"}
         for name, words, environment, expected in (("cpu", (), os.environ, []), ("recorded", DEVICE_0, os.environ, [by_terms]),
                                                    ("launched", DEVICE_0, slow, [by_terms, *launched])):
