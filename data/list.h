@@ -4,6 +4,7 @@
 /// X(source); of images and of texts the first is the usual one.
 #define WEFT_DATA_SOURCES(X) \
   X(glyphs)                  \
+  X(shapes)                  \
   X(mnist)                   \
   X(cifar10)                 \
   X(cifar10_grey)            \
