@@ -117,7 +117,7 @@ std::string chosen_checkpoint(const Zoo& zoo, const std::string& given) {
   return given;
 }
 
-std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, Split part, const std::string& chosen,
+std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, ZooPart part, const std::string& chosen,
                                       bool only_last) {
   if (split < 0 || split > 4) throw UsageError("[weft] split {}; allowed: 0 to 4", split);
   const std::map<std::int64_t, const ZooRow*> last = last_checkpoints(zoo);

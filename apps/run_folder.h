@@ -71,7 +71,8 @@ std::string chosen_checkpoint(const Zoo& zoo, const std::string& given);
 
 /// The ids of one part of a split, without diverged networks and those with a weight beyond largest_weight: those of a
 /// name; with "all" every checkpoint, or only the last one of each network.
-std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, Split part, const std::string& chosen, bool only_last);
+std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, ZooPart part, const std::string& chosen,
+                                      bool only_last);
 
 std::string log_text(const std::vector<Trainer::Epoch>& log);
 

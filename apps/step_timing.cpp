@@ -49,7 +49,7 @@ struct Case {
 Tensor step_number(Backend* backend) { return Tensor::zeros({sizeof(std::uint64_t)}, DType::u8, backend); }
 
 /// On the CPU.
-std::vector<Tensor> network_batch(const Space& space, std::int64_t batch, double deviation, Key key) {
+std::vector<Tensor> network_batch(const Space& space, std::int64_t batch, double deviation, RandomKey key) {
   std::vector<Tensor> all;
   for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i) {
     all.push_back(Tensor::zeros(space.feature_shape(i, batch, 1), DType::f32));
@@ -60,7 +60,7 @@ std::vector<Tensor> network_batch(const Space& space, std::int64_t batch, double
 
 /// An accuracy predictor on random networks.
 Case accuracy(const char* kind, Settings::Given given, const Space& space, std::int64_t batch, double deviation,
-              Key key, Backend* backend) {
+              RandomKey key, Backend* backend) {
   const std::shared_ptr<AccuracyModel> model = make_accuracy_model(kind, given, space, DType::f32, key, backend);
   auto networks = model->prepare(network_batch(space, batch, deviation, key.at("networks")));
   for (Tensor& t : networks) t = t.placed_on(backend);
@@ -72,19 +72,19 @@ Case accuracy(const char* kind, Settings::Given given, const Space& space, std::
   return {*model, loss, step_number(backend)};
 }
 
-Case cnn(Key key, Backend* backend) {
+Case cnn(RandomKey key, Backend* backend) {
   constexpr std::int64_t widths[] = {1, 16, 16, 16, 10}, batch = 8;
   constexpr std::array<std::int64_t, 2> taps[] = {{3, 3}, {3, 3}, {3, 3}, {1, 1}};
-  const Space space = cnn_space(widths, taps, Kind::positive_monomial);
+  const Space space = cnn_space(widths, taps, FactorKind::positive_monomial);
   return accuracy("magep", {}, space, batch, 1, key, backend);
 }
 
-Case transformer(std::int64_t layers, Key key, Backend* backend) {
+Case transformer(std::int64_t layers, RandomKey key, Backend* backend) {
   const Space space = transformer_network_space({32, 64, 2, 16, 16, 2}, {16, 32, 10});
   return accuracy("transformer-nfn", {{"equivariant_layers", layers}}, space, 16, 0.1, key, backend);
 }
 
-Case inr(Key key, Backend* backend) {
+Case inr(RandomKey key, Backend* backend) {
   const auto model = std::make_shared<InrClassifier>(InrClassifier::Config{});
   model->init(key.at("parameters"), DType::f32, backend);
   const std::int64_t batch = 32;
@@ -95,7 +95,7 @@ Case inr(Key key, Backend* backend) {
     label.data<std::int32_t>()[i] =
         static_cast<std::int32_t>(uniform_index(key.at("labels"), static_cast<std::uint64_t>(i), 10));
   const Tensor step = step_number(backend);
-  const Key dropout = key.at("dropout").counted(static_cast<const std::uint64_t*>(step.raw()));
+  const RandomKey dropout = key.at("dropout").counted(static_cast<const std::uint64_t*>(step.raw()));
   const auto loss = [model, networks, label = label.placed_on(backend), dropout](Tape& tape) {
     return mean_all(cross_entropy((*model)(Features::constant(tape, model->space(), networks), dropout), label));
   };
@@ -106,7 +106,7 @@ Case inr(Key key, Backend* backend) {
 
 StepTiming time_step(std::string_view name, double seconds, Backend* backend) {
   const double before = resident_mib();
-  const Key key(0, "step_timing");
+  const RandomKey key(0, "step_timing");
   constexpr std::string_view names[] = {"cnn", "inr", "transformer1", "transformer2"};
   if (std::ranges::find(names, name) == std::end(names))
     throw UsageError("[bench] step '{}'; allowed: {}", name, fmt::join(names, ", "));

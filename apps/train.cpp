@@ -142,11 +142,11 @@ int train(const TrainOptions& o, const Common& common) {
   const NewFolder made(folder);
   if (!lock) take_folder();
   const Task& learnt = task(o.task);
-  auto model =
-      make_accuracy_model(o.model, o.settings, zoo.space(), DType::f32, Key(common.seed, "model"), common.backend);
+  auto model = make_accuracy_model(o.model, o.settings, zoo.space(), DType::f32, RandomKey(common.seed, "model"),
+                                   common.backend);
   const std::string chosen = chosen_checkpoint(zoo, o.checkpoint);
-  Examples training = examples(*model, learnt, zoo, checkpoints(zoo, o.split, Split::train, chosen, false), true);
-  Examples validation = examples(*model, learnt, zoo, checkpoints(zoo, o.split, Split::val, chosen, true), false);
+  Examples training = examples(*model, learnt, zoo, checkpoints(zoo, o.split, ZooPart::train, chosen, false), true);
+  Examples validation = examples(*model, learnt, zoo, checkpoints(zoo, o.split, ZooPart::val, chosen, true), false);
   const std::int64_t trained_on = training.count(), validated_on = validation.count();
   const FitConfig config = FitConfig::of(o.fit, common.seed);
   Fit fit(*model, config, std::move(training), std::move(validation), learnt);

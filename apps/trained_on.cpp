@@ -56,7 +56,7 @@ std::string zoo_folder(const std::string& given, const fs::path& model) {
 
 std::string took_part(const Zoo& zoo, std::span<const std::int64_t> ids, int split) {
   const auto n = std::count_if(ids.begin(), ids.end(), [&](std::int64_t id) {
-    return zoo.row(id).splits[static_cast<std::size_t>(split)] != Split::test;
+    return zoo.row(id).splits[static_cast<std::size_t>(split)] != ZooPart::test;
   });
   return n == 0
              ? ""
@@ -76,7 +76,7 @@ JudgedOn judged_on(const TrainedOn& trained_on, const Zoo& zoo, std::optional<in
   else if (!*same_zoo)
     on.warning = "the model was trained on another zoo: some of the networks may have taken part";
   else
-    on.warning = took_part(zoo, checkpoints(zoo, on.split, Split::test, on.checkpoint, true), *trained_on.split);
+    on.warning = took_part(zoo, checkpoints(zoo, on.split, ZooPart::test, on.checkpoint, true), *trained_on.split);
   // Where a model says nothing, its user knows.
   if (!on.warning.empty() && trained_on.split && !allow_trained_on)
     throw UsageError("[eval] {}; leave --split and --zoo out, or give --allow-trained-on, which marks the result",

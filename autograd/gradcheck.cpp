@@ -75,7 +75,7 @@ std::vector<Tensor> gradients(const TapeFunction& f, std::span<const GradcheckIn
 
 }  // namespace
 
-GradcheckReport gradcheck(const TapeFunction& f, std::span<const GradcheckInput> inputs, Key key, double step) {
+GradcheckReport gradcheck(const TapeFunction& f, std::span<const GradcheckInput> inputs, RandomKey key, double step) {
   std::vector<Tensor> direction, values;
   std::int64_t numbers = 0;
   for (std::size_t i = 0; i < inputs.size(); ++i) {

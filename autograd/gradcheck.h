@@ -28,6 +28,7 @@ struct GradcheckReport {
 /// One random direction and one random cotangent (never ones: the derivative of a softmax's sum is zero), by central
 /// differences of fourth order; and the full Jacobian when all inputs together have at most 64 numbers. Throws
 /// DtypeError unless float64.
-GradcheckReport gradcheck(const TapeFunction& f, std::span<const GradcheckInput> inputs, Key key, double step = 2e-4);
+GradcheckReport gradcheck(const TapeFunction& f, std::span<const GradcheckInput> inputs, RandomKey key,
+                          double step = 2e-4);
 
 }  // namespace weft

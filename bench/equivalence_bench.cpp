@@ -15,11 +15,11 @@ void attention_case(Harness& harness, std::int64_t h, std::int64_t D, std::int64
   const std::string name = fmt::format("equivalence attention h={} D={} Dk=Dv={}", h, D, Dk);
   if (!harness.wants(name + " same") && !harness.wants(name + " different")) return;
   const Space space = attention_space(D, h, Dk, Dk);
-  const Element g = Element::random(space, Key(1, "bench"));
+  const Element g = Element::random(space, RandomKey(1, "bench"));
   Tensor a[4], b[4];
   for (int i = 0; i < 4; ++i) {
     const Tensor feature = Tensor::zeros(space.feature_shape(i, 1, 1), DType::f64);
-    fill_normal(feature, Key(2, "bench").at(static_cast<std::uint64_t>(i)));
+    fill_normal(feature, RandomKey(2, "bench").at(static_cast<std::uint64_t>(i)));
     a[i] = feature[0][0];
     b[i] = act(g, i, feature)[0][0];
   }
@@ -34,7 +34,7 @@ void assignment_case(Harness& harness, std::int64_t n) {
   const std::string name = fmt::format("equivalence assignment {0}x{0}", n);
   if (!harness.wants(name)) return;
   const Tensor cost = Tensor::zeros({n, n}, DType::f64);
-  fill_uniform(cost, Key(3, "bench"));
+  fill_uniform(cost, RandomKey(3, "bench"));
   harness.measure(name, {}, [&] { assign(cost.span<double>(), n, n); });
 }
 

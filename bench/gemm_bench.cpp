@@ -35,7 +35,7 @@ void product_case(Harness& harness, const Product& p) {
   const std::string name =
       fmt::format("{}x[{},{}]{}x[{},{}]{}", batch, m, k, p.transposed_a ? "T" : "", k, n, p.transposed_b ? "T" : "");
   if (!harness.wants("gemm weft " + name) && !harness.wants("gemm cblas " + name)) return;
-  const Key key(1, "bench");
+  const RandomKey key(1, "bench");
   Tensor a = Tensor::zeros({batch, m * k}, DType::f32), b = Tensor::zeros({batch, k * n}, DType::f32),
          c = Tensor::zeros({batch, m * n}, DType::f32);
   fill_normal(a, key.at("a"));

@@ -9,17 +9,17 @@ namespace weft::bench {
 
 void linear_cases(Harness& harness) {
   constexpr std::int64_t widths[] = {2, 32, 32, 3}, channels = 128, batch = 32;
-  const Space space = mlp_space(widths, Kind::permutation).with_kind(Kind::fixed, Kind::permutation);
+  const Space space = mlp_space(widths, FactorKind::permutation).with_kind(FactorKind::fixed, FactorKind::permutation);
   const std::string terms = derive_linear(space, space, {.means = true});
   const Module model;
   const LinearLayer fast(model, "fast", space, space, terms, channels, channels);
   const TermLayer slow(model, "slow", space, space, terms, channels, channels);
-  model.init(Key(1, "linear_bench"));
+  model.init(RandomKey(1, "linear_bench"));
   std::vector<Tensor> x, g;
   for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i)
     for (std::vector<Tensor>* to : {&x, &g}) {
       to->push_back(Tensor::zeros(space.feature_shape(i, batch, channels), DType::f32));
-      fill_normal(to->back(), Key(2, "linear_bench").at(to->size()));
+      fill_normal(to->back(), RandomKey(2, "linear_bench").at(to->size()));
     }
   Arena arena;
   Tape tape(arena);

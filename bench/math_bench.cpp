@@ -22,11 +22,11 @@ void math_cases(Harness& harness) {
   const float* px = x.data<float>();
   float* py = y.data<float>();
   for (const auto& f : WEFT_FOR_ISA(math_kernels).of_float) {
-    fill_uniform(x, Key(2, "bench"), std::max(f.low, -10.), std::min(f.high, 10.));
+    fill_uniform(x, RandomKey(2, "bench"), std::max(f.low, -10.), std::min(f.high, 10.));
     harness.measure(fmt::format("math weft {} 1M", f.name), {0, 8. * n}, [&] { f.run(px, py, n); });
   }
   auto libm = [&](const char* name, double low, auto function) {
-    fill_uniform(x, Key(2, "bench"), low, 10);
+    fill_uniform(x, RandomKey(2, "bench"), low, 10);
     harness.measure(fmt::format("math libm {} 1M", name), {0, 8. * n}, [&] {
       for (std::int64_t i = 0; i < n; ++i) py[i] = function(px[i]);
     });

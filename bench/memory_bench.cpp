@@ -29,8 +29,8 @@ void memory_cases(Harness& harness) {
     if (!harness.wants(name)) continue;
     Parameters parameters;
     parameters.add("w", {numbers}, Init::normal(1));
-    parameters.allocate(DType::f32, Key(3, "bench"));
-    fill_normal(parameters.flat_grads(), Key(4, "bench"));
+    parameters.allocate(DType::f32, RandomKey(3, "bench"));
+    fill_normal(parameters.flat_grads(), RandomKey(4, "bench"));
     Optimiser optimiser(parameters, rule);
     // Values and states are read and written, gradients read.
     harness.measure(name, {0, (12. + 8 * states(rule.kind)) * numbers}, [&] {

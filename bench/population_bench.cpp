@@ -16,7 +16,7 @@ constexpr std::int64_t items = 2048;
 Dataset noise(std::int64_t channels, std::int64_t rows, std::int64_t columns) {
   Dataset data{"noise", Tensor::zeros({items, channels, rows, columns}, DType::f32), Tensor::zeros({items}, DType::i32),
                10};
-  fill_uniform(data.images, Key(4, "bench"), -1, 1);
+  fill_uniform(data.images, RandomKey(4, "bench"), -1, 1);
   for (std::int64_t i = 0; i < items; ++i)
     data.labels.data<std::int32_t>()[i] = static_cast<std::int32_t>(i % data.classes);
   return data;

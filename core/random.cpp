@@ -15,20 +15,20 @@
 namespace weft {
 namespace {
 
-RandomStream stream(Key key) { return RandomStream{key.seed, key.purpose}.counted(key.counter); }
+RandomStream stream(RandomKey key) { return RandomStream{key.seed, key.purpose}.counted(key.counter); }
 
 /// The key is an argument of the launch: a replay draws the same numbers again, unless it is counted.
-void require_recordable(const Backend& backend, Key key) {
+void require_recordable(const Backend& backend, RandomKey key) {
   if (!key.counter) backend.refuse_in_recording("random numbers of a key without a counter");
 }
 
-const RandomKernels& kernels(Backend& backend, Key key, const char* who) {
+const RandomKernels& kernels(Backend& backend, RandomKey key, const char* who) {
   require_recordable(backend, key);
   return backend.table<RandomKernels>(who);
 }
 
 template <template <class> class Distribution>
-void fill(const Tensor& t, const char* who, Key key, double a, double b) {
+void fill(const Tensor& t, const char* who, RandomKey key, double a, double b) {
   with_float(t.dtype(), who, [&](auto tag) {
     using T = decltype(tag);
     const Distribution<T> distribution(a, b);
@@ -50,23 +50,24 @@ void check_range(const char* who, double low, double high) {
 
 }  // namespace
 
-Key::Key(std::uint64_t seed_, std::string_view purpose_) : seed(seed_), purpose(Hash().add(purpose_).value()) {}
+RandomKey::RandomKey(std::uint64_t seed_, std::string_view purpose_)
+    : seed(seed_), purpose(Hash().add(purpose_).value()) {}
 
-Key Key::at(std::uint64_t index) const {
-  Key key = *this;
+RandomKey RandomKey::at(std::uint64_t index) const {
+  RandomKey key = *this;
   key.purpose = mix_in(purpose, index);
   return key;
 }
 
-Key Key::at(std::string_view name) const { return at(Hash().add(name).value()); }
+RandomKey RandomKey::at(std::string_view name) const { return at(Hash().add(name).value()); }
 
-Key Key::counted(const std::uint64_t* where) const {
-  Key key = *this;
+RandomKey RandomKey::counted(const std::uint64_t* where) const {
+  RandomKey key = *this;
   key.counter = where;
   return key;
 }
 
-void fill_uniform(const Tensor& t, Key key, double low, double high) {
+void fill_uniform(const Tensor& t, RandomKey key, double low, double high) {
   constexpr const char* who = "fill_uniform";
   check_range(who, low, high);
   t.changed();
@@ -76,7 +77,7 @@ void fill_uniform(const Tensor& t, Key key, double low, double high) {
   fill<Uniform>(t, who, key, low, high);
 }
 
-void fill_normal(const Tensor& t, Key key, double mean, double deviation) {
+void fill_normal(const Tensor& t, RandomKey key, double mean, double deviation) {
   t.changed();
   constexpr const char* who = "fill_normal";
   if (Backend* b = t.backend())
@@ -85,25 +86,25 @@ void fill_normal(const Tensor& t, Key key, double mean, double deviation) {
   fill<Normal>(t, who, key, mean, deviation);
 }
 
-double uniform(Key key, std::uint64_t i, double low, double high) {
+double uniform(RandomKey key, std::uint64_t i, double low, double high) {
   check_range("uniform", low, high);
   double four[4];
   Uniform<double>(low, high).draw(stream(key), i / 4, four);
   return four[i % 4];
 }
 
-double normal(Key key, std::uint64_t i) {
+double normal(RandomKey key, std::uint64_t i) {
   double four[4];
   normals(stream(key), i / 4, four);
   return four[i % 4];
 }
 
-std::int64_t uniform_index(Key key, std::uint64_t i, std::int64_t n) {
+std::int64_t uniform_index(RandomKey key, std::uint64_t i, std::int64_t n) {
   if (n < 1 || n > std::int64_t{1} << 52) throw UsageError("[uniform_index] one of {} numbers; allowed: 1 to 2^52", n);
   return std::min(n - 1, static_cast<std::int64_t>(uniform(key, i) * static_cast<double>(n)));
 }
 
-std::vector<std::int32_t> permutation(std::int64_t n, Key key) {
+std::vector<std::int32_t> permutation(std::int64_t n, RandomKey key) {
   if (n < 0 || n > std::numeric_limits<std::int32_t>::max())
     throw UsageError("[permutation] of {} numbers; allowed: 0 to 2^31 - 1", n);
   std::vector<std::uint64_t> words(static_cast<std::size_t>(n));
@@ -116,7 +117,7 @@ std::vector<std::int32_t> permutation(std::int64_t n, Key key) {
   return order;
 }
 
-void fill_permutation(const Tensor& order, Key key, Arena& scratch) {
+void fill_permutation(const Tensor& order, RandomKey key, Arena& scratch) {
   order.changed();
   const std::int64_t n = order.numel();
   auto* numbers = order.address<std::int32_t>();

@@ -7,7 +7,7 @@
 
 namespace weft {
 
-Texts load_ag_news(const std::string& folder, Key key) {
+Texts load_ag_news(const std::string& folder, RandomKey key) {
   const std::string path = plain_or_gz(folder + "/test.csv");
   const Csv csv = Csv::read(path, Csv::Header::none);
   if (csv.columns() != 3)
@@ -29,7 +29,7 @@ extern const DataSource agnews_source{.name = "agnews",
                                       .texts = true,
                                       .files = true,
                                       .load = [](const DataRequest& r) {
-                                        const Texts all = load_ag_news(r.folder, Key(r.seed, "ag_news"));
+                                        const Texts all = load_ag_news(r.folder, RandomKey(r.seed, "ag_news"));
                                         if (r.train < 1 || r.test < 1 || r.train + r.test > all.items())
                                           throw UsageError("[data] {} training and {} test items; '{}' has {}", r.train,
                                                            r.test, all.name, all.items());

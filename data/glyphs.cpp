@@ -54,7 +54,7 @@ double distance_to_segment(Point p, Point a, Point b) {
 
 constexpr std::int64_t side = 28;
 
-void draw(int digit, Key key, float* image) {
+void draw(int digit, RandomKey key, float* image) {
   std::uint64_t n = 0;
   auto between = [&](double low, double high) { return uniform(key, n++, low, high); };
   const double angle = between(-0.3, 0.3), shear = between(-0.3, 0.3), sx = between(0.55, 0.8), sy = between(0.6, 0.85);
@@ -81,7 +81,7 @@ void draw(int digit, Key key, float* image) {
 
 }  // namespace
 
-Dataset draw_glyphs(std::int64_t items, Key key) {
+Dataset draw_glyphs(std::int64_t items, RandomKey key) {
   Dataset data{"glyphs", Tensor::zeros({items, 1, side, side}, DType::f32), Tensor::zeros({items}, DType::i32), 10};
   float* images = data.images.data<float>();
   std::int32_t* labels = data.labels.data<std::int32_t>();
@@ -99,8 +99,8 @@ extern const DataSource glyphs_source{.name = "glyphs",
                                       .texts = false,
                                       .files = false,
                                       .load = [](const DataRequest& r) {
-                                        return TrainAndTest{draw_glyphs(r.train, Key(r.seed, "glyphs.train")),
-                                                            draw_glyphs(r.test, Key(r.seed, "glyphs.test"))};
+                                        return TrainAndTest{draw_glyphs(r.train, RandomKey(r.seed, "glyphs.train")),
+                                                            draw_glyphs(r.test, RandomKey(r.seed, "glyphs.test"))};
                                       }};
 
 }  // namespace weft

@@ -28,14 +28,14 @@ double distance(std::int64_t shape, double x, double y) {
 }
 
 /// Item i depends on (key, i) only.
-Dataset draw_shapes(std::int64_t items, Key key) {
+Dataset draw_shapes(std::int64_t items, RandomKey key) {
   Dataset data{"shapes", Tensor::zeros({items, 1, side, side}, DType::f32), Tensor::zeros({items}, DType::i32),
                classes};
   float* images = data.images.data<float>();
   std::int32_t* labels = data.labels.data<std::int32_t>();
   parallel_blocks(items, 64, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const Key own = key.at(static_cast<std::uint64_t>(i));
+      const RandomKey own = key.at(static_cast<std::uint64_t>(i));
       const std::int64_t shape = uniform_index(own.at("shape"), 0, classes);
       const double size = uniform(own, 0, 5, 10), width = uniform(own, 1, 0.8, 2), turn = uniform(own, 2, -0.3, 0.3),
                    row = uniform(own, 3, 11, 16), column = uniform(own, 4, 11, 16);
@@ -61,8 +61,8 @@ extern const DataSource shapes_source{.name = "shapes",
                                       .texts = false,
                                       .files = false,
                                       .load = [](const DataRequest& r) {
-                                        return TrainAndTest{draw_shapes(r.train, Key(r.seed, "shapes.train")),
-                                                            draw_shapes(r.test, Key(r.seed, "shapes.test"))};
+                                        return TrainAndTest{draw_shapes(r.train, RandomKey(r.seed, "shapes.train")),
+                                                            draw_shapes(r.test, RandomKey(r.seed, "shapes.test"))};
                                       }};
 
 }  // namespace weft

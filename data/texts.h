@@ -22,11 +22,11 @@ struct Texts {
 
 /// Rows of AG News, `<folder>/test.csv[.gz]` without a header: class 1 to 4, title, description; the description is the
 /// text. Shuffled by `key`. Throws DiskError; FormatError for another number of columns or another class.
-Texts load_ag_news(const std::string& folder, Key key);
+Texts load_ag_news(const std::string& folder, RandomKey key);
 
 /// Texts of four topics from templates, with words of their own, common words and words of other topics as noise: the
 /// embedded data set. Item i depends on (key, i) only.
-Texts draw_topics(std::int64_t items, Key key);
+Texts draw_topics(std::int64_t items, RandomKey key);
 
 /// Words become rows of the vectors; unknown ones and padding stand for zero vectors. Longer texts are cut.
 Dataset tokenised(const Texts& texts, const WordVectors& words, std::int64_t length);

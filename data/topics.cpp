@@ -50,7 +50,7 @@ constexpr double of_another_topic = 0.35;
 
 class Writer {
  public:
-  explicit Writer(Key key) : key_(key) {}
+  explicit Writer(RandomKey key) : key_(key) {}
 
   std::string text(std::int32_t topic) {
     std::string text;
@@ -74,13 +74,13 @@ class Writer {
     return words[static_cast<std::size_t>(index(std::ssize(words)))];
   }
 
-  Key key_;
+  RandomKey key_;
   std::uint64_t drawn_ = 0;
 };
 
 }  // namespace
 
-Texts draw_topics(std::int64_t items, Key key) {
+Texts draw_topics(std::int64_t items, RandomKey key) {
   Texts all{"topics", {}, {}, std::ssize(topics())};
   for (std::int64_t i = 0; i < items; ++i) {
     const auto number = static_cast<std::uint64_t>(i);
@@ -96,8 +96,8 @@ extern const DataSource topics_source{.name = "topics",
                                       .texts = true,
                                       .files = false,
                                       .load = [](const DataRequest& r) {
-                                        return as_data(draw_topics(r.train, Key(r.seed, "topics.train")),
-                                                       draw_topics(r.test, Key(r.seed, "topics.test")), r);
+                                        return as_data(draw_topics(r.train, RandomKey(r.seed, "topics.train")),
+                                                       draw_topics(r.test, RandomKey(r.seed, "topics.test")), r);
                                       }};
 
 }  // namespace weft

@@ -61,7 +61,7 @@ Columns principal_components(const Sparse& m, Eigen::Index D) {
   Columns q(m.rows(), more);
   for (Eigen::Index i = 0; i < more; ++i)
     for (Eigen::Index k = 0; k < m.rows(); ++k)
-      q(k, i) = normal(Key(0, "word vectors").at(static_cast<std::uint64_t>(i)), static_cast<std::uint64_t>(k));
+      q(k, i) = normal(RandomKey(0, "word vectors").at(static_cast<std::uint64_t>(i)), static_cast<std::uint64_t>(k));
   q = orthonormal(q);
   for (int round = 0; round < 30; ++round) q = orthonormal(times(m, q));
   const Eigen::SelfAdjointEigenSolver<Columns> small(q.transpose() * times(m, q));

@@ -17,7 +17,7 @@ constexpr std::int64_t rank = 8, width = 64, channels = 8;
 struct Adapters {
   Tensor A, B, target;
 
-  Adapters(const Space& space, std::int64_t n, Key key)
+  Adapters(const Space& space, std::int64_t n, RandomKey key)
       : A(Tensor::zeros(space.feature_shape(0, n, 1), DType::f32)),
         B(Tensor::zeros(space.feature_shape(1, n, 1), DType::f32)),
         target(Tensor::zeros({n, 1}, DType::f32)) {
@@ -25,7 +25,7 @@ struct Adapters {
     fill_normal(B, key.at("B"));
     for (std::int64_t i = 0; i < n; ++i) {
       float *a = A.data<float>() + i * rank * width, *b = B.data<float>() + i * width * rank;
-      const Key own = key.at("sizes").at(static_cast<std::uint64_t>(i));
+      const RandomKey own = key.at("sizes").at(static_cast<std::uint64_t>(i));
       for (std::int64_t r = 0; r < rank; ++r) {
         const auto of_rank = static_cast<float>(std::exp(normal(own, static_cast<std::uint64_t>(r))) / 8);
         for (std::int64_t k = 0; k < width; ++k) a[r * width + k] *= of_rank;
@@ -67,9 +67,9 @@ struct Network : Module {
 
 int main() {
   Network network;
-  network.init(Key(0, "learned"));
+  network.init(RandomKey(0, "learned"));
   fmt::print("{}{}", network.terms, network.str());
-  const Adapters training(network.space, 500, Key(0, "training")), test(network.space, 500, Key(0, "test"));
+  const Adapters training(network.space, 500, RandomKey(0, "training")), test(network.space, 500, RandomKey(0, "test"));
   Tape tape;
   Optimiser optimiser(network.parameters(), UpdateRule::adam());
   constexpr std::int64_t batch = 50;

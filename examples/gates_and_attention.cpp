@@ -31,10 +31,10 @@ struct Gated : Module {
 
 int main() {
   Gated gated;
-  gated.init(Key(0, "learned"), DType::f64);
-  const Element g = Element::random(gated.space, Key(0, "element"));
+  gated.init(RandomKey(0, "learned"), DType::f64);
+  const Element g = Element::random(gated.space, RandomKey(0, "element"));
   Tape tape;
-  const Features x = Features::normal(tape, gated.space, 4, 1, Key(0, "networks"), DType::f64);
+  const Features x = Features::normal(tape, gated.space, 4, 1, RandomKey(0, "networks"), DType::f64);
   try {
     softmax(x["b1"]);  // of biases, which scale
     return 1;

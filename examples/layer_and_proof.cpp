@@ -18,7 +18,7 @@ int main() {
   )";
   const Module model;
   const TermLayer layer(model, "layer", space, space, formulas, 1, 4);
-  model.init(Key(0, "learned"));
+  model.init(RandomKey(0, "learned"));
   for (int i = 0; i < static_cast<int>(layer.list().terms().size()); ++i) fmt::print("{}", layer.list().proof(i));
 
   // What does not respect the group is refused when the layer is built, with the index and the reason.
@@ -30,6 +30,6 @@ int main() {
   }
 
   Tape tape;
-  const Features y = layer(Features::normal(tape, space, 8, 1, Key(0, "networks")));
+  const Features y = layer(Features::normal(tape, space, 8, 1, RandomKey(0, "networks")));
   fmt::print("b2: {} of {} networks\n{}", y["b2"].shape().str(), y.batch(), model.str());
 }

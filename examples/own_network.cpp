@@ -20,11 +20,11 @@ struct Reader : Module {
 
 int main(int argc, char** argv) {
   const Zoo zoo = Zoo::open(argc > 1 ? argv[1] : "zoo");
-  const auto ids = zoo.ids(0, Split::train), unseen = zoo.ids(0, Split::test);
+  const auto ids = zoo.ids(0, ZooPart::train), unseen = zoo.ids(0, ZooPart::test);
   const auto weights = zoo.weights(ids);
   const Tensor losses = zoo.column(ids, "loss");
   const Reader reader(zoo.space());
-  reader.init(Key(1, "reader"));
+  reader.init(RandomKey(1, "reader"));
   fmt::print("{}", reader.str());
 
   const auto loss = [&](Tape& tape, const Tensor& items) {

@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
       std::filesystem::temp_directory_path() / fmt::format("weft-example-{}", std::rand());
   try {
     if (argc < 2) {
-      const Dataset train = draw_glyphs(1000, Key(1, "train")), test = draw_glyphs(500, Key(1, "test"));
+      const Dataset train = draw_glyphs(1000, RandomKey(1, "train")), test = draw_glyphs(500, RandomKey(1, "test"));
       const InputArchitecture& cnn = input_architecture("cnn");
       make_zoo(folder, *cnn.make(architecture_settings("cnn"), train, 32), train, test,
                usual_plan(cnn, 60, 4, 32, train.items(), 1), ZooWriter::Existing::refuse);
@@ -25,20 +25,20 @@ int main(int argc, char** argv) {
     const Zoo zoo = Zoo::open(argc < 2 ? folder : std::filesystem::path(argv[1]));
 
     const auto model =
-        make_accuracy_model("magep", {{"channels", 8}, {"hidden", 64}}, zoo.space(), DType::f32, Key(1, "model"));
-    auto examples = [&](Split part) {
+        make_accuracy_model("magep", {{"channels", 8}, {"hidden", 64}}, zoo.space(), DType::f32, RandomKey(1, "model"));
+    auto examples = [&](ZooPart part) {
       const auto ids = zoo.ids(0, part);
       const auto weights = zoo.weights(ids);
-      return Examples{part == Split::train ? model->standardise(weights) : model->prepare(weights),
+      return Examples{part == ZooPart::train ? model->standardise(weights) : model->prepare(weights),
                       zoo.column(ids, "accuracy")};
     };
-    const Examples training = examples(Split::train);  // first: the model is standardised by them
-    Fit fit(*model, {.epochs = 15, .patience = 15, .seed = 1}, training, examples(Split::val));
+    const Examples training = examples(ZooPart::train);  // first: the model is standardised by them
+    Fit fit(*model, {.epochs = 15, .patience = 15, .seed = 1}, training, examples(ZooPart::val));
     while (!fit.done()) fit.run_epoch();
     fit.take_best();
 
-    const auto ids = zoo.ids(0, Split::test);
-    const Examples test = examples(Split::test);
+    const auto ids = zoo.ids(0, ZooPart::test);
+    const Examples test = examples(ZooPart::test);
     std::vector<double> truth;
     std::vector<std::int64_t> networks;
     for (const std::int64_t id : ids) {

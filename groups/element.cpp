@@ -154,7 +154,7 @@ Element Element::identity(const Space& space) {
   return Element(space, std::move(parts));
 }
 
-Element Element::random(const Space& space, Key key, const ElementRange& range) {
+Element Element::random(const Space& space, RandomKey key, const ElementRange& range) {
   std::vector<ElementPart> parts;
   for (int f = 0; f < std::ssize(space.factors()); ++f) {
     parts.push_back(identity_part(space, f));

@@ -16,7 +16,7 @@ namespace weft {
 /// the order of its members. An axis of degree k scales by scale^k; a covector axis transforms by g^{-T}: degree -1,
 /// the inverse's transpose, or 1 / (re - i im).
 struct ElementPart {
-  Kind kind = Kind::fixed;
+  FactorKind kind = FactorKind::fixed;
   std::int64_t size = 0, copies = 1;
   std::vector<std::int32_t> order = {};           ///< [copies, size]: (g x)_i = x[order[j][i]]; of a root alone
   std::vector<double> scale = {};                 ///< [copies, size]: place i times scale[j][i]
@@ -38,7 +38,7 @@ struct ElementRange {
 class Element {
  public:
   static Element identity(const Space& space);
-  static Element random(const Space& space, Key key, const ElementRange& range = {});
+  static Element random(const Space& space, RandomKey key, const ElementRange& range = {});
   /// Given parts, one per factor; throws ShapeError or UsageError when they do not fit the space or are not invertible.
   Element(const Space& space, std::vector<ElementPart> parts);
 

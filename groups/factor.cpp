@@ -25,7 +25,7 @@ int take_up(std::vector<Factor>& factors, const Factor& factor) {
   return static_cast<int>(factors.size()) - 1;
 }
 
-Factor fixed_places(std::int64_t size) { return {fmt::format("fixed.{}", size), Kind::fixed, size}; }
+Factor fixed_places(std::int64_t size) { return {fmt::format("fixed.{}", size), FactorKind::fixed, size}; }
 
 std::string with_degree(const std::string& name, int degree) {
   return degree == 1 ? name : degree == -1 ? name + "*" : fmt::format("{}^{}", name, degree);

@@ -12,16 +12,16 @@
 namespace weft {
 
 /// How an axis transforms: by g (rows of W under its layer's g) or by g^{-T} (columns), written `h` and `h*`.
-enum class Role : std::uint8_t { vector, covector };
+enum class AxisRole : std::uint8_t { vector, covector };
 
-constexpr Role dual(Role role) { return role == Role::vector ? Role::covector : Role::vector; }
+constexpr AxisRole dual(AxisRole role) { return role == AxisRole::vector ? AxisRole::covector : AxisRole::vector; }
 
 /// Of a factor: the positions along its axis are 32-bit numbers.
 inline constexpr std::int64_t max_factor_size = INT32_MAX;
 
 struct Factor {
   std::string name;
-  Kind kind = Kind::fixed;
+  FactorKind kind = FactorKind::fixed;
   std::int64_t size = 0;
   std::string per = {};    ///< name of the factor (heads, experts) that carries one copy each; empty for none
   std::string along = {};  ///< name of the factor whose places this one scales, having no order of its own; or empty

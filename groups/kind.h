@@ -13,7 +13,7 @@
 
 namespace weft {
 
-struct Key;
+struct RandomKey;
 struct ElementPart;
 struct ElementRange;
 struct TermPlace;
@@ -29,7 +29,7 @@ enum class Mixing : std::uint8_t { none, matrix, halves, adjacent };
 /// Why an action is refused, by action; null where it is allowed. {op} and {kind} stand for names.
 using Refusals = std::array<const char*, action_count>;
 
-struct FactorKind {
+struct KindTable {
   const char* name;
   const char* matrices;  ///< in words
   const char* example;   ///< a factor of this kind, for tests and documentation
@@ -40,7 +40,7 @@ struct FactorKind {
   Refusals refusals{};
 
   /// Makes one copy of an identity part random, as ElementRange says; null: it never moves.
-  void (*randomise)(ElementPart& part, std::int64_t copy, Key key, const ElementRange& range) = nullptr;
+  void (*randomise)(ElementPart& part, std::int64_t copy, RandomKey key, const ElementRange& range) = nullptr;
   /// Why a part that fits in its sizes is none of this kind; null for nothing. Orders, scales and inverses are checked
   /// for all kinds alike.
   const char* (*complaint)(const ElementPart& part) = nullptr;
@@ -50,7 +50,7 @@ struct FactorKind {
   /// is that every character is balanced.
   TermVerdict (*verdict)(std::span<const TermPlace> places) = nullptr;
   /// Where a model of networks has this kind, one that looks alike and is no symmetry: what its checks must notice.
-  const FactorKind* control = nullptr;
+  const KindTable* control = nullptr;
 
   bool moves() const { return randomise != nullptr; }
   bool has_places() const { return mixing == Mixing::none; }
@@ -60,38 +60,38 @@ struct FactorKind {
 };
 
 namespace kind_tables {
-#define WEFT_KIND(name) extern const FactorKind name;
+#define WEFT_KIND(name) extern const KindTable name;
 WEFT_KINDS(WEFT_KIND)
 #undef WEFT_KIND
 }  // namespace kind_tables
 
-/// A kind as a value: kind->name, Kind::GL.
-class Kind {
+/// A kind as a value: kind->name, FactorKind::GL.
+class FactorKind {
  public:
-  constexpr explicit Kind(const FactorKind* table) : table_(table) {}
-  constexpr const FactorKind* operator->() const { return table_; }
-  constexpr bool operator==(const Kind&) const = default;
+  constexpr explicit FactorKind(const KindTable* table) : table_(table) {}
+  constexpr const KindTable* operator->() const { return table_; }
+  constexpr bool operator==(const FactorKind&) const = default;
 
-#define WEFT_KIND(name) static const Kind name;
+#define WEFT_KIND(name) static const FactorKind name;
   WEFT_KINDS(WEFT_KIND)
 #undef WEFT_KIND
 
  private:
-  const FactorKind* table_;
+  const KindTable* table_;
 };
 
-#define WEFT_KIND(name) inline constexpr Kind Kind::name{&kind_tables::name};
+#define WEFT_KIND(name) inline constexpr FactorKind FactorKind::name{&kind_tables::name};
 WEFT_KINDS(WEFT_KIND)
 #undef WEFT_KIND
 
-inline constexpr Kind all_kinds[] = {
-#define WEFT_KIND(name) Kind::name,
+inline constexpr FactorKind all_kinds[] = {
+#define WEFT_KIND(name) FactorKind::name,
     WEFT_KINDS(WEFT_KIND)
 #undef WEFT_KIND
 };
 
 /// The kind by whose column of the rule table an axis is judged (spec 8.1): that of a root whose places are scaled by
 /// numbers of these kinds.
-Kind effective_kind(Kind root, bool signs, bool magnitudes);
+FactorKind effective_kind(FactorKind root, bool signs, bool magnitudes);
 
 }  // namespace weft

@@ -95,7 +95,7 @@ bool Pairing::strict(const Blocks& blocks) const {
       if (blocks[i] != b || fixed(i)) continue;
       const TermPlace& p = places_[i];
       const int side = p.left ? -1 : 1;
-      if (factor(i).kind->scales == Scales::none) balance[p.factor] += p.role == Role::vector ? side : -side;
+      if (factor(i).kind->scales == Scales::none) balance[p.factor] += p.role == AxisRole::vector ? side : -side;
       for (const FactorDegree& d : p.degrees) balance[d.factor] += side * d.degree;
     }
     for (const auto& [factor, sum] : balance)

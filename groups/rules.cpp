@@ -12,17 +12,17 @@ void replace(std::string& text, std::string_view what, std::string_view by) {
 }
 
 /// The kind, with what an action leaves of it where that is another.
-std::string allowed(Action action, Kind kind) {
+std::string allowed(Action action, FactorKind kind) {
   const bool signs = action == Action::absolute && kind->has_signs(),
              magnitudes = action == Action::normalise && kind->has_magnitudes();
   if (!signs && !magnitudes) return kind->name;
-  const Kind left = effective_kind(kind, kind->has_signs() && !signs, kind->has_magnitudes() && !magnitudes);
+  const FactorKind left = effective_kind(kind, kind->has_signs() && !signs, kind->has_magnitudes() && !magnitudes);
   return fmt::format("{} (then {})", kind->name, left->name);
 }
 
 }  // namespace
 
-std::string refusal(Action action, Kind kind, std::string_view op) {
+std::string refusal(Action action, FactorKind kind, std::string_view op) {
   const char* reason = kind->refusals[static_cast<std::size_t>(action)];
   std::string text = reason ? reason : "";
   replace(text, "{op}", op);
@@ -34,7 +34,7 @@ std::string rule_table() {
   std::string text;
   for (const auto& [action, words] : all_actions) {
     text += fmt::format("{}\n   ", words);
-    for (const Kind kind : all_kinds)
+    for (const FactorKind kind : all_kinds)
       if (refusal(action, kind, "").empty()) text += " " + allowed(action, kind);
     text += "\n";
   }

@@ -10,7 +10,7 @@ namespace weft {
 
 /// The reason why `op`, which is of kind `action`, is refused on an axis of this kind, with what to do instead; empty
 /// when it is allowed.
-std::string refusal(Action action, Kind kind, std::string_view op);
+std::string refusal(Action action, FactorKind kind, std::string_view op);
 
 /// The whole table in words: every action, and the kinds that allow it.
 std::string rule_table();

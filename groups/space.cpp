@@ -146,7 +146,7 @@ void Space::check(const SpaceTensor& t, const SpaceAxis& axis) const {
   if (axis.characters.empty()) return;
   const auto& [factor, degree] = axis.characters[0];
   const bool is_role = axis.characters.size() == 1 && factor == axis.factor && (degree == 1 || degree == -1);
-  if (is_role || axis.role != Role::vector) refuse(" by its degrees and by a role; allowed: one of them");
+  if (is_role || axis.role != AxisRole::vector) refuse(" by its degrees and by a role; allowed: one of them");
 }
 
 void Space::check_heads(const SpaceTensor& t, const SpaceAxis& axis) const {
@@ -221,7 +221,7 @@ std::int64_t Space::copies(int factor) const {
 
 std::vector<FactorDegree> Space::characters(const SpaceAxis& axis) const {
   if (!axis.characters.empty()) return axis.characters;
-  return {{axis.factor, axis.role == Role::vector ? 1 : -1}};
+  return {{axis.factor, axis.role == AxisRole::vector ? 1 : -1}};
 }
 
 int Space::head_of(int tensor, int axis) const {
@@ -276,7 +276,7 @@ std::int64_t Space::parameters() const {
   return n;
 }
 
-Space Space::with_kind(Kind from, Kind to) const {
+Space Space::with_kind(FactorKind from, FactorKind to) const {
   std::vector<Factor> changed = factors();
   for (Factor& f : changed)
     if (f.kind == from) f.kind = to;

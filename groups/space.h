@@ -18,7 +18,7 @@ namespace weft {
 /// or the factors that scale it, each of this root: `h^0`, `s&n*`.
 struct SpaceAxis {
   int factor = 0;
-  Role role = Role::vector;
+  AxisRole role = AxisRole::vector;
   std::vector<FactorDegree> characters = {};
   bool operator==(const SpaceAxis&) const = default;
 };
@@ -87,7 +87,7 @@ class Space {
   std::int64_t parameters() const;
 
   /// The same tensors under other names or other groups, for builders: a space whose factor kinds are replaced.
-  Space with_kind(Kind from, Kind to) const;
+  Space with_kind(FactorKind from, FactorKind to) const;
   /// The same with 1x1 taps: what a layer leaves that folds kernels into channels.
   Space without_taps() const;
 
@@ -104,10 +104,11 @@ class Space {
 
 /// W1[h1, in*] b1[h1] … W{L}[out, h{L-1}*] b{L}[out] for widths n_0..n_L, L >= 2; hidden factors of kind `hidden`
 /// (spec 1.1).
-Space mlp_space(std::span<const std::int64_t> widths, Kind hidden);
+Space mlp_space(std::span<const std::int64_t> widths, FactorKind hidden);
 
 /// The same with taps[i] = {rows, columns} of layer i+1 folded into the channels; 1x1 for dense layers.
-Space cnn_space(std::span<const std::int64_t> widths, std::span<const std::array<std::int64_t, 2>> taps, Kind hidden);
+Space cnn_space(std::span<const std::int64_t> widths, std::span<const std::array<std::int64_t, 2>> taps,
+                FactorKind hidden);
 
 /// Attention of spec 1.2 alone: WQ[h, m, q] WK[h, m, q*] WV[h, m, v] WO[h, v*, m], m fixed.
 Space attention_space(std::int64_t D, std::int64_t h, std::int64_t Dk, std::int64_t Dv);

@@ -19,15 +19,15 @@ bool take_word(Lexer& in, std::string_view word) {
   return take_name(in, [&](const std::string& text) { return text == word; });
 }
 
-Kind kind(Lexer& in) {
-  const Kind* found = nullptr;
+FactorKind kind(Lexer& in) {
+  const FactorKind* found = nullptr;
   const auto is_kind = [&](const std::string& text) {
-    found = std::find_if(std::begin(all_kinds), std::end(all_kinds), [&](Kind k) { return text == k->name; });
+    found = std::find_if(std::begin(all_kinds), std::end(all_kinds), [&](FactorKind k) { return text == k->name; });
     return found != std::end(all_kinds);
   };
   if (take_name(in, is_kind)) return *found;
   std::string names;
-  for (const Kind k : all_kinds) names += (names.empty() ? "" : ", ") + std::string(k->name);
+  for (const FactorKind k : all_kinds) names += (names.empty() ? "" : ", ") + std::string(k->name);
   in.fail(fmt::format("expected a kind ({})", names));
 }
 
@@ -70,7 +70,7 @@ SpaceAxis anonymous(Lexer& in, std::int64_t size, std::vector<Factor>& factors) 
   if (factor < 0)
     in.fail(fmt::format("an axis of {} places needs a factor '{}', which is {}; rename that one", size, own.name,
                         factors[static_cast<std::size_t>(position_of(factors, own.name))].str()));
-  return {factor, Role::vector};
+  return {factor, AxisRole::vector};
 }
 
 /// axis := character ("&" character)* | integer
@@ -84,8 +84,8 @@ SpaceAxis axis(Lexer& in, const std::string& tensor, std::vector<Factor>& factor
   // An undeclared root is reported by the space.
   const int root = along.empty() ? first : std::max(0, position_of(factors, along));
   const bool by_role = characters.size() == 1 && root == first && (degree == 1 || degree == -1);
-  if (by_role) return {root, degree == 1 ? Role::vector : Role::covector};
-  return {root, Role::vector, std::move(characters)};
+  if (by_role) return {root, degree == 1 ? AxisRole::vector : AxisRole::covector};
+  return {root, AxisRole::vector, std::move(characters)};
 }
 
 /// tensor := name ["[" axis ("," axis)* ["; taps=" kh "x" kw] "]"], the name already read.

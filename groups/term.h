@@ -45,7 +45,7 @@ std::vector<TermStatement> parse_terms(std::string_view text);
 /// A dot-part of the name starts with phi or psi.
 bool is_learned(std::string_view name);
 
-enum class Source : std::uint8_t { feature, let, learned };
+enum class OperandSource : std::uint8_t { feature, let, learned };
 
 /// One index of a product, with the factor it runs over.
 struct TermIndex {
@@ -63,7 +63,7 @@ struct TermAxis {
 };
 
 struct TermOperand {
-  Source source = Source::feature;
+  OperandSource source = OperandSource::feature;
   int which = 0;  ///< tensor of the input space, let, or parameter
   std::vector<TermAxis> axes;
 };
@@ -108,7 +108,7 @@ struct TermResolved {
 /// An axis of a let, typed by the counts of spec 7.2.
 struct TermLetAxis {
   int factor = -1;
-  Role role = Role::vector;                ///< of a root without scales
+  AxisRole role = AxisRole::vector;        ///< of a root without scales
   std::vector<FactorDegree> degrees = {};  ///< sums of those on the right, of signs their parity; none is 0
   bool headed = false;                     ///< some factor of the axis has copies
   int head = -1;                           ///< the axis of the let over which they run; -1 where it was forgotten

@@ -127,11 +127,11 @@ class TermResolver {
     std::vector<int> factors;
     std::int64_t taps;
     if (const int let = find_let(ref.name); let >= 0) {
-      operand = {Source::let, let, {}};
+      operand = {OperandSource::let, let, {}};
       for (const TermLetAxis& a : list_.lets_[static_cast<std::size_t>(let)].axes) factors.push_back(a.factor);
       taps = list_.lets_[static_cast<std::size_t>(let)].taps;
     } else {
-      operand = {Source::feature, list_.in_.find_tensor(ref.name), {}};
+      operand = {OperandSource::feature, list_.in_.find_tensor(ref.name), {}};
       if (operand.which < 0)
         fail("'{}' is unknown; allowed: a tensor of the input space ({}), an earlier let, or phi… and psi…", ref.name,
              names(list_.in_));
@@ -184,7 +184,7 @@ class TermResolver {
       p.taps_out =
           p.kind == ParameterKind::psi ? 1 : list_.out_.tensors()[static_cast<std::size_t>(term.target)].taps();
     }
-    TermOperand operand{Source::learned, 0, {}};
+    TermOperand operand{OperandSource::learned, 0, {}};
     for (const std::string& text : ref.indices) {
       TermAxis axis;
       const std::string i = name_of(text);
@@ -355,7 +355,7 @@ class TermResolver {
       for (const TermOperand& operand : term.operands) {
         const auto here =
             std::count_if(operand.axes.begin(), operand.axes.end(), [&](const TermAxis& a) { return a.index == i; });
-        if (operand.source == Source::learned)
+        if (operand.source == OperandSource::learned)
           learned += here > 0;
         else
           places += here;

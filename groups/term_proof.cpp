@@ -50,8 +50,8 @@ std::vector<TermPlace> TermList::places(const TermResolved& term, int index) con
   };
   for (const TermOperand& operand : term.operands) {
     auto index_at = [&](std::size_t i) { return operand.axes[i].index; };
-    if (operand.source == Source::feature) of_space(in_, operand.which, index_at, false);
-    if (operand.source == Source::let) of_let(lets_[static_cast<std::size_t>(operand.which)], index_at, false);
+    if (operand.source == OperandSource::feature) of_space(in_, operand.which, index_at, false);
+    if (operand.source == OperandSource::let) of_let(lets_[static_cast<std::size_t>(operand.which)], index_at, false);
   }
   auto index_at = [&](std::size_t i) { return term.left[i]; };
   if (!term.to_let)
@@ -66,7 +66,7 @@ TermVerdict TermList::verdict(const TermResolved& term, int index) const {
   if (where.empty()) return {true, "shared by learned tensors alone"};
   std::string_view learned;
   for (const TermOperand& operand : term.operands) {
-    if (operand.source != Source::learned) continue;
+    if (operand.source != OperandSource::learned) continue;
     const std::string& name = parameters_[static_cast<std::size_t>(operand.which)].name;
     for (const TermAxis& a : operand.axes) {
       if (a.index != index) continue;

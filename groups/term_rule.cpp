@@ -79,7 +79,7 @@ std::string in_words(const std::vector<Factor>& factors, const TermPlace& place)
   const Factor& root = factors[static_cast<std::size_t>(place.factor)];
   const bool own = place.degrees.size() == 1 && place.degrees[0].factor == place.factor;
   if (place.degrees.empty() && root.kind->scales == Scales::none)
-    return place.role == Role::covector ? "covector" : "vector";
+    return place.role == AxisRole::covector ? "covector" : "vector";
   if (place.degrees.empty()) return root.kind->scales == Scales::sign ? "even" : "power 0";
   if (own && place.degrees[0].degree == 1) return "vector";
   if (own && place.degrees[0].degree == -1) return "covector";

@@ -15,7 +15,7 @@ struct TermPlace {
   bool left = false;
   std::string tensor;
   int factor = -1;                         ///< the root of its axis
-  Role role = Role::vector;                ///< of a root without scales
+  AxisRole role = AxisRole::vector;        ///< of a root without scales
   std::vector<FactorDegree> degrees = {};  ///< of factors with scales; a let's axis may have others than 1 and -1
   bool headed = false;                     ///< some factor of the axis has copies
   int head = -1;  ///< index over them; -1 when there are none, or the let on the left does not keep it

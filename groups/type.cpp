@@ -13,13 +13,13 @@ bool same(const Factor& a, const Factor& b) {
   return &a == &b || (a.name == b.name && a.size == b.size && a.per == b.per && a.along == b.along);
 }
 
-std::string str(const Character& c, Role role) {
+std::string str(const Character& c, AxisRole role) {
   const Factor& f = *c.factor;
   const bool signs = f.kind->has_signs(), magnitudes = f.kind->has_magnitudes();
   // What abs or a norm has left of a factor that has both.
   if (signs && magnitudes && c.odd != (c.power % 2 != 0))
     return c.power == 0 ? fmt::format("sign({})", f.name) : fmt::format("|{}|^{}", f.name, c.power);
-  const int degree = magnitudes ? c.power : role == Role::covector ? -1 : 1;
+  const int degree = magnitudes ? c.power : role == AxisRole::covector ? -1 : 1;
   return with_degree(f.name, degree);
 }
 
@@ -29,7 +29,9 @@ bool Character::operator==(const Character& other) const {
   return same(*factor, *other.factor) && power == other.power && odd == other.odd;
 }
 
-Axis::Axis(const Factor& root, Role r) : factor(&root), role(r) { scale_by(root, role == Role::vector ? 1 : -1); }
+Axis::Axis(const Factor& root, AxisRole r) : factor(&root), role(r) {
+  scale_by(root, role == AxisRole::vector ? 1 : -1);
+}
 
 void Axis::scale_by(const Factor& f, int degree) {
   multiply({&f, f.kind->has_magnitudes() ? degree : 0, f.kind->has_signs() && degree % 2 != 0});
@@ -55,8 +57,8 @@ void Axis::multiply(const Character& by) {
   --count_;
 }
 
-Kind Axis::kind() const {
-  if (!factor) return Kind::fixed;
+FactorKind Axis::kind() const {
+  if (!factor) return FactorKind::fixed;
   bool signs = false, magnitudes = false;
   for (const Character& c : characters()) {
     signs |= c.odd;
@@ -137,7 +139,7 @@ std::string Axis::str() const {
   for (const Character& c : characters()) text += (text.empty() ? "" : "&") + weft::str(c, role);
   if (!text.empty()) return text;
   if (factor->kind->scales != Scales::none) return factor->name + "^0";
-  return role == Role::covector ? factor->name + "*" : factor->name;
+  return role == AxisRole::covector ? factor->name + "*" : factor->name;
 }
 
 void Type::push_back(const Axis& axis) {

@@ -27,12 +27,12 @@ class Axis {
   static constexpr int max_characters = 4;
 
   const Factor* factor = nullptr;  ///< the root; null for a free axis
-  Role role = Role::vector;
+  AxisRole role = AxisRole::vector;
 
   /// A free axis.
   Axis() = default;
   /// `h` and `h*`: by degree 1 or -1 of the root where it scales.
-  Axis(const Factor& root, Role role);
+  Axis(const Factor& root, AxisRole role);
   /// `h^0`: without characters.
   explicit Axis(const Factor& root) : factor(&root) {}
   /// Multiplies by factor^degree. Throws ShapeError beyond max_characters.
@@ -41,7 +41,7 @@ class Axis {
   std::span<const Character> characters() const { return {characters_.data(), static_cast<std::size_t>(count_)}; }
 
   /// By whose rules it is judged (spec 8.1); a free axis is fixed.
-  Kind kind() const;
+  FactorKind kind() const;
   /// Some element changes it.
   bool moves() const { return kind()->moves(); }
   /// The factor over whose places copies run along this axis, by name; empty for none.

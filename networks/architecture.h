@@ -29,7 +29,7 @@ struct InputArchitecture {
   /// Networks for these data, trained in mini-batches of so many items.
   std::unique_ptr<PopulationModel> (*make)(const Settings& settings, const Dataset& data, std::int64_t batch);
   /// The recipes of networks that are trained for so many steps.
-  std::vector<TrainingRecipe> (*recipes)(std::int64_t networks, std::int64_t steps, Key key);
+  std::vector<TrainingRecipe> (*recipes)(std::int64_t networks, std::int64_t steps, RandomKey key);
 };
 
 /// All of them, by networks/list.h.

@@ -97,6 +97,6 @@ extern const InputArchitecture resnet_architecture{
       return std::make_unique<DefinedPopulation>(std::make_shared<Resnet>(settings, data));
     },
     .recipes = [](std::int64_t networks, std::int64_t steps,
-                  Key key) { return draw_training_recipes(RecipeRanges{}.for_steps(steps), 0, networks, key); }};
+                  RandomKey key) { return draw_training_recipes(RecipeRanges{}.for_steps(steps), 0, networks, key); }};
 
 }  // namespace weft

@@ -14,7 +14,7 @@ namespace weft {
 struct LayerInput {
   std::optional<UnaryOp> activation = {};  ///< with its default parameter, where the group allows it; not abs
   double dropout = 0;                      ///< of whole channels of weights (tensors of two axes), never of biases
-  Key key{0, "dropout"};                   ///< tensor T's draws are those of channel_dropout(T, dropout, key.at("T"))
+  RandomKey key{0, "dropout"};             ///< tensor T's draws are those of channel_dropout(T, dropout, key.at("T"))
 };
 
 /// Throws TypeError for an activation that the group of `in` does not allow, UsageError for abs, which changes the

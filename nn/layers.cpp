@@ -33,7 +33,7 @@ Var LayerNormLayer::operator()(const Var& x) const {
   return contract("bn,n+n->bn", layer_norm(x), on(tape, gain_), on(tape, shift_));
 }
 
-Var dropout(const Var& x, double rate, Key key) {
+Var dropout(const Var& x, double rate, RandomKey key) {
   // Single values are channels of a tensor without further axes.
   return reshape(channel_dropout(reshape(x, {1, x.value().numel()}), rate, key), x.shape());
 }

@@ -33,7 +33,7 @@ class LayerNormLayer : public Module {
 
 /// Multiplies single values by 0 or 1 / (1 - rate), in training. x: any plain tensor. Throws UsageError unless 0 <=
 /// rate < 1.
-Var dropout(const Var& x, double rate, Key key);
+Var dropout(const Var& x, double rate, RandomKey key);
 
 /// Linear layers with ReLU (and layer norm before it, when asked) between them.
 class Mlp : public Module {

@@ -41,7 +41,7 @@ class Module {
   Parameters& parameters() const;
   const std::string& kind() const;
   /// Takes the model's memory and draws its start values, each parameter from its own stream (key, name).
-  void init(Key key, DType dtype = DType::f32, Backend* backend = nullptr) const {
+  void init(RandomKey key, DType dtype = DType::f32, Backend* backend = nullptr) const {
     parameters().allocate(dtype, key, backend);
   }
 

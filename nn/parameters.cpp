@@ -11,7 +11,7 @@ Init Init::fan_in_uniform(double fan_in) { return uniform(fan_in > 0 ? 1 / std::
 namespace {
 
 /// A device's logarithms and sines may err otherwise than the CPU's, where every start is drawn.
-void draw(const Init& init, Key key, const Tensor& value) {
+void draw(const Init& init, RandomKey key, const Tensor& value) {
   const Tensor here = value.backend() ? Tensor::zeros(value.shape(), value.dtype()) : value;
   switch (init.kind) {
     case Init::Kind::constant:
@@ -37,7 +37,7 @@ int Parameters::add(std::string name, const Shape& shape, Init init, bool traina
   return count() - 1;
 }
 
-void Parameters::allocate(DType dtype, Key key, Backend* backend) {
+void Parameters::allocate(DType dtype, RandomKey key, Backend* backend) {
   const auto line = static_cast<std::int64_t>(Arena::alignment / size_of(dtype));
   auto padded = [&](const Item& item) { return (item.shape.numel() + line - 1) / line * line; };
   enum Part { frozen, whole, outer };

@@ -47,7 +47,7 @@ class Parameters {
           GradientForm form = GradientForm::whole);
   /// Draws the start values, each parameter from its own stream (key, name). float32 or float64. On a device they have
   /// the CPU's bits, and the flat buffers its layout.
-  void allocate(DType dtype, Key key, Backend* backend = nullptr);
+  void allocate(DType dtype, RandomKey key, Backend* backend = nullptr);
 
   bool allocated() const { return values_.defined(); }
 

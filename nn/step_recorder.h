@@ -13,7 +13,7 @@ namespace weft {
 /// from step to step must lie in the device's memory at addresses that stay, written before run():
 ///     batch.copy_from(next);                    // tensors made once
 ///     optimiser.begin_step(learning_rate);      // its constants
-///     backend.upload(number, &step, 8);         // of Key::counted(), which dropout draws with
+///     backend.upload(number, &step, 8);         // of RandomKey::counted(), which dropout draws with
 ///     recorder.run([&] {
 ///       tape.reset();                           // first: a recording that fails leaves a half-made step behind
 ///       const Var loss = …;

@@ -130,7 +130,7 @@ bool Trainer::done() const {
 }
 
 void Trainer::train(std::int64_t epoch, const std::function<void(std::int64_t, std::int64_t)>& on_step) {
-  fill_permutation(order_, Key(config_.seed, "order").at(static_cast<std::uint64_t>(epoch)), arena_);
+  fill_permutation(order_, RandomKey(config_.seed, "order").at(static_cast<std::uint64_t>(epoch)), arena_);
   if (training_.before_epoch) training_.before_epoch(epoch);
   std::int64_t step = 0, n = 0;
   const std::function<void()> work = [&] {

@@ -89,7 +89,8 @@ ElementAction action_on(const Element& g, int tensor, const Shape& shape, Arena&
   ElementAction action;
   for (std::size_t i = 0; i < axes.size(); ++i) {
     const ElementPart& root = g.part(axes[i].factor);
-    AxisAction a{.view = view(space, tensor, static_cast<int>(i), shape), .covector = axes[i].role == Role::covector};
+    AxisAction a{.view = view(space, tensor, static_cast<int>(i), shape),
+                 .covector = axes[i].role == AxisRole::covector};
     a.per_head = space.head_of(tensor, static_cast<int>(i)) >= 0;
     a.adjacent = root.kind->mixing == Mixing::adjacent;
     a.order = kept(arena, root.order);

@@ -12,7 +12,7 @@ namespace {
 /// Entry (i, j) of what copy `head` of an element does to an axis, from the definition in groups/element.h.
 double entry(const Element& g, const SpaceAxis& axis, std::int64_t head, std::int64_t i, std::int64_t j) {
   const ElementPart& root = g.part(axis.factor);
-  const bool covector = axis.role == Role::covector;
+  const bool covector = axis.role == AxisRole::covector;
   const std::int64_t n = root.size;
   const auto at = [&](std::int64_t r, std::int64_t c) { return static_cast<std::size_t>((head * n + r) * n + c); };
   if (!root.matrix.empty()) return covector ? root.inverse[at(j, i)] : root.matrix[at(i, j)];
@@ -76,8 +76,8 @@ std::vector<OpCase> act_cases() {
   const Space space = Space::parse(text);
   for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i) {
     // The element lives as long as its case.
-    const auto g =
-        std::make_shared<const Element>(Element::random(space, Key(21, "act_cases").at(static_cast<std::uint64_t>(i))));
+    const auto g = std::make_shared<const Element>(
+        Element::random(space, RandomKey(21, "act_cases").at(static_cast<std::uint64_t>(i))));
     OpCase c;
     c.name = "act on " + space.tensors()[static_cast<std::size_t>(i)].name;
     c.shapes = {space.feature_shape(i, 2, 2)};

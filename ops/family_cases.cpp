@@ -17,7 +17,7 @@ namespace {
 
 /// One axis of a kind in every role: tensors V[h] and C[h*], and of what scales S[h^2] and Z[h^0].
 struct OfKind {
-  Kind kind;
+  FactorKind kind;
   bool covector;
 
   std::string tensor() const { return covector ? "C" : "V"; }
@@ -44,7 +44,7 @@ struct OfKind {
 
 std::vector<OfKind> of_kinds() {
   std::vector<OfKind> all;
-  for (const Kind kind : all_kinds)
+  for (const FactorKind kind : all_kinds)
     for (const bool covector : {false, true}) all.push_back({kind, covector});
   return all;
 }
@@ -63,7 +63,7 @@ std::vector<double> map(const Tensor& x, const std::function<double(double)>& f)
 
 /// The case on an axis of every kind, as the rule table has it. `product`: as what the result transforms where degrees
 /// add.
-void add_typed(std::vector<OpCase>& cases, const OpCase& base, const std::function<Action(Kind)>& action_on,
+void add_typed(std::vector<OpCase>& cases, const OpCase& base, const std::function<Action(FactorKind)>& action_on,
                const std::string& product = "S") {
   for (const OfKind& k : of_kinds()) {
     const Action action = action_on(k.kind);
@@ -81,7 +81,7 @@ void add_typed(std::vector<OpCase>& cases, const OpCase& base, const std::functi
 }
 void add_typed(std::vector<OpCase>& cases, const OpCase& base, Action action, const std::string& product = "S") {
   add_typed(
-      cases, base, [action](Kind) { return action; }, product);
+      cases, base, [action](FactorKind) { return action; }, product);
 }
 
 std::vector<OpCase> cases_of_unary(const char* name, Action action, std::span<const OpRange> ranges,
@@ -222,7 +222,7 @@ std::vector<OpCase> rows_cases() {
         for (std::size_t k = first; k < cases.size(); ++k) cases[k].result.clear();
         continue;
       }
-      add_typed(cases, row_case(op, {3, 5}, axis), [op = op, axis](Kind kind) {
+      add_typed(cases, row_case(op, {3, 5}, axis), [op = op, axis](FactorKind kind) {
         if (op == RowOp::L2Normalise) return axis == 1 ? Action::normalise : Action::normalise_along;
         // What is odd commutes with a sign that a whole row shares.
         return op == RowOp::LayerNorm && axis == 1 && kind->scales == Scales::sign ? Action::pointwise_odd

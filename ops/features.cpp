@@ -58,7 +58,7 @@ Features Features::leaf(Tape& tape, const Space& space, std::span<const Tensor> 
   });
 }
 
-Features Features::normal(Tape& tape, const Space& space, std::int64_t batch, std::int64_t channels, Key key,
+Features Features::normal(Tape& tape, const Space& space, std::int64_t batch, std::int64_t channels, RandomKey key,
                           DType dtype, double deviation) {
   return features_of(tape, space, [&](int t) {
     const std::string& name = space.tensors()[static_cast<std::size_t>(t)].name;

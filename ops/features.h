@@ -26,14 +26,14 @@ class Features {
   static Features constant(Tape& tape, const Space& space, std::span<const Tensor> weights);
   static Features leaf(Tape& tape, const Space& space, std::span<const Tensor> weights);
   /// Random numbers of mean 0 and the given deviation, keyed by the tensors' names, as constants.
-  static Features normal(Tape& tape, const Space& space, std::int64_t batch, std::int64_t channels, Key key,
+  static Features normal(Tape& tape, const Space& space, std::int64_t batch, std::int64_t channels, RandomKey key,
                          DType dtype = DType::f32, double deviation = 1);
   /// Of some networks: items, int32 [B], are their positions in the weights of N networks. Both lie where the tape
   /// does.
   static Features gathered(Tape& tape, const Space& space, std::span<const Tensor> weights, const Tensor& items);
   static Features constant(Tape&, const Space&&, std::span<const Tensor>) = delete;
   static Features leaf(Tape&, const Space&&, std::span<const Tensor>) = delete;
-  static Features normal(Tape&, const Space&&, std::int64_t, std::int64_t, Key, DType = DType::f32,
+  static Features normal(Tape&, const Space&&, std::int64_t, std::int64_t, RandomKey, DType = DType::f32,
                          double = 1) = delete;
   static Features gathered(Tape&, const Space&&, std::span<const Tensor>, const Tensor&) = delete;
 

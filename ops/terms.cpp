@@ -53,7 +53,7 @@ class RealProducts {
     if (own.complex == Mixing::none) return {0, stride};
     for (int i = 0; i < index; ++i)
       if (term_.indices[static_cast<std::size_t>(i)].complex != Mixing::none) product /= 4;
-    const bool learned = operand < term_.operands.size() && term_.operands[operand].source == Source::learned;
+    const bool learned = operand < term_.operands.size() && term_.operands[operand].source == OperandSource::learned;
     // l, a, b: 0 for the real part, 1 for the imaginary one. The second product is the one that is subtracted.
     constexpr int halves[4][3] = {{0, 0, 0}, {1, 1, 0}, {0, 1, 1}, {1, 0, 1}};
     const int half = halves[product % 4][learned ? 0 : before(index, operand, axis) ? 2 : 1];
@@ -68,7 +68,7 @@ class RealProducts {
     for (std::size_t o = 0; o <= operand && o < term_.operands.size(); ++o) {
       const TermOperand& earlier = term_.operands[o];
       for (std::size_t a = 0; a < earlier.axes.size() && (o < operand || a < axis); ++a)
-        if (earlier.source != Source::learned && earlier.axes[a].index == index) return true;
+        if (earlier.source != OperandSource::learned && earlier.axes[a].index == index) return true;
     }
     if (operand < term_.operands.size()) return false;
     return std::find(term_.left.begin(), term_.left.begin() + static_cast<std::ptrdiff_t>(axis), index) !=
@@ -85,7 +85,7 @@ Labelled view(const TermList& list, const RealProducts& products, std::size_t wh
   const TermResolved& term = products.term();
   const TermOperand* operand = which < term.operands.size() ? &term.operands[which] : nullptr;
   int leading[2], n = 0;
-  if (operand && operand->source == Source::learned) {
+  if (operand && operand->source == OperandSource::learned) {
     const ParameterKind kind = list.parameters()[static_cast<std::size_t>(operand->which)].kind;
     if (kind != ParameterKind::psi) leading[n++] = e_label;
     if (kind != ParameterKind::constant) leading[n++] = d_label;
@@ -126,11 +126,11 @@ struct Target {
 int input_of(const TermList& list, const TermOperand& operand) {
   const int features = static_cast<int>(list.in().tensors().size()), lets = static_cast<int>(list.lets().size());
   switch (operand.source) {
-    case Source::feature:
+    case OperandSource::feature:
       return operand.which;
-    case Source::let:
+    case OperandSource::let:
       return features + operand.which;
-    case Source::learned:
+    case OperandSource::learned:
       break;
   }
   return features + lets + operand.which;
@@ -308,9 +308,9 @@ double term_flops(const TermList& list, std::int64_t batch, std::int64_t d, std:
     for (; n < term.operands.size(); ++n) {
       const TermOperand& operand = term.operands[n];
       Shape shape;
-      if (operand.source == Source::learned) {
+      if (operand.source == OperandSource::learned) {
         shape = list.parameters()[static_cast<std::size_t>(operand.which)].shape(e, d);
-      } else if (operand.source == Source::let) {
+      } else if (operand.source == OperandSource::let) {
         const TermLet& let = list.lets()[static_cast<std::size_t>(operand.which)];
         shape = Shape{batch, d * let.taps};
         for (auto size : let.shape.sizes()) shape.push_back(size);

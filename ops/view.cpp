@@ -260,7 +260,7 @@ void mask_rows(Backend* device, std::int64_t rows, const MaskRows<T>& body) {
 
 }  // namespace
 
-Var channel_dropout(const Var& x, double rate, Key key) {
+Var channel_dropout(const Var& x, double rate, RandomKey key) {
   if (!(rate >= 0 && rate < 1)) throw UsageError("[channel_dropout] rate {}; allowed: 0 <= rate < 1", rate);
   if (x.shape().rank() < 2 || x.type().free() < 2)
     throw ShapeError("[channel_dropout] shape {}; allowed: [batch, channels, ...]", x.shape().str());

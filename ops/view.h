@@ -52,6 +52,6 @@ Var patches(const Var& x, const PatchShape& p);
 /// Multiplies whole channels by 0 or 1 / (1 - rate): one draw per (batch, channel), from Philox. Identity for rate 0.
 /// x: [B, C, axes…]  vjp   gx = mask gy     type  always allowed
 /// Throws UsageError unless 0 <= rate < 1.
-Var channel_dropout(const Var& x, double rate, Key key);
+Var channel_dropout(const Var& x, double rate, RandomKey key);
 
 }  // namespace weft

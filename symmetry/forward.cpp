@@ -40,7 +40,7 @@ std::optional<Chain> chain_of(const Space& space) {
     widths.push_back(space.axes_shape(static_cast<int>(i))[0]);
     taps.push_back({tensors[i].tap_rows, tensors[i].tap_columns});
   }
-  const Kind kind = space.factors()[static_cast<std::size_t>(tensors[0].axes[0].factor)].kind;
+  const FactorKind kind = space.factors()[static_cast<std::size_t>(tensors[0].axes[0].factor)].kind;
   if (kind->scales == Scales::any) return {};
   // Names of factors are free, and their order; names of tensors, their axes and taps must be the chain's.
   const Space wanted = cnn_space(widths, taps, kind);
@@ -156,7 +156,7 @@ std::vector<Tensor> equivalence::outputs(const Space& space, std::span<const Ten
   return out;
 }
 
-std::optional<Tensor> random_input(const Space& space, Key key, double scale) {
+std::optional<Tensor> random_input(const Space& space, RandomKey key, double scale) {
   Shape shape;
   if (const auto chain = chain_of(space))
     shape = chain->convolutions.empty() ? Shape{1, 1, items, chain->inputs}

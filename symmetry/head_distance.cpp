@@ -15,7 +15,7 @@ constexpr Eigen::Index sketch_size = 8;
 std::vector<Matrix> sketches(const std::vector<Head>& heads) {
   const Eigen::Index D = heads.front().qk.left.rows();
   const Tensor draw = Tensor::zeros({2, D, sketch_size}, DType::f64);
-  fill_normal(draw, Key(0, "equivalence sketch"));
+  fill_normal(draw, RandomKey(0, "equivalence sketch"));
   const Matrix left = matrix(draw, 0), right = matrix(draw, 1);
   std::vector<Matrix> out;
   for (const Head& h : heads) out.push_back((left.transpose() * h.qk.left) * (h.qk.right * right));

@@ -158,7 +158,7 @@ class Matching {
 
   /// One trait a tensor; of a monomial factor those tensors alone that its own scales multiply (vector) or divide
   /// (covector) unit by unit. `size_from`, `size_to`: of all of them together, which biases are relative to.
-  std::vector<Trait> traits_of(int f, Role role, Vector& size_from, Vector& size_to) const {
+  std::vector<Trait> traits_of(int f, AxisRole role, Vector& size_from, Vector& size_to) const {
     const bool monomial = factor(f).kind->scales != Scales::none;
     std::vector<Trait> out;
     std::vector<bool> bias;
@@ -238,11 +238,11 @@ class Matching {
   }
 
   bool match_units(int f) {
-    const Kind kind = factor(f).kind;
+    const FactorKind kind = factor(f).kind;
     if (!kind->has_places()) return false;  // not per heads: no scheme for it
     Vector size_a, size_b, out_a, out_b;
-    std::vector<Trait> traits = traits_of(f, Role::vector, size_a, size_b);
-    std::vector<Trait> outgoing = traits_of(f, Role::covector, out_a, out_b);
+    std::vector<Trait> traits = traits_of(f, AxisRole::vector, size_a, size_b);
+    std::vector<Trait> outgoing = traits_of(f, AxisRole::covector, out_a, out_b);
     if (kind->has_magnitudes()) {
       // Incoming weights to length 1, outgoing ones the other way round; a unit without incoming weights stays as it
       // is.
@@ -275,8 +275,8 @@ class Matching {
     std::vector<HeadProduct> out;
     for (int g = 0; g < factors(); ++g) {
       if (factor(g).per != factor(h).name || factor(g).kind->mixing != Mixing::matrix) continue;
-      for (const HeadTensor& l : head_tensors(space_, h, g, Role::vector))
-        for (const HeadTensor& r : head_tensors(space_, h, g, Role::covector))
+      for (const HeadTensor& l : head_tensors(space_, h, g, AxisRole::vector))
+        for (const HeadTensor& r : head_tensors(space_, h, g, AxisRole::covector))
           if (known(l) && known(r)) out.push_back({l, r});
     }
     return out;
@@ -310,7 +310,7 @@ class Matching {
   }
 
   bool match_copies(int h, int g) {
-    for (const HeadTensor& t : head_tensors(space_, h, g, Role::vector)) {
+    for (const HeadTensor& t : head_tensors(space_, h, g, AxisRole::vector)) {
       if (!known(t)) continue;
       for (std::int64_t i = 0; i < factor(h).size; ++i) {
         const std::int64_t source = parts_[at(h)].order[static_cast<std::size_t>(i)];
@@ -328,7 +328,7 @@ class Matching {
 
   static Matrix projection(std::int64_t rows, const char* side) {
     const Tensor t = Tensor::zeros({1, rows, sketch_size}, DType::f64);
-    fill_normal(t, Key(0, "equivalence projection").at(side));
+    fill_normal(t, RandomKey(0, "equivalence projection").at(side));
     return equivalence::matrix(t, 0);
   }
 

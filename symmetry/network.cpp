@@ -56,7 +56,7 @@ std::vector<Tensor> without_dead_units(const Space& space, std::span<const Tenso
           const auto& axes = space.tensors()[static_cast<std::size_t>(t)].axes;
           for (int i = 0; i < static_cast<int>(axes.size()); ++i)
             if (axes[static_cast<std::size_t>(i)].factor == f)
-              visit(t, i, axes[static_cast<std::size_t>(i)].role == Role::vector ? 0 : 1);
+              visit(t, i, axes[static_cast<std::size_t>(i)].role == AxisRole::vector ? 0 : 1);
         }
       };
       each([&](int t, int axis, int side) {
@@ -92,7 +92,8 @@ Trial try_inputs(const Space& space, std::span<const Tensor> a, std::span<const 
   for (std::uint64_t begin = 0; begin < draws && !out.witness; begin = begin == 0 ? enough : draws) {
     std::vector<Tensor> inputs;
     for (std::uint64_t n = begin; n < (begin == 0 ? enough : draws); ++n)
-      if (const auto x = random_input(space, Key(0, "equivalence input").at(n), scales[n % 3])) inputs.push_back(*x);
+      if (const auto x = random_input(space, RandomKey(0, "equivalence input").at(n), scales[n % 3]))
+        inputs.push_back(*x);
     if (inputs.empty()) return out;
     const std::vector<Tensor> y_a = equivalence::outputs(space, a, inputs),
                               y_b = equivalence::outputs(space, b, inputs);

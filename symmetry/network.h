@@ -61,6 +61,6 @@ std::optional<NetworkElement> match_networks(const Space& space, std::span<const
 Tensor evaluate_network(const Space& space, std::span<const Tensor> weights, const Tensor& x);
 
 /// Random inputs for evaluate_network(), of N(0, scale²); none for other spaces, and none where the group moves inputs.
-std::optional<Tensor> random_input(const Space& space, Key key, double scale);
+std::optional<Tensor> random_input(const Space& space, RandomKey key, double scale);
 
 }  // namespace weft

@@ -56,7 +56,7 @@ class UnitDistance {
         for (const Tensor& w : moved)
           each_value(w, axis, [&](double& x, std::int64_t unit) {
             const double s = scales.data<double>()[unit];
-            x = s == 0 ? 0 : on.role == Role::vector ? x * s : x / s;
+            x = s == 0 ? 0 : on.role == AxisRole::vector ? x * s : x / s;
           });
       }
       a_[at(t)] = moved[0];
@@ -109,8 +109,8 @@ class UnitDistance {
       const Factor& g = space_.factors()[at(axis.factor)];
       if (g.kind->mixing != Mixing::matrix || g.per.empty()) continue;
       const int h = space_.find_factor(g.per);
-      const auto left = head_tensors(space_, h, axis.factor, Role::vector),
-                 right = head_tensors(space_, h, axis.factor, Role::covector);
+      const auto left = head_tensors(space_, h, axis.factor, AxisRole::vector),
+                 right = head_tensors(space_, h, axis.factor, AxisRole::covector);
       const auto is_t = [t](const HeadTensor& x) { return x.tensor == t; };
       if ((std::any_of(left.begin(), left.end(), is_t) && !right.empty()) ||
           (std::any_of(right.begin(), right.end(), is_t) && !left.empty()))
@@ -123,8 +123,8 @@ class UnitDistance {
     const Factor& factor = space_.factors()[at(g)];
     if (factor.per.empty()) return;
     const int h = space_.find_factor(factor.per);
-    for (const HeadTensor& l : head_tensors(space_, h, g, Role::vector))
-      for (const HeadTensor& r : head_tensors(space_, h, g, Role::covector))
+    for (const HeadTensor& l : head_tensors(space_, h, g, AxisRole::vector))
+      for (const HeadTensor& r : head_tensors(space_, h, g, AxisRole::covector))
         for (std::int64_t i = 0; i < space_.factors()[at(h)].size; ++i) {
           const auto product = [&](const std::vector<Tensor>& w) {
             Product p{head_slice(w[at(l.tensor)], l, i), head_slice(w[at(r.tensor)], r, i).transpose(), 0, 0};
@@ -152,7 +152,7 @@ int axis_of(const Space& space, int t, int f) {
   return static_cast<int>(std::find_if(axes.begin(), axes.end(), on_f) - axes.begin());
 }
 
-std::vector<HeadTensor> head_tensors(const Space& space, int h, int g, Role role) {
+std::vector<HeadTensor> head_tensors(const Space& space, int h, int g, AxisRole role) {
   std::vector<HeadTensor> out;
   for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
     const SpaceTensor& tensor = space.tensors()[at(t)];

@@ -13,7 +13,7 @@ constexpr double layer_norm_epsilon = 1e-5;
 constexpr int attempts = 8, enough = 2;  // after so many, any witness will do
 constexpr double plain = 1e-2;           // a relative difference that needs no better one
 
-Vector normals(Eigen::Index n, Key key) {
+Vector normals(Eigen::Index n, RandomKey key) {
   const Tensor t = Tensor::zeros({n}, DType::f64);
   fill_normal(t, key);
   return Eigen::Map<const Vector>(t.data<double>(), n);
@@ -25,7 +25,7 @@ Vector unit(const Vector& x) {
 }
 
 /// A token direction that the product maps far: its first left singular vector, nearly.
-Vector strongest(const Product& p, Key key) {
+Vector strongest(const Product& p, RandomKey key) {
   Vector x = unit(normals(p.left.rows(), key));
   for (int i = 0; i < 12; ++i) {
     const Vector next = unit(p.times(p.transposed_times(x)));
@@ -118,7 +118,7 @@ class Search {
   /// the softmax weights of x A d and x A e. d is what the group's B maps far, x what tells its A from the nearest
   /// one's along d, at scores of about 2; the third key is there because two cannot tell every sum of softmaxes apart.
   Matrix tokens(int attempt) const {
-    const Key key = key_.at(static_cast<std::uint64_t>(attempt));
+    const RandomKey key = key_.at(static_cast<std::uint64_t>(attempt));
     const Group& c = groups_[static_cast<std::size_t>(attempt) % groups_.size()];
     const Eigen::Index D = c.difference.left.rows();
     const double blur = attempt == 0 ? 0 : 0.3, reach = attempt % 2 ? 5 : 2;
@@ -161,7 +161,7 @@ class Search {
   const std::vector<Head>& heads_;
   const std::vector<Group>& groups_;
   const bool after_norm_;
-  const Key key_{0, "equivalence witness"};
+  const RandomKey key_{0, "equivalence witness"};
   std::optional<AttentionWitness> best_;
 };
 
@@ -179,7 +179,7 @@ bool agree_on_inputs(const AttentionModule& a, const AttentionModule& b, const s
   constexpr double reach = 2;
   for (std::uint64_t n = 0; n < inputs; ++n) {
     const Eigen::Index D = heads.front().qk.left.rows();
-    const Key key = Key(0, "equivalence input").at(n);
+    const RandomKey key = RandomKey(0, "equivalence input").at(n);
     Matrix x(3, D);
     for (Eigen::Index t = 0; t < x.rows(); ++t) x.row(t) = normals(D, key.at(static_cast<std::uint64_t>(t)));
     double largest = 0;

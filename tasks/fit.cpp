@@ -128,7 +128,7 @@ struct Steps {
   void draw(std::int64_t epoch) {
     scratch.reset();
     for (std::size_t i = 0; i < permuted.size(); ++i) {
-      const Key key = Key(config.seed, "fixed axes").at(i).at(static_cast<std::uint64_t>(epoch));
+      const RandomKey key = RandomKey(config.seed, "fixed axes").at(i).at(static_cast<std::uint64_t>(epoch));
       for (std::int64_t step = 0; step < permuted[i].drawn.dim(0); ++step)
         fill_permutation(permuted[i].drawn[step], key.at(static_cast<std::uint64_t>(step)), scratch);
     }
@@ -264,8 +264,8 @@ std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> w
   for (const Tensor& w : weights) moved.push_back(w.clone());
   const double reach = std::pow(10., strength);
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    const Key key =
-        Key(seed, "moved").at(static_cast<std::uint64_t>(numbers[i])).at(static_cast<std::uint64_t>(strength));
+    const RandomKey key =
+        RandomKey(seed, "moved").at(static_cast<std::uint64_t>(numbers[i])).at(static_cast<std::uint64_t>(strength));
     const Element g = Element::random(space, key,
                                       {.scale_low = 1,
                                        .scale_high = reach,

@@ -17,7 +17,7 @@ constexpr std::int64_t networks = 8;
 constexpr double exact = 1e-9, exact_float = 1e-4, broken = 1e-4;
 
 /// Networks as they are drawn before training: weights N(0, 1 / fan_in), everything else N(0, 1/4).
-std::vector<Tensor> random_networks(const Space& space, Key key) {
+std::vector<Tensor> random_networks(const Space& space, RandomKey key) {
   std::vector<Tensor> out;
   for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
     const SpaceTensor& tensor = space.tensors()[static_cast<std::size_t>(t)];
@@ -30,7 +30,8 @@ std::vector<Tensor> random_networks(const Space& space, Key key) {
   return out;
 }
 
-std::vector<Tensor> moved(const Space& group, std::span<const Tensor> weights, Key key, const ElementRange& range) {
+std::vector<Tensor> moved(const Space& group, std::span<const Tensor> weights, RandomKey key,
+                          const ElementRange& range) {
   std::vector<Tensor> out;
   for (const Tensor& w : weights) out.push_back(w.clone());
   for (std::int64_t n = 0; n < networks; ++n) {
@@ -63,8 +64,8 @@ bool has(const Space& space, const Wanted& wanted) {
 
 std::string kinds(const Space& space) {
   std::string out;
-  for (const Kind kind : all_kinds)
-    if (kind->moves() && has(space, [&](Kind k) { return k == kind; }))
+  for (const FactorKind kind : all_kinds)
+    if (kind->moves() && has(space, [&](FactorKind k) { return k == kind; }))
       out += (out.empty() ? "" : ", ") + std::string(kind->name);
   return out;
 }
@@ -74,11 +75,11 @@ std::string kinds(const Space& space) {
 std::vector<Space> controls(const Space& space) {
   std::vector<Space> out;
   for (const bool scaled : {true, false})
-    for (const Kind kind : all_kinds)
+    for (const FactorKind kind : all_kinds)
       if (out.empty() || scaled)
         if (kind->control && kind->has_places() && (kind->scales != Scales::none) == scaled &&
-            has(space, [&](Kind k) { return k == kind; }))
-          out.push_back(space.with_kind(kind, Kind(kind->control)));
+            has(space, [&](FactorKind k) { return k == kind; }))
+          out.push_back(space.with_kind(kind, FactorKind(kind->control)));
   return out;
 }
 
@@ -86,14 +87,14 @@ std::vector<Space> controls(const Space& space) {
 
 std::vector<VerifyRow> verify_invariance(const AccuracyModel& model, std::uint64_t seed) {
   const double bound = model.parameters().flat_values().dtype() == DType::f64 ? exact : exact_float;
-  const Key key(seed, "verify");
+  const RandomKey key(seed, "verify");
   const Space& space = model.space();
   const auto weights = random_networks(space, key.at("networks"));
   const auto before = logits(model, weights);
   std::vector<VerifyRow> rows;
-  const bool scales = has(space, [](Kind k) { return k->has_magnitudes(); }),
-             matrices = has(space, [](Kind k) { return k->mixing == Mixing::matrix; }),
-             signs = has(space, [](Kind k) { return k->has_signs(); });
+  const bool scales = has(space, [](FactorKind k) { return k->has_magnitudes(); }),
+             matrices = has(space, [](FactorKind k) { return k->mixing == Mixing::matrix; }),
+             signs = has(space, [](FactorKind k) { return k->has_signs(); });
   auto check = [&](const std::string& what, const ElementRange& range) {
     const double error = change(model, before, moved(space, weights, key.at(what), range));
     rows.push_back({what, kinds(space), error, bound, false, error < bound});

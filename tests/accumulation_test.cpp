@@ -21,7 +21,7 @@ struct Two {
   Arena arena;
   Tape tape{arena};
 
-  Two() { p.allocate(DType::f64, Key(1, "accumulation_test")); }
+  Two() { p.allocate(DType::f64, RandomKey(1, "accumulation_test")); }
   /// The gradients of Σ factor w² and, with `both`, Σ factor v² too.
   void pass(double factor, bool both, Gradients gradients = Gradients::replace) {
     tape.reset();
@@ -114,10 +114,10 @@ TEST_CASE("the passes of small batches are the pass of a large one") {
     const Module model;
     Parameters& p = model.parameters();
     const Mlp mlp(model, "m", {5, 8, 2});
-    p.allocate(dtype, Key(2, "accumulation_test"));
+    p.allocate(dtype, RandomKey(2, "accumulation_test"));
     const Tensor x = Tensor::zeros({batch, 5}, dtype), t = Tensor::zeros({batch, 2}, dtype);
-    fill_normal(x, Key(3, "x"));
-    fill_uniform(t, Key(4, "t"));
+    fill_normal(x, RandomKey(3, "x"));
+    fill_uniform(t, RandomKey(4, "t"));
     Arena arena;
     Tape tape(arena);
     auto gradient = [&](std::int64_t piece) {
@@ -178,7 +178,7 @@ TEST_CASE("two models on one tape, each with its own steps") {
 TEST_CASE("a parameter that is itself differentiated") {
   Parameters p;
   p.add("w", {1}, Init::ones());
-  p.allocate(DType::f64, Key(1, "w"));
+  p.allocate(DType::f64, RandomKey(1, "w"));
   Arena arena;
   Tape tape(arena);
   tape.backward(p.on(tape, 0), Gradients::add);

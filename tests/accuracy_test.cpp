@@ -23,7 +23,7 @@ namespace {
 constexpr std::int64_t widths[] = {2, 5, 4, 3};
 constexpr std::array<std::int64_t, 2> taps[] = {{3, 2}, {1, 1}, {1, 1}};
 
-std::vector<Tensor> random_networks(const Space& space, std::int64_t n, Key key, DType dtype = DType::f64) {
+std::vector<Tensor> random_networks(const Space& space, std::int64_t n, RandomKey key, DType dtype = DType::f64) {
   std::vector<Tensor> out;
   for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
     out.push_back(Tensor::zeros(space.feature_shape(t, n, 1), dtype));
@@ -39,7 +39,7 @@ std::vector<std::int64_t> ids(std::int64_t n) {
 }
 
 /// Networks whose target is a function of the weights that the group leaves alone; the model is standardised by them.
-Examples examples(AccuracyModel& model, std::int64_t n, Key key) {
+Examples examples(AccuracyModel& model, std::int64_t n, RandomKey key) {
   const auto weights = random_networks(model.space(), n, key, DType::f32);
   model.standardise(weights);
   const Tensor target = Tensor::zeros({n}, DType::f32);
@@ -65,8 +65,8 @@ TEST_CASE("statistics of a tensor") {
 }
 
 TEST_CASE("balanced networks: equal norms, the same for all scalings, the same function class") {
-  const Space space = cnn_space(widths, taps, Kind::positive_monomial);
-  const auto weights = random_networks(space, 6, Key(1, "balanced"));
+  const Space space = cnn_space(widths, taps, FactorKind::positive_monomial);
+  const auto weights = random_networks(space, 6, RandomKey(1, "balanced"));
   const auto once = balanced(space, weights);
   // Incoming and outgoing norms of h1 agree: W1, b1 against W2.
   for (std::int64_t n = 0; n < 6; ++n)
@@ -83,17 +83,17 @@ TEST_CASE("balanced networks: equal norms, the same for all scalings, the same f
     const Tensor a = weight_statistics(space, once), b = weight_statistics(space, balanced(space, moved));
     CHECK(largest_difference(a, b) < 1e-7);
   }
-  CHECK_THROWS_AS(balanced(cnn_space(widths, taps, Kind::sign_monomial), weights), TypeError);
-  auto dead = random_networks(space, 1, Key(2, "dead"));
+  CHECK_THROWS_AS(balanced(cnn_space(widths, taps, FactorKind::sign_monomial), weights), TypeError);
+  auto dead = random_networks(space, 1, RandomKey(2, "dead"));
   for (std::int64_t k = 0; k < 4; ++k) dead[2].data<double>()[k * 5] = 0;  // neuron 0 of h1 goes nowhere
   CHECK(balanced(space, dead)[1].data<double>()[0] == 0);
 }
 
 TEST_CASE("balanced networks, statistics and standardised ones: what is no number is refused, and named") {
-  const Space space = mlp_space(widths, Kind::positive_monomial);
+  const Space space = mlp_space(widths, FactorKind::positive_monomial);
   for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})
     for (const std::size_t t : {0u, 1u, 2u}) {
-      auto weights = random_networks(space, 4, Key(1, "not finite"));
+      auto weights = random_networks(space, 4, RandomKey(1, "not finite"));
       const Tensor& w = weights[t];
       w.data<double>()[2 * (w.numel() / 4) + 1] = bad;
       const std::string message =
@@ -102,20 +102,20 @@ TEST_CASE("balanced networks, statistics and standardised ones: what is no numbe
       CHECK_THROWS_WITH_AS(weight_statistics(space, weights), ("[weight_statistics] " + message).c_str(), NumericError);
     }
   // Squares that leave float64.
-  const auto large = random_networks(space, 2, Key(2, "not finite"));
+  const auto large = random_networks(space, 2, RandomKey(2, "not finite"));
   large[0][1].fill(1e200);
   CHECK_THROWS_WITH_AS(balanced(space, large),
                        "[balanced] network 1 leaves float64; are its weights of a size that can be squared?",
                        NumericError);
-  auto model = make_accuracy_model("mlp", {{"hidden", 4}}, space, DType::f32, Key(3, "not finite"));
-  const auto weights = random_networks(space, 3, Key(3, "not finite"), DType::f32);
+  auto model = make_accuracy_model("mlp", {{"hidden", 4}}, space, DType::f32, RandomKey(3, "not finite"));
+  const auto weights = random_networks(space, 3, RandomKey(3, "not finite"), DType::f32);
   weights[0].data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
   CHECK_THROWS_AS(model->standardise(weights), NumericError);
 }
 
 TEST_CASE("balance: the scales carry a network to its balance") {
-  const Space space = cnn_space(widths, taps, Kind::positive_monomial);
-  const auto weights = random_networks(space, 3, Key(1, "balance scales"));
+  const Space space = cnn_space(widths, taps, FactorKind::positive_monomial);
+  const auto weights = random_networks(space, 3, RandomKey(1, "balance scales"));
   const Balance found = balance(space, weights);
   for (std::int64_t n = 0; n < 3; ++n) {
     const Element identity = Element::identity(space);
@@ -130,8 +130,8 @@ TEST_CASE("balance: the scales carry a network to its balance") {
 }
 
 TEST_CASE("moved networks: strength 0 permutes, ids key the elements") {
-  const Space space = mlp_space(widths, Kind::positive_monomial);
-  const auto weights = random_networks(space, 4, Key(3, "moved"));
+  const Space space = mlp_space(widths, FactorKind::positive_monomial);
+  const auto weights = random_networks(space, 4, RandomKey(3, "moved"));
   const auto moved = moved_networks(space, weights, ids(4), 0, 9);
   auto sorted = [](const Tensor& t) {
     std::vector<double> v(t.span<double>().begin(), t.span<double>().end());
@@ -152,7 +152,7 @@ constexpr const char* dense_kinds[] = {"magep", "statnn", "balanced-statnn", "ml
 
 TEST_CASE("verify: Transformer-NFN is invariant, and controls are noticed") {
   const Space space = transformer_network_space({6, 5, 3, 4, 2, 2}, {7, 8, 4});
-  const auto model = make_accuracy_model("transformer-nfn", {}, space, DType::f64, Key(4, "verify"));
+  const auto model = make_accuracy_model("transformer-nfn", {}, space, DType::f64, RandomKey(4, "verify"));
   for (const VerifyRow& row : verify_invariance(*model, 5)) {
     CAPTURE(row.check);
     CAPTURE(row.error);
@@ -161,34 +161,35 @@ TEST_CASE("verify: Transformer-NFN is invariant, and controls are noticed") {
 }
 
 TEST_CASE("verify: MAGEP is invariant, balanced StatNN under scales, StatNN and MLP are not") {
-  for (const Kind hidden : {Kind::positive_monomial, Kind::sign_monomial, Kind::permutation})
+  for (const FactorKind hidden : {FactorKind::positive_monomial, FactorKind::sign_monomial, FactorKind::permutation})
     for (const char* kind : dense_kinds) {
-      if (std::string_view(kind) == "balanced-statnn" && hidden != Kind::positive_monomial) continue;
+      if (std::string_view(kind) == "balanced-statnn" && hidden != FactorKind::positive_monomial) continue;
       const Space space = cnn_space(widths, taps, hidden);
       auto model = make_accuracy_model(kind, testing::of_kind(kind, {{"channels", 6}, {"hidden", 16}}), space,
-                                       DType::f64, Key(4, "verify"));
+                                       DType::f64, RandomKey(4, "verify"));
       bool invariant = true, controlled = true;
       for (const VerifyRow& row : verify_invariance(*model, 5)) (row.control ? controlled : invariant) &= row.passed;
       CAPTURE(kind);
       CAPTURE(hidden->name);
       const std::string_view k = kind;
-      CHECK(invariant == (k == "magep" || k == "balanced-statnn" || (k == "statnn" && hidden == Kind::permutation)));
+      CHECK(invariant ==
+            (k == "magep" || k == "balanced-statnn" || (k == "statnn" && hidden == FactorKind::permutation)));
       CHECK(controlled);
     }
 }
 
 TEST_CASE("fit: learns, stops, resumes with the same bits") {
-  const Space space = mlp_space(widths, Kind::positive_monomial);
+  const Space space = mlp_space(widths, FactorKind::positive_monomial);
   for (const char* kind : dense_kinds) {
     CAPTURE(kind);
     const FitConfig config{.learning_rate = 3e-3, .batch = 8, .epochs = 12, .patience = 12, .seed = 1};
     auto make = [&] {
       return make_accuracy_model(kind, testing::of_kind(kind, {{"channels", 4}, {"hidden", 32}}), space, DType::f32,
-                                 Key(6, "fit"));
+                                 RandomKey(6, "fit"));
     };
     auto model = make();
-    const Examples validation = examples(*model, 40, Key(7, "validation")),
-                   train = examples(*model, 160, Key(7, "train"));
+    const Examples validation = examples(*model, 40, RandomKey(7, "validation")),
+                   train = examples(*model, 160, RandomKey(7, "train"));
     Fit fit(*model, config, train, validation);
     const Trainer::Cost cost = fit.try_step();
     CHECK(cost.bytes > 4 * model->parameters().flat_values().bytes() - 1);
@@ -214,8 +215,8 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
     CHECK(std::equal(a.begin(), a.end(), b.begin(), b.end()));
     CHECK(resumed.best_epoch() == fit.best_epoch());
   }
-  auto model = make_accuracy_model("mlp", {{"hidden", 8}}, space, DType::f32, Key(6, "fit"));
-  const Examples some = examples(*model, 16, Key(8, "some"));
+  auto model = make_accuracy_model("mlp", {{"hidden", 8}}, space, DType::f32, RandomKey(6, "fit"));
+  const Examples some = examples(*model, 16, RandomKey(8, "some"));
   CHECK_THROWS_WITH_AS(Fit(*model, {.batch = 0}, some, some),
                        "[fit] batch 0, epochs 100, patience 20, learning rate 0.001; allowed: positive ones",
                        UsageError);
@@ -236,7 +237,7 @@ struct Watcher final : AccuracyModel {
 
   explicit Watcher(const Space& space) : AccuracyModel("watcher", {}, space) {
     add_parameter("bias", {1}, Init::zeros());
-    init(Key(1, "watcher"), DType::f64);
+    init(RandomKey(1, "watcher"), DType::f64);
   }
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override {
     return {weights.begin(), weights.end()};
@@ -255,7 +256,7 @@ struct Fragile final : AccuracyModel {
 
   explicit Fragile(const Space& space) : AccuracyModel("fragile", {}, space) {
     add_parameter("bias", {1}, Init::constant(1));
-    init(Key(1, "fragile"), DType::f64);
+    init(RandomKey(1, "fragile"), DType::f64);
   }
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override {
     return {weights.begin(), weights.end()};
@@ -268,7 +269,7 @@ struct Fragile final : AccuracyModel {
 };
 
 TEST_CASE("verify: a prediction that is no number passes no check, controls included") {
-  const Fragile model(mlp_space(widths, Kind::positive_monomial));
+  const Fragile model(mlp_space(widths, FactorKind::positive_monomial));
   const std::vector<VerifyRow> rows = verify_invariance(model, 5);
   CHECK(rows.size() > 3);
   for (const VerifyRow& row : rows) {
@@ -279,13 +280,13 @@ TEST_CASE("verify: a prediction that is no number passes no check, controls incl
 }
 
 TEST_CASE("models: unknown kinds are refused") {
-  const Space space = mlp_space(widths, Kind::positive_monomial);
-  CHECK_THROWS_WITH_AS(make_accuracy_model("tree", {}, space, DType::f32, Key(1, "x")),
+  const Space space = mlp_space(widths, FactorKind::positive_monomial);
+  CHECK_THROWS_WITH_AS(make_accuracy_model("tree", {}, space, DType::f32, RandomKey(1, "x")),
                        "[model] kind 'tree'; allowed: magep, transformer-nfn, statnn, balanced-statnn, ridge, mlp",
                        UsageError);
-  CHECK_THROWS_WITH_AS(make_accuracy_model("transformer-nfn", {{"classifier", "tree"}}, space, DType::f32, Key(1, "x")),
-                       "[settings] model 'transformer-nfn': classifier 'tree'; allowed: linear, magep, flat",
-                       UsageError);
+  CHECK_THROWS_WITH_AS(
+      make_accuracy_model("transformer-nfn", {{"classifier", "tree"}}, space, DType::f32, RandomKey(1, "x")),
+      "[settings] model 'transformer-nfn': classifier 'tree'; allowed: linear, magep, flat", UsageError);
 }
 
 TEST_CASE("fit: permuted axes move together, anew at each step, and nothing else moves") {
@@ -337,9 +338,9 @@ TEST_CASE("fit: permuted axes move together, anew at each step, and nothing else
   }
   CHECK(changed == 5);
   CHECK(differs == 6);
-  auto mlp = make_accuracy_model("mlp", {{"hidden", 8}}, mlp_space(widths, Kind::positive_monomial), DType::f32,
-                                 Key(6, "fit"));
-  const Examples some = examples(*mlp, 4, Key(8, "some"));
+  auto mlp = make_accuracy_model("mlp", {{"hidden", 8}}, mlp_space(widths, FactorKind::positive_monomial), DType::f32,
+                                 RandomKey(6, "fit"));
+  const Examples some = examples(*mlp, 4, RandomKey(8, "some"));
   CHECK_THROWS_WITH_AS(
       Fit(*mlp, {.permute_fixed = true}, some, some),
       "[fit] permuted axes: a 'mlp' model of this space has none that its layers take as fixed; train without",
@@ -347,12 +348,12 @@ TEST_CASE("fit: permuted axes move together, anew at each step, and nothing else
 }
 
 TEST_CASE("fit: the learning rate rises over the warm-up and falls to the end") {
-  const Space space = mlp_space(widths, Kind::positive_monomial);
-  const Examples some =
-      examples(*make_accuracy_model("mlp", {{"hidden", 8}}, space, DType::f32, Key(6, "fit")), 16, Key(8, "some"));
+  const Space space = mlp_space(widths, FactorKind::positive_monomial);
+  const Examples some = examples(*make_accuracy_model("mlp", {{"hidden", 8}}, space, DType::f32, RandomKey(6, "fit")),
+                                 16, RandomKey(8, "some"));
   // One step an epoch. Adam's first step is the learning rate in every number, later ones are about as large.
   auto moves = [&](std::int64_t warmup) {
-    auto model = make_accuracy_model("mlp", {{"hidden", 8}}, space, DType::f32, Key(6, "fit"));
+    auto model = make_accuracy_model("mlp", {{"hidden", 8}}, space, DType::f32, RandomKey(6, "fit"));
     Fit fit(*model, {.batch = 16, .epochs = 12, .patience = 12, .warmup = warmup}, some, some);
     std::vector<double> largest;
     while (!fit.done()) {

@@ -56,7 +56,7 @@ double brute_force(const std::vector<double>& cost, std::size_t rows, std::size_
 }
 
 /// Costs of many sorts: normals, small integers (ties), all equal, tiny differences on a large offset, wide ranges.
-std::vector<double> costs(std::size_t n, std::uint64_t sort, Key key) {
+std::vector<double> costs(std::size_t n, std::uint64_t sort, RandomKey key) {
   std::vector<double> c(n);
   for (std::size_t i = 0; i < n; ++i) {
     const double x = normal(key, i);
@@ -69,7 +69,7 @@ std::vector<double> costs(std::size_t n, std::uint64_t sort, Key key) {
 
 TEST_CASE("assignment: optimal against all permutations of up to six") {
   for (std::uint64_t n = 0; n < 2000; ++n) {
-    const Key key = Key(n, "assignment");
+    const RandomKey key = RandomKey(n, "assignment");
     const auto columns = static_cast<std::size_t>(1 + n % 6), rows = static_cast<std::size_t>(n / 6 % (columns + 1));
     const auto cost = costs(rows * columns, n % 5, key);
     const Assignment a = assign(cost, static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns));
@@ -83,7 +83,7 @@ TEST_CASE("assignment: optimal against all permutations of up to six") {
 
 TEST_CASE("assignment: the duals prove large ones, square and rectangular") {
   for (std::uint64_t n = 0; n < 60; ++n) {
-    const Key key = Key(n, "assignment large");
+    const RandomKey key = RandomKey(n, "assignment large");
     const auto rows = static_cast<std::size_t>(10 + 3 * n), columns = rows + (n % 3) * 11;
     const auto cost = costs(rows * columns, n % 5, key);
     const Assignment a = assign(cost, static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns));
@@ -95,8 +95,8 @@ TEST_CASE("assignment: the duals prove large ones, square and rectangular") {
 
 TEST_CASE("assignment: a planted permutation is found") {
   const std::size_t n = 100;
-  const auto planted = permutation(n, Key(0, "planted"));
-  auto cost = costs(n * n, 0, Key(0, "assignment planted"));
+  const auto planted = permutation(n, RandomKey(0, "planted"));
+  auto cost = costs(n * n, 0, RandomKey(0, "assignment planted"));
   for (std::size_t i = 0; i < n; ++i) cost[i * n + static_cast<std::size_t>(planted[i])] = -10;
   CHECK(assign(cost, n, n).column_of_row == planted);
 }

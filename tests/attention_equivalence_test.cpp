@@ -21,7 +21,7 @@ struct Sizes {
   std::int64_t D, h, Dk, Dv;
 };
 
-AttentionModule random_module(const Sizes& s, Key key) {
+AttentionModule random_module(const Sizes& s, RandomKey key) {
   AttentionModule m{Tensor::zeros({s.h, s.D, s.Dk}, DType::f64), Tensor::zeros({s.h, s.D, s.Dk}, DType::f64),
                     Tensor::zeros({s.h, s.D, s.Dv}, DType::f64), Tensor::zeros({s.h, s.Dv, s.D}, DType::f64)};
   fill_normal(m.q, key.at("q"));
@@ -40,12 +40,12 @@ AttentionModule moved(const AttentionModule& m, const Element& g) {
   return {one(0, m.q), one(1, m.k), one(2, m.v), one(3, m.o)};
 }
 
-AttentionModule moved(const AttentionModule& m, Key key, const ElementRange& range = {}) {
+AttentionModule moved(const AttentionModule& m, RandomKey key, const ElementRange& range = {}) {
   return moved(m, Element::random(attention_space(m.q.dim(1), m.q.dim(0), m.q.dim(2), m.v.dim(2)), key, range));
 }
 
 /// Head i of a tensor set to (or moved by) normals.
-void add_noise(const Tensor& t, std::int64_t i, double size, Key key) {
+void add_noise(const Tensor& t, std::int64_t i, double size, RandomKey key) {
   const Tensor noise = Tensor::zeros(t[i].shape(), DType::f64);
   fill_normal(noise, key);
   for (std::int64_t j = 0; j < noise.numel(); ++j) t[i].data<double>()[j] += size * noise.data<double>()[j];
@@ -67,7 +67,7 @@ AttentionModule joined(const AttentionModule& m, const AttentionModule& more) {
 }
 
 /// Every column plus a number of its own: W + 1 u^T, which a norm takes away.
-void shift(const Tensor& t, Key key) {
+void shift(const Tensor& t, RandomKey key) {
   for (std::int64_t i = 0; i < t.dim(0); ++i)
     for (std::int64_t r = 0; r < t.dim(1); ++r)
       for (std::int64_t c = 0; c < t.dim(2); ++c)
@@ -76,7 +76,7 @@ void shift(const Tensor& t, Key key) {
 
 /// Columns `more` wider, the other factor filled with normals: the same product, with a rank below its width. Exactly
 /// the same, as the added column of one factor is zero.
-Tensor wider_columns(const Tensor& t, std::int64_t more, Key key, double size) {
+Tensor wider_columns(const Tensor& t, std::int64_t more, RandomKey key, double size) {
   const Tensor w = Tensor::zeros({t.dim(0), t.dim(1), t.dim(2) + more}, DType::f64);
   fill_normal(w, key, 0, size);
   for (std::int64_t i = 0; i < t.dim(0); ++i)
@@ -93,7 +93,7 @@ struct Pair {
 
 constexpr std::uint64_t sorts = 20;
 
-Pair pair(std::uint64_t sort, Key key) {
+Pair pair(std::uint64_t sort, RandomKey key) {
   const auto size = [&](std::uint64_t i, std::int64_t low, std::int64_t high) {
     return low + uniform_index(key.at("sizes"), i, high - low + 1);
   };
@@ -102,7 +102,7 @@ Pair pair(std::uint64_t sort, Key key) {
   const std::int64_t i = size(4, 0, s.h - 1);
   const AttentionModule a = random_module(s, key.at("a"));
   AttentionModule b = moved(a, key.at("moved"));
-  const Key noise = key.at("noise");
+  const RandomKey noise = key.at("noise");
   Tensor* const all[] = {&b.q, &b.k, &b.v, &b.o};
   const AttentionModule one = random_module({D, 1, s.Dk, s.Dv}, key.at("one"));
   switch (sort) {
@@ -263,7 +263,7 @@ double distance(const Tensor& a, const Tensor& b) {
 
 TEST_CASE("attention equivalence: ten thousand pairs, none wrong") {
   for (std::uint64_t n = 0; n < 10000; ++n) {
-    const Pair p = pair(n % sorts, Key(n, "attention equivalence"));
+    const Pair p = pair(n % sorts, RandomKey(n, "attention equivalence"));
     AttentionEquivalenceOptions options;
     options.after_norm = p.after_norm;
     const AttentionEquivalence found = compare_attention(p.a, p.b, options);
@@ -292,7 +292,7 @@ TEST_CASE("attention equivalence: ten thousand pairs, none wrong") {
 
 TEST_CASE("attention equivalence: symmetric, and blind to the units of scores and values") {
   for (std::uint64_t n = 0; n < 200; ++n) {
-    const Pair p = pair(n % sorts, Key(n, "attention symmetric"));
+    const Pair p = pair(n % sorts, RandomKey(n, "attention symmetric"));
     AttentionEquivalenceOptions options;
     options.after_norm = p.after_norm;
     CAPTURE(n);
@@ -309,7 +309,7 @@ TEST_CASE("attention equivalence: symmetric, and blind to the units of scores an
 
 TEST_CASE("attention equivalence: float32 modules at the rounding of float32") {
   for (std::uint64_t n = 0; n < 100; ++n) {
-    const Key key(n, "attention float32");
+    const RandomKey key(n, "attention float32");
     const AttentionModule a = random_module({8, 3, 4, 4}, key), b = moved(a, key.at("moved"));
     auto narrow = [](const AttentionModule& m) {
       return AttentionModule{m.q.to(DType::f32), m.k.to(DType::f32), m.v.to(DType::f32), m.o.to(DType::f32)};
@@ -329,7 +329,7 @@ TEST_CASE("attention equivalence: heads of any size, one of them off by a thousa
   int different = 0;
   constexpr int pairs = 4000;
   for (std::uint64_t n = 0; n < pairs; ++n) {
-    const Key key(n, "attention scales");
+    const RandomKey key(n, "attention scales");
     const Sizes s{3 + uniform_index(key, 0, 6), 1 + uniform_index(key, 1, 5), 2, 2};
     const AttentionModule a = random_module(s, key.at("a"));
     const auto power = [&](std::uint64_t i) { return std::pow(10., 16 * uniform(key.at("power"), i) - 8); };
@@ -360,7 +360,7 @@ TEST_CASE("attention equivalence: heads of any size, one of them off by a thousa
 TEST_CASE("attention equivalence: no three modules contradict each other") {
   int told[3] = {0, 0, 0};
   for (std::uint64_t n = 0; n < 3000; ++n) {
-    const Key key(n, "attention chain");
+    const RandomKey key(n, "attention chain");
     const Sizes s{3 + uniform_index(key, 0, 4), 1 + uniform_index(key, 1, 3), 2, 2};
     const AttentionEquivalenceOptions options{.tolerance = n % 2 ? 1e-6 : 0.2};
     AttentionModule m[3] = {random_module(s, key.at("a")), {}, {}};
@@ -369,9 +369,9 @@ TEST_CASE("attention equivalence: no three modules contradict each other") {
     for (std::uint64_t k = 1; k < 3; ++k) {
       AttentionModule next = copy(m[k - 1]);
       const double size = options.tolerance * 3 * uniform(key.at("size"), k);
-      const Key direction = key.at(n % 3 ? "direction" : k == 1 ? "one" : "other");
+      const RandomKey direction = key.at(n % 3 ? "direction" : k == 1 ? "one" : "other");
       for (std::int64_t i = 0; i < next.q.dim(0); ++i) {
-        const Key of_head = direction.at(static_cast<std::uint64_t>(i));
+        const RandomKey of_head = direction.at(static_cast<std::uint64_t>(i));
         add_noise(n % 5 ? next.q : next.k, i, size, of_head.at("score"));
         add_noise(n % 7 ? next.v : next.o, i, size, of_head.at("value"));
       }
@@ -401,12 +401,12 @@ TEST_CASE("attention equivalence: no three modules contradict each other") {
 
 TEST_CASE("attention equivalence: silent heads between two others are no bridge") {
   const AttentionEquivalenceOptions options{.tolerance = 1e-3};
-  const AttentionModule a = random_module({5, 1, 3, 3}, Key(0, "bridge"));
+  const AttentionModule a = random_module({5, 1, 3, 3}, RandomKey(0, "bridge"));
   AttentionModule far = copy(a), bridged = copy(a);
-  add_noise(far.q, 0, 0.03, Key(1, "bridge"));
+  add_noise(far.q, 0, 0.03, RandomKey(1, "bridge"));
   for (int step = 1; step < 100; ++step) {
     AttentionModule between = copy(a);
-    add_noise(between.q, 0, 3e-4 * step, Key(1, "bridge"));
+    add_noise(between.q, 0, 3e-4 * step, RandomKey(1, "bridge"));
     scale_head(between.o, 0, 0);
     bridged = joined(bridged, between);
   }
@@ -417,8 +417,8 @@ TEST_CASE("attention equivalence: silent heads between two others are no bridge"
 
 TEST_CASE("attention equivalence: large heads that almost cancel are not nothing") {
   // Their scores differ by half of what is allowed, their values by nothing, and what is left of them outweighs a.
-  const AttentionModule a = random_module({6, 2, 3, 3}, Key(0, "cancel")),
-                        one = random_module({6, 1, 3, 3}, Key(1, "cancel"));
+  const AttentionModule a = random_module({6, 2, 3, 3}, RandomKey(0, "cancel")),
+                        one = random_module({6, 1, 3, 3}, RandomKey(1, "cancel"));
   AttentionModule anti = copy(one), large = copy(one);
   for (double& x : anti.q.span<double>()) x *= 1 + 5e-9;
   scale_head(large.o, 0, 1e12);
@@ -427,7 +427,7 @@ TEST_CASE("attention equivalence: large heads that almost cancel are not nothing
 }
 
 TEST_CASE("attention equivalence: what it refuses, word for word") {
-  const AttentionModule m = random_module({4, 2, 3, 2}, Key(0, "refusals"));
+  const AttentionModule m = random_module({4, 2, 3, 2}, RandomKey(0, "refusals"));
   AttentionModule wrong = copy(m);
   wrong.k = Tensor::zeros({2, 4, 2}, DType::f64);
   CHECK(message_of<ShapeError>([&] { compare_attention(m, wrong); }) ==
@@ -439,7 +439,7 @@ TEST_CASE("attention equivalence: what it refuses, word for word") {
   CHECK(message_of<DtypeError>([&] { compare_attention(wrong, m); }) ==
         "[equivalence] WK of module a is int32; allowed: float32, float64");
   CHECK(message_of<ShapeError>([&] {
-          compare_attention(m, random_module({5, 2, 3, 2}, Key(0, "r")));
+          compare_attention(m, random_module({5, 2, 3, 2}, RandomKey(0, "r")));
         }) == "[equivalence] module a reads tokens of 4 numbers, module b of 5; allowed: the same");
   for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(), 1e300}) {
     wrong = copy(m);

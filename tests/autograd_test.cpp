@@ -16,7 +16,7 @@ namespace {
 
 Tensor normals(const Shape& shape, std::uint64_t seed, DType dtype = DType::f64) {
   Tensor t = Tensor::zeros(shape, dtype);
-  fill_normal(t, Key(seed, "autograd_test"));
+  fill_normal(t, RandomKey(seed, "autograd_test"));
   return t;
 }
 
@@ -124,7 +124,7 @@ TEST_CASE("a change is noticed through every view of the memory, and whoever mak
       [](Step& s) { s.values.fill(7); },
       [](Step& s) { s.values.slice(1, 2).copy_from(Tensor::zeros({1}, DType::f64)); },
       [](Step& s) {
-        fill_normal(s.values.reshape({2, 2}), Key(9, "refill"));
+        fill_normal(s.values.reshape({2, 2}), RandomKey(9, "refill"));
       },
       [](Step& s) {
         s.values.data<double>()[1] = 7;
@@ -223,13 +223,13 @@ TEST_CASE("gradcheck catches a wrong vjp, along a direction and in the Jacobian"
     })};
   };
   const GradcheckInput inputs[] = {{normals({5}, 1), Type::plain(1)}};
-  const auto report = gradcheck(wrong, inputs, Key(1, "wrong"));
+  const auto report = gradcheck(wrong, inputs, RandomKey(1, "wrong"));
   CHECK(report.direction_error > 1e-3);
   CHECK(report.jacobian);
   CHECK(report.jacobian_error > 1e-3);
   const GradcheckInput floats[] = {{normals({5}, 1, DType::f32), Type::plain(1)}};
-  CHECK_THROWS_WITH_AS(gradcheck(wrong, floats, Key(1, "wrong")), "[gradcheck] input 0 is float32; allowed: float64",
-                       DtypeError);
+  CHECK_THROWS_WITH_AS(gradcheck(wrong, floats, RandomKey(1, "wrong")),
+                       "[gradcheck] input 0 is float32; allowed: float64", DtypeError);
 }
 
 TEST_CASE("a type must fit its tensor") {

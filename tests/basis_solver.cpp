@@ -110,7 +110,7 @@ DerivedMaps derived_maps(const std::string& terms, const Space& in, int source, 
     const TermResolved& term = list.terms()[0];
     int reads = -1;
     for (const TermOperand& operand : term.operands)
-      if (operand.source == Source::feature) reads = operand.which;
+      if (operand.source == OperandSource::feature) reads = operand.which;
     if (term.target != target || reads != source) continue;
     // One output channel for every entry of the parameter, and that entry alone is 1 there.
     const std::int64_t entries = list.parameters()[0].shape(1, 1).numel();

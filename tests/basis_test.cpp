@@ -77,7 +77,7 @@ TEST_CASE("the solver finds known dimensions, and needs elements that generate t
 
 TEST_CASE("dense networks with fixed ends (HNP), permuted ends (NP), positive and sign monomials") {
   const std::int64_t widths[] = {2, 2, 3, 2};
-  for (Kind kind : {Kind::permutation, Kind::positive_monomial, Kind::sign_monomial})
+  for (FactorKind kind : {FactorKind::permutation, FactorKind::positive_monomial, FactorKind::sign_monomial})
     for (std::size_t layers : {2, 3}) {
       const Space space = mlp_space(std::span(widths).first(layers + 1), kind);
       check_basis(space, space);
@@ -145,14 +145,14 @@ TEST_CASE("real networks: the spaces of spec 8, and those of every kind") {
         "b: fixed(2); q: GL(2) per b; n: positive_monomial(2) per b A[b, q] B[b, q*, n] C[b, n*] D[n^2, b] s",
         "s: sign_monomial(4); e: sign_monomial(4) along s; i: fixed(2) W[e, i] R[i, e&s] c[s]"})
     check_basis(text);
-  for (const Kind kind : all_kinds)
+  for (const FactorKind kind : all_kinds)
     check_basis(fmt::format("h: {}; c: fixed(2) A[h, c] B[h*] C[h] s", kind->example).c_str());
 }
 
 TEST_CASE("convolutions: taps are channels, also where a layer changes them") {
   const std::int64_t widths[] = {2, 2, 2, 2};
   const std::array<std::int64_t, 2> kernels[] = {{2, 1}, {1, 2}, {1, 1}}, folded[] = {{1, 1}, {1, 1}, {1, 1}};
-  for (Kind kind : {Kind::permutation, Kind::positive_monomial, Kind::sign_monomial}) {
+  for (FactorKind kind : {FactorKind::permutation, FactorKind::positive_monomial, FactorKind::sign_monomial}) {
     const Space in = cnn_space(widths, kernels, kind), out = cnn_space(widths, folded, kind);
     check_basis(in, in);
     check_basis(in, out);
@@ -188,11 +188,11 @@ TEST_CASE("below the size of spec 7.4 the terms still span all maps, but depend 
 
 TEST_CASE("derived monomial layers are the list of spec 4.1, with its numbering") {
   const std::int64_t widths[] = {2, 4, 5, 6, 3};
-  auto derived = [&](std::size_t layers, Kind kind) {
+  auto derived = [&](std::size_t layers, FactorKind kind) {
     const Space space = mlp_space(std::span(widths).first(layers + 1), kind);
     return derive_linear(space, space);
   };
-  CHECK(derived(4, Kind::positive_monomial) == R"(W1[j,k] += phi1[p,k] W1[j,p]
+  CHECK(derived(4, FactorKind::positive_monomial) == R"(W1[j,k] += phi1[p,k] W1[j,p]
 W1[j,k] += phi2[k] b1[j]
 b1[j] += phi1[p] W1[j,p]
 b1[j] += phi2 b1[j]
@@ -204,7 +204,7 @@ W4[j,k] += phi1[p,j] W4[p,k]
 b4[j] += phi1[p,j] b4[p]
 b4[j] += phi2[j]
 )");
-  CHECK(derived(3, Kind::sign_monomial) == R"(W1[j,k] += phi1[p,k] W1[j,p]
+  CHECK(derived(3, FactorKind::sign_monomial) == R"(W1[j,k] += phi1[p,k] W1[j,p]
 W1[j,k] += phi2[k] b1[j]
 b1[j] += phi1[p] W1[j,p]
 b1[j] += phi2 b1[j]
@@ -216,7 +216,7 @@ W3[j,k] += phi2[j] b2[k]
 b3[j] += phi1[p,j] b3[p]
 b3[j] += phi2[j]
 )");
-  CHECK(derived(2, Kind::positive_monomial) == R"(W1[j,k] += phi1[p,k] W1[j,p]
+  CHECK(derived(2, FactorKind::positive_monomial) == R"(W1[j,k] += phi1[p,k] W1[j,p]
 W1[j,k] += phi2[k] b1[j]
 b1[j] += phi1[p] W1[j,p]
 b1[j] += phi2 b1[j]
@@ -225,7 +225,7 @@ b2[j] += phi1[p,j] b2[p]
 b2[j] += phi2[j]
 )");
   // Signs at L = 2: both layers touch the hidden axis, and two maps exist that the published layer lacks.
-  CHECK(derived(2, Kind::sign_monomial) == R"(W1[j,k] += phi1[p,k] W1[j,p]
+  CHECK(derived(2, FactorKind::sign_monomial) == R"(W1[j,k] += phi1[p,k] W1[j,p]
 W1[j,k] += phi2[k] b1[j]
 W1[j,k] += phi3[p,k] W2[p,j]
 b1[j] += phi1[p] W1[j,p]
@@ -241,22 +241,22 @@ b2[j] += phi2[j]
 
 TEST_CASE("derived monomial layers have the parameters of spec 5's monomial.linear") {
   const std::int64_t three[] = {2, 4, 5, 3}, two[] = {2, 4, 3};
-  auto parameters = [](std::span<const std::int64_t> widths, Kind kind) {
+  auto parameters = [](std::span<const std::int64_t> widths, FactorKind kind) {
     const Space space = mlp_space(widths, kind);
     return shapes(TermList(space, space, derive_linear(space, space)));
   };
-  CHECK(parameters(three, Kind::positive_monomial) ==
+  CHECK(parameters(three, FactorKind::positive_monomial) ==
         "W1.phi1[7, 5, 2, 2] W1.phi2[7, 5, 2] b1.phi1[7, 5, 2] b1.phi2[7, 5] W2.phi1[7, 5] b2.phi1[7, 5] "
         "W3.phi1[7, 5, 3, 3] b3.phi1[7, 5, 3, 3] b3.phi2[7, 3]");
-  CHECK(parameters(three, Kind::sign_monomial) ==
+  CHECK(parameters(three, FactorKind::sign_monomial) ==
         "W1.phi1[7, 5, 2, 2] W1.phi2[7, 5, 2] b1.phi1[7, 5, 2] b1.phi2[7, 5] W2.phi1[7, 5] b2.phi1[7, 5] "
         "b2.phi2[7, 5, 3] W3.phi1[7, 5, 3, 3] W3.phi2[7, 5, 3] b3.phi1[7, 5, 3, 3] b3.phi2[7, 3]");
-  CHECK(parameters(two, Kind::sign_monomial) ==
+  CHECK(parameters(two, FactorKind::sign_monomial) ==
         "W1.phi1[7, 5, 2, 2] W1.phi2[7, 5, 2] W1.phi3[7, 5, 3, 2] b1.phi1[7, 5, 2] b1.phi2[7, 5] b1.phi3[7, 5, 3] "
         "W2.phi1[7, 5, 3, 3] W2.phi2[7, 5, 3] W2.phi3[7, 5, 2, 3] b2.phi1[7, 5, 3, 3] b2.phi2[7, 3]");
   const std::array<std::int64_t, 2> kernels[] = {{3, 3}, {1, 1}}, folded[] = {{1, 1}, {1, 1}};
-  const Space in = cnn_space(two, kernels, Kind::positive_monomial),
-              out = cnn_space(two, folded, Kind::positive_monomial);
+  const Space in = cnn_space(two, kernels, FactorKind::positive_monomial),
+              out = cnn_space(two, folded, FactorKind::positive_monomial);
   CHECK(shapes(TermList(in, out, derive_linear(in, out))) ==
         "W1.phi1[7, 45, 2, 2] W1.phi2[7, 5, 2] b1.phi1[7, 45, 2] b1.phi2[7, 5] W2.phi1[7, 5, 3, 3] "
         "b2.phi1[7, 5, 3, 3] b2.phi2[7, 3]");
@@ -264,7 +264,7 @@ TEST_CASE("derived monomial layers have the parameters of spec 5's monomial.line
 
 TEST_CASE("the derived layer of an inner weight under permutations is what spec 4.2 describes") {
   const std::int64_t widths[] = {2, 4, 5, 3};
-  const Space space = mlp_space(widths, Kind::permutation);
+  const Space space = mlp_space(widths, FactorKind::permutation);
   const std::string text = derive_linear(space, space, {.means = true});
   const auto begin = text.find("W2[j,k]"), end = text.find("b2[j] +=");
   CHECK(text.substr(begin, end - begin) == R"(W2[j,k] += phi1 W2[j,k]

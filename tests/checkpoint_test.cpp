@@ -13,7 +13,7 @@ using namespace weft;
 
 namespace {
 
-std::vector<NamedTensor> parameters(Key key) {
+std::vector<NamedTensor> parameters(RandomKey key) {
   std::vector<NamedTensor> all{{"W1.phi3", Tensor::zeros({3, 2}, DType::f32)},
                                {"b", Tensor::zeros({}, DType::f64)},
                                {"step", Tensor::zeros({2}, DType::i32)}};
@@ -24,7 +24,7 @@ std::vector<NamedTensor> parameters(Key key) {
 }
 
 std::vector<NamedTensor> blank() {
-  auto all = parameters(Key(0, "checkpoint_test"));
+  auto all = parameters(RandomKey(0, "checkpoint_test"));
   for (auto& t : all) t.tensor.fill(0);
   return all;
 }
@@ -37,7 +37,7 @@ TEST_CASE("a model gives back kind, config, metadata and parameters; the same mo
   const TemporaryFolder folder;
   const auto path = folder / "model.safetensors";
   for (std::uint64_t n = 0; n < 10; ++n) {
-    const auto saved = parameters(Key(n, "checkpoint_test"));
+    const auto saved = parameters(RandomKey(n, "checkpoint_test"));
     Checkpoint::save(path, "magep", config, saved, {{"zoo", "here"}});
     const Checkpoint model = Checkpoint::open(path);
     CHECK(model.kind() == "magep");
@@ -87,7 +87,7 @@ TEST_CASE("a model: every rule has its own message, word for word") {
   CHECK(message_of<DiskError>([&] { Checkpoint::open(folder / "none"); }) ==
         "[read] '" + (folder / "none").string() + "': No such file or directory");
 
-  Checkpoint::save(path, "magep", "{}", parameters(Key(1, "checkpoint_test")));
+  Checkpoint::save(path, "magep", "{}", parameters(RandomKey(1, "checkpoint_test")));
   const auto loading = [&](auto&& change) {
     auto into = blank();
     change(into);

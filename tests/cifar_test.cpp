@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t record_bytes = 3073;
 
-std::string batch(std::size_t items, Key key) {
+std::string batch(std::size_t items, RandomKey key) {
   std::string bytes;
   for (std::size_t i = 0; i < items; ++i) {
     bytes += static_cast<char>(uniform_index(key.at("label"), i, 10));
@@ -33,7 +33,7 @@ std::uint8_t byte_at(const std::string& bytes, std::size_t i) { return static_ca
 
 TEST_CASE("CIFAR-10: labels and pixels, plain and gzip") {
   const TemporaryFolder folder;
-  const std::string bytes = batch(3, Key(1, "cifar_test"));
+  const std::string bytes = batch(3, RandomKey(1, "cifar_test"));
   write_text(folder / "plain", bytes);
   write_text(folder / "gz", compress(bytes));
   for (const char* name : {"plain", "gz"}) {
@@ -52,7 +52,7 @@ TEST_CASE("CIFAR-10: labels and pixels, plain and gzip") {
 }
 
 TEST_CASE("CIFAR-10: every rule has its own message, word for word") {
-  const std::string whole = batch(2, Key(2, "cifar_test"));
+  const std::string whole = batch(2, RandomKey(2, "cifar_test"));
   const std::string sizes =
       " bytes; allowed: one or more records of 3073 bytes (1 label, 3072 pixels): the file is truncated or no batch of "
       "CIFAR-10's binary version";
@@ -75,7 +75,7 @@ TEST_CASE("CIFAR-10: every rule has its own message, word for word") {
 
 TEST_CASE("CIFAR-10 as a data set: batches one after the other, scaled; grey is the mean of the channels") {
   const TemporaryFolder folder;
-  const std::string first = batch(2, Key(3, "cifar_test")), second = batch(1, Key(4, "cifar_test"));
+  const std::string first = batch(2, RandomKey(3, "cifar_test")), second = batch(1, RandomKey(4, "cifar_test"));
   write_text(folder / "data_batch_1.bin", first);
   write_text(folder / "data_batch_2.bin.gz", compress(second));
   const std::string where = (folder / "").string(), all = first + second;
@@ -109,7 +109,7 @@ TEST_CASE("CIFAR-10 as a data set: batches one after the other, scaled; grey is 
 }
 
 TEST_CASE("averaged: each channel by itself, and the content hash sees one pixel") {
-  const Dataset glyphs = draw_glyphs(5, Key(5, "cifar_test"));
+  const Dataset glyphs = draw_glyphs(5, RandomKey(5, "cifar_test"));
   CHECK(glyphs.images.shape() == Shape{5, 1, 28, 28});
   Dataset colour{"two", Tensor::zeros({2, 2, 28, 28}, DType::f32), Tensor::zeros({2}, DType::i32), 10};
   std::copy_n(glyphs.images.data<float>(), colour.images.numel(), colour.images.data<float>());

@@ -13,7 +13,7 @@ using namespace weft::testing;
 
 namespace {
 
-void check_gradient(const CnnArchitecture& a, std::int64_t batch, double rate, Key key) {
+void check_gradient(const CnnArchitecture& a, std::int64_t batch, double rate, RandomKey key) {
   const CnnPopulation model(a);
   const Dataset data = noise_data(a, 40, key.at("data"));
   const std::vector<Tensor> weights = random_network(model.space(), key.at("weights")), gradient = zeros_like(weights);
@@ -36,7 +36,7 @@ void check_gradient(const CnnArchitecture& a, std::int64_t batch, double rate, K
 }  // namespace
 
 TEST_CASE("loss and gradient of one network agree with the tape") {
-  const Key key(1, "cnn_population");
+  const RandomKey key(1, "cnn_population");
   std::uint64_t number = 0;
   for (const CnnArchitecture& a : architectures)
     for (std::int64_t batch : {1, 7, 45}) {
@@ -46,7 +46,7 @@ TEST_CASE("loss and gradient of one network agree with the tape") {
 }
 
 TEST_CASE("dropout takes the values that its definition says") {
-  const Key key(2, "cnn_population");
+  const RandomKey key(2, "cnn_population");
   std::uint64_t number = 0;
   for (const CnnArchitecture& a : architectures)
     for (double rate : {0.001, 0.2, 0.5}) {
@@ -56,7 +56,7 @@ TEST_CASE("dropout takes the values that its definition says") {
 }
 
 TEST_CASE("evaluation agrees with the tape") {
-  const Key key(3, "cnn_population");
+  const RandomKey key(3, "cnn_population");
   for (std::size_t i = 0; i < architectures.size(); ++i) {
     CAPTURE(i);
     const CnnPopulation model(architectures[i]);
@@ -74,13 +74,13 @@ TEST_CASE("evaluation agrees with the tape") {
 }
 
 TEST_CASE("a second step takes no more memory than the first") {
-  const Key key(4, "cnn_population");
+  const RandomKey key(4, "cnn_population");
   check_memory_of_steps(CnnPopulation(CnnArchitecture{}), noise_data({}, 64, key), 0.5, key);
 }
 
 TEST_CASE("what is no such network is refused") {
   const CnnPopulation model{CnnArchitecture{}};
-  const Key key(5, "cnn_population");
+  const RandomKey key(5, "cnn_population");
   Dataset data = noise_data(architectures[2], 8, key);
   CHECK_THROWS_WITH_AS(model.check(data),
                        "[cnn_population] images of 3 channels, 12x13, from 'noise'; these networks take 1, 28x28",

@@ -26,7 +26,7 @@ inline const std::vector<CnnArchitecture> architectures{
     {.image_rows = 22, .image_columns = 19, .widths = {1, 16, 32, 10}, .kernels = {2, 1}, .stride = 3},
 };
 
-inline Dataset noise_data(const CnnArchitecture& a, std::int64_t items, Key key) {
+inline Dataset noise_data(const CnnArchitecture& a, std::int64_t items, RandomKey key) {
   const Shape shape{items, a.widths[0], a.image_rows, a.image_columns};
   Dataset data{"noise", Tensor::zeros(shape, DType::f32), Tensor::zeros({items}, DType::i32), a.widths.back()};
   fill_uniform(data.images, key.at("images"), -1, 1);
@@ -40,7 +40,7 @@ inline Dataset noise_data(const CnnArchitecture& a, std::int64_t items, Key key)
 /// `used_rows` and `used_columns` are what the next layer reads.
 inline Tensor dropout_factors(const Shape& shape, std::int64_t used_rows, std::int64_t used_columns,
                               const Dropout& dropout, std::uint64_t layer) {
-  const Key key = dropout.key.at(layer);
+  const RandomKey key = dropout.key.at(layer);
   const auto t = std::lround(256 * dropout.rate);
   const std::int64_t n = shape[1], C = shape[2], rows = shape[3], columns = shape[4], width = (C + 15) / 16 * 16;
   Tensor factors = Tensor::zeros(shape, DType::f64);

@@ -18,7 +18,7 @@ namespace {
 /// Draws one after another.
 class Draws {
  public:
-  explicit Draws(Key key) : key_(key) {}
+  explicit Draws(RandomKey key) : key_(key) {}
   std::int64_t below(std::int64_t n) { return uniform_index(key_, count_++, n); }
   bool chance(double p) { return uniform(key_, count_++) < p; }
   template <class T>
@@ -28,7 +28,7 @@ class Draws {
   }
 
  private:
-  Key key_;
+  RandomKey key_;
   std::uint64_t count_ = 0;
 };
 
@@ -179,7 +179,7 @@ void fill_with_NaN(Arena& arena) {
 
 }  // namespace
 
-std::string check_contraction(Key key, bool large, Backend* backend) {
+std::string check_contraction(RandomKey key, bool large, Backend* backend) {
   Draws draw(key.at("equation"));
   const Equation e = draw_equation(draw, large);
   Tensor x[3], cotangent = Tensor::zeros(e.shape(y_part), DType::f64);

@@ -12,7 +12,7 @@ using namespace weft::testing;
 
 TEST_CASE("contract: a bias over one of two batch letters is read where it lies") {
   const std::int64_t N = 3, P = 2, I = 4, O = 5;
-  const Key key(1, "contract_test");
+  const RandomKey key(1, "contract_test");
   Tensor a = Tensor::zeros({N, P, I}, DType::f64), b = Tensor::zeros({N, P, I, O}, DType::f64),
          c = Tensor::zeros({N, O}, DType::f64);
   fill_normal(a, key.at("a"));
@@ -33,7 +33,7 @@ TEST_CASE("contract: a bias over one of two batch letters is read where it lies"
 TEST_CASE("contract: 24000 random equations, values and gradients, in dirty memory") {
   // On each instruction set, for products of different sizes run on different kernels.
   int wrong = 0;
-  auto run = [&](Key key, std::uint64_t count, bool large) {
+  auto run = [&](RandomKey key, std::uint64_t count, bool large) {
     for (std::uint64_t i = 0; i < count && wrong < 10; ++i)
       if (const std::string message = check_contraction(key.at(i), large); !message.empty()) {
         ++wrong;
@@ -43,7 +43,7 @@ TEST_CASE("contract: 24000 random equations, values and gradients, in dirty memo
   std::uint64_t level = 0;
   for (const Isa isa : isa_levels()) {
     const WithIsa forced(isa);
-    const Key key = Key(2, "contract_test").at(level++);
+    const RandomKey key = RandomKey(2, "contract_test").at(level++);
     run(key.at("small"), 24000 / isa_levels().size(), false);
     run(key.at("large"), 100, true);
   }

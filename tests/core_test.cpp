@@ -35,7 +35,7 @@ TEST_CASE("philox 4x32-10 gives the published known-answer vectors") {
 }
 
 TEST_CASE("random numbers do not depend on the number of threads, and have their moments") {
-  const Key key(7, "core_test");
+  const RandomKey key(7, "core_test");
   auto draw = [&](int n, DType dtype) {
     const WithThreads with(n);
     Tensor t = Tensor::zeros({100003}, dtype);
@@ -56,19 +56,19 @@ TEST_CASE("random numbers do not depend on the number of threads, and have their
     CHECK(std::abs(square / 100003 - 1) < 0.02);
   }
   CHECK(normal(key, 17) != normal(key.at(1), 17));
-  CHECK(normal(key, 17) != normal(Key(7, "another purpose"), 17));
+  CHECK(normal(key, 17) != normal(RandomKey(7, "another purpose"), 17));
 }
 
 TEST_CASE("a permutation is one, and uniform in its first place") {
   std::vector<int> counts(5);
   for (std::uint64_t seed = 0; seed < 5000; ++seed) {
-    auto p = permutation(5, Key(seed, "p"));
+    auto p = permutation(5, RandomKey(seed, "p"));
     ++counts[static_cast<std::size_t>(p[0])];
     std::sort(p.begin(), p.end());
     for (std::int32_t i = 0; i < 5; ++i) CHECK(p[static_cast<std::size_t>(i)] == i);
   }
   for (int n : counts) CHECK(std::abs(n - 1000) < 150);
-  CHECK(permutation(0, Key(1, "p")).empty());
+  CHECK(permutation(0, RandomKey(1, "p")).empty());
 }
 
 TEST_CASE("an arena repeats its addresses and counts its peak exactly") {
@@ -140,8 +140,8 @@ TEST_CASE("tensors: one version for all views of a memory, counted by whoever ch
   CHECK(counted([&] { t.fill(1); }));
   CHECK(counted([&] { view.fill(1); }));
   CHECK(counted([&] { t[0].copy_from(t[1]); }));
-  CHECK(counted([&] { fill_uniform(view, Key(1, "v")); }));
-  CHECK(counted([&] { fill_normal(view, Key(1, "v")); }));
+  CHECK(counted([&] { fill_uniform(view, RandomKey(1, "v")); }));
+  CHECK(counted([&] { fill_normal(view, RandomKey(1, "v")); }));
   CHECK(counted([&] { view.changed(); }));
   CHECK(!counted([&] { t.clone().fill(2); }));
   Arena arena;

@@ -41,7 +41,7 @@ std::string written(const Rows& rows) {
 }
 
 /// Text of the characters that matter, commas and quotes among them.
-std::string random_field(Key key) {
+std::string random_field(RandomKey key) {
   static constexpr std::string_view letters = "ab ,\"\r\n\t;\xc3\xbc'";
   std::string text;
   const auto length = static_cast<std::size_t>(uniform_index(key, 0, 7));
@@ -51,7 +51,7 @@ std::string random_field(Key key) {
 }
 
 /// Any finite or infinite float64, all exponents alike.
-double random_number(Key key) {
+double random_number(RandomKey key) {
   const auto half = [&](std::uint64_t i) { return static_cast<std::uint64_t>(uniform_index(key, i, 1LL << 32)); };
   return std::bit_cast<double>(half(0) << 32 | half(1));
 }
@@ -62,7 +62,7 @@ TEST_CASE("CSV: any table that is written is read back, byte for byte, also from
   const TemporaryFolder folder;
   for (std::uint64_t n = 0; n < 300; ++n) {
     INFO(n);
-    const Key key = Key(n, "csv_test");
+    const RandomKey key = RandomKey(n, "csv_test");
     Rows rows(static_cast<std::size_t>(uniform_index(key, 0, 6)));
     const auto columns = static_cast<std::size_t>(1 + uniform_index(key, 1, 4));
     for (std::size_t r = 0; r < rows.size(); ++r)
@@ -88,7 +88,7 @@ TEST_CASE("CSV: numbers come back as the same bits, in the shortest text, whatev
     if (std::setlocale(LC_ALL, name)) break;
   CsvWriter out;
   std::vector<double> numbers{0.1, -0.0, 1e300, 5e-324, std::numeric_limits<double>::infinity(), 100, 1e23};
-  for (std::uint64_t n = 0; n < 2000; ++n) numbers.push_back(random_number(Key(n, "csv_test numbers")));
+  for (std::uint64_t n = 0; n < 2000; ++n) numbers.push_back(random_number(RandomKey(n, "csv_test numbers")));
   for (double number : numbers) {
     out.add(number);
     out.end_row();

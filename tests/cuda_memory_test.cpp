@@ -146,7 +146,7 @@ struct Prepared {
 
 TEST_CASE("every stride becomes what a BLAS can name, or a copy") {
   std::vector<double> numbers(4000);
-  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = normal(Key(3, "cuda gemm plan"), i);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = normal(RandomKey(3, "cuda gemm plan"), i);
   int packed = 0, direct = 0;
   for (std::int64_t m : {1, 2, 5})
     for (std::int64_t n : {1, 3, 4})

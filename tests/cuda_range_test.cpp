@@ -31,7 +31,7 @@ template <class T>
 class Shifted {
  public:
   Shifted(std::int64_t n, int shift, std::uint64_t seed) : n_(n), tensor_(Tensor::zeros({n + shift + 1}, dtype_of<T>)) {
-    fill_normal(tensor_, Key(seed, "cuda range"));
+    fill_normal(tensor_, RandomKey(seed, "cuda range"));
     data = tensor_.data<T>() + shift;
     guard_ = data[n];
   }
@@ -185,7 +185,7 @@ TEST_CASE("update bodies: every rule gives the CPU's bits and sees a gradient th
 }
 
 TEST_CASE("random bodies: the numbers of core/random.h") {
-  const Key key = Key(11, "cuda random").at(3);
+  const RandomKey key = RandomKey(11, "cuda random").at(3);
   const RandomStream stream{key.seed, key.purpose};
   const auto check = [&]<class T>(T) {
     for (std::int64_t n : {0, 1, 2, 4, 6, 1003}) {
@@ -266,8 +266,8 @@ TEST_CASE("what follows a product adds its bias by rows or columns, then the act
   const auto check = [](std::int64_t n, std::int64_t row_stride, bool per_row, std::int64_t bias_stride) {
     const std::int64_t batch = 2, m = 3, batch_stride = m * row_stride + 4;
     Tensor c = Tensor::zeros({batch * batch_stride}, DType::f32), bias = Tensor::zeros({64}, DType::f32);
-    fill_normal(c, Key(1, "finish"));
-    fill_normal(bias, Key(2, "finish"));
+    fill_normal(c, RandomKey(1, "finish"));
+    fill_normal(bias, RandomKey(2, "finish"));
     const Tensor expected = c.clone();
     for (std::int64_t b = 0; b < batch; ++b)
       for (std::int64_t i = 0; i < m; ++i)

@@ -28,8 +28,8 @@ double compare(RowOp op, const Team& team, RowShape s) {
   const std::int64_t n = s.outer * s.n * s.inner, out = Op::reduces ? s.outer * s.inner : n;
   Tensor x = Tensor::zeros({n}, dtype_of<T>), gy = Tensor::zeros({out}, dtype_of<T>);
   Tensor y = Tensor::zeros({out}, dtype_of<T>), expected = y.clone();
-  fill_normal(x, Key(1, "cuda rows"));
-  fill_normal(gy, Key(2, "cuda rows"));
+  fill_normal(x, RandomKey(1, "cuda rows"));
+  fill_normal(gy, RandomKey(2, "cuda rows"));
   const RowKernel& reference = kernel(op, dtype_of<T>);
   for (std::int64_t unit = 0; unit < 3; ++unit)
     rows_loop<Op, dense>(RowsForward<T>{x.data<T>(), y.data<T>()}, team, s, unit, 3);
@@ -37,7 +37,7 @@ double compare(RowOp op, const Team& team, RowShape s) {
   double worst = relative_error(y, expected, 1);
   for (bool accumulate : {false, true}) {
     Tensor gx = Tensor::zeros({n}, dtype_of<T>);
-    fill_normal(gx, Key(3, "cuda rows"));
+    fill_normal(gx, RandomKey(3, "cuda rows"));
     const Tensor expected_gx = gx.clone();
     const RowsVjp<T> work{x.data<T>(), expected.data<T>(), gy.data<T>(), gx.data<T>(), accumulate};
     for (std::int64_t unit = 0; unit < 3; ++unit) rows_loop<Op, dense>(work, team, s, unit, 3);

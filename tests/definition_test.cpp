@@ -46,7 +46,7 @@ Score score_of(const PopulationModel& model, const std::vector<Tensor>& weights,
 TEST_CASE("definitions: the kernels of CNNs compute what their definition says, dropout included") {
   for (const CnnArchitecture& a : architectures) {
     CAPTURE(a.space().str());
-    const Key key(1, "definition_test");
+    const RandomKey key(1, "definition_test");
     const CnnPopulation by_hand(a);
     const DefinedPopulation defined(cnn_definition(a));
     const Dataset data = noise_data(a, 40, key);
@@ -66,9 +66,9 @@ TEST_CASE("definitions: the kernels of CNNs compute what their definition says, 
 }
 
 TEST_CASE("resnet: gradients are those of central differences, with dropout") {
-  const Dataset data = draw_glyphs(12, Key(2, "definition_test"));
+  const Dataset data = draw_glyphs(12, RandomKey(2, "definition_test"));
   const auto model = input_architecture("resnet").make(architecture_settings("resnet", {{"width", 3}}), data, 4);
-  const Key key(3, "definition_test");
+  const RandomKey key(3, "definition_test");
   const auto weights = random_network(model->space(), key);
   const std::vector<std::int32_t> items{3, 0, 7, 5};
   const Dropout dropout{0.25, key.at("dropout")};
@@ -92,9 +92,9 @@ TEST_CASE("resnet: gradients are those of central differences, with dropout") {
 }
 
 TEST_CASE("resnet: one factor moves its stream, and the function stays") {
-  const Dataset data = draw_glyphs(30, Key(4, "definition_test"));
+  const Dataset data = draw_glyphs(30, RandomKey(4, "definition_test"));
   const auto model = input_architecture("resnet").make(architecture_settings("resnet"), data, 4);
-  const Key key(5, "definition_test");
+  const RandomKey key(5, "definition_test");
   const auto weights = random_network(model->space(), key);
   std::vector<std::int32_t> items(30);
   for (std::size_t i = 0; i < items.size(); ++i) items[i] = static_cast<std::int32_t>(i);
@@ -102,13 +102,14 @@ TEST_CASE("resnet: one factor moves its stream, and the function stays") {
   const double before = score_of(*model, weights, data, items).loss;
   CHECK(score_of(*model, act(g, weights), data, items).loss == doctest::Approx(before).epsilon(1e-4));
   // Signs are no symmetry of ReLU.
-  const Space signs = model->space().with_kind(Kind::positive_monomial, Kind::sign_monomial);
+  const Space signs = model->space().with_kind(FactorKind::positive_monomial, FactorKind::sign_monomial);
   const auto wrong = act(Element::random(signs, key), weights);
   CHECK(std::abs(score_of(*model, wrong, data, items).loss - before) > 1e-2 * before);
 }
 
 TEST_CASE("resnet: a population trains, on any number of threads with the same bits") {
-  const Dataset data = draw_glyphs(200, Key(6, "definition_test")), test = draw_glyphs(100, Key(7, "definition_test"));
+  const Dataset data = draw_glyphs(200, RandomKey(6, "definition_test")),
+                test = draw_glyphs(100, RandomKey(7, "definition_test"));
   const InputArchitecture& kind = input_architecture("resnet");
   const auto model = kind.make(architecture_settings("resnet", {{"width", 8}, {"blocks", 1}}), data, 20);
   std::vector<Tensor> first;

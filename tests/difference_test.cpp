@@ -143,10 +143,10 @@ TEST_CASE("difference: blocks count by their own size, down to a thousandth of t
 
 TEST_CASE("self-test: a layer whose small channel is wrong passes no check") {
   const Module model;
-  const Space space = mlp_space(widths, Kind::positive_monomial);
+  const Space space = mlp_space(widths, FactorKind::positive_monomial);
   const MagepEquivariant magep(model, "layer", space, 2, 2);
   const TermList& list = magep.list();
-  const Key key(4, "difference_test");
+  const RandomKey key(4, "difference_test");
   const LayerData data = layer_data(list, {2, 2, 2}, key);
   // The second channel is made small, and once off by 1 %.
   auto layer = [&](double second) -> Layer {
@@ -166,10 +166,10 @@ TEST_CASE("self-test: a layer whose small channel is wrong passes no check") {
 
 TEST_CASE("self-test: a layer that gives NaN, in all numbers or in one, passes no check") {
   const Module model;
-  const Space space = mlp_space(widths, Kind::positive_monomial);
+  const Space space = mlp_space(widths, FactorKind::positive_monomial);
   const MagepEquivariant magep(model, "layer", space, 2, 2);
   const TermList& list = magep.list();
-  const Key key(1, "difference_test");
+  const RandomKey key(1, "difference_test");
   const LayerData data = layer_data(list, {2, 2, 2}, key);
   const Layer plain = scheduled(magep), slow = reference(list, 2);
   CHECK(check_layer(plain, slow, list, data, true, key).empty());
@@ -197,7 +197,7 @@ TEST_CASE("self-test: an operation that gives NaN passes no check, and neither d
     y[3] = not_a_number;  // even where the reference says so
     return y;
   };
-  CHECK_FALSE(check_value(c, Key(2, "difference_test")).empty());
+  CHECK_FALSE(check_value(c, RandomKey(2, "difference_test")).empty());
   // Right values, and one NaN in what the vjp gives.
   const TapeFunction f = [](Tape& tape, std::span<const Var> x) {
     const Tensor y = tape.empty(x[0].shape(), DType::f64);
@@ -208,7 +208,7 @@ TEST_CASE("self-test: an operation that gives NaN passes no check, and neither d
     })};
   };
   const GradcheckInput input{tensor({1, 2, 3}), Type::plain(1)};
-  const GradcheckReport report = gradcheck(f, {&input, 1}, Key(3, "difference_test"));
+  const GradcheckReport report = gradcheck(f, {&input, 1}, RandomKey(3, "difference_test"));
   CHECK(report.jacobian);
   check_fails(report.direction_error);
   check_fails(report.jacobian_error);

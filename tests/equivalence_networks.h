@@ -16,15 +16,15 @@ inline Space space_of(std::uint64_t sort) {
   const TransformerShape one{7, 9, 3, 2, 3}, two{6, 8, 2, 3, 2, 2};
   switch (sort) {
     case 0:
-      return mlp_space(widths, Kind::permutation);
+      return mlp_space(widths, FactorKind::permutation);
     case 1:
-      return mlp_space(widths, Kind::positive_monomial);
+      return mlp_space(widths, FactorKind::positive_monomial);
     case 2:
-      return mlp_space(widths, Kind::sign_monomial);
+      return mlp_space(widths, FactorKind::sign_monomial);
     case 3:
-      return cnn_space(widths, taps, Kind::positive_monomial);
+      return cnn_space(widths, taps, FactorKind::positive_monomial);
     case 4:
-      return cnn_space(widths, taps, Kind::sign_monomial);
+      return cnn_space(widths, taps, FactorKind::sign_monomial);
     case 5:
       return transformer_space(one, false);
     case 6:
@@ -41,7 +41,7 @@ inline Space space_of(std::uint64_t sort) {
 }
 inline constexpr std::uint64_t sorts = 11;
 
-inline std::vector<Tensor> random_weights(const Space& space, Key key) {
+inline std::vector<Tensor> random_weights(const Space& space, RandomKey key) {
   std::vector<Tensor> w;
   for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
     w.push_back(Tensor::zeros(space.feature_shape(t, 1, 1), DType::f64));

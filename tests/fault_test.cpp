@@ -63,7 +63,7 @@ using namespace weft::testing;
 namespace {
 
 const Space& mlp() {
-  static const Space space = mlp_space(std::vector<std::int64_t>{2, 4, 3, 2}, Kind::positive_monomial);
+  static const Space space = mlp_space(std::vector<std::int64_t>{2, 4, 3, 2}, FactorKind::positive_monomial);
   return space;
 }
 
@@ -77,8 +77,9 @@ struct Scenario {
 /// Trains a model on eight networks for two epochs and saves it over the one that was there.
 void train(const std::filesystem::path& model_file,
            const std::function<void(std::int64_t, std::int64_t)>& on_step = {}) {
-  const auto model = make_accuracy_model("magep", {{"channels", 2}, {"hidden", 3}}, mlp(), DType::f32, Key(1, "model"));
-  const std::vector<Tensor> weights = store_weights(mlp(), 8, Key(2, "weights"));
+  const auto model =
+      make_accuracy_model("magep", {{"channels", 2}, {"hidden", 3}}, mlp(), DType::f32, RandomKey(1, "model"));
+  const std::vector<Tensor> weights = store_weights(mlp(), 8, RandomKey(2, "weights"));
   model->standardise(weights);
   const Tensor target = Tensor::zeros({8}, DType::f32);
   for (std::int64_t n = 0; n < 8; ++n) target.data<float>()[n] = static_cast<float>(n) / 8;
@@ -93,16 +94,16 @@ void train(const std::filesystem::path& model_file,
 
 void make(const std::filesystem::path& folder, const ZooProgress& progress = {}) {
   const CnnPopulation model(CnnArchitecture{});
-  make_zoo(folder, model, draw_glyphs(8, Key(1, "train")), draw_glyphs(4, Key(1, "test")),
+  make_zoo(folder, model, draw_glyphs(8, RandomKey(1, "train")), draw_glyphs(4, RandomKey(1, "test")),
            usual_plan(input_architecture("cnn"), 3, 2, 4, 8, 0), ZooWriter::Existing::replace, progress);
 }
 
 /// Trains two networks for two epochs, without a zoo.
 void train_networks(const TrainingCallbacks& callbacks) {
   const CnnPopulation model(CnnArchitecture{});
-  const Dataset train = draw_glyphs(8, Key(1, "train"));
+  const Dataset train = draw_glyphs(8, RandomKey(1, "train"));
   PopulationTrainer trainer(model, train, std::vector<TrainingRecipe>(2), {.epochs = 2, .batch = 4});
-  train_population(trainer, draw_glyphs(4, Key(1, "test")), callbacks);
+  train_population(trainer, draw_glyphs(4, RandomKey(1, "test")), callbacks);
 }
 
 /// A model and a zoo on disk, complete.
@@ -142,7 +143,8 @@ End try_it(const Scenario& scenario, std::int64_t failure) {
 
 TEST_CASE("an allocation fails, whichever it is") {
   const Complete complete;
-  const std::vector<Tensor> a = store_weights(mlp(), 1, Key(3, "a")), b = store_weights(mlp(), 1, Key(3, "b"));
+  const std::vector<Tensor> a = store_weights(mlp(), 1, RandomKey(3, "a")),
+                            b = store_weights(mlp(), 1, RandomKey(3, "b"));
   const Scenario scenarios[] = {
       {"training", [&] { train(complete.model); }, [&] { complete.model_holds(); }},
       {"zoo making", [&] { make(complete.zoo); }, [&] { complete.zoo_holds(); }},
@@ -156,7 +158,7 @@ TEST_CASE("an allocation fails, whichever it is") {
     const std::int64_t all = allocations;
     std::int64_t failed = 0;
     for (std::int64_t n = 1; n <= 400; ++n) {
-      const Key key = Key(4, "failures").at(static_cast<std::uint64_t>(n));
+      const RandomKey key = RandomKey(4, "failures").at(static_cast<std::uint64_t>(n));
       const auto which =
           n <= 200 ? n : 1 + static_cast<std::int64_t>(uniform_index(key, 0, static_cast<std::uint32_t>(all)));
       failed += try_it(scenario, which) == End::out_of_memory;

@@ -21,7 +21,7 @@ const Space space =
 
 TEST_CASE("features: named tensors, sizes, and tensors that are not there") {
   Tape tape;
-  const Features x = Features::normal(tape, space, 4, 5, Key(1, "features_test"));
+  const Features x = Features::normal(tape, space, 4, 5, RandomKey(1, "features_test"));
   CHECK((x.batch() == 4 && x.channels() == 5 && x.vars().size() == 3));
   CHECK(x["W1"].shape() == Shape{4, 10, 3, 2});
   CHECK(x["W2"].type() == space.type(2));
@@ -34,8 +34,8 @@ TEST_CASE("features: named tensors, sizes, and tensors that are not there") {
 
 TEST_CASE("features: pointwise operations are those of the tensors, typed by the space") {
   Tape tape;
-  const Features x = Features::normal(tape, space, 4, 1, Key(2, "features_test"), DType::f64),
-                 y = Features::normal(tape, space, 4, 1, Key(3, "features_test"), DType::f64);
+  const Features x = Features::normal(tape, space, 4, 1, RandomKey(2, "features_test"), DType::f64),
+                 y = Features::normal(tape, space, 4, 1, RandomKey(3, "features_test"), DType::f64);
   const Features z = relu(x) + 2 * y - x * 0.5;
   for (int t = 0; t < 3; ++t) {
     const auto a = x[t].value().span<double>(), b = y[t].value().span<double>(), got = z[t].value().span<double>();
@@ -53,7 +53,7 @@ TEST_CASE("features: pointwise operations are those of the tensors, typed by the
       "types; use single tensors",
       TypeError);
   const Space other = Space::parse("h: positive_monomial(3) b[h]");
-  CHECK_THROWS_AS(x + Features::normal(tape, other, 4, 1, Key(4, "features_test"), DType::f64), ShapeError);
+  CHECK_THROWS_AS(x + Features::normal(tape, other, 4, 1, RandomKey(4, "features_test"), DType::f64), ShapeError);
 }
 
 TEST_CASE("features: an element moves all tensors, and rows are gathered") {
@@ -61,9 +61,9 @@ TEST_CASE("features: an element moves all tensors, and rows are gathered") {
   std::vector<Tensor> weights;
   for (int t = 0; t < 3; ++t) {
     weights.push_back(Tensor::zeros(space.feature_shape(t, 6, 1), DType::f64));
-    fill_normal(weights.back(), Key(5, "features_test").at(static_cast<std::uint64_t>(t)));
+    fill_normal(weights.back(), RandomKey(5, "features_test").at(static_cast<std::uint64_t>(t)));
   }
-  const Element g = Element::random(space, Key(6, "features_test"));
+  const Element g = Element::random(space, RandomKey(6, "features_test"));
   const Features moved = act(g, Features::leaf(tape, space, weights));
   const std::vector<Tensor> moved_tensors = act(g, weights);
   for (int t = 0; t < 3; ++t) CHECK(relative_error(moved[t].value(), moved_tensors[static_cast<std::size_t>(t)]) == 0);

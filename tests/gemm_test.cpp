@@ -30,7 +30,7 @@ struct Matrices {
   std::vector<T> buffer;
   std::int64_t batch_stride, row_stride, column_stride;
 
-  Matrices(Key key, std::int64_t batch, std::int64_t rows, std::int64_t columns, bool transposed, bool shared,
+  Matrices(RandomKey key, std::int64_t batch, std::int64_t rows, std::int64_t columns, bool transposed, bool shared,
            bool gaps) {
     const std::int64_t inner = gaps && uniform_index(key, 0, 4) == 0 ? 2 : 1;
     const std::int64_t outer = inner * (transposed ? rows : columns) + (gaps ? uniform_index(key, 1, 5) : 0);
@@ -64,7 +64,7 @@ struct Case {
   std::vector<T> before, bias;
   GemmEpilogue<T> epilogue;
 
-  Case(Key key, GemmShape s)
+  Case(RandomKey key, GemmShape s)
       : shape(s),
         transposed_a(uniform_index(key, 0, 2) == 1),
         transposed_b(uniform_index(key, 1, 2) == 1),
@@ -130,7 +130,7 @@ struct Case {
   }
 };
 
-GemmShape draw_shape(Key key) {
+GemmShape draw_shape(RandomKey key) {
   auto size = [&](std::uint64_t which) {
     const auto kind = uniform_index(key, which, 8);
     if (kind == 0) return uniform_index(key, which + 10, 3);            // 0, 1, 2
@@ -146,7 +146,7 @@ void check_random_products(Isa level) {
   const WithIsa forced(level);
   const std::uint64_t seed = 20240611;
   for (std::uint64_t i = 0; i < 300; ++i) {
-    const Key key = Key(seed, "gemm_test").at(i);
+    const RandomKey key = RandomKey(seed, "gemm_test").at(i);
     const Case<T> test(key, draw_shape(key));
     INFO(fmt::format("{}, seed {}, product {}: {}", name(level), seed, i, test.str()));
     const WithThreads with(1);
@@ -174,7 +174,7 @@ TEST_CASE(
 TEST_CASE("products too large for one task") {
   for (GemmShape shape : {GemmShape{1, 301, 517, 290}, GemmShape{3, 700, 70, 64}, GemmShape{1, 9, 5000, 33}}) {
     for (std::uint64_t i = 0; i < 4; ++i) {
-      const Case<float> test(Key(5, "gemm_test large").at(i), shape);
+      const Case<float> test(RandomKey(5, "gemm_test large").at(i), shape);
       INFO(test.str());
       const WithThreads with(1);
       const auto one = test.run();
@@ -195,7 +195,7 @@ TEST_CASE("products over a long index: in stretches, tile by tile, which err no 
     const WithIsa forced(level);
     for (GemmShape shape : {GemmShape{2, 3, 5, 4097}, GemmShape{1, 50, 70, 8192}, GemmShape{2, 1, 1, 20000}})
       for (std::uint64_t i = 0; i < 4; ++i) {
-        const Key key = Key(6, "gemm_test long").at(i);
+        const RandomKey key = RandomKey(6, "gemm_test long").at(i);
         check(float{}, Case<float>(key, shape));
         check(double{}, Case<double>(key, shape));
       }

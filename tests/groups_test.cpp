@@ -26,7 +26,7 @@ constexpr const char* attention_text =
 
 using Weights = std::vector<Tensor>;
 
-Weights random_features(const Space& space, Key key, DType dtype = DType::f64) {
+Weights random_features(const Space& space, RandomKey key, DType dtype = DType::f64) {
   Weights x;
   for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i) {
     x.push_back(Tensor::zeros(space.feature_shape(i, 2, 2), dtype));
@@ -81,10 +81,10 @@ TEST_CASE("spaces: white space, comments and the optional ';' before the tensors
 TEST_CASE("spaces: builders follow their spec, and parse back") {
   const std::int64_t widths[] = {3, 5, 4, 2};
   const std::array<std::int64_t, 2> taps[] = {{3, 3}, {1, 2}, {1, 1}};
-  CHECK(mlp_space(widths, Kind::sign_monomial).str() ==
+  CHECK(mlp_space(widths, FactorKind::sign_monomial).str() ==
         "in: fixed(3); h1: sign_monomial(5); h2: sign_monomial(4); out: fixed(2) W1[h1, in*] b1[h1] W2[h2, h1*] b2[h2] "
         "W3[out, h2*] b3[out]");
-  CHECK(cnn_space(widths, taps, Kind::positive_monomial).str() ==
+  CHECK(cnn_space(widths, taps, FactorKind::positive_monomial).str() ==
         "in: fixed(3); h1: positive_monomial(5); h2: positive_monomial(4); out: fixed(2) W1[h1, in*; taps=3x3] b1[h1] "
         "W2[h2, h1*; taps=1x2] b2[h2] W3[out, h2*] b3[out]");
   CHECK(transformer_space({6, 5, 3, 4, 2}, false).str() ==
@@ -116,20 +116,20 @@ TEST_CASE("spaces: builders follow their spec, and parse back") {
       CHECK(Space::parse(space.str()) == space);
       CHECK(space.parameters() == blocks * (2 * 3 * 6 * 4 + 2 * 3 * 6 * 2 + 2 * 6 * 5 + 5 + 6));
     }
-  for (Kind kind : {Kind::permutation, Kind::positive_monomial, Kind::sign_monomial})
+  for (FactorKind kind : {FactorKind::permutation, FactorKind::positive_monomial, FactorKind::sign_monomial})
     for (std::size_t layers = 2; layers <= 3; ++layers) {
       const Space mlp = mlp_space(std::span(widths).first(layers + 1), kind),
                   cnn = cnn_space(std::span(widths).first(layers + 1), std::span(taps).first(layers), kind);
       CHECK(Space::parse(mlp.str()) == mlp);
       CHECK(Space::parse(cnn.str()) == cnn);
     }
-  CHECK(mlp_space(widths, Kind::sign_monomial).with_kind(Kind::sign_monomial, Kind::permutation) ==
-        mlp_space(widths, Kind::permutation));
-  CHECK_THROWS_WITH_AS(mlp_space(std::span(widths).first(2), Kind::permutation),
+  CHECK(mlp_space(widths, FactorKind::sign_monomial).with_kind(FactorKind::sign_monomial, FactorKind::permutation) ==
+        mlp_space(widths, FactorKind::permutation));
+  CHECK_THROWS_WITH_AS(mlp_space(std::span(widths).first(2), FactorKind::permutation),
                        "[space] 2 widths; allowed: 3 or more (two layers)", UsageError);
-  CHECK_THROWS_WITH_AS(mlp_space({}, Kind::permutation), "[space] 0 widths; allowed: 3 or more (two layers)",
+  CHECK_THROWS_WITH_AS(mlp_space({}, FactorKind::permutation), "[space] 0 widths; allowed: 3 or more (two layers)",
                        UsageError);
-  CHECK_THROWS_WITH_AS(cnn_space(widths, std::span(taps).first(2), Kind::permutation),
+  CHECK_THROWS_WITH_AS(cnn_space(widths, std::span(taps).first(2), FactorKind::permutation),
                        "[space] taps of 2 layers for 3 layers", UsageError);
 }
 
@@ -150,7 +150,7 @@ TEST_CASE("spaces: degrees, characters and anonymous axes print as they are read
 
 TEST_CASE("spaces: 1000 random ones parse back") {
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
-    const Space space = random_space(Key(seed, "round trip"));
+    const Space space = random_space(RandomKey(seed, "round trip"));
     CHECK_MESSAGE(Space::parse(space.str()) == space, space.str());
   }
 }
@@ -158,7 +158,7 @@ TEST_CASE("spaces: 1000 random ones parse back") {
 TEST_CASE("spaces: mangled text is refused or reads as it prints") {
   int read = 0;
   for (std::uint64_t seed = 0; seed < 20000; ++seed) {
-    Draw draw(Key(seed, "mangled"));
+    Draw draw(RandomKey(seed, "mangled"));
     const std::string text = mangled(seed % 2 ? dense_text : attention_text, draw);
     try {
       const Space space = Space::parse(text);
@@ -274,7 +274,7 @@ TEST_CASE("spaces: every parse error, word for word") {
       {"r: rotary(3) W[r]", "[space] factor 'r' (rotary(3)) has an odd size; allowed: pairs of places"},
   };
   std::string kinds;
-  for (const Kind kind : all_kinds) kinds += (kinds.empty() ? "" : ", ") + std::string(kind->name);
+  for (const FactorKind kind : all_kinds) kinds += (kinds.empty() ? "" : ", ") + std::string(kind->name);
   for (const auto& [text, expected] : cases) {
     std::string message = expected;
     if (const auto at = message.find("KINDS"); at != std::string::npos) message.replace(at, 5, kinds);
@@ -303,8 +303,9 @@ TEST_CASE("spaces: sizes beyond what can be counted are refused, with the limit"
   refuses("h: fixed(536870912); i: fixed(1073741824) V[h, i] W[h, i]",
           "[space] tensor 'W' of 536870912 x 1073741824 numbers is too large; allowed: fewer than 2^60 numbers in all "
           "tensors, so that 64 bits count their bytes");
-  CHECK_THROWS_WITH_AS((Space({{"h", Kind::permutation, std::int64_t{1} << 31, ""}}, {{"b", {{0, Role::vector}}}})),
-                       "[space] factor 'h' has size 2147483648; allowed: 1 to 2147483647", ParseError);
+  CHECK_THROWS_WITH_AS(
+      (Space({{"h", FactorKind::permutation, std::int64_t{1} << 31, ""}}, {{"b", {{0, AxisRole::vector}}}})),
+      "[space] factor 'h' has size 2147483648; allowed: 1 to 2147483647", ParseError);
   const Space large = Space::parse("h: fixed(1073741823); i: fixed(1073741824) W[h, i]");
   CHECK(large.parameters() == std::int64_t{1073741823} * 1073741824);
   CHECK_THROWS_AS(large.feature_shape(0, 2, 1), ShapeError);
@@ -321,40 +322,44 @@ TEST_CASE("spaces: sizes beyond what can be counted are refused, with the limit"
 }
 
 TEST_CASE("spaces: given as data they are checked as text is") {
-  const Factor h{"h", Kind::fixed, 2, ""};
+  const Factor h{"h", FactorKind::fixed, 2, ""};
   CHECK_THROWS_WITH_AS(
-      Space({{"h 1", Kind::fixed, 2, ""}}, {}),
+      Space({{"h 1", FactorKind::fixed, 2, ""}}, {}),
       "[space] factor 'h 1'; allowed as a name: a letter, then letters, digits, '_' and '.', but not 'per' or 'along'",
       ParseError);
   CHECK_THROWS_WITH_AS(
-      Space({h}, {{"", {{0, Role::vector}}}}),
+      Space({h}, {{"", {{0, AxisRole::vector}}}}),
       "[space] tensor ''; allowed as a name: a letter, then letters, digits, '_' and '.', but not 'per' or 'along'",
       ParseError);
-  CHECK_THROWS_WITH_AS(Space({h}, {{"W", {{1, Role::vector}}}}), "[space] tensor 'W' has an axis over factor 1 of 1",
-                       ParseError);
-  CHECK_THROWS_WITH_AS(Space({h}, {{"W", {{-1, Role::vector}}}}), "[space] tensor 'W' has an axis over factor -1 of 1",
-                       ParseError);
-  CHECK_THROWS_WITH_AS(Space({h}, {{"W", {{0, Role::vector}}, -1, -1}}),
+  CHECK_THROWS_WITH_AS(Space({h}, {{"W", {{1, AxisRole::vector}}}}),
+                       "[space] tensor 'W' has an axis over factor 1 of 1", ParseError);
+  CHECK_THROWS_WITH_AS(Space({h}, {{"W", {{-1, AxisRole::vector}}}}),
+                       "[space] tensor 'W' has an axis over factor -1 of 1", ParseError);
+  CHECK_THROWS_WITH_AS(Space({h}, {{"W", {{0, AxisRole::vector}}, -1, -1}}),
                        "[space] tensor 'W' has taps -1x-1; allowed: 1x1 or more", ParseError);
   CHECK_THROWS_WITH_AS(Space({h}, {{"W", {}, 3, 3}}),
                        "[space] tensor 'W' has taps 3x3 and no axes; a kernel connects two layers", ParseError);
   // What no text says: a factor along another by its role, a degree beside a role, a degree that is one, numbers
   // beyond.
-  const std::vector<Factor> scaled{
-      {"s", Kind::permutation, 2}, {"n", Kind::monomial, 2, "", "s"}, {"q", Kind::GL, 2}, {"m", Kind::monomial, 2}};
+  const std::vector<Factor> scaled{{"s", FactorKind::permutation, 2},
+                                   {"n", FactorKind::monomial, 2, "", "s"},
+                                   {"q", FactorKind::GL, 2},
+                                   {"m", FactorKind::monomial, 2}};
   const auto refuses = [&](const SpaceAxis& axis, const char* message) {
     CHECK_THROWS_WITH_AS(Space(scaled, {{"W", {axis}}}), message, ParseError);
   };
-  refuses({1, Role::vector}, "[space] tensor 'W' has an axis 'n', whose places are those of 's'; allowed as root: 's'");
-  refuses({0, Role::covector, {{1, 1}}},
+  refuses({1, AxisRole::vector},
+          "[space] tensor 'W' has an axis 'n', whose places are those of 's'; allowed as root: 's'");
+  refuses({0, AxisRole::covector, {{1, 1}}},
           "[space] tensor 'W' has an axis 'n' by its degrees and by a role; allowed: one of them");
-  refuses({3, Role::vector, {{3, -1}}},
+  refuses({3, AxisRole::vector, {{3, -1}}},
           "[space] tensor 'W' has an axis 'm*' by its degrees and by a role; allowed: one of them");
-  refuses({2, Role::vector, {{2, -1}}}, "[space] tensor 'W' has an axis 'q*' of degree -1; allowed for GL: 1 and -1");
-  refuses({0, Role::vector, {{1, 99}, {12345, 1}}}, "[space] tensor 'W' has an axis over factor 12345 of 4");
-  refuses({0, Role::vector, {{1, INT_MIN}}},
+  refuses({2, AxisRole::vector, {{2, -1}}},
+          "[space] tensor 'W' has an axis 'q*' of degree -1; allowed for GL: 1 and -1");
+  refuses({0, AxisRole::vector, {{1, 99}, {12345, 1}}}, "[space] tensor 'W' has an axis over factor 12345 of 4");
+  refuses({0, AxisRole::vector, {{1, INT_MIN}}},
           "[space] tensor 'W' has an axis 'n^-2147483648' of degree -2147483648; allowed: -16 to 16");
-  const Space space({h}, {{"W", {{0, Role::vector}}}});
+  const Space space({h}, {{"W", {{0, AxisRole::vector}}}});
   CHECK(space.tensor("W") == 0);
   CHECK(space.find_tensor("b") == -1);
   CHECK(space.find_factor("h") == 0);
@@ -363,7 +368,7 @@ TEST_CASE("spaces: given as data they are checked as text is") {
 
 TEST_CASE("elements: the group laws hold on 200 random spaces") {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
-    const Key key(seed, "group laws");
+    const RandomKey key(seed, "group laws");
     const Space space = random_space(key.at("space"));
     INFO(space.str());
     const ElementRange range = seed % 2 ? ElementRange{} : whole_group;
@@ -395,7 +400,7 @@ TEST_CASE("elements: random ones are what they promise") {
       "p: permutation(5); m: positive_monomial(4); s: sign_monomial(4); h: permutation(2); G: GL(1); "
       "q: GL(5) per h W[h, q]");
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
-    const Element g = Element::random(space, Key(seed, "random element"));
+    const Element g = Element::random(space, RandomKey(seed, "random element"));
     for (const int i : {0, 3}) {
       CHECK(!std::is_sorted(g.part(i).order.begin(), g.part(i).order.end()));  // no identity
     }
@@ -417,14 +422,15 @@ TEST_CASE("elements: random ones are what they promise") {
   }
   // One element per purpose and seed, whatever else the space holds.
   const Space smaller = Space::parse("q: GL(5) per h; h: permutation(2) W[h, q]");
-  CHECK(Element::random(smaller, Key(3, "x")).part(0).matrix == Element::random(space, Key(3, "x")).part(5).matrix);
+  CHECK(Element::random(smaller, RandomKey(3, "x")).part(0).matrix ==
+        Element::random(space, RandomKey(3, "x")).part(5).matrix);
 }
 
 TEST_CASE("elements: a wreath product moves its matrices with the heads, as spec 1.2 has it") {
   // new[i] = g_{tau(i)} old[tau(i)]
   const Space space = Space::parse("h: permutation(3); q: GL(2) per h W[h, q]");
-  const Element g = Element::random(space, Key(5, "wreath"));
-  const Tensor x = random_features(space, Key(5, "x"))[0].slice(0, 1), y = weft::act(g, 0, x);
+  const Element g = Element::random(space, RandomKey(5, "wreath"));
+  const Tensor x = random_features(space, RandomKey(5, "x"))[0].slice(0, 1), y = weft::act(g, 0, x);
   for (std::size_t channel = 0; channel < 2; ++channel)
     for (std::size_t i = 0; i < 3; ++i) {
       const auto from = static_cast<std::size_t>(g.part(0).order[i]);
@@ -446,7 +452,7 @@ TEST_CASE("elements: malformed ones are refused") {
     return Element(space, std::move(parts));
   };
   constexpr const char* kind = "the part has another kind, size or number of copies";
-  CHECK_THROWS_WITH_AS(with(0, [](ElementPart& p) { p.kind = Kind::fixed; }),
+  CHECK_THROWS_WITH_AS(with(0, [](ElementPart& p) { p.kind = FactorKind::fixed; }),
                        (std::string("[element] factor 'p' (permutation(2)): ") + kind).c_str(), ShapeError);
   CHECK_THROWS_WITH_AS(with(0, [](ElementPart& p) { p.order.push_back(2); }),
                        (std::string("[element] factor 'p' (permutation(2)): ") + kind).c_str(), ShapeError);

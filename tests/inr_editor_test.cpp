@@ -14,7 +14,7 @@ namespace {
 
 using Weights = std::vector<Tensor>;
 
-Weights networks(const Space& space, DType dtype, Key key) {
+Weights networks(const Space& space, DType dtype, RandomKey key) {
   Weights all;
   for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i) {
     all.push_back(Tensor::zeros(space.feature_shape(i, 2, 1), dtype));
@@ -52,7 +52,7 @@ const InrEditor::Config small{.widths = {2, 5, 6, 3}, .lift = 3, .mixed = 4, .d 
 TEST_CASE("inr editor: equivariant under hidden permutations, not under signs or moved ends") {
   const InrEditor editor(small);
   [[maybe_unused]] Parameters& parameters = editor.parameters();
-  const Key key(1, "inr_editor_test");
+  const RandomKey key(1, "inr_editor_test");
   parameters.allocate(DType::f64, key);
   const Weights x = networks(editor.space(), DType::f64, key), y = edits(editor, x);
   auto group_error = [&](const Space& acting) {
@@ -60,15 +60,15 @@ TEST_CASE("inr editor: equivariant under hidden permutations, not under signs or
     return relative_error(edits(editor, moved(g, x)), moved(g, y));
   };
   CHECK(group_error(editor.space()) < 1e-9);
-  CHECK(group_error(mlp_space(small.widths, Kind::sign_monomial)) > 1e-4);
-  CHECK(group_error(editor.space().with_kind(Kind::fixed, Kind::permutation)) > 1e-4);
+  CHECK(group_error(mlp_space(small.widths, FactorKind::sign_monomial)) > 1e-4);
+  CHECK(group_error(editor.space().with_kind(FactorKind::fixed, FactorKind::permutation)) > 1e-4);
 }
 
 TEST_CASE("inr editor: a step repeats bit by bit and takes no new memory") {
   const InrEditor editor(small);
   [[maybe_unused]] Parameters& parameters = editor.parameters();
-  parameters.allocate(DType::f32, Key(2, "inr_editor_test"));
-  const Weights x = networks(editor.space(), DType::f32, Key(3, "inr_editor_test"));
+  parameters.allocate(DType::f32, RandomKey(2, "inr_editor_test"));
+  const Weights x = networks(editor.space(), DType::f32, RandomKey(3, "inr_editor_test"));
   Arena arena;
   Tape tape(arena);
   Tensor first;
@@ -88,7 +88,7 @@ TEST_CASE("inr editor: a step repeats bit by bit and takes no new memory") {
 TEST_CASE("inr editor: the gradient of all parameters along a random direction") {
   const InrEditor editor(small);
   [[maybe_unused]] Parameters& parameters = editor.parameters();
-  const Key key(4, "inr_editor_test");
+  const RandomKey key(4, "inr_editor_test");
   parameters.allocate(DType::f64, key);
   const Weights x = networks(editor.space(), DType::f64, key.at("networks"));
   Weights cotangent = networks(editor.space(), DType::f64, key.at("cotangent"));

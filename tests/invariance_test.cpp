@@ -22,7 +22,7 @@ constexpr std::int64_t batch = 2;
 
 using Weights = std::vector<Tensor>;
 
-Tensor normals(const Shape& shape, Key key, double deviation = 1) {
+Tensor normals(const Shape& shape, RandomKey key, double deviation = 1) {
   const Tensor t = Tensor::zeros(shape, DType::f64);
   fill_normal(t, key, 0, deviation);
   return t;
@@ -34,7 +34,7 @@ struct Network {
   std::function<Var(Tape&, std::span<const Var>)> run;
   double deviation = 1;  ///< of its weights
 
-  Weights weights(Key key) const {
+  Weights weights(RandomKey key) const {
     Weights u;
     for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i)
       u.push_back(normals(space.feature_shape(i, batch, 1), key.at(static_cast<std::uint64_t>(i)), deviation));
@@ -67,7 +67,7 @@ struct Change {
   double largest = 0, smallest = INFINITY;
 };
 Change change(const Network& f, const Space& group, std::uint64_t seed) {
-  const Key key(seed, "invariance");
+  const RandomKey key(seed, "invariance");
   const Weights u = f.weights(key.at("weights"));
   const auto y = f(u);
   Change c;
@@ -100,9 +100,9 @@ const Activation activations[] = {
 };
 
 Network mlp(std::span<const std::int64_t> widths, const Activation& a) {
-  const Tensor x = normals({batch, 1, 5, widths[0]}, Key(1, "x"));
+  const Tensor x = normals({batch, 1, 5, widths[0]}, RandomKey(1, "x"));
   // A sine of high frequency wants small weights (Sitzmann et al. 2020).
-  return {mlp_space(widths, Kind::permutation),
+  return {mlp_space(widths, FactorKind::permutation),
           [x, a](Tape& tape, std::span<const Var> u) { return mlp_forward(u, tape.constant(x), a.op, a.p); },
           a.p > 1.0 ? 1 / *a.p : 1};
 }
@@ -113,14 +113,14 @@ struct Convolutions {
   std::vector<std::int64_t> widths = {2, 4, 5, 3, 6, 2};
   std::vector<PatchShape> layers = {{3, 2, 1, 1}, {2, 3, 2, 0}, {1, 1, 2, 1}};
 
-  Space space(Kind kind) const {
+  Space space(FactorKind kind) const {
     std::vector<std::array<std::int64_t, 2>> taps(widths.size() - 1, {1, 1});
     for (std::size_t i = 0; i < layers.size(); ++i) taps[i] = {layers[i].rows, layers[i].columns};
     return cnn_space(widths, taps, kind);
   }
-  Tensor images() const { return normals({batch, 3, widths[0], 6, 7}, Key(2, "images")); }
+  Tensor images() const { return normals({batch, 3, widths[0], 6, 7}, RandomKey(2, "images")); }
   Network network(UnaryOp act) const {
-    return {space(Kind::permutation), [x = images(), act, layers = layers](Tape& tape, std::span<const Var> u) {
+    return {space(FactorKind::permutation), [x = images(), act, layers = layers](Tape& tape, std::span<const Var> u) {
               return cnn_forward(u, layers, tape.constant(x), act);
             }};
   }
@@ -132,7 +132,7 @@ constexpr TransformerShape block_shape{6, 5, 3, 4, 2};
 Network blocks(int count) {
   TransformerShape shape = block_shape;
   shape.blocks = count;
-  const Tensor x = normals({batch, 1, 4, shape.D}, Key(3, "tokens"));
+  const Tensor x = normals({batch, 1, 4, shape.D}, RandomKey(3, "tokens"));
   return {transformer_space(shape, false), [x, count](Tape& tape, std::span<const Var> u) {
             Var y = tape.constant(x);
             for (int b = 0; b < count; ++b)
@@ -153,7 +153,8 @@ Space with_ends(const Space& blocks, const char* stream, const char* read) {
 Network stream(int count) {
   TransformerShape shape = block_shape;
   shape.blocks = count;
-  const Tensor words = normals({batch, 1, 4, 3}, Key(4, "words")), places = Tensor::zeros({batch, 1, 4, 4}, DType::f64);
+  const Tensor words = normals({batch, 1, 4, 3}, RandomKey(4, "words")),
+               places = Tensor::zeros({batch, 1, 4, 4}, DType::f64);
   for (std::int64_t i = 0; i < batch * 16; ++i) places.data<double>()[i] = i % 16 % 5 == 0;
   return {with_ends(transformer_space(shape, true), "s", "s*"),
           [words, places, count](Tape& tape, std::span<const Var> u) {
@@ -190,9 +191,9 @@ TEST_CASE("dense networks: every row of spec 1.1 leaves the function unchanged, 
     for (const Activation& a : activations) {
       const Network f = mlp(all_widths[w], a);
       INFO(traits(a.op).name, " ", a.p.value_or(0));
-      symmetric(f, mlp_space(all_widths[w], Kind::permutation), w);
-      const Space scales = mlp_space(all_widths[w], Kind::positive_monomial),
-                  signs = mlp_space(all_widths[w], Kind::sign_monomial);
+      symmetric(f, mlp_space(all_widths[w], FactorKind::permutation), w);
+      const Space scales = mlp_space(all_widths[w], FactorKind::positive_monomial),
+                  signs = mlp_space(all_widths[w], FactorKind::sign_monomial);
       (a.homogeneous ? symmetric : broken)(f, scales, w);
       (a.odd ? symmetric : broken)(f, signs, w);
       const std::string ends = fmt::format("({})", all_widths[w][0]);
@@ -204,11 +205,12 @@ TEST_CASE("dense networks: the typed run is accepted for symmetries and refused 
   const auto& widths = all_widths[1];
   for (const Activation& a : activations) {
     const Network f = mlp(widths, a);
-    const Weights u = f.weights(Key(5, "typed"));
+    const Weights u = f.weights(RandomKey(5, "typed"));
     const auto plain = f(u);
-    for (Kind kind : {Kind::permutation, Kind::positive_monomial, Kind::sign_monomial}) {
+    for (FactorKind kind : {FactorKind::permutation, FactorKind::positive_monomial, FactorKind::sign_monomial}) {
       const Space space = mlp_space(widths, kind);
-      const bool allowed = kind == Kind::permutation || (kind == Kind::positive_monomial ? a.homogeneous : a.odd);
+      const bool allowed =
+          kind == FactorKind::permutation || (kind == FactorKind::positive_monomial ? a.homogeneous : a.odd);
       INFO(traits(a.op).name, " ", space.str());
       if (allowed) {
         CHECK(f(u, &space) == plain);
@@ -216,11 +218,11 @@ TEST_CASE("dense networks: the typed run is accepted for symmetries and refused 
       }
       const std::string why =
           fmt::format("[{0}] tensor '', axis 0 'h1' ({1}(6)): {0} is not {2}", traits(a.op).name, kind->name,
-                      kind == Kind::positive_monomial ? "homogeneous; use relu or leaky_relu"
-                                                      : "odd; use tanh or sin, or take abs first");
+                      kind == FactorKind::positive_monomial ? "homogeneous; use relu or leaky_relu"
+                                                            : "odd; use tanh or sin, or take abs first");
       CHECK_THROWS_WITH_AS(f(u, &space), why.c_str(), TypeError);
     }
-    const Space mixed = mlp_space(widths, Kind::GL);
+    const Space mixed = mlp_space(widths, FactorKind::GL);
     CHECK_THROWS_WITH_AS(
         f(u, &mixed),
         fmt::format("[{0}] tensor '', axis 0 'h1' (GL(6)): no pointwise function commutes with GL, {0} "
@@ -233,11 +235,11 @@ TEST_CASE("dense networks: the typed run is accepted for symmetries and refused 
 
 TEST_CASE("dense networks: the gradient of the function moves by the dual") {
   const auto& widths = all_widths[1];
-  const Space space = mlp_space(widths, Kind::positive_monomial);
+  const Space space = mlp_space(widths, FactorKind::positive_monomial);
   const Network f = mlp(widths, activations[0]);
-  const Weights u = f.weights(Key(6, "gradient"));
-  const Element g = Element::random(space, Key(6, "element"));
-  const Tensor cotangent = normals({batch, 1, 5, widths.back()}, Key(6, "cotangent"));
+  const Weights u = f.weights(RandomKey(6, "gradient"));
+  const Element g = Element::random(space, RandomKey(6, "element"));
+  const Tensor cotangent = normals({batch, 1, 5, widths.back()}, RandomKey(6, "cotangent"));
   auto gradients = [&](const Weights& w) {
     Arena arena;
     Tape tape(arena);
@@ -256,13 +258,14 @@ TEST_CASE("dense networks: the gradient of the function moves by the dual") {
 
 TEST_CASE("convolutional networks with stride and padding: function and groups of spec 1.1") {
   const Convolutions c;
-  for (const auto& [act, symmetry, other] : {std::tuple{UnaryOp::Relu, Kind::positive_monomial, Kind::sign_monomial},
-                                             {UnaryOp::Tanh, Kind::sign_monomial, Kind::positive_monomial}}) {
+  for (const auto& [act, symmetry, other] :
+       {std::tuple{UnaryOp::Relu, FactorKind::positive_monomial, FactorKind::sign_monomial},
+        {UnaryOp::Tanh, FactorKind::sign_monomial, FactorKind::positive_monomial}}) {
     const Network f = c.network(act);
-    symmetric(f, c.space(Kind::permutation), 1);
+    symmetric(f, c.space(FactorKind::permutation), 1);
     symmetric(f, c.space(symmetry), 2);
     broken(f, c.space(other), 3);
-    broken(f, c.space(Kind::GL), 4);
+    broken(f, c.space(FactorKind::GL), 4);
   }
 }
 
@@ -311,13 +314,13 @@ TEST_CASE("residual streams: one permutation for the whole network, and none of 
 TEST_CASE("transformers: the typed run is accepted for the groups and refused elsewhere") {
   const Network residual = stream(2);
   for (const Network& f : {blocks(2), residual}) {
-    const Weights u = f.weights(Key(7, "typed"));
+    const Weights u = f.weights(RandomKey(7, "typed"));
     CHECK(f(u, &f.space) == f(u));
   }
   const Network f = blocks(1);
   auto refused = [&](const char* from, const char* to, const char* why) {
     const Space space = regrouped(f.space, {{from, to}});
-    CHECK_THROWS_WITH_AS(f(f.weights(Key(7, "typed")), &space), why, TypeError);
+    CHECK_THROWS_WITH_AS(f(f.weights(RandomKey(7, "typed")), &space), why, TypeError);
   };
   refused("WK[h, m, q*]", "WK[h, m, q]",
           "[contract] tensor '', axis 2 'q' (GL(4) per h): contracted with axis 2 'q' of tensor '' in the same role; "
@@ -332,7 +335,7 @@ TEST_CASE("transformers: the typed run is accepted for the groups and refused el
       "[layer_norm] tensor '', axis 0 's' (positive_monomial(6)): layer_norm does not commute with scaling; normalise "
       "over the channels first, or contract the axis");
   const Space free = without_stream(2);
-  CHECK_THROWS_WITH_AS(residual(residual.weights(Key(7, "typed")), &free),
+  CHECK_THROWS_WITH_AS(residual(residual.weights(RandomKey(7, "typed")), &free),
                        "[add] tensor '', axis 0 'm.0' (fixed(6)): axis 's.0' of tensor '' stands against it; both must "
                        "transform alike",
                        TypeError);

@@ -26,7 +26,7 @@ void write_atomically(const std::filesystem::path& path, const std::string& text
   file.commit();
 }
 
-std::string random_text(Key key, std::size_t size, int letters) {
+std::string random_text(RandomKey key, std::size_t size, int letters) {
   std::string text;
   for (std::size_t i = 0; i < size; ++i) text += static_cast<char>('a' + uniform_index(key, i, letters));
   return text;
@@ -167,7 +167,7 @@ TEST_CASE("files are read whole, gzip or not") {
   const TemporaryFolder folder;
   for (std::size_t size : std::initializer_list<std::size_t>{0, 1, 2, 1000, 65535, 65536, 65537, 400'000}) {
     INFO(size);
-    const std::string text = random_text(Key(size, "io_test"), size, 4);
+    const std::string text = random_text(RandomKey(size, "io_test"), size, 4);
     write_text(folder / "plain", text);
     write_text(folder / "gz", compress(text));
     CHECK(text_of(read_file(folder / "plain", size)) == text);
@@ -185,7 +185,7 @@ TEST_CASE("files are read whole, gzip or not") {
 }
 
 TEST_CASE("broken gzip data is refused") {
-  const std::string text = random_text(Key(3, "io_test"), 3000, 26), whole = compress(text);
+  const std::string text = random_text(RandomKey(3, "io_test"), 3000, 26), whole = compress(text);
   for (std::size_t length = 2; length < whole.size(); ++length) {
     INFO(length);
     CHECK(gunzip_error(whole.substr(0, length)).starts_with("[gzip] 'file': the compressed data is truncated after "));

@@ -16,7 +16,7 @@ namespace {
 /// Draws values, the same here and for the library.
 class Draws {
  public:
-  explicit Draws(std::uint64_t trial) : key_(Key(1, "json").at(trial)) {}
+  explicit Draws(std::uint64_t trial) : key_(RandomKey(1, "json").at(trial)) {}
 
   std::pair<Json, nlohmann::ordered_json> value(int depth) {
     switch (below(depth > 0 ? 9 : 7)) {
@@ -65,7 +65,7 @@ class Draws {
  private:
   std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>(uniform_index(key_, drawn_++, n)); }
 
-  Key key_;
+  RandomKey key_;
   std::uint64_t drawn_ = 0;
 };
 

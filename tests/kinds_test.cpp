@@ -12,7 +12,7 @@ using namespace weft;
 
 namespace {
 
-Tensor drawn(const Space& space, const char* name, Key key) {
+Tensor drawn(const Space& space, const char* name, RandomKey key) {
   const Tensor t = Tensor::zeros(space.feature_shape(space.tensor(name), 1, 1), DType::f64);
   fill_normal(t, key.at(name));
   return t;
@@ -40,7 +40,7 @@ double dot(std::span<const double> a, std::span<const double> b) {
 }
 
 /// The largest change of a score q_i^T R(j - i) k_j, over displacements.
-double change_of_scores(const char* kind, bool adjacent, Key key) {
+double change_of_scores(const char* kind, bool adjacent, RandomKey key) {
   const Space space = Space::parse(fmt::format("r: {}(6) q[r] k[r*]", kind));
   const Element g = Element::random(space, key);
   const Tensor q = drawn(space, "q", key), k = drawn(space, "k", key), gq = moved(g, "q", q), gk = moved(g, "k", k);
@@ -56,7 +56,7 @@ double change_of_scores(const char* kind, bool adjacent, Key key) {
 TEST_CASE(
     "rotary: one complex number a pair leaves every score of turned queries and keys, the other layout and GL do not") {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    const Key key(seed, "rotary");
+    const RandomKey key(seed, "rotary");
     CHECK(change_of_scores("rotary", false, key) < 1e-12);
     CHECK(change_of_scores("rotary_adjacent", true, key) < 1e-12);
     CHECK(change_of_scores("rotary", true, key) > 1e-3);
@@ -79,7 +79,7 @@ TEST_CASE("SIREN: a sign and a shift of half a period are two sign characters of
     return y;
   };
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    const Key key(seed, "siren");
+    const RandomKey key(seed, "siren");
     const Element g = Element::random(space, key);
     const Tensor W = drawn(space, "W", key), b = drawn(space, "b", key), R = drawn(space, "R", key);
     // The bias moves by m half periods, m of the parity that the second character says.
@@ -106,7 +106,7 @@ TEST_CASE("SIREN: a sign and a shift of half a period are two sign characters of
 TEST_CASE("root mean square norm: its weight takes scales of its own along a stream with signs") {
   const Space space = Space::parse("s: sign_monomial(6); n: monomial(6) along s; o: fixed(4) x[s] norm[n] W[o, s&n*]");
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    const Key key(seed, "rms");
+    const RandomKey key(seed, "rms");
     const Element g = Element::random(space, key);
     const auto output = [](const Tensor& x, const Tensor& norm, const Tensor& W) {
       const double size = std::sqrt(dot(x.span<double>(), x.span<double>()) / 6);
@@ -130,8 +130,8 @@ TEST_CASE("a gradient has every degree negated") {
   CHECK(space.type(1).dual().str() == "[., ., n, O*, m^0]");
   for (int t = 0; t < 2; ++t) {
     CHECK(space.type(t).dual().dual() == space.type(t));
-    const Element g = Element::random(space, Key(1, "dual"));
-    const Tensor x = drawn(space, t ? "B" : "A", Key(2, "x")), y = drawn(space, t ? "B" : "A", Key(3, "y"));
+    const Element g = Element::random(space, RandomKey(1, "dual"));
+    const Tensor x = drawn(space, t ? "B" : "A", RandomKey(2, "x")), y = drawn(space, t ? "B" : "A", RandomKey(3, "y"));
     const double before = dot(x.span<double>(), y.span<double>()),
                  after = dot(act(g, t, x).span<double>(), act(g.dual(), t, y).span<double>());
     CHECK(after == doctest::Approx(before).epsilon(1e-12));

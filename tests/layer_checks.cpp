@@ -15,7 +15,7 @@
 namespace weft::testing {
 namespace {
 
-std::vector<Tensor> draw(std::span<const Shape> shapes, Key key, double deviation) {
+std::vector<Tensor> draw(std::span<const Shape> shapes, RandomKey key, double deviation) {
   std::vector<Tensor> all;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     all.push_back(Tensor::zeros(shapes[i], DType::f64));
@@ -34,7 +34,7 @@ std::vector<Tensor> converted(const std::vector<Tensor>& tensors, DType dtype) {
 
 LayerData LayerData::to(DType dtype) const { return {converted(features, dtype), converted(learned, dtype)}; }
 
-LayerData layer_data(const TermList& list, const Channels& c, Key key) {
+LayerData layer_data(const TermList& list, const Channels& c, RandomKey key) {
   LayerData data;
   for (int i = 0; i < static_cast<int>(list.in().tensors().size()); ++i) {
     const Shape shape = list.in().feature_shape(i, c.batch, c.d);
@@ -48,7 +48,7 @@ LayerData layer_data(const TermList& list, const Channels& c, Key key) {
   return data;
 }
 
-LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, Key key,
+LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, RandomKey key,
                       Backend* backend, const Meanwhile& meanwhile) {
   Arena arena(backend ? backend->memory() : host_memory());
   Tape tape(arena);
@@ -108,7 +108,8 @@ bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
 }
 
 /// In float64: every feature and output, and some of the learned tensors.
-std::string check_changes(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, Key key) {
+std::string check_changes(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi,
+                          RandomKey key) {
   const LayerResult expected = run_layer(layer, list, data, train_psi, key);
   const auto check = [&](const char* what, std::size_t i, const Meanwhile& change) -> std::string {
     try {
@@ -133,7 +134,7 @@ std::string check_changes(const Layer& layer, const TermList& list, const LayerD
 }  // namespace
 
 std::string check_layer(const Layer& fast, const Layer& slow, const TermList& list, const LayerData& data,
-                        bool train_psi, Key key) {
+                        bool train_psi, RandomKey key) {
   // Masks of dropout are drawn in the type of the features, so float32 is held against its own reference.
   for (const auto& [dtype, tolerance] : {std::pair{DType::f64, 1e-10}, std::pair{DType::f32, 2e-4}}) {
     const LayerData typed = data.to(dtype);
@@ -148,7 +149,7 @@ std::string check_layer(const Layer& fast, const Layer& slow, const TermList& li
   return check_changes(fast, list, data, train_psi, key);
 }
 
-double group_error(const Layer& layer, const TermList& list, const LayerData& data, const Space& acting, Key key,
+double group_error(const Layer& layer, const TermList& list, const LayerData& data, const Space& acting, RandomKey key,
                    const ElementRange& range) {
   auto evaluate = [&](const std::vector<Tensor>& x) {
     Arena arena;
@@ -175,7 +176,7 @@ double group_error(const Layer& layer, const TermList& list, const LayerData& da
   return worst;
 }
 
-std::string check_threads(const Layer& layer, const TermList& list, const LayerData& data, Key key) {
+std::string check_threads(const Layer& layer, const TermList& list, const LayerData& data, RandomKey key) {
   const LayerData narrow = data.to(DType::f32);
   std::string wrong;
   LayerResult one;

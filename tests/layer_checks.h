@@ -39,7 +39,7 @@ struct LayerData {
 };
 
 /// Features of deviation 1 / sqrt(last axis), so that chains of products keep about unit size; learned tensors of 0.5.
-LayerData layer_data(const TermList& list, const Channels& c, Key key);
+LayerData layer_data(const TermList& list, const Channels& c, RandomKey key);
 
 struct LayerResult {
   std::vector<Tensor> values, gradients;
@@ -50,7 +50,7 @@ using Meanwhile =
     std::function<void(std::span<const Var> features, std::span<const Var> learned, std::span<const Var> outputs)>;
 
 /// Random cotangents. Ψ is constant unless `train_psi`. On a device when one is given; the result is the host's.
-LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, Key key,
+LayerResult run_layer(const Layer& layer, const TermList& list, const LayerData& data, bool train_psi, RandomKey key,
                       Backend* backend = nullptr, const Meanwhile& meanwhile = {});
 
 /// Activation and dropout as ops of their own (dropout on tensors of two axes), then the list by its interpreter.
@@ -64,14 +64,14 @@ double channel_error(std::span<const Tensor> got, std::span<const Tensor> expect
 /// feature, a learned tensor or an output is changed in place before the backward pass, and that neither refuses nor
 /// has the same bits.
 std::string check_layer(const Layer& fast, const Layer& slow, const TermList& list, const LayerData& data,
-                        bool train_psi, Key key);
+                        bool train_psi, RandomKey key);
 
 /// Largest relative error of layer(g x) against g layer(x), or against layer(x) where the layer has other outputs than
 /// inputs, over four random elements of `acting`. In float64.
-double group_error(const Layer& layer, const TermList& list, const LayerData& data, const Space& acting, Key key,
+double group_error(const Layer& layer, const TermList& list, const LayerData& data, const Space& acting, RandomKey key,
                    const ElementRange& range = {});
 
 /// What differs in any bit between 1, 2 and 4 threads, or an empty string.
-std::string check_threads(const Layer& layer, const TermList& list, const LayerData& data, Key key);
+std::string check_threads(const Layer& layer, const TermList& list, const LayerData& data, RandomKey key);
 
 }  // namespace weft::testing

@@ -20,7 +20,7 @@ MAY_USE = LIBRARY | {
     "bench": set(LIBRARY) | {"tests"},
     "examples": set(),  # the public header alone
 }
-KIND = re.compile(r"(?:[=!]=\s*|\bcase\s+)Kind::([A-Za-z_]+)\b|\bKind::([A-Za-z_]+)\s*[=!]=")
+KIND = re.compile(r"(?:[=!]=\s*|\bcase\s+)FactorKind::([A-Za-z_]+)\b|\bFactorKind::([A-Za-z_]+)\s*[=!]=")
 CUDA_HEADER = re.compile(r"<(cuda\w*|cublas\w*)\.h>|\.cuh")
 
 
@@ -90,7 +90,7 @@ def self_test():
         "groups/other.cpp": ("", 1),
         "symmetry/found.cpp": ("", 0),
         "groups/CMakeLists.txt": ("file(GLOB kinds CONFIGURE_DEPENDS RELATIVE ${HERE} kinds/*.cpp)\n", 0),
-        "nn/kind.cpp": ("if (f.kind == Kind::GL) {}\nif (rule.kind == Kind::adam) {}\ncase Kind::GL:\nKind::GL != k\nf(Kind::GL)\n", 3),
+        "nn/kind.cpp": ("if (f.kind == FactorKind::GL) {}\nif (rule.kind == FactorKind::adam) {}\ncase FactorKind::GL:\nFactorKind::GL != k\nf(FactorKind::GL)\n", 3),
         "nn/CMakeLists.txt": ("kind.cpp", 0),
         "core/CMakeLists.txt": ("target_sources(weft PRIVATE ab.cpp)\n", 0),
         "tests/CMakeLists.txt": ("add_executable(t t.cpp)\n", 0),

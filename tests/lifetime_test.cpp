@@ -73,7 +73,7 @@ static_assert(!std::copyable<Tape> && !std::copyable<Optimiser>);
 
 Tensor normals(const Shape& shape, std::uint64_t seed) {
   Tensor t = Tensor::zeros(shape, DType::f64);
-  fill_normal(t, Key(seed, "lifetime_test"));
+  fill_normal(t, RandomKey(seed, "lifetime_test"));
   return t;
 }
 
@@ -88,7 +88,7 @@ void reuse_memory() {
 TEST_CASE("an element may die before the backward pass") {
   const Space space = Space::parse(
       "h: permutation(3); q: GL(2) per h; m: positive_monomial(4); s: sign_monomial(5) Q[h, m*, q] S[s, m]");
-  const Element g = Element::random(space, Key(1, "g"));
+  const Element g = Element::random(space, RandomKey(1, "g"));
   for (int tensor = 0; tensor < 2; ++tensor) {
     const Tensor values = normals(space.feature_shape(tensor, 2, 1), 2), cotangent = normals(values.shape(), 3);
     auto gradient = [&](bool dies) {
@@ -140,7 +140,7 @@ TEST_CASE("an arena serves one tape at a time, which alone resets it") {
 TEST_CASE("parameters may be moved, or die, before the backward pass") {
   auto build = [](Parameters& p) {
     p.add("a name that is longer than what a string holds within itself", {3}, Init::normal(1));
-    p.allocate(DType::f64, Key(1, "p"));
+    p.allocate(DType::f64, RandomKey(1, "p"));
   };
   Arena arena;
   Tape tape(arena);

@@ -37,8 +37,8 @@ const std::vector<Case> cases = {
 /// Fixed ends (HNP), or permuted ones (NP).
 Space space_of(const Case& c, const Taps& taps, bool fixed_ends) {
   const Taps all = taps.empty() ? Taps(c.widths.size() - 1, {1, 1}) : taps;
-  const Space space = cnn_space(c.widths, all, Kind::permutation);
-  return fixed_ends ? space : space.with_kind(Kind::fixed, Kind::permutation);
+  const Space space = cnn_space(c.widths, all, FactorKind::permutation);
+  return fixed_ends ? space : space.with_kind(FactorKind::fixed, FactorKind::permutation);
 }
 
 LinearLayer made(const Case& c, bool fixed_ends, bool means) {
@@ -56,7 +56,7 @@ TEST_CASE("linear means: NP and HNP run on the schedule and equal their term lis
       const LinearLayer layer = made(c, fixed_ends, true);
       CHECK(!linear::pieces_of(layer.list()).has_value());
       CHECK(linear::mixing_of(layer.list(), c.c.d, c.c.e).has_value());
-      const Key key(1, "linear_means_test");
+      const RandomKey key(1, "linear_means_test");
       const LayerData data = layer_data(layer.list(), c.c, key);
       for (const LayerInput& input : {LayerInput{}, {{}, 0.3, key}, {UnaryOp::Relu, 0.3, key}, {UnaryOp::Gelu, 0, key}})
         CHECK(check_layer(scheduled(layer, input), reference(layer.list(), c.c.e, input), layer.list(), data, true,
@@ -73,7 +73,7 @@ TEST_CASE("linear means: sums in place of means, and every instruction set") {
       const Case& c = cases[2];
       const LinearLayer layer = made(c, fixed_ends, false);
       CHECK(linear::mixing_of(layer.list(), c.c.d, c.c.e).has_value());
-      const Key key(2, "linear_means_test");
+      const RandomKey key(2, "linear_means_test");
       CHECK(check_layer(scheduled(layer), reference(layer.list(), c.c.e), layer.list(),
                         layer_data(layer.list(), c.c, key), true, key) == "");
     }
@@ -88,13 +88,15 @@ TEST_CASE("linear means: equivariant under the group of the space, and under no 
       CAPTURE(fixed_ends);
       const LinearLayer layer = made(c, fixed_ends, true);
       const TermList& list = layer.list();
-      const Key key(3, "linear_means_test");
+      const RandomKey key(3, "linear_means_test");
       const LayerData data = layer_data(list, c.c, key);
       const Layer run = scheduled(layer, {UnaryOp::Relu, 0, key});
       CHECK(group_error(run, list, data, list.in(), key) < 1e-9);
-      CHECK(group_error(run, list, data, list.in().with_kind(Kind::permutation, Kind::positive_monomial), key) > 1e-4);
+      CHECK(group_error(run, list, data, list.in().with_kind(FactorKind::permutation, FactorKind::positive_monomial),
+                        key) > 1e-4);
       if (fixed_ends && c.widths.back() > 1)
-        CHECK(group_error(run, list, data, list.in().with_kind(Kind::fixed, Kind::permutation), key) > 1e-4);
+        CHECK(group_error(run, list, data, list.in().with_kind(FactorKind::fixed, FactorKind::permutation), key) >
+              1e-4);
     }
   }
 }
@@ -128,7 +130,7 @@ TEST_CASE("linear means: other lists that share sums, and what stays with the in
     const LinearLayer layer(Module(), "layer", in, out, other.terms, c.d, c.e);
     CHECK(!linear::pieces_of(layer.list()).has_value());
     CHECK(linear::mixing_of(layer.list(), c.d, c.e).has_value() == other.scheduled);
-    const Key key(4, "linear_means_test");
+    const RandomKey key(4, "linear_means_test");
     CHECK(check_layer(scheduled(layer, {UnaryOp::Gelu, 0.3, key}),
                       reference(layer.list(), c.e, {UnaryOp::Gelu, 0.3, key}), layer.list(),
                       layer_data(layer.list(), c, key), true, key) == "");
@@ -137,8 +139,8 @@ TEST_CASE("linear means: other lists that share sums, and what stays with the in
 
 TEST_CASE("linear means: an empty batch") {
   const LinearLayer layer = made(cases[2], false, true);
-  const LayerResult r = run_layer(scheduled(layer), layer.list(), layer_data(layer.list(), {3, 2, 0}, Key(5, "")), true,
-                                  Key(5, "linear_means_test"));
+  const LayerResult r = run_layer(scheduled(layer), layer.list(), layer_data(layer.list(), {3, 2, 0}, RandomKey(5, "")),
+                                  true, RandomKey(5, "linear_means_test"));
   for (const Tensor& g : r.gradients)
     for (double x : g.span<double>()) CHECK(x == 0);
 }
@@ -146,7 +148,7 @@ TEST_CASE("linear means: an empty batch") {
 TEST_CASE("linear means: steps repeat bit by bit and take no new memory") {
   const Case& c = cases[5];
   const LinearLayer layer = made(c, false, true);
-  const LayerData data = layer_data(layer.list(), c.c, Key(6, "linear_means_test")).to(DType::f32);
+  const LayerData data = layer_data(layer.list(), c.c, RandomKey(6, "linear_means_test")).to(DType::f32);
   Arena arena;
   Tape tape(arena);
   std::vector<Tensor> first;
@@ -156,7 +158,7 @@ TEST_CASE("linear means: steps repeat bit by bit and take no new memory") {
     for (std::size_t i = 0; i < data.features.size(); ++i)
       x.push_back(tape.leaf(data.features[i], layer.list().in().type(static_cast<int>(i))));
     for (const Tensor& t : data.learned) learned.push_back(tape.leaf(t));
-    const Features out = layer.apply({layer.in(), x}, learned, {UnaryOp::Relu, 0.2, Key(7, "linear_means_test")});
+    const Features out = layer.apply({layer.in(), x}, learned, {UnaryOp::Relu, 0.2, RandomKey(7, "linear_means_test")});
     std::vector<Tensor> cotangents, gradients;
     for (const Var& v : out.vars()) cotangents.push_back(v.value());
     tape.backward(out.vars(), cotangents);

@@ -19,21 +19,21 @@ using Taps = std::vector<std::array<std::int64_t, 2>>;
 struct Case {
   Widths widths;
   Taps in, out;
-  Kind kind;
+  FactorKind kind;
   Channels c;
 };
 
 const Taps dense3(3, {1, 1}), dense2(2, {1, 1});
 const std::vector<Case> cases = {
-    {{1, 4, 5, 3}, {{3, 3}, {2, 1}, {1, 1}}, dense3, Kind::positive_monomial, {1, 7, 3}},
-    {{3, 5, 6, 2}, dense3, {{2, 2}, {1, 1}, {1, 1}}, Kind::permutation, {2, 3, 2}},
-    {{2, 5, 4, 3}, dense3, dense3, Kind::sign_monomial, {3, 2, 2}},
-    {{2, 6, 3}, dense2, dense2, Kind::sign_monomial, {2, 4, 5}},
-    {{1, 1, 1}, dense2, dense2, Kind::positive_monomial, {1, 1, 1}},
-    {{2, 33, 17, 1}, dense3, dense3, Kind::positive_monomial, {5, 20, 19}},
+    {{1, 4, 5, 3}, {{3, 3}, {2, 1}, {1, 1}}, dense3, FactorKind::positive_monomial, {1, 7, 3}},
+    {{3, 5, 6, 2}, dense3, {{2, 2}, {1, 1}, {1, 1}}, FactorKind::permutation, {2, 3, 2}},
+    {{2, 5, 4, 3}, dense3, dense3, FactorKind::sign_monomial, {3, 2, 2}},
+    {{2, 6, 3}, dense2, dense2, FactorKind::sign_monomial, {2, 4, 5}},
+    {{1, 1, 1}, dense2, dense2, FactorKind::positive_monomial, {1, 1, 1}},
+    {{2, 33, 17, 1}, dense3, dense3, FactorKind::positive_monomial, {5, 20, 19}},
     // Wide ends.
-    {{17, 6, 16}, dense2, dense2, Kind::positive_monomial, {3, 2, 5}},
-    {{16, 5, 4, 17}, {{2, 1}, {1, 1}, {1, 1}}, dense3, Kind::sign_monomial, {2, 3, 4}},
+    {{17, 6, 16}, dense2, dense2, FactorKind::positive_monomial, {3, 2, 5}},
+    {{16, 5, 4, 17}, {{2, 1}, {1, 1}, {1, 1}}, dense3, FactorKind::sign_monomial, {2, 3, 4}},
 };
 
 struct Made {
@@ -43,7 +43,7 @@ struct Made {
 
 /// The list of spec 4.1: permutations take that of the positive monomials, whose terms they allow.
 Made made(const Case& c) {
-  const Kind kind = c.kind == Kind::permutation ? Kind::positive_monomial : c.kind;
+  const FactorKind kind = c.kind == FactorKind::permutation ? FactorKind::positive_monomial : c.kind;
   const std::string terms = derive_linear(cnn_space(c.widths, c.in, kind), cnn_space(c.widths, c.out, kind));
   const Space in = cnn_space(c.widths, c.in, c.kind), out = cnn_space(c.widths, c.out, c.kind);
   return {in, out, LinearLayer(Module(), "layer", in, out, terms, c.c.d, c.c.e)};
@@ -56,13 +56,13 @@ TEST_CASE("linear: the layers of spec 4.1 are plain products, and equal their te
     const Made m = made(c);
     CAPTURE(m.in.str());
     CHECK(linear::pieces_of(m.layer.list()).has_value());
-    const Key key(1, "linear_test");
+    const RandomKey key(1, "linear_test");
     const LayerData data = layer_data(m.layer.list(), c.c, key);
     std::vector<LayerInput> inputs{{}, {{}, 0.3, key}};
-    if (c.kind != Kind::sign_monomial) inputs.push_back({UnaryOp::Relu, 0.3, key});
-    if (c.kind != Kind::sign_monomial) inputs.push_back({UnaryOp::LeakyRelu, 0, key});
-    if (c.kind != Kind::positive_monomial) inputs.push_back({UnaryOp::Sin, 0.3, key});
-    if (c.kind != Kind::positive_monomial) inputs.push_back({UnaryOp::Tanh, 0, key});
+    if (c.kind != FactorKind::sign_monomial) inputs.push_back({UnaryOp::Relu, 0.3, key});
+    if (c.kind != FactorKind::sign_monomial) inputs.push_back({UnaryOp::LeakyRelu, 0, key});
+    if (c.kind != FactorKind::positive_monomial) inputs.push_back({UnaryOp::Sin, 0.3, key});
+    if (c.kind != FactorKind::positive_monomial) inputs.push_back({UnaryOp::Tanh, 0, key});
     for (const LayerInput& input : inputs)
       CHECK(check_layer(scheduled(m.layer, input), reference(m.layer.list(), c.c.e, input), m.layer.list(), data, true,
                         key) == "");
@@ -77,7 +77,7 @@ TEST_CASE("linear: what has no schedule says so") {
     const LinearLayer layer(model, "layer", space, space, derive_linear(space, space), 2, 3);
     return model.fallbacks();
   };
-  CHECK(why(mlp_space(std::vector<std::int64_t>{2, 3, 2}, Kind::positive_monomial)).empty());
+  CHECK(why(mlp_space(std::vector<std::int64_t>{2, 3, 2}, FactorKind::positive_monomial)).empty());
   CHECK(why(recurrent) ==
         std::vector<std::string>{"'layer' runs operation by operation: there is no schedule for lists "
                                  "with diagonals, heads or shared phis"});
@@ -85,24 +85,25 @@ TEST_CASE("linear: what has no schedule says so") {
 
 TEST_CASE("linear: an empty batch") {
   const Made m = made(cases[0]);
-  const LayerResult r = run_layer(scheduled(m.layer), m.layer.list(), layer_data(m.layer.list(), {1, 7, 0}, Key(3, "")),
-                                  true, Key(3, "linear_test"));
+  const LayerResult r =
+      run_layer(scheduled(m.layer), m.layer.list(), layer_data(m.layer.list(), {1, 7, 0}, RandomKey(3, "")), true,
+                RandomKey(3, "linear_test"));
   for (const Tensor& g : r.gradients)
     for (double x : g.span<double>()) CHECK(x == 0);
 }
 
 TEST_CASE("linear: Fourier features inside the products are those in memory") {
   const Widths widths{2, 9, 17, 3};
-  const Space positive = mlp_space(widths, Kind::positive_monomial);
+  const Space positive = mlp_space(widths, FactorKind::positive_monomial);
   for (const bool sines : {false, true})
     for (const Isa level : isa_levels()) {
       const WithIsa forced(level);
       CAPTURE(sines);
-      const Space space = mlp_space(widths, sines ? Kind::sign_monomial : Kind::permutation);
+      const Space space = mlp_space(widths, sines ? FactorKind::sign_monomial : FactorKind::permutation);
       const std::int64_t m = 70, e = 6, batch = 3;
       const FourierLinear layer(Module(), "layer", space, space, derive_linear(positive, positive), {m, 3, sines}, e);
       const TermList& list = layer.list();
-      const Key key(4, "linear_test");
+      const RandomKey key(4, "linear_test");
       LayerData data = layer_data(list, {sines ? m : 2 * m, e, batch}, key);
       for (std::size_t i = 0; i < data.features.size(); ++i) {  // raw weights, one channel
         data.features[i] = Tensor::zeros(space.feature_shape(static_cast<int>(i), batch, 1), DType::f64);
@@ -132,7 +133,7 @@ TEST_CASE("linear: Fourier features inside the products are those in memory") {
 }
 
 TEST_CASE("linear: Fourier features and their derivative") {
-  const Key key(5, "linear_test");
+  const RandomKey key(5, "linear_test");
   const Tensor f = Tensor::zeros({4}, DType::f64), x = Tensor::zeros({2, 1, 3, 2}, DType::f64);
   fill_normal(f, key.at("f"), 0, 0.5);
   fill_normal(x, key.at("x"));
@@ -158,10 +159,10 @@ TEST_CASE("linear: Fourier features and their derivative") {
 }
 
 TEST_CASE("linear: refusals") {
-  const Space positive = mlp_space(Widths{2, 3, 2}, Kind::positive_monomial);
+  const Space positive = mlp_space(Widths{2, 3, 2}, FactorKind::positive_monomial);
   const Module model;
   const FourierLinear layer(model, "layer", positive, positive, derive_linear(positive, positive), {4, 3, true}, 2);
-  model.init(Key(6, "linear_test"), DType::f64);
+  model.init(RandomKey(6, "linear_test"), DType::f64);
   Arena arena;
   Tape tape(arena);
   Vars x;
@@ -172,10 +173,10 @@ TEST_CASE("linear: refusals") {
   CHECK_THROWS_AS(fourier_features(tape.constant(Tensor::zeros({1, 2, 3}, DType::f64)),
                                    tape.constant(Tensor::zeros({2}, DType::f64)), false),
                   ShapeError);
-  const Space signs = mlp_space(Widths{2, 3, 2}, Kind::sign_monomial);
+  const Space signs = mlp_space(Widths{2, 3, 2}, FactorKind::sign_monomial);
   const Module other;
   const FourierLinear sines(other, "layer", signs, signs, derive_linear(positive, positive), {4, 3, true}, 2);
-  other.init(Key(7, "linear_test"), DType::f64);
+  other.init(RandomKey(7, "linear_test"), DType::f64);
   for (int i = 0; i < 4; ++i)
     x[static_cast<std::size_t>(i)] =
         tape.leaf(Tensor::zeros(signs.feature_shape(i, 1, 1), DType::f64), signs.type(i), "weights");

@@ -13,15 +13,17 @@ namespace {
 using Case = MagepCase;
 const std::vector<Case>& cases = magep_cases;
 
-LayerData data_of(const TermList& list, const Case& c, Key key) { return layer_data(list, {c.d, c.e, c.batch}, key); }
+LayerData data_of(const TermList& list, const Case& c, RandomKey key) {
+  return layer_data(list, {c.d, c.e, c.batch}, key);
+}
 
-void check_equivariant(const Case& c, bool train_psi, const LayerInput& input, Kind kind, Key key) {
+void check_equivariant(const Case& c, bool train_psi, const LayerInput& input, FactorKind kind, RandomKey key) {
   const auto layer = made<MagepEquivariant>(mlp_space(c.widths, kind), c);
   CHECK(check_layer(scheduled(layer, input), reference(layer.list(), c.e, input), layer.list(),
                     data_of(layer.list(), c, key), train_psi, key) == "");
 }
 
-void check_invariant(const Case& c, bool train_psi, const LayerInput& input, Kind kind, Key key) {
+void check_invariant(const Case& c, bool train_psi, const LayerInput& input, FactorKind kind, RandomKey key) {
   const auto layer = made<MagepInvariant>(mlp_space(c.widths, kind), c);
   CHECK(check_layer(scheduled(layer, input), reference(layer.list(), c.e, input), layer.list(),
                     data_of(layer.list(), c, key), train_psi, key) == "");
@@ -34,7 +36,7 @@ TEST_CASE("magep: E is its term list") {
     for (const bool train_psi : {true, false}) {
       CAPTURE(text(c));
       CAPTURE(train_psi);
-      check_equivariant(c, train_psi, {}, Kind::positive_monomial, Key(1, "magep_test"));
+      check_equivariant(c, train_psi, {}, FactorKind::positive_monomial, RandomKey(1, "magep_test"));
     }
 }
 
@@ -43,7 +45,7 @@ TEST_CASE("magep: I is its term list") {
     for (const bool train_psi : {true, false}) {
       CAPTURE(text(c));
       CAPTURE(train_psi);
-      check_invariant(c, train_psi, {}, Kind::positive_monomial, Key(2, "magep_test"));
+      check_invariant(c, train_psi, {}, FactorKind::positive_monomial, RandomKey(2, "magep_test"));
     }
 }
 
@@ -53,17 +55,17 @@ TEST_CASE("magep: activations and dropout as E and I read their inputs") {
     CAPTURE(text(c));
     for (const double dropout : {0., 0.3}) {
       CAPTURE(dropout);
-      const Key key(3, "magep_test dropout");
+      const RandomKey key(3, "magep_test dropout");
       for (const UnaryOp op : {UnaryOp::Relu, UnaryOp::LeakyRelu}) {
-        check_equivariant(c, false, {op, dropout, key}, Kind::positive_monomial, Key(4, "magep_test"));
-        check_invariant(c, true, {op, dropout, key}, Kind::positive_monomial, Key(4, "magep_test"));
+        check_equivariant(c, false, {op, dropout, key}, FactorKind::positive_monomial, RandomKey(4, "magep_test"));
+        check_invariant(c, true, {op, dropout, key}, FactorKind::positive_monomial, RandomKey(4, "magep_test"));
       }
       for (const UnaryOp op : {UnaryOp::Tanh, UnaryOp::Sin}) {
-        check_equivariant(c, true, {op, dropout, key}, Kind::sign_monomial, Key(5, "magep_test"));
-        check_invariant(c, false, {op, dropout, key}, Kind::sign_monomial, Key(5, "magep_test"));
+        check_equivariant(c, true, {op, dropout, key}, FactorKind::sign_monomial, RandomKey(5, "magep_test"));
+        check_invariant(c, false, {op, dropout, key}, FactorKind::sign_monomial, RandomKey(5, "magep_test"));
       }
-      check_equivariant(c, false, {{}, dropout, key}, Kind::permutation, Key(6, "magep_test"));
-      check_equivariant(c, false, {UnaryOp::Gelu, dropout, key}, Kind::permutation, Key(7, "magep_test"));
+      check_equivariant(c, false, {{}, dropout, key}, FactorKind::permutation, RandomKey(6, "magep_test"));
+      check_equivariant(c, false, {UnaryOp::Gelu, dropout, key}, FactorKind::permutation, RandomKey(7, "magep_test"));
     }
   }
 }
@@ -74,10 +76,10 @@ TEST_CASE("magep: every instruction set") {
     CAPTURE(name(level));
     for (const Case& c : {Case{{2, 6, 7, 4}, 3, 5, 3}, Case{{2, 17, 33, 1}, 17, 18, 2}}) {
       CAPTURE(text(c));
-      check_equivariant(c, true, {UnaryOp::Sin, 0.2, Key(8, "magep_test dropout")}, Kind::sign_monomial,
-                        Key(8, "magep_test"));
-      check_invariant(c, true, {UnaryOp::Sin, 0.2, Key(9, "magep_test dropout")}, Kind::sign_monomial,
-                      Key(9, "magep_test"));
+      check_equivariant(c, true, {UnaryOp::Sin, 0.2, RandomKey(8, "magep_test dropout")}, FactorKind::sign_monomial,
+                        RandomKey(8, "magep_test"));
+      check_invariant(c, true, {UnaryOp::Sin, 0.2, RandomKey(9, "magep_test dropout")}, FactorKind::sign_monomial,
+                      RandomKey(9, "magep_test"));
     }
   }
 }
@@ -85,13 +87,13 @@ TEST_CASE("magep: every instruction set") {
 TEST_CASE("magep: an empty batch has no outputs and zero gradients") {
   for (const Widths& widths : {Widths{2, 6, 7, 4}, Widths{2, 7, 9, 1}}) {
     const Case c{widths, 3, 2, 0};
-    const Space space = mlp_space(c.widths, Kind::positive_monomial);
+    const Space space = mlp_space(c.widths, FactorKind::positive_monomial);
     const auto equivariant = made<MagepEquivariant>(space, c);
     const auto invariant = made<MagepInvariant>(space, c);
     for (const auto& [layer, list] :
          {std::pair{scheduled(equivariant), &equivariant.list()}, std::pair{scheduled(invariant), &invariant.list()}}) {
-      const LayerResult r =
-          run_layer(layer, *list, data_of(*list, c, Key(10, "magep_test")).to(DType::f32), true, Key(10, "magep_test"));
+      const LayerResult r = run_layer(layer, *list, data_of(*list, c, RandomKey(10, "magep_test")).to(DType::f32), true,
+                                      RandomKey(10, "magep_test"));
       for (const Tensor& g : r.gradients)
         for (float x : g.span<float>()) CHECK(x == 0.f);
     }
@@ -102,9 +104,10 @@ TEST_CASE("magep: E commutes with the group and I is invariant; another group br
   const ElementRange wide{0.01, 100};
   for (const Case& c : {Case{{2, 6, 7, 4}, 3, 5, 2}, Case{{2, 7, 9, 1}, 5, 4, 2}, Case{{3, 5, 2}, 2, 3, 2}}) {
     CAPTURE(text(c));
-    const Key key(11, "magep_test");
-    const Space positive = mlp_space(c.widths, Kind::positive_monomial),
-                signs = mlp_space(c.widths, Kind::sign_monomial), permutations = mlp_space(c.widths, Kind::permutation);
+    const RandomKey key(11, "magep_test");
+    const Space positive = mlp_space(c.widths, FactorKind::positive_monomial),
+                signs = mlp_space(c.widths, FactorKind::sign_monomial),
+                permutations = mlp_space(c.widths, FactorKind::permutation);
     const auto E = made<MagepEquivariant>(positive, c);
     const auto I = made<MagepInvariant>(positive, c);
     CHECK(group_error(scheduled(E, {UnaryOp::Relu, 0, key}), E.list(), data_of(E.list(), c, key), positive, key, wide) <
@@ -132,10 +135,10 @@ TEST_CASE("magep: E commutes with the group and I is invariant; another group br
 TEST_CASE("magep: the same bits on any number of threads") {
   for (const Case& c : {Case{{1, 16, 16, 16, 10}, 20, 20, 5}, Case{{2, 17, 33, 1}, 40, 18, 19}}) {
     CAPTURE(text(c));
-    const Space space = mlp_space(c.widths, Kind::permutation);
+    const Space space = mlp_space(c.widths, FactorKind::permutation);
     const auto E = made<MagepEquivariant>(space, c);
     const auto I = made<MagepInvariant>(space, c);
-    const Key key(12, "magep_test");
+    const RandomKey key(12, "magep_test");
     CHECK(check_threads(scheduled(E, {UnaryOp::Sin, 0.1, key}), E.list(), data_of(E.list(), c, key), key) == "");
     CHECK(check_threads(scheduled(I), I.list(), data_of(I.list(), c, key), key) == "");
   }
@@ -143,13 +146,13 @@ TEST_CASE("magep: the same bits on any number of threads") {
 
 TEST_CASE("magep: the second step takes no new memory") {
   const Case c{{1, 16, 16, 16, 10}, 20, 20, 8};
-  const Space space = mlp_space(c.widths, Kind::positive_monomial);
+  const Space space = mlp_space(c.widths, FactorKind::positive_monomial);
   const Module model;
   Parameters& parameters = model.parameters();
   const MagepEquivariant E(model, "E", space, c.d, c.e);
   const MagepInvariant I(model, "I", space, c.e, 7);
-  parameters.allocate(DType::f32, Key(13, "magep_test"));
-  const LayerData data = data_of(E.list(), c, Key(13, "magep_test")).to(DType::f32);
+  parameters.allocate(DType::f32, RandomKey(13, "magep_test"));
+  const LayerData data = data_of(E.list(), c, RandomKey(13, "magep_test")).to(DType::f32);
   const Tensor cotangent = Tensor::zeros({c.batch, 7}, DType::f32);
   cotangent.fill(1);
   Arena arena;
@@ -172,11 +175,11 @@ TEST_CASE("magep: the second step takes no new memory") {
 
 TEST_CASE("magep: parameters start as spec 2.5 says") {
   const Case c{{2, 8, 8, 8, 6}, 24, 20, 1};
-  const Space space = mlp_space(c.widths, Kind::positive_monomial);
+  const Space space = mlp_space(c.widths, FactorKind::positive_monomial);
   const Module model;
   Parameters& parameters = model.parameters();
   const MagepEquivariant E(model, "E", space, c.d, c.e, false);
-  parameters.allocate(DType::f64, Key(14, "magep_test"));
+  parameters.allocate(DType::f64, RandomKey(14, "magep_test"));
   auto deviation = [&](const std::string& name) {
     double sum = 0;
     const Tensor t = parameters.value(parameters.find("E." + name));
@@ -210,13 +213,13 @@ TEST_CASE("magep: parameters start as spec 2.5 says") {
 
 TEST_CASE("magep: refusals") {
   const Case c{{2, 3, 2}, 2, 3, 1};
-  const Space space = mlp_space(c.widths, Kind::positive_monomial);
+  const Space space = mlp_space(c.widths, FactorKind::positive_monomial);
   const Module model;
   Parameters& parameters = model.parameters();
   const MagepEquivariant E(model, "E", space, 2, 3);
   const MagepInvariant I(model, "I", space, 2, 3);
-  parameters.allocate(DType::f64, Key(15, "magep_test"));
-  const LayerData data = data_of(E.list(), c, Key(15, "magep_test"));
+  parameters.allocate(DType::f64, RandomKey(15, "magep_test"));
+  const LayerData data = data_of(E.list(), c, RandomKey(15, "magep_test"));
   Arena arena;
   Tape tape(arena);
   Vars x;
@@ -229,7 +232,7 @@ TEST_CASE("magep: refusals") {
                        UsageError);
   CHECK_THROWS_WITH_AS(E({space, x}, {UnaryOp::Abs}),
                        "[magep_equivariant] activation abs changes the type; apply it as an op of its own", UsageError);
-  const Space signs = mlp_space(c.widths, Kind::sign_monomial);
+  const Space signs = mlp_space(c.widths, FactorKind::sign_monomial);
   x[2] = tape.leaf(data.features[2], signs.type(2));
   CHECK_THROWS_AS(E({space, x}), TypeError);
   CHECK_THROWS_AS(I({space, x}), TypeError);
@@ -239,13 +242,13 @@ TEST_CASE("magep: refusals") {
 TEST_CASE("the schedules' cost") {
   // Two E and one I of the CNN predictor: 199.7 MFLOP in all products of a step, written down one by one as it ran.
   const Module model;
-  const Space space = mlp_space(Widths{1, 16, 16, 16, 10}, Kind::positive_monomial);
+  const Space space = mlp_space(Widths{1, 16, 16, 16, 10}, FactorKind::positive_monomial);
   const MagepEquivariant E(model, "E", space, 20, 20);
   const MagepInvariant I(model, "I", space, 20, 20);
   CHECK(3 * (2 * E.flops(8) + I.flops(8)) == doctest::Approx(199.7e6).epsilon(0.03));
   CHECK(E.flops(16) == 2 * E.flops(8));
   // With n_L = 1 the factored way is a quarter cheaper than the list's.
-  const Space single = mlp_space(Widths{2, 32, 32, 1}, Kind::positive_monomial);
+  const Space single = mlp_space(Widths{2, 32, 32, 1}, FactorKind::positive_monomial);
   const MagepEquivariant factored(model, "F", single, 128, 128);
   CHECK(factored.flops(1) < 0.8 * term_flops(factored.list(), 1, 128, 128));
 }

@@ -139,9 +139,9 @@ TEST_CASE("all instruction sets give the same bits, on whole vectors and on tail
 }
 
 TEST_CASE("the fused product without hardware for it is rounded once") {
-  const Key key(11, "math_test fma");
+  const RandomKey key(11, "math_test fma");
   for (std::uint64_t i = 0; i < 300000; ++i) {
-    const Key k = key.at(i);
+    const RandomKey k = key.at(i);
     auto draw = [&](std::uint64_t j) {
       return static_cast<float>(std::ldexp(uniform(k, j, -1, 1), static_cast<int>(uniform_index(k, j + 3, 60)) - 30));
     };

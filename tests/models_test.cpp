@@ -22,7 +22,7 @@ namespace {
 using Vars = std::vector<Var>;
 using Model = std::function<Var(std::span<const Var>)>;
 
-std::vector<Tensor> networks(const Space& space, std::int64_t batch, DType dtype, Key key) {
+std::vector<Tensor> networks(const Space& space, std::int64_t batch, DType dtype, RandomKey key) {
   std::vector<Tensor> all;
   for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i) {
     all.push_back(Tensor::zeros(space.feature_shape(i, batch, 1), dtype));
@@ -39,7 +39,8 @@ Vars on_tape(Tape& tape, const Space& space, const std::vector<Tensor>& values) 
 }
 
 /// Largest change of the model's output under elements of `acting`, over its largest value.
-double group_error(const Model& model, const Space& space, const Space& acting, const std::vector<Tensor>& x, Key key) {
+double group_error(const Model& model, const Space& space, const Space& acting, const std::vector<Tensor>& x,
+                   RandomKey key) {
   auto evaluate = [&](const std::vector<Tensor>& values) {
     Arena arena;
     Tape tape(arena);
@@ -68,12 +69,12 @@ TEST_CASE("models: the INR classifier is invariant under permutations, with sine
   for (const bool sines : {false, true}) {
     const InrClassifier model(
         {.widths = {2, 5, 6, 1}, .fourier = {.frequencies = 6, .sines = sines}, .d = 4, .head = 8, .classes = 3});
-    model.init(Key(3, "models_test"), DType::f64);
-    const Key key(4, "models_test");
+    model.init(RandomKey(3, "models_test"), DType::f64);
+    const RandomKey key(4, "models_test");
     const auto x = networks(model.space(), 3, DType::f64, key);
     const Model run = [&](std::span<const Var> in) { return model({model.space(), in}, std::nullopt); };
-    const Space permutations = mlp_space(std::vector<std::int64_t>{2, 5, 6, 1}, Kind::permutation),
-                signs = mlp_space(std::vector<std::int64_t>{2, 5, 6, 1}, Kind::sign_monomial);
+    const Space permutations = mlp_space(std::vector<std::int64_t>{2, 5, 6, 1}, FactorKind::permutation),
+                signs = mlp_space(std::vector<std::int64_t>{2, 5, 6, 1}, FactorKind::sign_monomial);
     CHECK(group_error(run, model.space(), permutations, x, key) < 1e-9);
     if (sines)
       CHECK(group_error(run, model.space(), signs, x, key) < 1e-9);
@@ -85,22 +86,22 @@ TEST_CASE("models: the INR classifier is invariant under permutations, with sine
 TEST_CASE("models: as many parameters as the published ones") {
   constexpr std::int64_t widths[] = {1, 16, 16, 16, 10};
   constexpr std::array<std::int64_t, 2> taps[] = {{3, 3}, {3, 3}, {3, 3}, {1, 1}};
-  const auto cnn = make_accuracy_model("magep", {}, cnn_space(widths, taps, Kind::positive_monomial), DType::f32,
-                                       Key(5, "models_test"));
+  const auto cnn = make_accuracy_model("magep", {}, cnn_space(widths, taps, FactorKind::positive_monomial), DType::f32,
+                                       RandomKey(5, "models_test"));
   const InrClassifier inr({});
-  inr.init(Key(5, "models_test"));
+  inr.init(RandomKey(5, "models_test"));
   CHECK(count(cnn->parameters()) == 1006121);
   const Space transformer = transformer_network_space({32, 64, 2, 16, 16, 2}, {16, 32, 10});
-  const auto one = make_accuracy_model("transformer-nfn", {}, transformer, DType::f32, Key(5, "models_test"));
+  const auto one = make_accuracy_model("transformer-nfn", {}, transformer, DType::f32, RandomKey(5, "models_test"));
   CHECK(one->parameters().trained_numbers() == 1945711);
   CHECK(count(inr.parameters()) == 4082730);
 }
 
 TEST_CASE("models: a step repeats bit by bit and takes no new memory") {
   const InrClassifier model({.widths = {2, 9, 9, 1}, .fourier = {.frequencies = 20}, .d = 18, .head = 30});
-  model.init(Key(6, "models_test"));
+  model.init(RandomKey(6, "models_test"));
   const Parameters& parameters = model.parameters();
-  const auto x = networks(model.space(), 4, DType::f32, Key(7, "models_test"));
+  const auto x = networks(model.space(), 4, DType::f32, RandomKey(7, "models_test"));
   const Tensor label = Tensor::zeros({4}, DType::i32);
   Arena arena;
   Tape tape(arena);
@@ -108,7 +109,7 @@ TEST_CASE("models: a step repeats bit by bit and takes no new memory") {
   std::size_t reserved = 0;
   for (int step = 0; step < 3; ++step) {
     const Features in = Features::constant(tape, model.space(), x);
-    tape.backward(mean_all(cross_entropy(model(in, Key(8, "models_test dropout")), label)));
+    tape.backward(mean_all(cross_entropy(model(in, RandomKey(8, "models_test dropout")), label)));
     const Tensor g = parameters.flat_grads();
     if (step == 0) {
       first = g.clone();
@@ -131,7 +132,7 @@ std::unique_ptr<AccuracyModel> transformer_model(const Space& space, std::int64_
                                                  DType dtype) {
   return make_accuracy_model(
       "transformer-nfn", {{"channels", 3}, {"equivariant_layers", layers}, {"hidden", 6}, {"classifier", classifier}},
-      space, dtype, Key(9, "models_test"));
+      space, dtype, RandomKey(9, "models_test"));
 }
 
 }  // namespace
@@ -144,7 +145,7 @@ TEST_CASE("models: Transformer-NFN is invariant under the group of the whole net
         CAPTURE(layers);
         CAPTURE(classifier);
         const auto model = transformer_model(space, layers, classifier, DType::f64);
-        const Key key(10, "models_test");
+        const RandomKey key(10, "models_test");
         const auto x = networks(space, 3, DType::f64, key);
         const Model run = [&](std::span<const Var> in) {
           std::vector<Tensor> values;
@@ -152,7 +153,7 @@ TEST_CASE("models: Transformer-NFN is invariant under the group of the whole net
           return model->forward(in[0].tape(), values);
         };
         // A plain MLP on the classifier knows the blocks' symmetry only.
-        const Space blocks = space.with_kind(Kind::positive_monomial, Kind::fixed);
+        const Space blocks = space.with_kind(FactorKind::positive_monomial, FactorKind::fixed);
         CHECK(group_error(run, space, blocks, x, key) < 1e-9);
         if (std::string_view(classifier) == "flat")
           CHECK(group_error(run, space, space, x, key) > 1e-6);
@@ -170,10 +171,10 @@ TEST_CASE("models: Transformer-NFN trains, takes no new memory, and has a proof"
   for (const char* classifier : {"linear", "magep", "flat"}) {
     CAPTURE(classifier);
     const auto model = transformer_model(vision(), 2, classifier, DType::f32);
-    const auto x = networks(model->space(), 5, DType::f32, Key(11, "models_test"));
+    const auto x = networks(model->space(), 5, DType::f32, RandomKey(11, "models_test"));
     const std::vector<Tensor> prepared = model->prepare(x);
     const Tensor target = Tensor::zeros({5}, DType::f32);
-    fill_uniform(target, Key(12, "models_test"));
+    fill_uniform(target, RandomKey(12, "models_test"));
     Optimiser adam(model->parameters(), UpdateRule::adam());
     Arena arena;
     Tape tape(arena);
@@ -197,21 +198,22 @@ TEST_CASE("models: Transformer-NFN trains, takes no new memory, and has a proof"
   // As a damaged file may have them: refused before tables are made.
   const std::int64_t wide[] = {2, 1 << 30, 2};
   for (const char* kind : {"magep", "mlp"})
-    CHECK_THROWS_WITH_AS(declare_accuracy_model(kind, model_settings(kind), mlp_space(wide, Kind::positive_monomial)),
-                         "[model] for networks of 5368709122 numbers; allowed: up to 2097152", ShapeError);
-  CHECK_THROWS_WITH_AS(
-      make_accuracy_model("transformer-nfn", {}, transformer_space(small, false), DType::f32, Key(0, "models_test")),
-      ("[transformer_model] space '" + transformer_space(small, false).str() +
-       "'; allowed: a whole transformer, as transformer_network_space() names it")
-          .c_str(),
-      TypeError);
+    CHECK_THROWS_WITH_AS(
+        declare_accuracy_model(kind, model_settings(kind), mlp_space(wide, FactorKind::positive_monomial)),
+        "[model] for networks of 5368709122 numbers; allowed: up to 2097152", ShapeError);
+  CHECK_THROWS_WITH_AS(make_accuracy_model("transformer-nfn", {}, transformer_space(small, false), DType::f32,
+                                           RandomKey(0, "models_test")),
+                       ("[transformer_model] space '" + transformer_space(small, false).str() +
+                        "'; allowed: a whole transformer, as transformer_network_space() names it")
+                           .c_str(),
+                       TypeError);
 }
 
 TEST_CASE("models: Transformer-NFN brings biases to 1 and all else to 1 / sqrt(D), once standardised") {
   const auto model = make_accuracy_model("transformer-nfn", {{"channels", 3}, {"hidden", 6}}, vision(), DType::f64,
-                                         Key(9, "models_test"));
+                                         RandomKey(9, "models_test"));
   const Space& space = model->space();
-  auto x = networks(space, 5, DType::f64, Key(11, "models_test"));
+  auto x = networks(space, 5, DType::f64, RandomKey(11, "models_test"));
   const auto b1 = static_cast<std::size_t>(space.tensor("b1")), bB = static_cast<std::size_t>(space.tensor("bB.0"));
   x[bB].fill(0);
   auto sizes = [](const std::vector<Tensor>& tensors) {
@@ -251,7 +253,7 @@ TEST_CASE("models: axes that layers take as fixed") {
   };
   auto of = [](const char* kind, const Space& space) {
     return make_accuracy_model(kind, testing::of_kind(kind, {{"channels", 2}, {"hidden", 3}}), space, DType::f32,
-                               Key(0, "models_test"));
+                               RandomKey(0, "models_test"));
   };
   CHECK(text_of(*of("transformer-nfn", transformer_network_space({6, 5, 3, 4, 2, 2}, {7, 8, 4}))) ==
         "7: WE.0; 6: WE.1 bE.0 WQ.0.1 WK.0.1 WV.0.1; 6: WB.0.1 bB.0.0 WQ.1.1 WK.1.1 WV.1.1; 6: WB.1.1 bB.1.0 W1.1; "
@@ -259,7 +261,7 @@ TEST_CASE("models: axes that layers take as fixed") {
   CHECK(text_of(*of("transformer-nfn", transformer_network_space({6, 5, 3, 4, 2, 2}, {0, 8, 4}))) ==
         "6: WQ.0.1 WK.0.1 WV.0.1; 6: WB.0.1 bB.0.0 WQ.1.1 WK.1.1 WV.1.1; 6: WB.1.1 bB.1.0 W1.1; 4: W2.0 b2.0; ");
   constexpr std::int64_t widths[] = {1, 3, 4};
-  const Space dense = mlp_space(widths, Kind::positive_monomial);
+  const Space dense = mlp_space(widths, FactorKind::positive_monomial);
   CHECK(text_of(*of("magep", dense)) == "4: W2.0 b2.0; ");
   CHECK(text_of(*of("mlp", dense)).empty());
 }
@@ -268,8 +270,8 @@ TEST_CASE("models: the baselines read transformers, heads pooled into their tens
   for (const Space& space : {vision(), text()})
     for (const char* kind : {"statnn", "balanced-statnn", "mlp"}) {
       CAPTURE(kind);
-      const auto model = make_accuracy_model(kind, {{"hidden", 9}}, space, DType::f64, Key(13, "models_test"));
-      const auto x = networks(space, 6, DType::f64, Key(14, "models_test"));
+      const auto model = make_accuracy_model(kind, {{"hidden", 9}}, space, DType::f64, RandomKey(13, "models_test"));
+      const auto x = networks(space, 6, DType::f64, RandomKey(14, "models_test"));
       auto prepared = model->prepare(x);
       const auto tensors = static_cast<std::int64_t>(space.tensors().size());
       CHECK(prepared[0].dim(1) == (model->kind() == "mlp" ? space.parameters() : 7 * tensors));

@@ -84,7 +84,7 @@ TEST_CASE("modules: a part keeps its model, and a copy is the same model") {
   {
     const Module model;
     layer.emplace(model, "a", 2, 3);
-    model.init(Key(1, "module_test"));
+    model.init(RandomKey(1, "module_test"));
   }
   Tape tape;
   const Linear copy = *layer;
@@ -97,7 +97,7 @@ TEST_CASE("modules: saved and loaded, by any model of the same parts, in float32
   const auto path = folder / "reader.safetensors";
   for (const DType dtype : {DType::f32, DType::f64}) {
     const Reader reader;
-    reader.init(Key(2, "module_test"), dtype);
+    reader.init(RandomKey(2, "module_test"), dtype);
     reader.save(path);
     const Reader other;
     other.load(path, dtype);
@@ -105,14 +105,14 @@ TEST_CASE("modules: saved and loaded, by any model of the same parts, in float32
       CHECK(relative_error(other.parameters().value(i), reader.parameters().value(i)) == 0);
     // Into memory that is there, its dtype stays.
     const Reader narrow;
-    narrow.init(Key(3, "module_test"));
+    narrow.init(RandomKey(3, "module_test"));
     narrow.load(path);
     CHECK(narrow.parameters().value(0).dtype() == DType::f32);
     CHECK(relative_error(narrow.parameters().value(0), reader.parameters().value(0).to(DType::f32)) == 0);
   }
   const Module stranger;
   const Linear layer(stranger, "lift", 2, 2);
-  stranger.init(Key(4, "module_test"));
+  stranger.init(RandomKey(4, "module_test"));
   const Tensor before = stranger.parameters().flat_values().clone();
   CHECK_THROWS_AS(stranger.load(path), FormatError);
   CHECK(relative_error(stranger.parameters().flat_values(), before) == 0);

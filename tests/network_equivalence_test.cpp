@@ -50,7 +50,7 @@ void scale_unit(const Space& space, const std::vector<Tensor>& w, std::int64_t u
 TEST_CASE("network equivalence: moved by a random element") {
   for (std::uint64_t n = 0; n < 50 * sorts; ++n) {
     const Space space = space_of(n % sorts);
-    const Key key(n, "network equivalence");
+    const RandomKey key(n, "network equivalence");
     auto a = random_weights(space, key.at("a"));
     // As networks start: biases of zero tell no units apart.
     if (n % 3 == 0)
@@ -72,7 +72,7 @@ TEST_CASE("network equivalence: one number off") {
   int unseen = 0;
   for (std::uint64_t n = 0; n < 50 * sorts; ++n) {
     const Space space = space_of(n % sorts);
-    const Key key(n, "network different");
+    const RandomKey key(n, "network different");
     const auto a = random_weights(space, key.at("a"));
     const auto b = moved(Element::random(space, key.at("g")), a);
     const Tensor& t = b[static_cast<std::size_t>(uniform_index(key, 0, static_cast<std::int64_t>(b.size())))];
@@ -92,7 +92,7 @@ TEST_CASE("network equivalence: one number off") {
 TEST_CASE("network equivalence: dead units") {
   for (std::uint64_t n = 0; n < 100; ++n) {
     const Space space = space_of(n % 5);
-    const Key key(n, "network dead");
+    const RandomKey key(n, "network dead");
     const auto a = random_weights(space, key.at("a"));
     // One unit without outgoing weights, one (where it is silent then) without incoming ones; both, moved, are found.
     scale_unit(space, a, 1, 1, 0);
@@ -117,7 +117,7 @@ TEST_CASE("network equivalence: dead units") {
 
 TEST_CASE("network equivalence: copies of a unit are undecided, not wrong") {
   const Space space = space_of(1);
-  const auto a = random_weights(space, Key(0, "copies"));
+  const auto a = random_weights(space, RandomKey(0, "copies"));
   for (std::int64_t i = 0; i < 3; ++i) a[0].data<double>()[3 + i] = a[0].data<double>()[i];
   a[1].data<double>()[1] = a[1].data<double>()[0];
   auto b = copies(a);  // the second copy does all the work of both
@@ -126,12 +126,13 @@ TEST_CASE("network equivalence: copies of a unit are undecided, not wrong") {
     b[2].data<double>()[r * 6] = 0;
   }
   CHECK(compare_networks(space, a, b).decision == Decision::undecided);
-  CHECK(compare_networks(space, a, moved(Element::random(space, Key(1, "copies")), a)).decision == Decision::same);
+  CHECK(compare_networks(space, a, moved(Element::random(space, RandomKey(1, "copies")), a)).decision ==
+        Decision::same);
 }
 
 TEST_CASE("network equivalence: what it refuses, word for word") {
   const Space space = space_of(1);
-  const auto a = random_weights(space, Key(0, "refusals"));
+  const auto a = random_weights(space, RandomKey(0, "refusals"));
   auto b = copies(a);
   b[3].data<double>()[1] = std::numeric_limits<double>::quiet_NaN();
   CHECK(message_of<NumericError>([&] { compare_networks(space, a, b); }) ==
@@ -145,7 +146,7 @@ TEST_CASE("network equivalence: what it refuses, word for word") {
   CHECK(message_of<UsageError>([&] { compare_networks(space, a, a, 1); }) ==
         "[equivalence] tolerance 1; allowed: between 0 and 1");
   const Space other = Space::parse("n: permutation(3) A[n, n*]");
-  CHECK_FALSE(random_input(other, Key(0, "x"), 1));
+  CHECK_FALSE(random_input(other, RandomKey(0, "x"), 1));
   CHECK(message_of<UsageError>([&] {
           evaluate_network(other, std::vector{Tensor::zeros({1, 1, 3, 3}, DType::f64)}, a[0]);
         }) ==

@@ -27,7 +27,8 @@ TEST_CASE("one network in a file: space, weights and metadata come back") {
   const Space spaces[] = {small_space(), transformer_space({4, 5, 2, 3, 2, 2}, true)};
   for (std::uint64_t n = 0; n < 10; ++n) {
     const Space& space = spaces[n % 2];
-    const NetworkFile network{space, store_weights(space, 1, Key(n, "network_file")), {{"id", std::to_string(n)}}};
+    const NetworkFile network{
+        space, store_weights(space, 1, RandomKey(n, "network_file")), {{"id", std::to_string(n)}}};
     network.save(folder / "n");
     const NetworkFile back = NetworkFile::load(folder / "n", space);
     CHECK(back.space == space);
@@ -36,7 +37,7 @@ TEST_CASE("one network in a file: space, weights and metadata come back") {
   }
   // As another tool may write it: without a space, and with a taps axis of 1 on some tensors.
   const Space space = small_space();
-  const auto weights = store_weights(space, 1, Key(0, "network_file"));
+  const auto weights = store_weights(space, 1, RandomKey(0, "network_file"));
   save_safetensors(folder / "n", std::vector<NamedTensor>{{"b2", weights[3].reshape({2})},
                                                           {"b1", weights[1].reshape({1, 4})},
                                                           {"W2", weights[2].reshape({2, 4})},
@@ -51,7 +52,7 @@ TEST_CASE("one network in a file: every rule has its own message, word for word"
   const Space space = small_space();
   const auto loading = [&](auto&& change) {
     std::vector<NamedTensor> tensors;
-    const auto weights = store_weights(space, 1, Key(1, "network_file"));
+    const auto weights = store_weights(space, 1, RandomKey(1, "network_file"));
     for (std::size_t t = 0; t < weights.size(); ++t) tensors.push_back({space.tensors()[t].name, weights[t][0]});
     Metadata metadata{{"weft.space", space.str()}};
     change(tensors, metadata);
@@ -84,7 +85,7 @@ TEST_CASE("one network in a file: every rule has its own message, word for word"
           tensors[0].tensor = tensors[0].tensor.reshape({4, 3, 6});
         }) == at + "tensor 'W1' has shape [4, 3, 6]; allowed: [6, 4, 3]");
 
-  NetworkFile network{space, store_weights(space, 1, Key(2, "network_file")), {}};
+  NetworkFile network{space, store_weights(space, 1, RandomKey(2, "network_file")), {}};
   network.save(path);
   const Space other = Space::parse("h: fixed(1) b[h]");
   CHECK(message_of<FormatError>([&] { NetworkFile::load(path, other); }) ==

@@ -26,23 +26,23 @@ void at_index(const Tensor& t, int axis, std::int64_t index, const F& f) {
 bool scaled(const Space& space, int t, int axis) {
   const SpaceTensor& tensor = space.tensors()[static_cast<std::size_t>(t)];
   const Factor& f = space.factors()[static_cast<std::size_t>(tensor.axes[static_cast<std::size_t>(axis)].factor)];
-  return f.kind != Kind::fixed && f.kind != Kind::GL && !tensor.name.starts_with("WQ") &&
+  return f.kind != FactorKind::fixed && f.kind != FactorKind::GL && !tensor.name.starts_with("WQ") &&
          !tensor.name.starts_with("WK");
 }
 
-double power(Key key, std::uint64_t i) { return std::pow(10., 16 * uniform(key, i) - 8); }
+double power(RandomKey key, std::uint64_t i) { return std::pow(10., 16 * uniform(key, i) - 8); }
 
 /// Every third unit or head of every tensor times a power of ten of its own, 1e-8 to 1e8: the weights into it, those
 /// out of it, or both.
-void scale_units(const Space& space, const std::vector<Tensor>& w, Key key) {
+void scale_units(const Space& space, const std::vector<Tensor>& w, RandomKey key) {
   for (int t = 0; t < static_cast<int>(w.size()); ++t)
     for (int axis = 0; axis < static_cast<int>(space.tensors()[static_cast<std::size_t>(t)].axes.size()); ++axis) {
       if (!scaled(space, t, axis)) continue;
       const Tensor& tensor = w[static_cast<std::size_t>(t)];
       for (std::int64_t i = 0; i < tensor.shape()[2 + axis]; ++i) {
-        const Key of_unit = key.at(static_cast<std::uint64_t>(t))
-                                .at(static_cast<std::uint64_t>(axis))
-                                .at(static_cast<std::uint64_t>(i));
+        const RandomKey of_unit = key.at(static_cast<std::uint64_t>(t))
+                                      .at(static_cast<std::uint64_t>(axis))
+                                      .at(static_cast<std::uint64_t>(i));
         if (uniform_index(of_unit, 0, 3) == 0)
           at_index(tensor, axis, i, [by = power(of_unit, 1)](double& x) { x *= by; });
       }
@@ -50,24 +50,25 @@ void scale_units(const Space& space, const std::vector<Tensor>& w, Key key) {
 }
 
 /// A random element with scales of 1e-8 to 1e8.
-Element wide_element(const Space& space, Key key) {
+Element wide_element(const Space& space, RandomKey key) {
   const Element g = Element::random(space, key);
   std::vector<ElementPart> parts(g.parts().begin(), g.parts().end());
   for (std::size_t f = 0; f < parts.size(); ++f)
-    if (parts[f].kind == Kind::positive_monomial)
+    if (parts[f].kind == FactorKind::positive_monomial)
       for (std::size_t i = 0; i < parts[f].scale.size(); ++i) parts[f].scale[i] = power(key.at("scale").at(f), i);
   return Element(space, std::move(parts));
 }
 
 /// One unit, or head, off by a thousandth of its size in one tensor; a unit that has weights there.
-void change_unit(const Space& space, const std::vector<Tensor>& w, Key key) {
+void change_unit(const Space& space, const std::vector<Tensor>& w, RandomKey key) {
   for (std::uint64_t attempt = 0;; ++attempt) {
-    const Key of_attempt = key.at(attempt);
+    const RandomKey of_attempt = key.at(attempt);
     const auto t = static_cast<std::size_t>(uniform_index(of_attempt, 0, static_cast<std::int64_t>(w.size())));
     const auto axes = static_cast<std::int64_t>(space.tensors()[t].axes.size());
     const auto axis = static_cast<int>(uniform_index(of_attempt, 1, axes));
     const auto factor = static_cast<std::size_t>(space.tensors()[t].axes[static_cast<std::size_t>(axis)].factor);
-    if (axes < 2 || space.factors()[factor].kind == Kind::fixed || space.factors()[factor].kind == Kind::GL) continue;
+    if (axes < 2 || space.factors()[factor].kind == FactorKind::fixed || space.factors()[factor].kind == FactorKind::GL)
+      continue;
     // On a tensor of heads the head is the unit.
     if (axes == 3 && !space.factors()[factor].per.empty()) continue;
     if (axes == 3 && axis != 0) continue;
@@ -110,7 +111,7 @@ TEST_CASE("network equivalence: ten thousand pairs of units of any size, none wr
   for (std::uint64_t n = 0; n < pairs; ++n) {
     // Chains, which are fast, mostly.
     const Space space = space_of(n % 20 == 19 ? 5 + n / 20 % 6 : n % 5);
-    const Key key(n, "network scales");
+    const RandomKey key(n, "network scales");
     const auto a = random_weights(space, key.at("a"));
     scale_units(space, a, key.at("sizes"));
     const auto b = moved(wide_element(space, key.at("g")), a);
@@ -134,7 +135,7 @@ TEST_CASE("network equivalence: no three networks contradict each other") {
   int told[3] = {0, 0, 0};
   for (std::uint64_t n = 0; n < 600; ++n) {
     const Space space = space_of(n % 5);
-    const Key key(n, "network chain");
+    const RandomKey key(n, "network chain");
     const double tolerance = n % 2 ? 1e-6 : 0.05;
     std::vector<Tensor> m[3] = {random_weights(space, key.at("a")), {}, {}};
     for (std::uint64_t k = 1; k < 3; ++k) {

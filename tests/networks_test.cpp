@@ -17,13 +17,13 @@ namespace {
 
 constexpr std::int64_t batch = 2;
 
-Tensor normals(const Shape& shape, Key key) {
+Tensor normals(const Shape& shape, RandomKey key) {
   const Tensor t = Tensor::zeros(shape, DType::f64);
   fill_normal(t, key);
   return t;
 }
 
-std::vector<Tensor> weights_of(const Space& space, Key key) {
+std::vector<Tensor> weights_of(const Space& space, RandomKey key) {
   std::vector<Tensor> u;
   for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i)
     u.push_back(normals(space.feature_shape(i, batch, 1), key.at(static_cast<std::uint64_t>(i))));
@@ -119,8 +119,8 @@ TEST_CASE("dense networks: values are those of loops") {
     double (*value)(double z);
   };
   const std::int64_t widths[] = {2, 6, 4, 3};
-  const Tensor x = normals({batch, 1, 5, 2}, Key(1, "x"));
-  const auto u = weights_of(mlp_space(widths, Kind::permutation), Key(1, "dense"));
+  const Tensor x = normals({batch, 1, 5, 2}, RandomKey(1, "x"));
+  const auto u = weights_of(mlp_space(widths, FactorKind::permutation), RandomKey(1, "dense"));
   for (const Activation& a :
        {Activation{UnaryOp::Relu, {}, [](double z) { return std::max(z, 0.0); }},
         {UnaryOp::LeakyRelu, 0.1, [](double z) { return std::max(z, 0.1 * z); }},
@@ -144,8 +144,8 @@ TEST_CASE("convolutional networks with stride and padding: values are those of l
   const std::int64_t widths[] = {2, 4, 5, 3, 6, 2};
   const std::array<std::int64_t, 2> taps[] = {{3, 2}, {2, 3}, {1, 1}, {1, 1}, {1, 1}};
   const PatchShape layers[] = {{3, 2, 1, 1}, {2, 3, 2, 0}, {1, 1, 2, 1}};
-  const Tensor x = normals({batch, 3, 2, 6, 7}, Key(2, "images"));
-  const auto u = weights_of(cnn_space(widths, taps, Kind::permutation), Key(2, "convolutions"));
+  const Tensor x = normals({batch, 3, 2, 6, 7}, RandomKey(2, "images"));
+  const auto u = weights_of(cnn_space(widths, taps, FactorKind::permutation), RandomKey(2, "convolutions"));
   const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
   Vector expected;
   for (std::int64_t item = 0; item < batch * 3; ++item) {
@@ -185,8 +185,8 @@ TEST_CASE("convolutional networks with stride and padding: values are those of l
 
 TEST_CASE("transformer blocks: values are those of the formulas of spec 1.2 and 1.4") {
   constexpr std::int64_t D = 6, A = 5, h = 3, k = 4, v = 2, n = 4;
-  const Tensor x = normals({batch, 1, n, D}, Key(3, "tokens"));
-  const auto u = weights_of(transformer_space({D, A, h, k, v}, false), Key(3, "block"));
+  const Tensor x = normals({batch, 1, n, D}, RandomKey(3, "tokens"));
+  const auto u = weights_of(transformer_space({D, A, h, k, v}, false), RandomKey(3, "block"));
   for (const bool residual : {false, true}) {
     Vector expected;
     for (std::int64_t b = 0; b < batch; ++b) {

@@ -39,13 +39,13 @@ double tau_by_pairs(const Numbers& a, const Numbers& b) {
 }
 
 /// n numbers out of `values` different ones: the fewer, the more ties.
-Numbers with_ties(std::size_t n, std::int64_t values, Key key) {
+Numbers with_ties(std::size_t n, std::int64_t values, RandomKey key) {
   Numbers x(n);
   for (std::size_t i = 0; i < n; ++i) x[i] = static_cast<double>(uniform_index(key, i, values)) - 2;
   return x;
 }
 
-Tensor normals(const Shape& shape, Key key) {
+Tensor normals(const Shape& shape, RandomKey key) {
   Tensor t = Tensor::zeros(shape, DType::f64);
   fill_normal(t, key);
   return t;
@@ -63,7 +63,7 @@ Numbers value_of(const Layer& layer, const Tensor& x) {
 
 /// Relative error of the gradients of all trained parameters: their product with a random direction, against
 /// differences of fourth order of <cotangent, layer(x)>.
-double parameter_error(Parameters& parameters, const Layer& layer, const Tensor& x, Key key) {
+double parameter_error(Parameters& parameters, const Layer& layer, const Tensor& x, RandomKey key) {
   const Tensor values = parameters.flat_values(), start = values.clone();
   const Tensor direction = normals(values.shape(), key.at("direction"));
   Arena arena;
@@ -94,7 +94,7 @@ double parameter_error(Parameters& parameters, const Layer& layer, const Tensor&
   return relative_error(std::array{got}, std::array{expected});
 }
 
-void check_gradients(Parameters& parameters, const Layer& layer, const Shape& shape, Key key) {
+void check_gradients(Parameters& parameters, const Layer& layer, const Shape& shape, RandomKey key) {
   const Tensor x = normals(shape, key.at("x"));
   CHECK(parameter_error(parameters, layer, x, key) < 1e-8);
   const GradcheckInput input{x, Type::plain(x.rank())};
@@ -147,7 +147,7 @@ Numbers numbers(const Tensor& t) { return {t.span<double>().begin(), t.span<doub
 
 TEST_CASE("Kendall's tau-b is its definition, pair by pair, with and without ties") {
   for (std::uint64_t i = 0; i < 600; ++i) {
-    const Key key = Key(21, "tau").at(i);
+    const RandomKey key = RandomKey(21, "tau").at(i);
     const auto n = static_cast<std::size_t>(uniform_index(key, 0, 60));
     const std::int64_t ties[] = {1, 2, 5, 1000000};
     const Numbers a = with_ties(n, ties[i % 4], key.at("a")), b = with_ties(n, ties[i / 4 % 4], key.at("b"));
@@ -173,7 +173,7 @@ TEST_CASE("Kendall's tau-b refuses what has no order") {
 
 TEST_CASE("the ceiling is the best that any order reaches") {
   for (std::uint64_t i = 0; i < 40; ++i) {
-    const Key key = Key(22, "ceiling").at(i);
+    const RandomKey key = RandomKey(22, "ceiling").at(i);
     const auto n = static_cast<std::size_t>(uniform_index(key, 0, 7));
     const Numbers truth = with_ties(n, 4, key.at("truth"));
     Numbers order(n);
@@ -208,7 +208,7 @@ TEST_CASE("parameters lie in one buffer, line by line, with zeros between") {
               b = p.add("b", {3}, Init::ones()), z = p.add("z", {}, Init::zeros());
     CHECK(p.count() == 4);
     CHECK(p.trained_numbers() == 25);
-    p.allocate(dtype, Key(1, "parameters"));
+    p.allocate(dtype, RandomKey(1, "parameters"));
     const auto line = static_cast<std::int64_t>(64 / size_of(dtype));
     const std::int64_t padded = (21 + line - 1) / line * line + 2 * line;
     REQUIRE(p.flat_values().shape() == Shape{padded});
@@ -234,7 +234,7 @@ TEST_CASE("parameters lie in one buffer, line by line, with zeros between") {
 TEST_CASE("parameters whose numbers no 64 bits count the bytes of are refused") {
   Parameters p;
   for (const char* name : {"a", "b", "c"}) p.add(name, {max_numel / 3}, Init::constant(0));
-  CHECK_THROWS_WITH_AS(p.allocate(DType::f32, Key(1, "large")),
+  CHECK_THROWS_WITH_AS(p.allocate(DType::f32, RandomKey(1, "large")),
                        "[parameters] with 'c' they are 2^60 numbers or more; take fewer channels", ShapeError);
 }
 
@@ -244,14 +244,14 @@ TEST_CASE("a parameter's start depends on its name and the key alone") {
   const int v = one.add("v", {40, 40}, Init::xavier_normal(60, 40));
   two.add("before", {9}, Init::normal(1));
   const int w = two.add("w", {40, 40}, Init::xavier_normal(60, 40));
-  one.allocate(DType::f64, Key(2, "start"));
-  two.allocate(DType::f64, Key(2, "start"));
+  one.allocate(DType::f64, RandomKey(2, "start"));
+  two.allocate(DType::f64, RandomKey(2, "start"));
   CHECK(numbers(one.value(0)) == numbers(two.value(w)));
   CHECK(numbers(one.value(0)) != numbers(one.value(v)));
   double square = 0;
   for (double v : numbers(one.value(0))) square += v * v / 1600;
   CHECK(square == doctest::Approx(0.02).epsilon(0.15));  // 2 / (60 + 40)
-  one.allocate(DType::f64, Key(3, "start"));
+  one.allocate(DType::f64, RandomKey(3, "start"));
   CHECK(numbers(one.value(0)) != numbers(two.value(w)));
 }
 
@@ -260,7 +260,7 @@ TEST_CASE("parameters say what is wrong") {
   p.add("w", {2}, Init::normal(1));
   CHECK_THROWS_WITH_AS(p.add("w", {3}, Init::zeros()), "[parameters] 'w' exists already", UsageError);
   CHECK_THROWS_WITH_AS(p.find("v"), "[parameters] no parameter 'v'", UsageError);
-  p.allocate(DType::f64, Key(1, "p"));
+  p.allocate(DType::f64, RandomKey(1, "p"));
   CHECK_THROWS_WITH_AS(p.add("v", {3}, Init::zeros()), "[parameters] 'v' added after allocate()", UsageError);
   Arena arena;
   Tape tape(arena);
@@ -273,7 +273,7 @@ TEST_CASE("a frozen parameter is a constant") {
   Parameters p;
   p.add("w", {2}, Init::normal(1));
   p.add("psi", {2}, Init::normal(1), false);
-  p.allocate(DType::f64, Key(1, "p"));
+  p.allocate(DType::f64, RandomKey(1, "p"));
   Arena arena;
   Tape tape(arena);
   CHECK(p.on(tape, 0).requires_grad());
@@ -284,7 +284,7 @@ TEST_CASE("a frozen parameter is a constant") {
 TEST_CASE("targets, labels and indices may be refilled before the backward pass, however") {
   const Tensor x = Tensor::zeros({4, 3}, DType::f64), target = Tensor::zeros({4, 3}, DType::f64),
                label = Tensor::zeros({4}, DType::i32);
-  fill_uniform(x, Key(1, "x"), 0.1, 0.9);
+  fill_uniform(x, RandomKey(1, "x"), 0.1, 0.9);
   const std::function<Var(const Var&)> losses[] = {
       [&](const Var& v) { return mean_all(squared_error(v, target)); },
       [&](const Var& v) { return mean_all(binary_cross_entropy(v, target)); },
@@ -318,31 +318,31 @@ TEST_CASE("linear: value and gradients") {
   const Module model;
   Parameters& p = model.parameters();
   const Linear layer(model, "l", 4, 3);
-  p.allocate(DType::f64, Key(4, "linear"));
+  p.allocate(DType::f64, RandomKey(4, "linear"));
   const Tensor w = p.value(p.find("l.weight")), b = p.value(p.find("l.bias"));
   for (double v : numbers(w)) CHECK(std::abs(v) <= 0.5);  // 1 / sqrt(4)
-  const Tensor x = normals({5, 4}, Key(5, "x"));
+  const Tensor x = normals({5, 4}, RandomKey(5, "x"));
   check_close(value_of([&](const Var& in) { return layer(in); }, x), dense(numbers(x), w, b));
   check_gradients(
-      p, [&](const Var& in) { return layer(in); }, {5, 4}, Key(6, "linear"));
+      p, [&](const Var& in) { return layer(in); }, {5, 4}, RandomKey(6, "linear"));
   check_gradients(
-      p, [&](const Var& in) { return layer(in, UnaryOp::Tanh); }, {5, 4}, Key(7, "linear tanh"));
+      p, [&](const Var& in) { return layer(in, UnaryOp::Tanh); }, {5, 4}, RandomKey(7, "linear tanh"));
 }
 
 TEST_CASE("layer norm: value and gradients") {
   const Module model;
   Parameters& p = model.parameters();
   const LayerNormLayer layer(model, "n", 6);
-  p.allocate(DType::f64, Key(8, "norm"));
+  p.allocate(DType::f64, RandomKey(8, "norm"));
   const Tensor gain = p.value(p.find("n.gain")), shift = p.value(p.find("n.shift"));
   CHECK(numbers(gain) == Numbers(6, 1.0));
   CHECK(numbers(shift) == Numbers(6, 0.0));
-  fill_normal(gain, Key(9, "gain"));
-  fill_normal(shift, Key(9, "shift"));
-  const Tensor x = normals({3, 6}, Key(10, "x"));
+  fill_normal(gain, RandomKey(9, "gain"));
+  fill_normal(shift, RandomKey(9, "shift"));
+  const Tensor x = normals({3, 6}, RandomKey(10, "x"));
   check_close(value_of([&](const Var& in) { return layer(in); }, x), normalised(numbers(x), gain, shift));
   check_gradients(
-      p, [&](const Var& in) { return layer(in); }, {3, 6}, Key(11, "norm"));
+      p, [&](const Var& in) { return layer(in); }, {3, 6}, RandomKey(11, "norm"));
 }
 
 TEST_CASE("mlp: value and gradients, with and without layer norm") {
@@ -350,10 +350,10 @@ TEST_CASE("mlp: value and gradients, with and without layer norm") {
     const Module model;
     Parameters& p = model.parameters();
     const Mlp mlp(model, "m", {4, 6, 5, 2}, norm);
-    p.allocate(DType::f64, Key(12, "mlp"));
+    p.allocate(DType::f64, RandomKey(12, "mlp"));
     CHECK(p.count() == (norm ? 10 : 6));
     auto value = [&](const char* name) { return p.value(p.find(name)); };
-    const Tensor x = normals({3, 4}, Key(13, "x"));
+    const Tensor x = normals({3, 4}, RandomKey(13, "x"));
     Numbers y = dense(numbers(x), value("m.0.weight"), value("m.0.bias"));
     if (norm) y = normalised(y, value("m.0.norm.gain"), value("m.0.norm.shift"));
     y = dense(positive(y), value("m.1.weight"), value("m.1.bias"));
@@ -361,7 +361,7 @@ TEST_CASE("mlp: value and gradients, with and without layer norm") {
     y = dense(positive(y), value("m.2.weight"), value("m.2.bias"));
     check_close(value_of([&](const Var& in) { return mlp(in); }, x), y);
     check_gradients(
-        p, [&](const Var& in) { return mlp(in); }, {3, 4}, Key(14, "mlp"));
+        p, [&](const Var& in) { return mlp(in); }, {3, 4}, RandomKey(14, "mlp"));
   }
   CHECK_THROWS_WITH_AS(Mlp(Module(), "m", {4}), "[mlp] 'm' has 1 sizes; allowed: at least fan_in and fan_out",
                        UsageError);
@@ -371,14 +371,14 @@ TEST_CASE("a layer that is used twice in a step has the gradient of both uses") 
   const Module model;
   Parameters& p = model.parameters();
   const Linear layer(model, "l", 4, 4), unused(model, "u", 4, 4);
-  p.allocate(DType::f64, Key(15, "twice"));
+  p.allocate(DType::f64, RandomKey(15, "twice"));
   const Layer twice = [&](const Var& x) {
     const Var y = layer(tanh(layer(x)));
     unused(x);
     layer(y);  // recorded, but nothing depends on it
     return y;
   };
-  check_gradients(p, twice, {3, 4}, Key(16, "twice"));
+  check_gradients(p, twice, {3, 4}, RandomKey(16, "twice"));
   CHECK(numbers(p.grad(p.find("u.weight"))) == Numbers(16, 0.0));
 }
 
@@ -388,7 +388,7 @@ TEST_CASE("dropout keeps the mean, and its share") {
   Tape tape(arena);
   const Tensor ones = Tensor::zeros({100, 200}, DType::f64);
   ones.fill(1);
-  const Var x = tape.constant(ones), y = dropout(x, rate, Key(17, "dropout"));
+  const Var x = tape.constant(ones), y = dropout(x, rate, RandomKey(17, "dropout"));
   CHECK(y.shape() == Shape{100, 200});
   double dropped = 0;
   for (double v : y.value().span<double>()) {
@@ -396,14 +396,14 @@ TEST_CASE("dropout keeps the mean, and its share") {
     dropped += v == 0;
   }
   CHECK(std::abs(dropped / 20000 - rate) < 0.015);
-  CHECK(numbers(dropout(x, rate, Key(18, "dropout")).value()) != numbers(y.value()));
-  CHECK(numbers(dropout(x, 0, Key(17, "dropout")).value()) == numbers(ones));
-  CHECK_THROWS_AS(dropout(x, 1, Key(17, "dropout")), UsageError);
+  CHECK(numbers(dropout(x, rate, RandomKey(18, "dropout")).value()) != numbers(y.value()));
+  CHECK(numbers(dropout(x, 0, RandomKey(17, "dropout")).value()) == numbers(ones));
+  CHECK_THROWS_AS(dropout(x, 1, RandomKey(17, "dropout")), UsageError);
 
-  const GradcheckInput input{normals({3, 5}, Key(19, "x")), Type::plain(2)};
-  const auto report =
-      gradcheck([](Tape&, std::span<const Var> in) { return std::vector{dropout(in[0], 0.5, Key(20, "dropout"))}; },
-                {&input, 1}, Key(20, "gradcheck"));
+  const GradcheckInput input{normals({3, 5}, RandomKey(19, "x")), Type::plain(2)};
+  const auto report = gradcheck(
+      [](Tape&, std::span<const Var> in) { return std::vector{dropout(in[0], 0.5, RandomKey(20, "dropout"))}; },
+      {&input, 1}, RandomKey(20, "gradcheck"));
   CHECK(report.jacobian);
   CHECK(report.jacobian_error < 1e-8);
 }

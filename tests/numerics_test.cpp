@@ -94,7 +94,7 @@ TEST_CASE("uniform doubles are odd multiples of 2^-53 in (0, 1)") {
 }
 
 TEST_CASE("numbers between two ends: the lower one may come, the upper one never") {
-  const Key key(3, "numerics");
+  const RandomKey key(3, "numerics");
   const Tensor t = Tensor::zeros({10000}, DType::f32);
   // Neighbours in float32: every second number would be rounded to the upper end.
   fill_uniform(t, key, 1e8, 1e8 + 8);
@@ -206,7 +206,7 @@ TEST_CASE("a product of two long vectors") {
 }
 
 TEST_CASE("gather adds every row to where it came from") {
-  const Key key(4, "numerics");
+  const RandomKey key(4, "numerics");
   for (std::int64_t n : {1, 3, 20})
     for (std::int64_t inner : {1, 5, 16, 33}) {
       const Tensor x = Tensor::zeros({2, n, inner}, DType::f64), index = Tensor::zeros({50}, DType::i32);
@@ -270,7 +270,7 @@ TEST_CASE("the normalising pool over many entries and many networks") {
     const Module model;
     Parameters& parameters = model.parameters();
     const NormalisingPool pool(model, "pool", space, 1);
-    parameters.allocate(DType::f32, Key(1, "numerics"));
+    parameters.allocate(DType::f32, RandomKey(1, "numerics"));
     Arena arena;
     Tape tape(arena);
     std::vector<Var> features;

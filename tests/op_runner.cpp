@@ -23,14 +23,14 @@ struct Inputs {
 };
 
 /// Values keep off the kink of the op, where it has no derivative.
-void draw(const Tensor& t, const OpRange& range, Key key) {
+void draw(const Tensor& t, const OpRange& range, RandomKey key) {
   fill_uniform(t, key, range.low, range.high);
   if (std::isnan(range.kink)) return;
   for (double& x : t.span<double>())
     if (std::abs(x - range.kink) < 0.05) x = range.kink + (x < range.kink ? -0.05 : 0.05);
 }
 
-Inputs inputs_of(const OpCase& c, const Space& space, Key key, bool typed, std::int64_t items = batch) {
+Inputs inputs_of(const OpCase& c, const Space& space, RandomKey key, bool typed, std::int64_t items = batch) {
   Inputs in;
   const std::size_t n = c.space.empty() ? c.shapes.size() : c.tensors.size();
   for (std::size_t i = 0; i < n; ++i) {
@@ -113,7 +113,7 @@ bool leaves(const Inputs& in, const OpRange& range) {
 
 }  // namespace
 
-std::string check_value(const OpCase& c, Key key) {
+std::string check_value(const OpCase& c, RandomKey key) {
   const Space space = c.space.empty() ? Space() : Space::parse(c.space);
   const Inputs in = inputs_of(c, space, key, true);
   const auto got = evaluate(c, in, DType::f64);
@@ -131,7 +131,7 @@ std::string check_value(const OpCase& c, Key key) {
   return {};
 }
 
-std::string check_vjp(const OpCase& c, Key key) {
+std::string check_vjp(const OpCase& c, RandomKey key) {
   const Space space = c.space.empty() ? Space() : Space::parse(c.space);
   const Inputs in = inputs_of(c, space, key, true);
   std::vector<GradcheckInput> inputs;
@@ -153,7 +153,7 @@ std::string check_vjp(const OpCase& c, Key key) {
   return {};
 }
 
-std::string check_changes(const OpCase& c, Key key) {
+std::string check_changes(const OpCase& c, RandomKey key) {
   const Space space = c.space.empty() ? Space() : Space::parse(c.space);
   const Inputs in = inputs_of(c, space, key, true);
   const Tensor cotangent = Tensor::zeros(result_shape(c, in), DType::f64);
@@ -186,7 +186,7 @@ std::string check_changes(const OpCase& c, Key key) {
   return {};
 }
 
-std::string check_equivariance(const OpCase& c, Key key) {
+std::string check_equivariance(const OpCase& c, RandomKey key) {
   const Space space = Space::parse(c.space);
   const Inputs in = inputs_of(c, space, key, true);
   const Shape shape = result_shape(c, in);
@@ -216,7 +216,7 @@ std::string check_equivariance(const OpCase& c, Key key) {
   return {};
 }
 
-std::string check_refusal(const OpCase& c, Key key) {
+std::string check_refusal(const OpCase& c, RandomKey key) {
   const Space space = Space::parse(c.space);
   try {
     evaluate(c, inputs_of(c, space, key, true), DType::f64);
@@ -247,7 +247,7 @@ std::string check_refusal(const OpCase& c, Key key) {
 namespace {
 
 /// The value, then the gradient of every input, for one cotangent.
-std::vector<std::vector<double>> step_on(const OpCase& c, const Inputs& in, Tape& tape, DType dtype, Key key) {
+std::vector<std::vector<double>> step_on(const OpCase& c, const Inputs& in, Tape& tape, DType dtype, RandomKey key) {
   std::vector<Var> vars;
   std::vector<std::vector<double>> out;
   for (std::size_t i = 0; i < in.values.size(); ++i) {
@@ -266,7 +266,7 @@ std::vector<std::vector<double>> step_on(const OpCase& c, const Inputs& in, Tape
 
 }  // namespace
 
-std::string check_device(const OpCase& c, Key key, Backend& backend) try {
+std::string check_device(const OpCase& c, RandomKey key, Backend& backend) try {
   if (!c.refusal.empty()) return {};
   const Space space = c.space.empty() ? Space() : Space::parse(c.space);
   const Inputs in = inputs_of(c, space, key, true);
@@ -288,7 +288,7 @@ std::string check_device(const OpCase& c, Key key, Backend& backend) try {
   return fmt::format("{}: unexpected {}", c.name, error.what());
 }
 
-std::string check_all(const OpCase& c, Key key) {
+std::string check_all(const OpCase& c, RandomKey key) {
   try {
     if (!c.refusal.empty()) return check_refusal(c, key);
     for (auto check : {check_value, check_vjp, check_changes})

@@ -86,8 +86,8 @@ TEST_CASE("self-test: the runner catches a wrong vjp, wrong flags and a wrong ty
   replaces.reference = [](std::span<const Tensor> x) {
     return std::vector<double>(x[0].span<double>().begin(), x[0].span<double>().end());
   };
-  CHECK(check_value(replaces, Key(1, "r")).empty());
-  CHECK(!check_vjp(replaces, Key(1, "r")).empty());
+  CHECK(check_value(replaces, RandomKey(1, "r")).empty());
+  CHECK(!check_vjp(replaces, RandomKey(1, "r")).empty());
   // An op that keeps its input where the tape does not see it.
   OpCase keeps;
   keeps.name = "keeps";
@@ -101,7 +101,7 @@ TEST_CASE("self-test: the runner catches a wrong vjp, wrong flags and a wrong ty
         g.tensor.data<double>()[i] = 2 * kept.data<double>()[i] * b.cotangent().data<double>()[i];
     });
   };
-  CHECK(!check_changes(keeps, Key(1, "k")).empty());
+  CHECK(!check_changes(keeps, RandomKey(1, "k")).empty());
   // A refusal that nothing breaks.
   OpCase harmless;
   harmless.name = "harmless";
@@ -113,7 +113,7 @@ TEST_CASE("self-test: the runner catches a wrong vjp, wrong flags and a wrong ty
     if (x[0].type().size() > 0) throw TypeError("[harmless] no");
     return relu(x[0]);
   };
-  CHECK(!check_refusal(harmless, Key(1, "h")).empty());
+  CHECK(!check_refusal(harmless, RandomKey(1, "h")).empty());
 }
 
 TEST_CASE("the parameter of a pointwise operation is one that it takes") {
@@ -148,19 +148,19 @@ TEST_CASE("ops that change the kind of an axis") {
   Arena arena;
   Tape tape(arena);
   Tensor values = Tensor::zeros({2, 3, 4}, DType::f64);
-  fill_normal(values, Key(3, "values"));
+  fill_normal(values, RandomKey(3, "values"));
   const Var signs = tape.leaf(values, space.type(1), "S");
-  CHECK(abs(signs).type()[0].kind() == Kind::permutation);
+  CHECK(abs(signs).type()[0].kind() == FactorKind::permutation);
   CHECK_NOTHROW(softmax(abs(signs)));
   const Var both = tape.leaf(values, space.type(2), "A");
-  CHECK(abs(both).type()[0].kind() == Kind::positive_monomial);
+  CHECK(abs(both).type()[0].kind() == FactorKind::positive_monomial);
   CHECK_NOTHROW(relu(abs(both)));
-  CHECK(l2_normalise(both, 1).type()[0].kind() == Kind::sign_monomial);
+  CHECK(l2_normalise(both, 1).type()[0].kind() == FactorKind::sign_monomial);
   CHECK_NOTHROW(tanh(l2_normalise(both, 1)));
   const Var scales = tape.leaf(values, space.type(0), "M");
   const Var normed = l2_normalise(scales, 1);
-  CHECK(normed.type()[0].kind() == Kind::permutation);
-  const Element g = Element::random(space, Key(4, "g"));
+  CHECK(normed.type()[0].kind() == FactorKind::permutation);
+  const Element g = Element::random(space, RandomKey(4, "g"));
   const Var moved = tape.constant(act(g, 0, values), space.type(0), "M");
   // Only the permutation is left of g.
   const Tensor a = l2_normalise(moved, 1).value(), b = normed.value();
@@ -175,7 +175,7 @@ TEST_CASE("powers of a feature: squares double degrees, roots halve those that a
   Arena arena;
   Tape tape(arena);
   Tensor values = Tensor::zeros({2, 3, 4}, DType::f64);
-  fill_uniform(values, Key(3, "values"), 0.5, 2);
+  fill_uniform(values, RandomKey(3, "values"), 0.5, 2);
   const auto leaf = [&](const char* name) { return tape.leaf(values, space.type(space.tensor(name)), name); };
   const Var moment = leaf("V"), gradient = leaf("M");
   CHECK(square(gradient).type() == moment.type());
@@ -184,7 +184,7 @@ TEST_CASE("powers of a feature: squares double degrees, roots halve those that a
   CHECK((gradient / sqrt(moment)).type() == leaf("Z").type());  // a step of Adam: a feature that nothing scales
   CHECK((gradient * leaf("W")).type() == leaf("Z").type());
   CHECK(!square(leaf("S")).type()[0].kind()->has_signs());
-  const Element g = Element::random(space, Key(4, "g"));
+  const Element g = Element::random(space, RandomKey(4, "g"));
   const auto moved = [&](const char* name) {
     return tape.constant(act(g, space.tensor(name), values), space.type(space.tensor(name)), name);
   };
@@ -224,8 +224,8 @@ TEST_CASE("results are the same bits on 1, 2 and 4 threads") {
     Arena arena;
     Tape tape(arena);
     Tensor xs = Tensor::zeros({64, 300}, DType::f32), ws = Tensor::zeros({200, 300}, DType::f32);
-    fill_normal(xs, Key(1, "x"));
-    fill_normal(ws, Key(1, "w"));
+    fill_normal(xs, RandomKey(1, "x"));
+    fill_normal(ws, RandomKey(1, "w"));
     const Var x = tape.leaf(xs), w = tape.leaf(ws);
     const Var y = sum(sum(softmax(layer_norm(tanh(contract("bi,oi->bo", x, w))))));
     const Var z = sum(sum(mul(sin(x), x)));
@@ -249,8 +249,8 @@ TEST_CASE("pointwise and row operations give the same bits on every instruction 
   const std::int64_t rows = 37, columns = 41, n = rows * columns;
   for (const DType dtype : {DType::f32, DType::f64}) {
     const Tensor x = Tensor::zeros({n}, dtype), cotangent = Tensor::zeros({n}, dtype);
-    fill_uniform(x, Key(8, "x"), 0.1, 3);
-    fill_normal(cotangent, Key(8, "cotangent"));
+    fill_uniform(x, RandomKey(8, "x"), 0.1, 3);
+    fill_normal(cotangent, RandomKey(8, "cotangent"));
     // Values, then gradients, of all operations.
     auto results = [&](Isa level) {
       const WithIsa forced(level);

@@ -87,14 +87,14 @@ struct Range {
   std::int64_t n;
   std::vector<T> memory[4];  // values, gradients, states
 
-  Range(const UpdateRule& r, std::int64_t count, Key key) : rule(r), n(count) {
+  Range(const UpdateRule& r, std::int64_t count, RandomKey key) : rule(r), n(count) {
     for (auto& m : memory) m.assign(static_cast<std::size_t>(n + 2 * guard), T(0));
     for (auto& m : memory) std::fill_n(m.begin(), guard, T(77)), std::fill_n(m.end() - guard, guard, T(77));
     for (std::int64_t i = 0; i < n; ++i)
       at(0)[i] = static_cast<T>(normal(key.at("values"), static_cast<std::uint64_t>(i)));
   }
   T* at(int which) { return memory[which].data() + guard; }
-  void draw_gradients(Key key) {
+  void draw_gradients(RandomKey key) {
     // Of very different sizes, some of them zero.
     for (std::int64_t i = 0; i < n; ++i) {
       const auto k = static_cast<std::uint64_t>(i);
@@ -118,7 +118,7 @@ double rate_of(std::int64_t t) { return t % 5 == 4 ? 0 : 1e-2 / static_cast<doub
 
 /// Largest error of values and states after some steps, relative to their size.
 template <class T>
-double error_against_reference(const UpdateRule& rule, std::int64_t n, std::int64_t steps, Key key) {
+double error_against_reference(const UpdateRule& rule, std::int64_t n, std::int64_t steps, RandomKey key) {
   Range<T> range(rule, n, key);
   std::vector<Reference> reference(static_cast<std::size_t>(n));
   for (std::int64_t i = 0; i < n; ++i) reference[static_cast<std::size_t>(i)].p = static_cast<double>(range.at(0)[i]);
@@ -158,8 +158,8 @@ struct Quadrants {
 
   Quadrants() {
     parameters.add("unused", {3}, Init::normal(1), false);
-    parameters.allocate(DType::f32, Key(31, "quadrants"));
-    fill_uniform(x, Key(32, "x"), -1, 1);
+    parameters.allocate(DType::f32, RandomKey(31, "quadrants"));
+    fill_uniform(x, RandomKey(32, "x"), -1, 1);
     for (std::int64_t i = 0; i < 64; ++i)
       label.data<float>()[i] = x.data<float>()[2 * i] * x.data<float>()[2 * i + 1] > 0 ? 1.f : 0.f;
   }
@@ -204,7 +204,7 @@ TEST_CASE_TEMPLATE("every rule is PyTorch's, on every instruction set and at odd
       for (std::int64_t n : {0, 1, 3, 15, 16, 17, 31, 64, 65, 257}) {
         const UpdateRule rule = rules()[r];
         INFO(fmt::format("{}, {} (rule {}), {} numbers", name(level), name(rule.kind), r, n));
-        const double worst = error_against_reference<T>(rule, n, steps, Key(41, "optim_test").at(r));
+        const double worst = error_against_reference<T>(rule, n, steps, RandomKey(41, "optim_test").at(r));
         CHECK(worst <= tolerance);
       }
   }
@@ -215,9 +215,9 @@ TEST_CASE_TEMPLATE("the same bits on every instruction set, and however a range 
   for (const UpdateRule& rule : rules()) {
     auto run = [&](Isa level, std::int64_t piece) {
       const WithIsa forced(level);
-      Range<T> range(rule, n, Key(42, "optim_test"));
+      Range<T> range(rule, n, RandomKey(42, "optim_test"));
       for (std::int64_t t = 1; t <= 20; ++t) {
-        range.draw_gradients(Key(43, "optim_test").at(static_cast<std::uint64_t>(t)));
+        range.draw_gradients(RandomKey(43, "optim_test").at(static_cast<std::uint64_t>(t)));
         for (std::int64_t i = 0; i < n; i += piece) range.step(1e-2, t, i, std::min(i + piece, n));
       }
       return std::vector{range.memory[0], range.memory[2], range.memory[3]};
@@ -239,7 +239,7 @@ TEST_CASE_TEMPLATE("a gradient that is not finite is reported, wherever it stand
       for (T bad : {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity(),
                     -std::numeric_limits<T>::infinity()})
         for (std::int64_t i = 0; i <= n; ++i) {
-          Range<T> range(rule, n, Key(44, "optim_test"));
+          Range<T> range(rule, n, RandomKey(44, "optim_test"));
           std::fill_n(range.at(1), n, std::numeric_limits<T>::max());  // finite, whatever becomes of it
           if (i < n) range.at(1)[i] = bad;
           CHECK(range.step(1e-3, 1, 0, n) == (i == n));
@@ -257,13 +257,13 @@ TEST_CASE("an optimiser is its rule over the whole buffer, on any number of thre
         p.add("w", {300, 333}, Init::normal(1));
         p.add("psi", {5}, Init::normal(1), false);
         p.add("b", {7}, Init::normal(1));
-        p.allocate(dtype, Key(45, "optim_test"));
+        p.allocate(dtype, RandomKey(45, "optim_test"));
         const Tensor frozen = p.value(1).clone();
         Optimiser optimiser(p, rule);
         const Tensor state = Tensor::zeros({2, p.flat_values().numel()}, dtype);
         for (std::int64_t t = 1; t <= 3; ++t) {
           for (int i : {0, 2})
-            fill_normal(p.grad(i), Key(46, "optim_test").at(p.name(i)).at(static_cast<std::uint64_t>(t)));
+            fill_normal(p.grad(i), RandomKey(46, "optim_test").at(p.name(i)).at(static_cast<std::uint64_t>(t)));
           if (!by_hand) {
             p.gradients_given();
             optimiser.step(1e-2);
@@ -307,7 +307,7 @@ TEST_CASE("optimisers say what is wrong") {
   p.add("v", {3}, Init::normal(1));
   CHECK_THROWS_WITH_AS(Optimiser(p, UpdateRule::sgd()), "[sgd] the parameters have no memory yet; allocate() them",
                        UsageError);
-  p.allocate(DType::f32, Key(1, "p"));
+  p.allocate(DType::f32, RandomKey(1, "p"));
   auto refuses = [&](UpdateRule rule, const char* message) {
     CHECK_THROWS_WITH_AS(Optimiser(p, rule), message, UsageError);
   };

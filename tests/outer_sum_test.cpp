@@ -12,7 +12,7 @@ using namespace weft;
 
 namespace {
 
-Tensor normals(const Shape& shape, DType dtype, Key key) {
+Tensor normals(const Shape& shape, DType dtype, RandomKey key) {
   const Tensor t = Tensor::zeros(shape, dtype);
   fill_normal(t, key);
   return t;
@@ -41,7 +41,7 @@ Var bilinear(const Var& W, const Tensor& g, const Tensor& x) {
 
 TEST_CASE("outer_sum: pieces of any range are the sum's numbers") {
   const std::int64_t n1 = 3, n2 = 2, rows = 4, columns = 5, rank = 3;
-  const Key key(1, "outer_sum_test");
+  const RandomKey key(1, "outer_sum_test");
   const Tensor left = normals({rank, n1 * n2 * rows}, DType::f64, key.at("left")),
                right = normals({rank, n1 * columns}, DType::f64, key.at("right"));
   const OuterSum sum{DType::f64,
@@ -81,7 +81,7 @@ TEST_CASE("outer_sum: optimisers take the same steps with factored gradients as 
       CAPTURE(name(rule.kind));
       // Wider than a block, and narrow with odd rows.
       for (const Shape& shape : {Shape{3, 9001}, Shape{700, 37}}) {
-        const Key key(2, "outer_sum_test");
+        const RandomKey key(2, "outer_sum_test");
         const Tensor g = normals({5, shape[0]}, dtype, key.at("g")), x = normals({5, shape[1]}, dtype, key.at("x"));
         auto train = [&](GradientForm form) {
           Parameters p;
@@ -112,7 +112,7 @@ TEST_CASE("outer_sum: optimisers take the same steps with factored gradients as 
 }
 
 TEST_CASE("outer_sum: inspection forms the gradient, in its time") {
-  const Key key(3, "outer_sum_test");
+  const RandomKey key(3, "outer_sum_test");
   const Tensor g = normals({4, 6}, DType::f64, key.at("g")), x = normals({4, 7}, DType::f64, key.at("x"));
   Parameters p;
   const int W = p.add("W", {6, 7}, Init::normal(1), true, GradientForm::outer),
@@ -166,7 +166,7 @@ TEST_CASE("outer_sum: factored gradients add up over backward passes as whole on
   for (const DType dtype : {DType::f32, DType::f64}) {
     // Wider than a block, and narrow with odd rows.
     for (const Shape& shape : {Shape{3, 9001}, Shape{70, 37}}) {
-      const Key key(5, "outer_sum_test");
+      const RandomKey key(5, "outer_sum_test");
       const Tensor g = normals({6, shape[0]}, dtype, key.at("g")), x = normals({6, shape[1]}, dtype, key.at("x"));
       auto train = [&](GradientForm form, std::int64_t piece) {
         Parameters p;
@@ -202,7 +202,7 @@ TEST_CASE("outer_sum: factored gradients add up over backward passes as whole on
 }
 
 TEST_CASE("outer_sum: a pass whose factors are gone cannot be added to") {
-  const Key key(6, "outer_sum_test");
+  const RandomKey key(6, "outer_sum_test");
   const Tensor g = normals({2, 3}, DType::f64, key.at("g")), x = normals({2, 5}, DType::f64, key.at("x"));
   const Tensor ones = Tensor::zeros({2}, DType::f64);
   ones.fill(1);
@@ -240,7 +240,7 @@ TEST_CASE("outer_sum: a pass whose factors are gone cannot be added to") {
 }
 
 TEST_CASE("outer_sum: a factored gradient that is not finite is named") {
-  const Key key(4, "outer_sum_test");
+  const RandomKey key(4, "outer_sum_test");
   const Tensor g = normals({2, 3}, DType::f32, key.at("g")), x = normals({2, 5}, DType::f32, key.at("x"));
   x.data<float>()[4] = INFINITY;
   Parameters p;

@@ -42,7 +42,7 @@ TEST_CASE("every block runs once, whatever the number of items, blocks and threa
   for (const int team : {1, 2, 3, 8}) {
     const WithThreads with(team);
     for (std::uint64_t trial = 0; trial < 300; ++trial) {
-      const Key key = Key(1, "loops").at(trial);
+      const RandomKey key = RandomKey(1, "loops").at(trial);
       const auto n = static_cast<std::int64_t>(uniform_index(key, 0, 200));
       const auto grain = 1 + static_cast<std::int64_t>(uniform_index(key, 1, 20));
       CHECK(visits(n, grain) == std::vector<int>(static_cast<std::size_t>(n), 1));

@@ -28,9 +28,9 @@ using Part = std::function<Vars(const Features&)>;
 constexpr std::int64_t batch = 2, channels = 3;
 const std::array<std::int64_t, 2> taps[] = {{2, 2}, {1, 1}, {1, 2}};
 
-Space network(Kind kind) { return cnn_space(Widths{2, 4, 5, 3}, taps, kind); }
+Space network(FactorKind kind) { return cnn_space(Widths{2, 4, 5, 3}, taps, kind); }
 
-std::vector<Tensor> normals(const Space& space, Key key) {
+std::vector<Tensor> normals(const Space& space, RandomKey key) {
   std::vector<Tensor> all;
   for (int i = 0; i < static_cast<int>(space.tensors().size()); ++i) {
     all.push_back(Tensor::zeros(space.feature_shape(i, batch, channels), DType::f64));
@@ -40,7 +40,7 @@ std::vector<Tensor> normals(const Space& space, Key key) {
 }
 
 /// Every learned number drawn anew, so that gains, shifts and positions differ.
-void draw(Parameters& parameters, Key key) {
+void draw(Parameters& parameters, RandomKey key) {
   parameters.allocate(DType::f64, key);
   for (int i = 0; i < parameters.count(); ++i)
     fill_normal(parameters.value(i), key.at("learned").at(static_cast<std::uint64_t>(i)), 0.5);
@@ -58,7 +58,7 @@ std::vector<std::vector<double>> values(const Part& part, const Space& space, co
 }
 
 /// Largest change over the largest value, of an invariant module under 4 elements of `acting`.
-double invariance_error(const Part& part, const Space& space, const Space& acting, Key key) {
+double invariance_error(const Part& part, const Space& space, const Space& acting, RandomKey key) {
   const auto x = normals(space, key);
   const auto y = values(part, space, x)[0];
   double worst = 0;
@@ -72,7 +72,7 @@ double invariance_error(const Part& part, const Space& space, const Space& actin
 }
 
 /// Features and learned numbers are differentiated alike.
-void check_gradients(const Part& part, const Parameters& parameters, const Space& space, Key key) {
+void check_gradients(const Part& part, const Parameters& parameters, const Space& space, RandomKey key) {
   std::vector<GradcheckInput> inputs;
   const auto x = normals(space, key);
   for (const Tensor& t : x)  // away from the kink of abs
@@ -151,8 +151,8 @@ double at(const Tensor& x, std::int64_t b, std::int64_t c, std::int64_t i) {
 }  // namespace
 
 TEST_CASE("pooling: the HNP pool is the means of spec 4.3") {
-  const Space space = network(Kind::permutation);
-  const Key key(1, "pooling_test");
+  const Space space = network(FactorKind::permutation);
+  const RandomKey key(1, "pooling_test");
   const auto x = normals(space, key);
   const auto y = values(means, space, x)[0];
   const auto expected = naive_pool(space, [&](int f, std::int64_t b, std::int64_t c, std::int64_t i) {
@@ -162,36 +162,36 @@ TEST_CASE("pooling: the HNP pool is the means of spec 4.3") {
   CHECK(relative_error(y, expected) < 1e-12);
   check_gradients(means, Parameters(), space, key);
   CHECK(invariance_error(means, space, space, key) < 1e-9);
-  CHECK(invariance_error(means, space, space.with_kind(Kind::fixed, Kind::permutation), key) > 1e-4);
+  CHECK(invariance_error(means, space, space.with_kind(FactorKind::fixed, FactorKind::permutation), key) > 1e-4);
   // Ends that permute are averaged too.
-  const Space permuted = space.with_kind(Kind::fixed, Kind::permutation);
+  const Space permuted = space.with_kind(FactorKind::fixed, FactorKind::permutation);
   CHECK(pooled_size(permuted, channels) < pooled_size(space, channels));
   CHECK(invariance_error(means, permuted, permuted, key) < 1e-9);
 }
 
 TEST_CASE("pooling: means over scales, signs and GL are refused") {
-  for (const Kind kind : {Kind::positive_monomial, Kind::sign_monomial}) {
+  for (const FactorKind kind : {FactorKind::positive_monomial, FactorKind::sign_monomial}) {
     const Space space = network(kind);
-    CHECK_THROWS_WITH_AS(values(means, space, normals(space, Key(2, "pooling_test"))),
+    CHECK_THROWS_WITH_AS(values(means, space, normals(space, RandomKey(2, "pooling_test"))),
                          doctest::Contains("[mean] tensor 'W1', axis 0 'h1'"), TypeError);
   }
   const Space space = Space::parse("G: GL(3) x[G]");
   const Module model;
   Parameters& parameters = model.parameters();
   const NormalisingPool pool(model, "pool", space, channels);
-  parameters.allocate(DType::f64, Key(2, "pooling_test"));
+  parameters.allocate(DType::f64, RandomKey(2, "pooling_test"));
   CHECK_THROWS_WITH_AS(
-      values(pooled(pool), space, normals(space, Key(2, "pooling_test"))),
+      values(pooled(pool), space, normals(space, RandomKey(2, "pooling_test"))),
       "[normalising_pool] tensor 'x', axis 0 'G' (GL(3)): normalising_pool: GL mixes the entries whose norms it "
       "takes; contract the axis first",
       TypeError);
 }
 
 TEST_CASE("pooling: the normalising pool by loops, its derivatives and its groups") {
-  for (const Kind kind : {Kind::permutation, Kind::positive_monomial, Kind::sign_monomial}) {
+  for (const FactorKind kind : {FactorKind::permutation, FactorKind::positive_monomial, FactorKind::sign_monomial}) {
     CAPTURE(kind->name);
     const Space space = network(kind);
-    const Key key(3, "pooling_test");
+    const RandomKey key(3, "pooling_test");
     const Module model;
     Parameters& parameters = model.parameters();
     const NormalisingPool pool(model, "pool", space, channels);
@@ -202,7 +202,7 @@ TEST_CASE("pooling: the normalising pool by loops, its derivatives and its group
       if (f == 5) return at(t, b, c, i);
       double norm = 0;
       for (std::int64_t k = 0; k < t.dim(1); ++k) norm += at(t, b, k, i) * at(t, b, k, i);
-      const double v = kind == Kind::sign_monomial ? std::abs(at(t, b, c, i)) : at(t, b, c, i);
+      const double v = kind == FactorKind::sign_monomial ? std::abs(at(t, b, c, i)) : at(t, b, c, i);
       const std::string full = "pool." + space.tensors()[static_cast<std::size_t>(f)].name;
       return parameters.value(parameters.find(full + ".gain")).data<double>()[c] * v / std::sqrt(norm) +
              parameters.value(parameters.find(full + ".shift")).data<double>()[c];
@@ -211,9 +211,10 @@ TEST_CASE("pooling: the normalising pool by loops, its derivatives and its group
     check_gradients(pooled(pool), parameters, space, key);
     CHECK(invariance_error(pooled(pool), space, space, key) < 1e-9);
     // Signs are no symmetry of the other two, moved ends of none.
-    if (kind != Kind::sign_monomial)
-      CHECK(invariance_error(pooled(pool), space, network(Kind::sign_monomial), key) > 1e-4);
-    CHECK(invariance_error(pooled(pool), space, space.with_kind(Kind::fixed, Kind::permutation), key) > 1e-4);
+    if (kind != FactorKind::sign_monomial)
+      CHECK(invariance_error(pooled(pool), space, network(FactorKind::sign_monomial), key) > 1e-4);
+    CHECK(invariance_error(pooled(pool), space, space.with_kind(FactorKind::fixed, FactorKind::permutation), key) >
+          1e-4);
   }
 }
 
@@ -221,7 +222,7 @@ TEST_CASE("pooling: the normalising pool with moved and kept axes in any order")
   const Space space = Space::parse(
       "f: fixed(2); g: fixed(3); p: permutation(4); q: permutation(5) a[p, f, q] b[f, p, g] c[q, f, g] d[g, p, q, f] "
       "e[p, q]");
-  const Key key(7, "pooling_test");
+  const RandomKey key(7, "pooling_test");
   const Module model;
   Parameters& parameters = model.parameters();
   const NormalisingPool pool(model, "pool", space, channels);
@@ -241,14 +242,14 @@ TEST_CASE("pooling: the normalising pool with moved and kept axes in any order")
 }
 
 TEST_CASE("pooling: start values") {
-  const Space space = network(Kind::positive_monomial);
+  const Space space = network(FactorKind::positive_monomial);
   const Module model;
   Parameters& parameters = model.parameters();
   const NormalisingPool pool(model, "pool", space, channels);
   const LearnedScale scale(model, "scale", space);
   const std::string_view ends[] = {"in", "out"};
-  const PositionEmbedding embedding(model, "position", network(Kind::permutation), channels, ends);
-  parameters.allocate(DType::f32, Key(4, "pooling_test"));
+  const PositionEmbedding embedding(model, "position", network(FactorKind::permutation), channels, ends);
+  parameters.allocate(DType::f32, RandomKey(4, "pooling_test"));
   CHECK(parameters.count() == 5 * 2 + 6 + 3);
   for (int i = 0; i < parameters.count(); ++i) {
     const std::string& n = parameters.name(i);
@@ -260,9 +261,9 @@ TEST_CASE("pooling: start values") {
 }
 
 TEST_CASE("pooling: learned scales are equivariant under every group") {
-  for (const Kind kind : {Kind::permutation, Kind::positive_monomial, Kind::sign_monomial}) {
+  for (const FactorKind kind : {FactorKind::permutation, FactorKind::positive_monomial, FactorKind::sign_monomial}) {
     const Space space = network(kind);
-    const Key key(5, "pooling_test");
+    const RandomKey key(5, "pooling_test");
     const Module model;
     Parameters& parameters = model.parameters();
     const LearnedScale scale(model, "scale", space);
@@ -284,8 +285,9 @@ TEST_CASE("pooling: learned scales are equivariant under every group") {
 
 TEST_CASE("pooling: position embeddings break the permutations of the ends, and keep the hidden ones") {
   const Widths widths{2, 4, 5, 3};
-  const Space fixed = mlp_space(widths, Kind::permutation), permuted = fixed.with_kind(Kind::fixed, Kind::permutation);
-  const Key key(6, "pooling_test");
+  const Space fixed = mlp_space(widths, FactorKind::permutation),
+              permuted = fixed.with_kind(FactorKind::fixed, FactorKind::permutation);
+  const RandomKey key(6, "pooling_test");
   const std::string_view ends[] = {"in", "out"};
   const Module model;
   Parameters& parameters = model.parameters();

@@ -17,7 +17,7 @@
 namespace weft::testing {
 
 /// One network: [1, taps, axes…] per tensor, with biases that are not zero.
-inline std::vector<Tensor> random_network(const Space& space, Key key) {
+inline std::vector<Tensor> random_network(const Space& space, RandomKey key) {
   std::vector<Tensor> weights;
   for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
     weights.push_back(Tensor::zeros(space.feature_shape(t, 1, 1), DType::f32));
@@ -39,7 +39,7 @@ inline std::vector<Tensor> zeros_like(const std::vector<Tensor>& tensors) {
   return all;
 }
 
-inline std::vector<std::int32_t> random_items(std::int64_t count, std::int64_t among, Key key) {
+inline std::vector<std::int32_t> random_items(std::int64_t count, std::int64_t among, RandomKey key) {
   std::vector<std::int32_t> items;
   for (std::int64_t i = 0; i < count; ++i)
     items.push_back(static_cast<std::int32_t>(uniform_index(key, static_cast<std::uint64_t>(i), among)));
@@ -47,7 +47,7 @@ inline std::vector<std::int32_t> random_items(std::int64_t count, std::int64_t a
 }
 
 /// Byte `value` % 16 of Philox block `value` / 16 of a key.
-inline std::uint32_t random_byte(Key key, std::uint64_t value) {
+inline std::uint32_t random_byte(RandomKey key, std::uint64_t value) {
   const auto word = [](std::uint64_t x, int half) { return static_cast<std::uint32_t>(x >> (32 * half)); };
   const PhiloxBlock block =
       philox({{word(value / 16, 0), word(value / 16, 1), word(key.purpose, 0), word(key.purpose, 1)}},
@@ -66,7 +66,7 @@ void on_every_isa(const F& f) {
 }
 
 /// Steps on 32 of the items, with dropout.
-inline void check_memory_of_steps(const PopulationModel& model, const Dataset& data, double dropout, Key key) {
+inline void check_memory_of_steps(const PopulationModel& model, const Dataset& data, double dropout, RandomKey key) {
   const std::vector<Tensor> weights = random_network(model.space(), key), gradient = zeros_like(weights);
   const std::vector<std::int32_t> items = random_items(32, data.items(), key);
   Arena arena;

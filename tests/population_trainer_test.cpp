@@ -41,13 +41,13 @@ bool same_state(const PopulationTrainer& a, const PopulationTrainer& b) {
 
 }  // namespace
 TEST_CASE("one step follows the recipe: rule, L2 on weights only, share") {
-  const Key key(5, "cnn_population");
+  const RandomKey key(5, "cnn_population");
   const CnnPopulation model(small);
   const Dataset data = noise_data(small, 20, key);
   const double rate = 0.1, decay = 0.3;
   PopulationTrainer trainer(model, data, {{.rule = UpdateRule::sgd(0, decay), .learning_rate = rate, .share = 0.5}},
                             {.epochs = 1, .batch = 20, .seed = 7});
-  const Key of_network = Key(7, "share").at(std::uint64_t{0});
+  const RandomKey of_network = RandomKey(7, "share").at(std::uint64_t{0});
   std::vector<std::int32_t> share = permutation(20, of_network);
   share.resize(10);
   std::vector<Tensor> before;
@@ -63,7 +63,7 @@ TEST_CASE("one step follows the recipe: rule, L2 on weights only, share") {
 }
 
 TEST_CASE("a population learns, with the same bits on any number of threads") {
-  const Key key(6, "cnn_population");
+  const RandomKey key(6, "cnn_population");
   const CnnPopulation model(small);
   Dataset data = noise_data(small, 150, key);
   for (std::int64_t i = 0; i < 150; ++i)  // the label is the row with the bright stripe
@@ -97,7 +97,7 @@ TEST_CASE("a population learns, with the same bits on any number of threads") {
 }
 
 TEST_CASE("training resumes from its state with the same bits") {
-  const Key key(7, "cnn_population");
+  const RandomKey key(7, "cnn_population");
   const CnnPopulation model(small);
   const Dataset data = noise_data(small, 100, key);
   const TrainingPlan plan{.epochs = 4, .batch = 16, .seed = 3, .first_network = 40};
@@ -119,7 +119,7 @@ TEST_CASE("training resumes from its state with the same bits") {
 
 TEST_CASE("after an epoch that ended in an exception training goes on from a saved state only") {
   const CnnPopulation model(small);
-  const Dataset data = noise_data(small, 40, Key(7, "cnn_population"));
+  const Dataset data = noise_data(small, 40, RandomKey(7, "cnn_population"));
   const TrainingPlan plan{.epochs = 2, .batch = 16, .seed = 3};
   PopulationTrainer through(model, data, mixed_recipes(), plan), halted(model, data, mixed_recipes(), plan);
   const std::vector<std::byte> saved = safetensors_bytes(halted.state());
@@ -132,7 +132,7 @@ TEST_CASE("after an epoch that ended in an exception training goes on from a sav
 }
 
 TEST_CASE("a network draws from its number in the zoo") {
-  const Key key(8, "cnn_population");
+  const RandomKey key(8, "cnn_population");
   const CnnPopulation model(small);
   const Dataset data = noise_data(small, 60, key);
   const std::vector<TrainingRecipe> recipes = mixed_recipes();
@@ -145,7 +145,7 @@ TEST_CASE("a network draws from its number in the zoo") {
 }
 
 TEST_CASE("a network that diverges keeps its last finite weights and disturbs nobody") {
-  const Key key(9, "cnn_population");
+  const RandomKey key(9, "cnn_population");
   const CnnPopulation model(small);
   const Dataset data = noise_data(small, 60, key);
   const TrainingPlan plan{.epochs = 3, .batch = 16};
@@ -173,7 +173,7 @@ TEST_CASE("a network that diverges keeps its last finite weights and disturbs no
 
 TEST_CASE("recipes lie in their ranges and depend on the network's number alone") {
   const RecipeRanges ranges;
-  const Key key(10, "recipes");
+  const RandomKey key(10, "recipes");
   const auto all = draw_training_recipes(ranges, 0, 200, key), some = draw_training_recipes(ranges, 120, 3, key);
   double smallest = 1, largest = 0;
   for (const TrainingRecipe& r : all) {
@@ -194,7 +194,7 @@ TEST_CASE("recipes lie in their ranges and depend on the network's number alone"
 
 TEST_CASE("a recipe or a plan out of range is refused") {
   const CnnPopulation model(small);
-  const Dataset data = noise_data(small, 8, Key(11, "cnn_population"));
+  const Dataset data = noise_data(small, 8, RandomKey(11, "cnn_population"));
   CHECK_THROWS_WITH_AS(PopulationTrainer(model, data, {{.rule = {}, .share = 0}}, {}),
                        "[population] share 0; allowed: above 0, at most 1", UsageError);
   CHECK_THROWS_WITH_AS(PopulationTrainer(model, data, {{.rule = {}, .dropout = 1}}, {}),

@@ -19,7 +19,7 @@ std::string random_name(Draw& draw, std::size_t number) {
 Factor random_factor(Draw& draw, std::size_t number, const std::vector<Factor>& before) {
   Factor f;
   f.name = random_name(draw, number);
-  f.kind = draw.of(std::vector<Kind>(std::begin(all_kinds), std::end(all_kinds)));
+  f.kind = draw.of(std::vector<FactorKind>(std::begin(all_kinds), std::end(all_kinds)));
   f.size = 1 + draw.below(4);
   if (f.kind->has_pairs()) f.size *= 2;
   std::vector<Factor> heads, roots;
@@ -52,10 +52,11 @@ SpaceAxis random_axis(Draw& draw, const std::vector<Factor>& factors) {
   const auto any = [&] { return static_cast<int>(draw.below(static_cast<std::int64_t>(factors.size()))); };
   const int first = any(), root = root_of(first);
   const bool places = factors[static_cast<std::size_t>(first)].kind->has_places();
-  if (first == root && (!places || draw.chance(0.6))) return {root, draw.chance(0.5) ? Role::vector : Role::covector};
+  if (first == root && (!places || draw.chance(0.6)))
+    return {root, draw.chance(0.5) ? AxisRole::vector : AxisRole::covector};
   const int second = any();
   const auto degree = [&] { return static_cast<int>(draw.below(9)) - 4; };
-  SpaceAxis axis{root, Role::vector, {{first, degree()}}};
+  SpaceAxis axis{root, AxisRole::vector, {{first, degree()}}};
   if (second != first && root_of(second) == root)
     axis.characters.push_back({second, degree()});
   else if (first == root && std::abs(axis.characters[0].degree) == 1)
@@ -104,7 +105,7 @@ std::string mangled(std::string text, Draw& draw) {
   return text;
 }
 
-Space random_space(Key key) {
+Space random_space(RandomKey key) {
   Draw draw(key);
   std::vector<Factor> factors;
   std::vector<SpaceTensor> tensors;

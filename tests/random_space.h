@@ -12,7 +12,7 @@ namespace weft::testing {
 /// A stream of choices: each call takes the next number of the key.
 class Draw {
  public:
-  explicit Draw(Key key) : key_(key) {}
+  explicit Draw(RandomKey key) : key_(key) {}
   /// In [0, n).
   std::int64_t below(std::int64_t n) { return uniform_index(key_, next_++, n); }
   bool chance(double p) { return uniform(key_, next_++) < p; }
@@ -22,7 +22,7 @@ class Draw {
   }
 
  private:
-  Key key_;
+  RandomKey key_;
   std::uint64_t next_ = 0;
 };
 
@@ -31,6 +31,6 @@ std::string mangled(std::string text, Draw& draw);
 
 /// 1 to 7 factors of all kinds, with up to 4 places or pairs, some per or along another; 1 to 6 tensors with up to 4
 /// axes in both roles or of other degrees, some with taps.
-Space random_space(Key key);
+Space random_space(RandomKey key);
 
 }  // namespace weft::testing

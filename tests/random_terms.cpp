@@ -25,7 +25,7 @@ struct Place {
 
 class Writer {
  public:
-  Writer(const Space& space, Key key) : space_(space), draw_(key) {
+  Writer(const Space& space, RandomKey key) : space_(space), draw_(key) {
     const TermList none(space, space, "");
     for (int t = 0; t < std::ssize(space.tensors()); ++t) {
       const SpaceTensor& tensor = space.tensors()[static_cast<std::size_t>(t)];
@@ -159,7 +159,7 @@ class Writer {
   void learned(const std::string& name, double p) {
     // One learned tensor alone may have an index of pairs.
     auto wanted = [&](int r) {
-      const Kind kind = factor(places_[static_cast<std::size_t>(r)].axis.factor).kind;
+      const FactorKind kind = factor(places_[static_cast<std::size_t>(r)].axis.factor).kind;
       return kind->has_pairs() ? !name.starts_with("psi1") : !kind->moves() || draw_.chance(0.01);
     };
     std::vector<std::string> indices = some(p, wanted);
@@ -280,13 +280,13 @@ std::vector<Space> spaces_for_terms() {
         "e: permutation(2); f: monomial(3) per e; g: positive_monomial(3) along f A[e, f, g*] B[e, f&g] C[e, f*] D[e, "
         "g^-2]"})
     spaces.push_back(Space::parse(text));
-  for (const Kind kind : all_kinds)
+  for (const FactorKind kind : all_kinds)
     if (kind->moves())
       spaces.push_back(
           Space::parse(fmt::format("h: {}; c: fixed(2) A[h, c] B[h*] C[h, h*] D[h, h] E[h*, c] s", kind->example)));
   return spaces;
 }
 
-RandomTerms random_terms(const Space& space, Key key) { return Writer(space, key).run(); }
+RandomTerms random_terms(const Space& space, RandomKey key) { return Writer(space, key).run(); }
 
 }  // namespace weft::testing

@@ -23,6 +23,6 @@ struct RandomTerms {
 };
 
 /// A list from the space to itself. Places of moved factors are paired as the rule wants it, or wildly, half and half.
-RandomTerms random_terms(const Space& space, Key key);
+RandomTerms random_terms(const Space& space, RandomKey key);
 
 }  // namespace weft::testing

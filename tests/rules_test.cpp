@@ -12,9 +12,9 @@
 using namespace weft;
 
 TEST_CASE("the rule table is spec 8.4, row by row") {
-  const Kind kinds[] = {Kind::fixed,         Kind::permutation,     Kind::positive_monomial,
-                        Kind::sign_monomial, Kind::monomial,        Kind::orthogonal,
-                        Kind::rotary,        Kind::rotary_adjacent, Kind::GL};
+  const FactorKind kinds[] = {FactorKind::fixed,         FactorKind::permutation,     FactorKind::positive_monomial,
+                              FactorKind::sign_monomial, FactorKind::monomial,        FactorKind::orthogonal,
+                              FactorKind::rotary,        FactorKind::rotary_adjacent, FactorKind::GL};
   // x where the row allows it.
   const std::pair<Action, std::string_view> table[] = {
       {Action::reduce, "xx......."},        {Action::broadcast, "xx......."},
@@ -27,7 +27,7 @@ TEST_CASE("the rule table is spec 8.4, row by row") {
   };
   CHECK(std::size(table) == action_count);
   for (std::size_t column = 0; column < std::size(kinds); ++column) {
-    const Kind kind = kinds[column];
+    const FactorKind kind = kinds[column];
     const Space space = Space::parse(fmt::format("h: {} A[h]", kind->example));
     for (const auto& [action, allowed] : table) {
       INFO(kind->name);
@@ -62,11 +62,11 @@ TEST_CASE("an axis is judged by what scales it, not by its root") {
       "fixed(3); u: "
       "positive_monomial(3) along c; m: monomial(3) A[s] B[n] C[t] D[e] E[t&e] F[n&t^0] G[e^2] H[u] I[u^0] J[m^0] "
       "K[m^2] L[t&e^2]");
-  const std::pair<const char*, Kind> kinds[] = {
-      {"A", Kind::permutation},   {"B", Kind::monomial},          {"C", Kind::positive_monomial},
-      {"D", Kind::sign_monomial}, {"E", Kind::monomial},          {"F", Kind::monomial},
-      {"G", Kind::permutation},   {"H", Kind::positive_monomial}, {"I", Kind::fixed},
-      {"J", Kind::permutation},   {"K", Kind::positive_monomial}, {"L", Kind::positive_monomial}};
+  const std::pair<const char*, FactorKind> kinds[] = {
+      {"A", FactorKind::permutation},   {"B", FactorKind::monomial},          {"C", FactorKind::positive_monomial},
+      {"D", FactorKind::sign_monomial}, {"E", FactorKind::monomial},          {"F", FactorKind::monomial},
+      {"G", FactorKind::permutation},   {"H", FactorKind::positive_monomial}, {"I", FactorKind::fixed},
+      {"J", FactorKind::permutation},   {"K", FactorKind::positive_monomial}, {"L", FactorKind::positive_monomial}};
   for (const auto& of_axis : kinds) {
     INFO(of_axis.first);
     CHECK(space.type(space.tensor(of_axis.first))[0].kind() == of_axis.second);
@@ -74,8 +74,8 @@ TEST_CASE("an axis is judged by what scales it, not by its root") {
   const auto axis = [&](const char* name) { return space.type(space.tensor(name))[0]; };
   CHECK(axis("G") == axis("A"));  // signs count modulo 2
   CHECK(axis("K").without_signs() == axis("K"));
-  CHECK(axis("B").without_signs().kind() == Kind::positive_monomial);
-  CHECK(axis("B").without_magnitudes().kind() == Kind::sign_monomial);
+  CHECK(axis("B").without_signs().kind() == FactorKind::positive_monomial);
+  CHECK(axis("B").without_magnitudes().kind() == FactorKind::sign_monomial);
   CHECK(axis("E").without_signs() == axis("C"));
   CHECK(axis("E").without_magnitudes() == axis("D"));
   CHECK(axis("B").times(axis("B")).str() == "n^2");

@@ -16,7 +16,7 @@ namespace {
 constexpr DType dtypes[] = {DType::f32, DType::f64, DType::i32, DType::u8};
 
 /// Random bytes are fair values of every dtype: a file keeps bits, NaNs and all.
-Tensor random_tensor(Key key) {
+Tensor random_tensor(RandomKey key) {
   std::vector<std::int64_t> sizes;
   for (std::int64_t axis = 0, rank = uniform_index(key.at("rank"), 0, Shape::max_rank + 1); axis < rank; ++axis)
     sizes.push_back(uniform_index(key.at("size"), static_cast<std::uint64_t>(axis), rank > 4 ? 4 : 9));
@@ -26,7 +26,7 @@ Tensor random_tensor(Key key) {
   return t;
 }
 
-std::string random_text(Key key) {
+std::string random_text(RandomKey key) {
   static const char* pieces[] = {"W1.phi2", "\"", "\\",     "\n", "\t",        "\x01", "/",
                                  "ü",       "Φ",  "\u2028", "𝒢",  "{\"a\":1}", "\x7f", " "};
   std::string text;
@@ -67,7 +67,7 @@ TEST_CASE("random files come back as they were written, and every tensor is alig
   const auto path = folder / "a.safetensors";
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     INFO("seed " << seed);
-    const Key key(seed, "safetensors_test");
+    const RandomKey key(seed, "safetensors_test");
     std::vector<NamedTensor> tensors;
     Metadata metadata;
     for (std::uint64_t i = 0, n = static_cast<std::uint64_t>(uniform_index(key.at("tensors"), 0, 8)); i < n; ++i) {

@@ -22,7 +22,7 @@ Settings some() {
            {.name = "how", .text = "it goes", .usual = "fast", .allowed = {"fast", "slow"}}}};
 }
 
-std::vector<Tensor> networks(const Space& space, std::int64_t n, Key key) {
+std::vector<Tensor> networks(const Space& space, std::int64_t n, RandomKey key) {
   std::vector<Tensor> all;
   for (const SpaceTensor& tensor : space.tensors()) {
     all.push_back(Tensor::zeros(space.feature_shape(static_cast<int>(all.size()), n, 1), DType::f64));
@@ -52,7 +52,8 @@ TEST_CASE("settings: usual values, given ones, and what is refused") {
 
 TEST_CASE("settings: every kind of model is made from its usual ones, and its own only") {
   const std::int64_t widths[] = {2, 3, 2};
-  const Space dense = mlp_space(widths, Kind::positive_monomial), signs = mlp_space(widths, Kind::sign_monomial),
+  const Space dense = mlp_space(widths, FactorKind::positive_monomial),
+              signs = mlp_space(widths, FactorKind::sign_monomial),
               transformer = transformer_network_space({4, 3, 1, 2, 2, 2}, {3, 4, 2});
   for (const ModelKind* kind : model_kinds()) {
     CAPTURE(kind->name);
@@ -82,9 +83,9 @@ TEST_CASE("settings: tasks are known by name") {
 
 TEST_CASE("ridge: solved in one epoch without steps, as the normal equations say") {
   const std::int64_t widths[] = {2, 5, 2};
-  const Space space = mlp_space(widths, Kind::positive_monomial);
-  const auto weights = networks(space, 60, Key(1, "ridge")), unseen = networks(space, 40, Key(2, "ridge"));
-  const auto model = make_accuracy_model("ridge", {{"lambda", 1e-6}}, space, DType::f64, Key(3, "ridge"));
+  const Space space = mlp_space(widths, FactorKind::positive_monomial);
+  const auto weights = networks(space, 60, RandomKey(1, "ridge")), unseen = networks(space, 40, RandomKey(2, "ridge"));
+  const auto model = make_accuracy_model("ridge", {{"lambda", 1e-6}}, space, DType::f64, RandomKey(3, "ridge"));
   const auto prepared = model->standardise(weights);
   // Targets whose logits are linear in what the model reads are learnt whole.
   const auto targets = [&](const Tensor& x) {

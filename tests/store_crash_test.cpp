@@ -37,7 +37,7 @@ std::map<std::string, std::string> expected_content() {
 /// A zoo that is not the sample.
 void write_other_zoo(const std::filesystem::path& folder) {
   ZooWriter writer(folder, store_description(small_space(), 1, 9));
-  writer.append(store_results(0, 1, 1, Key(9, "x")), store_weights(small_space(), 1, Key(9, "x")));
+  writer.append(store_results(0, 1, 1, RandomKey(9, "x")), store_weights(small_space(), 1, RandomKey(9, "x")));
   writer.finish();
 }
 
@@ -113,7 +113,7 @@ TEST_CASE("a run that is killed again and again, while it starts or resumes too,
   const auto expected = expected_content();
   for (std::uint64_t n = 0; n < 20; ++n) {
     INFO(n);
-    const Key key = Key(n, "store_crash");
+    const RandomKey key = RandomKey(n, "store_crash");
     const TemporaryFolder folder;
     // The steps left grow, so that it ends; half of the kills come from outside, at any moment.
     bool done = false;

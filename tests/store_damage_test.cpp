@@ -221,7 +221,7 @@ TEST_CASE("any few bytes changed, in any file: the zoo opens or says what is wro
   int refused = 0;
   for (std::uint64_t n = 0; n < 400; ++n) {
     INFO(n);
-    const Key key = Key(n, "store_damage");
+    const RandomKey key = RandomKey(n, "store_damage");
     const Damaged d;
     const auto files = files_in(d.zoo);
     const auto& file = files[static_cast<std::size_t>(uniform_index(key, 0, static_cast<std::int64_t>(files.size())))];
@@ -254,7 +254,7 @@ TEST_CASE("an unfinished zoo whose state does not fit is not resumed") {
   };
   {
     ZooWriter writer(folder / "zoo", store_description(small_space(), 3, 1));
-    writer.append(store_results(0, 2, 1, Key(1, "x")), store_weights(small_space(), 2, Key(1, "x")));
+    writer.append(store_results(0, 2, 1, RandomKey(1, "x")), store_weights(small_space(), 2, RandomKey(1, "x")));
     writer.save_state({}, {{"note", "kept"}});
     CHECK(writer.state()->metadata().at("note") == "kept");
   }
@@ -294,7 +294,7 @@ TEST_CASE("an unfinished zoo whose shards do not count on is not resumed") {
       TemporaryFolder folder;
       {
         ZooWriter writer(folder / "zoo", store_description(small_space(), 3, 1));
-        writer.append(store_results(0, 2, 1, Key(1, "x")), store_weights(small_space(), 2, Key(1, "x")));
+        writer.append(store_results(0, 2, 1, RandomKey(1, "x")), store_weights(small_space(), 2, RandomKey(1, "x")));
         writer.save_state({});
       }
       const auto shard = folder / "zoo.part" / first_shard;

@@ -15,7 +15,7 @@ inline ZooDescription store_description(Space space, std::int64_t networks, std:
   std::vector<double> rates;
   std::vector<std::string> optimisers;
   for (std::int64_t n = 0; n < networks; ++n) {
-    const Key key = Key(seed, "hyper-parameters").at(static_cast<std::uint64_t>(n));
+    const RandomKey key = RandomKey(seed, "hyper-parameters").at(static_cast<std::uint64_t>(n));
     rates.push_back(uniform(key, 0, 0, 0.1));
     optimisers.push_back(uniform_index(key, 1, 2) ? "adam" : "sgd, \"plain\"");
   }
@@ -31,7 +31,7 @@ inline Space small_space() {
 }
 
 /// Weights of `networks` networks, all different.
-inline std::vector<Tensor> store_weights(const Space& space, std::int64_t networks, Key key) {
+inline std::vector<Tensor> store_weights(const Space& space, std::int64_t networks, RandomKey key) {
   std::vector<Tensor> weights;
   for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
     weights.push_back(Tensor::zeros(space.feature_shape(t, networks, 1), DType::f32));
@@ -40,10 +40,11 @@ inline std::vector<Tensor> store_weights(const Space& space, std::int64_t networ
   return weights;
 }
 
-inline std::vector<ZooResult> store_results(std::int64_t first, std::int64_t networks, std::int64_t epoch, Key key) {
+inline std::vector<ZooResult> store_results(std::int64_t first, std::int64_t networks, std::int64_t epoch,
+                                            RandomKey key) {
   std::vector<ZooResult> results;
   for (std::int64_t n = first; n < first + networks; ++n) {
-    const Key own = key.at(static_cast<std::uint64_t>(n)).at(static_cast<std::uint64_t>(epoch));
+    const RandomKey own = key.at(static_cast<std::uint64_t>(n)).at(static_cast<std::uint64_t>(epoch));
     ZooResult r{n, epoch, uniform(own, 0), uniform(own, 1, 0, 3), uniform_index(own, 2, 4) == 0};
     if (r.diverged) r.loss = std::numeric_limits<double>::quiet_NaN();
     if (epoch != 1) r.train_accuracy = uniform(own, 3);
@@ -58,7 +59,7 @@ constexpr std::int64_t store_networks = 7, store_chunk = 3, store_epochs = 2;
 /// where a saved state says.
 inline void train_store_sample(const std::filesystem::path& folder, ZooWriter::Existing existing) {
   const ZooDescription description = store_description(small_space(), store_networks, 5);
-  const Key key(description.seed, "training");
+  const RandomKey key(description.seed, "training");
   ZooWriter writer(folder, description, existing);
   if (writer.complete()) return;
   std::int64_t first = 0, epoch = 0;

@@ -25,7 +25,7 @@ namespace {
 const std::vector<Space>& spaces() {
   static const std::vector<Space> all{
       small_space(),
-      mlp_space(std::array<std::int64_t, 4>{5, 4, 3, 2}, Kind::sign_monomial),
+      mlp_space(std::array<std::int64_t, 4>{5, 4, 3, 2}, FactorKind::sign_monomial),
       transformer_space({4, 5, 2, 3, 2, 2}, true),
       Space::parse("h: permutation(3) scale b[h; taps=2x2]"),
   };
@@ -73,9 +73,9 @@ void renumber_ids(const std::filesystem::path& zoo, const std::function<std::int
 struct Started {
   TemporaryFolder folder;
   ZooWriter writer{folder / "zoo", store_description(small_space(), 3, 1)};
-  std::vector<Tensor> weights = store_weights(small_space(), 1, Key(1, "store_test"));
+  std::vector<Tensor> weights = store_weights(small_space(), 1, RandomKey(1, "store_test"));
 
-  Started() { writer.append(store_results(0, 1, 1, Key(1, "store_test")), weights); }
+  Started() { writer.append(store_results(0, 1, 1, RandomKey(1, "store_test")), weights); }
   template <class E>
   std::string error(std::span<const ZooResult> results) {
     return message_of<E>([&] { writer.append(results, weights); });
@@ -87,7 +87,7 @@ struct Started {
 TEST_CASE("a zoo gives back what was written: description, rows, and the weights of any rows in any order") {
   for (std::uint64_t n = 0; n < 24; ++n) {
     INFO(n);
-    const Key key = Key(n, "store_test");
+    const RandomKey key = RandomKey(n, "store_test");
     const Space& space = spaces()[n % spaces().size()];
     const std::int64_t networks = 1 + uniform_index(key, 0, 12), epochs = 1 + uniform_index(key, 1, 3);
     const TemporaryFolder folder;
@@ -145,13 +145,13 @@ TEST_CASE("splits: 70 / 15 / 15 of the networks, seeded, five different ones") {
     INFO(networks);
     const auto splits = draw_splits(networks, 3);
     CHECK(splits == draw_splits(networks, 3));
-    std::set<std::vector<Split>> different;
+    std::set<std::vector<ZooPart>> different;
     for (std::size_t k = 0; k < 5; ++k) {
-      std::vector<Split> column;
-      for (const Splits& s : splits) column.push_back(s[k]);
-      const auto count = [&](Split part) { return std::count(column.begin(), column.end(), part); };
-      CHECK(std::abs(static_cast<double>(count(Split::val)) - 0.15 * static_cast<double>(networks)) <= 0.5);
-      CHECK(count(Split::test) == count(Split::val));
+      std::vector<ZooPart> column;
+      for (const ZooSplits& s : splits) column.push_back(s[k]);
+      const auto count = [&](ZooPart part) { return std::count(column.begin(), column.end(), part); };
+      CHECK(std::abs(static_cast<double>(count(ZooPart::val)) - 0.15 * static_cast<double>(networks)) <= 0.5);
+      CHECK(count(ZooPart::test) == count(ZooPart::val));
       different.insert(column);
     }
     if (networks >= 100) {
@@ -167,19 +167,19 @@ TEST_CASE("ids() and gather() say what they do not have") {
   const Zoo zoo = Zoo::open(folder / "zoo");
   for (int split = 0; split < 5; ++split) {
     std::set<std::int64_t> all;
-    for (Split part : {Split::train, Split::val, Split::test})
+    for (ZooPart part : {ZooPart::train, ZooPart::val, ZooPart::test})
       for (std::int64_t id : zoo.ids(split, part)) {
         CHECK(zoo.row(id).splits[static_cast<std::size_t>(split)] == part);
         CHECK(all.insert(id).second);
       }
     CHECK(all.size() == zoo.rows().size());
   }
-  CHECK(message_of<UsageError>([&] { zoo.ids(5, Split::val); }) == "[zoo] split 5; allowed: 0 to 4");
+  CHECK(message_of<UsageError>([&] { zoo.ids(5, ZooPart::val); }) == "[zoo] split 5; allowed: 0 to 4");
   const std::vector<std::int64_t> unknown{3, 99}, one{0};
   CHECK(message_of<UsageError>([&] { zoo.weights(unknown); }) ==
         "[zoo] no id 99; the zoo has 14 rows, with ids from 0 to 13");
   CHECK(message_of<ShapeError>([&] { zoo.gather(one, {}); }) == "[zoo] 0 tensors to gather into; the space has 4");
-  const auto two = store_weights(zoo.space(), 2, Key(0, "store_test"));
+  const auto two = store_weights(zoo.space(), 2, RandomKey(0, "store_test"));
   CHECK(message_of<ShapeError>([&] { zoo.gather(one, two); }) ==
         "[zoo] 'W1' gathered into shape [2, 6, 4, 3]; allowed: [1, 6, 4, 3]");
 }
@@ -206,8 +206,8 @@ TEST_CASE("ids are names: shifted, reversed and with gaps they find the rows and
         CHECK(same_bytes(found[t].data<float>(), expected[t].data<float>(), found[t].numel()));
     }
     std::vector<std::int64_t> mapped;
-    for (const std::int64_t id : plain.ids(2, Split::train)) mapped.push_back(renamed(id));
-    CHECK(zoo.ids(2, Split::train) == mapped);
+    for (const std::int64_t id : plain.ids(2, ZooPart::train)) mapped.push_back(renamed(id));
+    CHECK(zoo.ids(2, ZooPart::train) == mapped);
     CHECK_THROWS_AS(zoo.row(renamed(last) + 1000), const UsageError&);
   }
 }
@@ -288,8 +288,8 @@ TEST_CASE("what exists is left alone unless resume or replace is asked for") {
   }
   CHECK(Zoo::open(zoo).description().seed == 5);
   ZooWriter writer(zoo, other, Existing::resume);
-  writer.append(store_results(0, store_networks, 1, Key(0, "x")),
-                store_weights(small_space(), store_networks, Key(0, "x")));
+  writer.append(store_results(0, store_networks, 1, RandomKey(0, "x")),
+                store_weights(small_space(), store_networks, RandomKey(0, "x")));
   writer.finish();
   CHECK(Zoo::open(zoo).description().seed == 6);
   CHECK(folder.names() == std::vector<std::string>{"zoo"});
@@ -345,7 +345,7 @@ TEST_CASE("append refuses what does not fit, and the shard is not written") {
             fmt::format("[zoo] network 1, epoch 1: train_accuracy {}; allowed: 0 to 1", x));
   }
   CHECK(s.error<UsageError>(one(0, 1)) == "[zoo] network 0, epoch 1 a second time; allowed: once");
-  CHECK(s.error<ShapeError>(store_results(1, 2, 1, Key(1, "x"))) ==
+  CHECK(s.error<ShapeError>(store_results(1, 2, 1, RandomKey(1, "x"))) ==
         "[zoo] weights 'W1' have shape [1, 6, 4, 3]; allowed: [2, 6, 4, 3], [results, taps, axes…]");
   s.weights[2].data<float>()[5] = std::numeric_limits<float>::infinity();
   CHECK(s.error<NumericError>(one(2, 7)) ==

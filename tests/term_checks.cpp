@@ -26,7 +26,7 @@ std::vector<Tensor> run(const TermList& list, const std::vector<Tensor>& feature
   return out;
 }
 
-std::vector<Tensor> normals(std::span<const Shape> shapes, Key key) {
+std::vector<Tensor> normals(std::span<const Shape> shapes, RandomKey key) {
   std::vector<Tensor> out;
   for (const Shape& shape : shapes) {
     out.push_back(Tensor::zeros(shape, DType::f64));
@@ -53,7 +53,7 @@ Element carried(const Element& g, const Space& to) {
   return Element(to, std::move(parts));
 }
 
-double equivariance_error(const TermList& list, Key key, int elements) {
+double equivariance_error(const TermList& list, RandomKey key, int elements) {
   std::vector<Shape> features, parameters;
   for (std::size_t i = 0; i < list.in().tensors().size(); ++i)
     features.push_back(list.in().feature_shape(static_cast<int>(i), batch, d));

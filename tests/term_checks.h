@@ -9,7 +9,7 @@ namespace weft::testing {
 /// The largest difference of t(g x) and g t(x) over the largest value of t(x), over `elements` random elements, in
 /// float64, with features and parameters N(0, 1), batch 2, d = 2, e = 3. Input and output space must have the same
 /// factors, or the output none that moves.
-double equivariance_error(const TermList& list, Key key, int elements = 4);
+double equivariance_error(const TermList& list, RandomKey key, int elements = 4);
 
 /// An element of `to` with the parts of `g` for factors of the same name; further factors of `to` must not move.
 Element carried(const Element& g, const Space& to);

@@ -33,12 +33,13 @@ TEST_CASE("100000 random terms: what the rule accepts commutes with the group, w
     const bool wanted = n / spaces.size() % 2;
     RandomTerms terms;
     for (int trial = 0; trial < 300; ++trial) {
-      do terms = random_terms(space, Key(++seed, "random terms"));
+      do terms = random_terms(space, RandomKey(++seed, "random terms"));
       while (terms.two_fixed);
       if (accepted(space, terms) == wanted) break;
     }
     const bool yes = accepted(space, terms);
-    const double error = equivariance_error(TermList(space, space, terms.text, true), Key(seed, "random elements"));
+    const double error =
+        equivariance_error(TermList(space, space, terms.text, true), RandomKey(seed, "random elements"));
     CHECK_MESSAGE((yes ? error < 1e-9 : error > 1e-4), space.str(), "\n", terms.text, yes ? "accepted" : "refused",
                   ", breaks equivariance by ", error);
     ++answers[which][yes];
@@ -62,7 +63,7 @@ TEST_CASE("an index over two fixed factors is refused as a mistake, though nothi
   for (const char* text : {"s += phi1 W[j,j]", "A[p,k] += phi1 W[j,k]", "A[p,j] += phi1 A[p,k] W[k,j]"}) {
     const TermList list(space, space, text, true);
     CHECK(list.refusal(0).has_value());
-    CHECK(equivariance_error(list, Key(1, text)) < 1e-9);
+    CHECK(equivariance_error(list, RandomKey(1, text)) < 1e-9);
   }
 }
 
@@ -72,5 +73,5 @@ TEST_CASE("a let that forgets its heads is refused, though a later sum might for
   const TermList list(space, space, "L[r] := A[h,r]\ns += phi1 L[r]", true);
   CHECK(list.refusal(0).has_value());
   CHECK(!list.refusal(1).has_value());
-  CHECK(equivariance_error(list, Key(1, "forgotten heads")) < 1e-9);
+  CHECK(equivariance_error(list, RandomKey(1, "forgotten heads")) < 1e-9);
 }

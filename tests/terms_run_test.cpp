@@ -25,13 +25,13 @@ struct Case {
   TermList list;
   std::vector<Tensor> features, parameters;
 
-  Case(const TermList& terms, Key key) : list(terms) {
+  Case(const TermList& terms, RandomKey key) : list(terms) {
     for (int i = 0; i < static_cast<int>(list.in().tensors().size()); ++i)
       features.push_back(
           normals(list.in().feature_shape(i, batch, d), key.at("feature").at(static_cast<std::uint64_t>(i))));
     for (const TermParameter& p : list.parameters()) parameters.push_back(normals(p.shape(e, d), key.at(p.name)));
   }
-  static Tensor normals(const Shape& shape, Key key) {
+  static Tensor normals(const Shape& shape, RandomKey key) {
     const Tensor t = Tensor::zeros(shape, DType::f64);
     fill_normal(t, key);
     return t;
@@ -222,7 +222,7 @@ std::string wrong_value(const Case& c) {
   return {};
 }
 
-std::string wrong_vjp(const Case& c, Key key, bool jacobian = false) {
+std::string wrong_vjp(const Case& c, RandomKey key, bool jacobian = false) {
   std::vector<GradcheckInput> inputs;
   for (std::size_t i = 0; i < c.features.size(); ++i)
     inputs.push_back({c.features[i], c.list.in().type(static_cast<int>(i))});
@@ -244,13 +244,13 @@ Case random_case(std::uint64_t seed, double cost) {
   static const std::vector<Space> spaces = spaces_for_terms();
   const Space& space = spaces[seed % spaces.size()];
   for (std::uint64_t trial = 0;; ++trial) {
-    const RandomTerms terms = random_terms(space, Key(seed, "run").at(trial));
+    const RandomTerms terms = random_terms(space, RandomKey(seed, "run").at(trial));
     const TermList list(space, space, terms.text, true);
     // Every other list has a term of some depth.
     if (list.refusal(static_cast<int>(list.terms().size()) - 1) || naive_cost(list) > cost ||
         terms.degree < static_cast<int>(seed % 3))
       continue;
-    return Case(TermList(space, space, terms.text), Key(seed, "values"));
+    return Case(TermList(space, space, terms.text), RandomKey(seed, "values"));
   }
 }
 
@@ -267,7 +267,7 @@ TEST_CASE("values of 1000 random lists are those of a loop over all indices") {
 TEST_CASE("vjps of 500 random lists are those of finite differences, for features and parameters") {
   for (std::uint64_t seed = 0; seed < 500; ++seed) {
     const Case c = random_case(seed, 1e5);
-    const std::string wrong = wrong_vjp(c, Key(seed, "gradcheck"));
+    const std::string wrong = wrong_vjp(c, RandomKey(seed, "gradcheck"));
     CHECK_MESSAGE(wrong.empty(), c.list.in().str(), "\n", c.list.text(), wrong);
   }
 }
@@ -293,18 +293,18 @@ TEST_CASE("values and Jacobians of what a list can hold") {
            "B[j,k] += phi1[rank:3,k] psi1[rank,m] B[j,m]\nB[j,k] += phi2[r,k] psi2[m,r:1] B[j,m]",
            "A[j] += phi1[i:2,k:3] psi1[i,m] psi2[k,i] B[j,m]",
        }) {
-    const Case c(TermList(space, space, text), Key(1, text));
+    const Case c(TermList(space, space, text), RandomKey(1, text));
     CHECK_MESSAGE(wrong_value(c).empty(), text);
-    const std::string wrong = wrong_vjp(c, Key(2, text));
+    const std::string wrong = wrong_vjp(c, RandomKey(2, text));
     CHECK_MESSAGE(wrong.empty(), text, "\n", wrong);
   }
   // Small enough for the full Jacobian: diagonals on the left, with other terms on the same tensor before and after.
   const Space square = Space::parse("p: permutation(2) C[p, p] s");
   for (const char* text : {"C[j,j] += phi1 C[j,k]", "C[j,k] += phi1 C[k,j]\nC[j,j] += phi2 C[k,j]\nC[j,k] += phi3 s",
                            "C[j,j] += phi1\nC[j,k] += phi2", "L[j] := C[j,j]\nC[j,j] += phi1 L[j] L[k]"}) {
-    const Case c(TermList(square, square, text), Key(3, text));
+    const Case c(TermList(square, square, text), RandomKey(3, text));
     CHECK_MESSAGE(wrong_value(c).empty(), text);
-    const std::string wrong = wrong_vjp(c, Key(4, text), true);
+    const std::string wrong = wrong_vjp(c, RandomKey(4, text), true);
     CHECK_MESSAGE(wrong.empty(), text, "\n", wrong);
   }
 }
@@ -316,10 +316,10 @@ TEST_CASE("a list with taps, and a tensor without a term") {
       TermList(in, out,
                "L[m] := W[h,m] V[h]\nX[h,j] += phi1[p,j] W[h,p]\nX[h,j] += phi2[j] b[h]\nX[h,j] += phi3 L[j] V[h]\n"
                "y += phi1[p] L[p]\ny += phi2"),
-      Key(5, "taps"));
+      RandomKey(5, "taps"));
   CHECK(c.parameters[0].shape() == Shape{9, 4, 2, 2});
   CHECK(wrong_value(c).empty());
-  CHECK(wrong_vjp(c, Key(6, "taps")).empty());
+  CHECK(wrong_vjp(c, RandomKey(6, "taps")).empty());
   Arena arena;
   Tape tape(arena);
   const auto y = c.run(tape);

@@ -214,7 +214,7 @@ TEST_CASE("terms: mangled text is refused or reads as it prints") {
       "WA[j,k] += mean(r,t) phi4 WA[r,t]\nbB[k] += phi1[k,p,q] QK[p,q] # sum\nbA[k] += phi3[0]\n";
   int read = 0;
   for (std::uint64_t seed = 0; seed < 20000; ++seed) {
-    testing::Draw draw(Key(seed, "mangled"));
+    testing::Draw draw(RandomKey(seed, "mangled"));
     const std::string lines = testing::mangled(text, draw);
     try {
       const TermList list(block, block, lines, true);
@@ -397,7 +397,7 @@ y += phi2)",
   std::vector<int> read;
   for (const TermResolved& term : list.terms())
     for (const TermOperand& operand : term.operands)
-      if (operand.source == Source::learned) read.push_back(operand.which);
+      if (operand.source == OperandSource::learned) read.push_back(operand.which);
   CHECK(read == std::vector<int>{0, 1, 2, 3, 3, 4, 5, 6, 7, 7, 8, 5, 0, 9});
 }
 
@@ -424,7 +424,7 @@ TEST_CASE("terms: counts of spec 3.1, by hand") {
 
 TEST_CASE("terms: counts and fans of spec 2.2, by hand") {
   const std::int64_t widths[] = {2, 4, 5, 3}, n0 = 2, nL = 3, d = 4, e = 6;
-  const Space space = mlp_space(widths, Kind::positive_monomial);
+  const Space space = mlp_space(widths, FactorKind::positive_monomial);
   const TermList list(space, space, magep_equivariant_terms(3));
   const std::int64_t W1 = 3 * n0 * n0 + n0, b1 = 3 * n0 + 1, W2 = 3, b2 = 3 * n0 + 2, W3 = 3 * nL * nL,
                      b3 = 3 * nL * n0 * nL + nL * nL + 2 * 2 * nL + nL * nL;

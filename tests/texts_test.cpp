@@ -42,7 +42,7 @@ TEST_CASE("word vectors of two topics: neighbours are alike, strangers are not")
     const auto& topic = i % 2 ? sea : kitchen;
     std::string text;
     for (std::uint64_t w = 0; w < 6; ++w)
-      text += topic[static_cast<std::size_t>(uniform_index(Key(1, "texts"), 6 * i + w, 4))] + " the ";
+      text += topic[static_cast<std::size_t>(uniform_index(RandomKey(1, "texts"), 6 * i + w, 4))] + " the ";
     texts.push_back(text);
   }
   texts.push_back("rare words here here");
@@ -95,7 +95,7 @@ TEST_CASE("texts become tokens: known words, unknown ones, padding, and no more 
 }
 
 TEST_CASE("topics depend on key and number alone, and mix words of other topics in") {
-  const Texts many = draw_topics(300, Key(1, "topics")), few = draw_topics(40, Key(1, "topics"));
+  const Texts many = draw_topics(300, RandomKey(1, "topics")), few = draw_topics(40, RandomKey(1, "topics"));
   CHECK(std::equal(few.texts.begin(), few.texts.end(), many.texts.begin()));
   CHECK(std::set<std::int32_t>(many.labels.begin(), many.labels.end()).size() == 4);
   std::array<int, 4> sailors{};
@@ -112,17 +112,17 @@ TEST_CASE("AG News: shuffled rows, and refusals") {
   std::string csv;
   for (int i = 0; i < 50; ++i) csv += fmt::format("\"{}\",\"title\",\"text, {}\"\n", i % 4 + 1, i);
   write_text(folder / "test.csv", csv);
-  const Texts a = load_ag_news(place, Key(1, "rows")), b = load_ag_news(place, Key(2, "rows"));
+  const Texts a = load_ag_news(place, RandomKey(1, "rows")), b = load_ag_news(place, RandomKey(2, "rows"));
   CHECK(a.items() == 50);
   CHECK(a.texts != b.texts);
   for (std::size_t i = 0; i < a.texts.size(); ++i) CHECK(std::stoi(a.texts[i].substr(6)) % 4 == a.labels[i]);
   CHECK(std::set<std::string>(a.texts.begin(), a.texts.end()).size() == 50);
   write_text(folder / "test.csv", "\"5\",\"title\",\"text\"\n");
   const std::string path = place + "/test.csv";
-  CHECK_THROWS_WITH_AS(load_ag_news(place, Key(1, "rows")),
+  CHECK_THROWS_WITH_AS(load_ag_news(place, RandomKey(1, "rows")),
                        fmt::format("[ag_news] '{}', line 1: class 5; allowed: 1 to 4", path).c_str(), FormatError);
   write_text(folder / "test.csv", "1,a\n");
-  CHECK_THROWS_WITH_AS(load_ag_news(place, Key(1, "rows")),
+  CHECK_THROWS_WITH_AS(load_ag_news(place, RandomKey(1, "rows")),
                        fmt::format("[ag_news] '{}' has 2 columns; allowed: 3, class, title, description", path).c_str(),
                        FormatError);
 }

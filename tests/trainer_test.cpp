@@ -24,8 +24,8 @@ struct Line {
   Tensor x = Tensor::zeros({items, 3}, DType::f64), y = Tensor::zeros({items, 1}, DType::f64);
 
   Line() {
-    model.init(Key(1, "line"), DType::f64);
-    fill_normal(x, Key(2, "line"));
+    model.init(RandomKey(1, "line"), DType::f64);
+    fill_normal(x, RandomKey(2, "line"));
     for (std::int64_t i = 0; i < items; ++i)
       y.data<double>()[i] = 2 * x.data<double>()[3 * i] - x.data<double>()[3 * i + 2] + 0.5;
   }
@@ -119,7 +119,7 @@ TEST_CASE("trainer: a broken training goes on with the same bits, from a file") 
   CHECK(again.log().back().train_loss == all.log().back().train_loss);
   const Module other;
   const Linear larger(other, "layer", 40, 1);
-  other.init(Key(1, "other"), DType::f64);
+  other.init(RandomKey(1, "other"), DType::f64);
   Trainer stranger(other, config, rest.training());
   CHECK_THROWS_WITH_AS(stranger.resume(path), doctest::Contains("Was it written for another model?"), FormatError);
 }

@@ -52,11 +52,11 @@ constexpr std::int64_t networks = 48, batch = 16, hidden = 16, channels = 8;
 class Learner {
  public:
   Learner() {
-    model_.init(Key(1, "trainer"));
+    model_.init(RandomKey(1, "trainer"));
     optimiser_.emplace(model_.parameters(), UpdateRule::adam());
     for (int t = 0; t < tensors; ++t) {
       inputs_[t] = Tensor::zeros(space_.feature_shape(t, networks, 1), DType::f32);
-      fill_normal(inputs_[t], Key(2, "weights").at(static_cast<std::uint64_t>(t)), 0, 0.5);
+      fill_normal(inputs_[t], RandomKey(2, "weights").at(static_cast<std::uint64_t>(t)), 0, 0.5);
     }
     // Something to learn: the sign of a network's last bias.
     for (std::int64_t n = 0; n < networks; ++n)
@@ -70,7 +70,7 @@ class Learner {
     Tensor now[tensors];
     for (int t = 0; t < tensors; ++t) now[t] = inputs_[t].slice(begin, begin + batch);
     const Features x = relu(equivariant_(relu(linear_(Features::constant(tape_, space_, now)))));
-    const Var kept = dropout(invariant_(x)["y"], 0.1, Key(3, "dropout").at(static_cast<std::uint64_t>(i)));
+    const Var kept = dropout(invariant_(x)["y"], 0.1, RandomKey(3, "dropout").at(static_cast<std::uint64_t>(i)));
     const Var p = sigmoid(head_(kept));
     loss_ = mean_all(binary_cross_entropy(p, targets_.slice(begin, begin + batch)));
     tape_.backward(loss_);
@@ -87,7 +87,7 @@ class Learner {
 
  private:
   static constexpr int tensors = 6;
-  Space space_ = mlp_space(std::vector<std::int64_t>{3, hidden, hidden, 2}, Kind::positive_monomial);
+  Space space_ = mlp_space(std::vector<std::int64_t>{3, hidden, hidden, 2}, FactorKind::positive_monomial);
   Space scalar_ = Space::parse("y");
   Module model_;
   TermLayer linear_{model_, "linear", space_, space_, derive_linear(space_, space_), 1, channels};
@@ -128,12 +128,12 @@ TEST_CASE("a step of Transformer-NFN after the first allocates nothing") {
   Tensor values[2];
   for (int n : {1, 2}) {
     const WithThreads with(n);
-    const auto model =
-        make_accuracy_model("transformer-nfn", {{"equivariant_layers", 2}}, space, DType::f32, Key(4, "training_test"));
+    const auto model = make_accuracy_model("transformer-nfn", {{"equivariant_layers", 2}}, space, DType::f32,
+                                           RandomKey(4, "training_test"));
     std::vector<Tensor> networks;
     for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
       networks.push_back(Tensor::zeros(space.feature_shape(t, 4, 1), DType::f32));
-      fill_normal(networks.back(), Key(5, "training_test").at(static_cast<std::uint64_t>(t)), 0, 0.1);
+      fill_normal(networks.back(), RandomKey(5, "training_test").at(static_cast<std::uint64_t>(t)), 0, 0.1);
     }
     const Tensor target = Tensor::zeros({4}, DType::f32);
     Optimiser adam(model->parameters(), UpdateRule::adam());

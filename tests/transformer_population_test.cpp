@@ -9,7 +9,7 @@ using namespace weft::testing;
 
 namespace {
 
-void check_gradient(const TransformerArchitecture& a, std::int64_t batch, double rate, Key key) {
+void check_gradient(const TransformerArchitecture& a, std::int64_t batch, double rate, RandomKey key) {
   const TransformerPopulation model(a);
   const Dataset data = noise_data(a, 40, key.at("data"));
   model.check(data);
@@ -34,7 +34,7 @@ void check_gradient(const TransformerArchitecture& a, std::int64_t batch, double
 /// Loss of one network on some items, of the same tensors under any group.
 double loss_of(const TransformerPopulation& model, const std::vector<Tensor>& weights, const Dataset& data) {
   Arena arena;
-  const std::vector<std::int32_t> items = random_items(30, data.items(), Key(6, "items"));
+  const std::vector<std::int32_t> items = random_items(30, data.items(), RandomKey(6, "items"));
   return model.evaluate(pointers<const float*>(weights), {data, items}, arena).loss;
 }
 
@@ -44,7 +44,7 @@ double change(const TransformerPopulation& model, const Space& space, const std:
   const double before = loss_of(model, weights, data);
   double largest = 0;
   for (std::uint64_t trial = 0; trial < 4; ++trial) {
-    const Element g = Element::random(space, Key(7, "element").at(trial));
+    const Element g = Element::random(space, RandomKey(7, "element").at(trial));
     std::vector<Tensor> moved;
     for (std::size_t t = 0; t < weights.size(); ++t)
       moved.push_back(act(g, static_cast<int>(t), weights[t].to(DType::f64)).to(DType::f32));
@@ -56,7 +56,7 @@ double change(const TransformerPopulation& model, const Space& space, const std:
 }  // namespace
 
 TEST_CASE("transformers: loss and gradient of one network agree with the tape") {
-  const Key key(1, "transformer_population");
+  const RandomKey key(1, "transformer_population");
   std::uint64_t number = 0;
   for (const TransformerArchitecture& a : transformers)
     for (std::int64_t batch : {1, 9}) {
@@ -66,7 +66,7 @@ TEST_CASE("transformers: loss and gradient of one network agree with the tape") 
 }
 
 TEST_CASE("transformers: dropout takes the values that its definition says") {
-  const Key key(2, "transformer_population");
+  const RandomKey key(2, "transformer_population");
   std::uint64_t number = 0;
   for (const TransformerArchitecture& a : transformers)
     for (double rate : {0.05, 0.5}) {
@@ -76,7 +76,7 @@ TEST_CASE("transformers: dropout takes the values that its definition says") {
 }
 
 TEST_CASE("transformers: evaluation agrees with the tape, crops nothing and drops nothing") {
-  const Key key(3, "transformer_population");
+  const RandomKey key(3, "transformer_population");
   for (std::size_t i = 0; i < transformers.size(); ++i) {
     CAPTURE(i);
     const TransformerArchitecture& a = transformers[i];
@@ -104,7 +104,7 @@ TEST_CASE("transformers: evaluation agrees with the tape, crops nothing and drop
 }
 
 TEST_CASE("transformers: the group of the space leaves the function alone, a residual stream has less of it") {
-  const Key key(4, "transformer_population");
+  const RandomKey key(4, "transformer_population");
   TransformerArchitecture plain, residual;
   residual.residual = true;
   const TransformerPopulation without(plain), with(residual);
@@ -116,7 +116,7 @@ TEST_CASE("transformers: the group of the space leaves the function alone, a res
 }
 
 TEST_CASE("transformers: a second step takes no more memory than the first") {
-  const Key key(5, "transformer_population");
+  const RandomKey key(5, "transformer_population");
   check_memory_of_steps(TransformerPopulation(TransformerArchitecture{}),
                         noise_data(TransformerArchitecture{}, 64, key), 0.2, key);
 }
@@ -124,8 +124,8 @@ TEST_CASE("transformers: a second step takes no more memory than the first") {
 TEST_CASE("transformers: what is no such network is refused") {
   const TransformerArchitecture text{.classes = 4, .patch = 0, .length = 20};
   const TransformerPopulation images{TransformerArchitecture{}}, texts(text);
-  Dataset pictures = noise_data(TransformerArchitecture{}, 8, Key(6, "data")),
-          words = noise_data(text, 8, Key(6, "data"));
+  Dataset pictures = noise_data(TransformerArchitecture{}, 8, RandomKey(6, "data")),
+          words = noise_data(text, 8, RandomKey(6, "data"));
   CHECK_THROWS_WITH_AS(images.check(words), "[transformer_population] 'noise' has texts; these networks read images",
                        UsageError);
   CHECK_THROWS_WITH_AS(texts.check(pictures), "[transformer_population] 'noise' has images; these networks read texts",

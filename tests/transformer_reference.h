@@ -32,7 +32,7 @@ inline const std::vector<TransformerArchitecture> transformers{
      .residual = true},
 };
 
-inline Dataset noise_data(const TransformerArchitecture& a, std::int64_t items, Key key) {
+inline Dataset noise_data(const TransformerArchitecture& a, std::int64_t items, RandomKey key) {
   Dataset data{"noise", {}, Tensor::zeros({items}, DType::i32), a.classes};
   for (std::int64_t i = 0; i < items; ++i)
     data.labels.data<std::int32_t>()[i] =
@@ -60,7 +60,7 @@ inline Dataset noise_data(const TransformerArchitecture& a, std::int64_t items, 
 /// Dropout of transformer_population.h, spelled out: factors of a site for n items of T tokens.
 inline Tensor dropout_factors(std::int64_t n, std::int64_t T, std::int64_t D, const Dropout& dropout,
                               std::uint64_t site) {
-  const Key key = dropout.key.at(site);
+  const RandomKey key = dropout.key.at(site);
   const auto t = std::lround(256 * dropout.rate);
   const std::int64_t width = (D + 15) / 16 * 16;
   const Tensor factors = Tensor::zeros({n, 1, T, D}, DType::f64);
@@ -78,7 +78,7 @@ inline Tensor cropped_patches(const TransformerArchitecture& a, const Dataset& d
   const Tensor patches = Tensor::zeros({n, 1, a.tokens(), a.patch_values()}, DType::f64);
   double* to = patches.data<double>();
   for (std::int64_t i = 0; i < n; ++i) {
-    const Key key = dropout.key.at("crop");
+    const RandomKey key = dropout.key.at("crop");
     const auto draw = [&](std::uint64_t which) {
       return training && a.crop > 0
                  ? uniform_index(key, 2 * static_cast<std::uint64_t>(i) + which, 2 * a.crop + 1) - a.crop

@@ -13,10 +13,12 @@ namespace {
 using Case = BlockCase;
 const std::vector<Case>& cases = block_cases;
 
-LayerData data_of(const TermList& list, const Case& c, Key key) { return layer_data(list, {c.d, c.e, c.batch}, key); }
+LayerData data_of(const TermList& list, const Case& c, RandomKey key) {
+  return layer_data(list, {c.d, c.e, c.batch}, key);
+}
 
 template <class Made>
-void check(const Case& c, const LayerInput& input, Key key) {
+void check(const Case& c, const LayerInput& input, RandomKey key) {
   const auto layer = made<Made>(c);
   CHECK(check_layer(scheduled(layer, input), listed(layer.list(), c.e, input), layer.list(),
                     data_of(layer.list(), c, key), true, key) == "");
@@ -27,8 +29,8 @@ void check(const Case& c, const LayerInput& input, Key key) {
 TEST_CASE("transformer: E and I are their term lists") {
   for (const Case& c : cases) {
     CAPTURE(text(c));
-    check<TransformerEquivariant>(c, {}, Key(1, "transformer_test"));
-    check<TransformerInvariant>(c, {}, Key(2, "transformer_test"));
+    check<TransformerEquivariant>(c, {}, RandomKey(1, "transformer_test"));
+    check<TransformerInvariant>(c, {}, RandomKey(2, "transformer_test"));
   }
 }
 
@@ -36,8 +38,8 @@ TEST_CASE("transformer: activations as E and I read the MLP's tensors") {
   for (const Case& c : {cases[0], cases[1], cases[5]}) {
     CAPTURE(text(c));
     for (const UnaryOp op : {UnaryOp::Relu, UnaryOp::Tanh, UnaryOp::Gelu}) {
-      check<TransformerEquivariant>(c, {op}, Key(3, "transformer_test"));
-      check<TransformerInvariant>(c, {op}, Key(4, "transformer_test"));
+      check<TransformerEquivariant>(c, {op}, RandomKey(3, "transformer_test"));
+      check<TransformerInvariant>(c, {op}, RandomKey(4, "transformer_test"));
     }
   }
 }
@@ -48,8 +50,8 @@ TEST_CASE("transformer: every instruction set") {
     CAPTURE(name(level));
     for (const Case& c : {cases[1], cases[7]}) {
       CAPTURE(text(c));
-      check<TransformerEquivariant>(c, {UnaryOp::Relu}, Key(5, "transformer_test"));
-      check<TransformerInvariant>(c, {UnaryOp::Relu}, Key(6, "transformer_test"));
+      check<TransformerEquivariant>(c, {UnaryOp::Relu}, RandomKey(5, "transformer_test"));
+      check<TransformerInvariant>(c, {UnaryOp::Relu}, RandomKey(6, "transformer_test"));
     }
   }
 }
@@ -60,7 +62,7 @@ TEST_CASE("transformer: an empty batch has no outputs and zero gradients") {
   const auto invariant = made<TransformerInvariant>(c);
   for (const auto& [layer, list] :
        {std::pair{scheduled(equivariant), &equivariant.list()}, std::pair{scheduled(invariant), &invariant.list()}}) {
-    const Key key(7, "transformer_test");
+    const RandomKey key(7, "transformer_test");
     const LayerResult r = run_layer(layer, *list, data_of(*list, c, key).to(DType::f32), true, key);
     for (const Tensor& g : r.gradients)
       for (float x : g.span<float>()) CHECK(x == 0.f);
@@ -69,7 +71,7 @@ TEST_CASE("transformer: an empty batch has no outputs and zero gradients") {
 
 TEST_CASE("transformer: finite differences") {
   const Case c{{3, 4, 2, 2, 1}, 2, 2, 2};
-  const Key key(8, "transformer_test");
+  const RandomKey key(8, "transformer_test");
   auto check_one = [&](const auto& layer, const LayerInput& input) {
     const TermList& list = layer.list();
     const LayerData data = data_of(list, c, key);
@@ -94,7 +96,7 @@ TEST_CASE("transformer: E is equivariant and I invariant under the whole group")
     CAPTURE(text(c));
     const auto E = made<TransformerEquivariant>(c);
     const auto I = made<TransformerInvariant>(c);
-    const Key key(9, "transformer_test");
+    const RandomKey key(9, "transformer_test");
     // A block's input axis m is fixed: moving it is no symmetry.
     std::string moving = E.list().in().str();
     moving.replace(moving.find("m: fixed"), 8, "m: permutation");
@@ -112,7 +114,7 @@ TEST_CASE("transformer: the same bits on any number of threads") {
     CAPTURE(text(c));
     const auto E = made<TransformerEquivariant>(c);
     const auto I = made<TransformerInvariant>(c);
-    const Key key(10, "transformer_test");
+    const RandomKey key(10, "transformer_test");
     CHECK(check_threads(scheduled(E, {UnaryOp::Relu}), E.list(), data_of(E.list(), c, key), key) == "");
     CHECK(check_threads(scheduled(I), I.list(), data_of(I.list(), c, key), key) == "");
   }
@@ -125,8 +127,8 @@ TEST_CASE("transformer: the second step takes no new memory") {
   Parameters& parameters = model.parameters();
   const TransformerEquivariant E(model, "E", space, c.d, c.e);
   const TransformerInvariant I(model, "I", space, c.e, 7);
-  parameters.allocate(DType::f32, Key(11, "transformer_test"));
-  const LayerData data = data_of(E.list(), c, Key(11, "transformer_test")).to(DType::f32);
+  parameters.allocate(DType::f32, RandomKey(11, "transformer_test"));
+  const LayerData data = data_of(E.list(), c, RandomKey(11, "transformer_test")).to(DType::f32);
   const Tensor cotangent = Tensor::zeros({c.batch, 7}, DType::f32);
   cotangent.fill(1);
   Arena arena;
@@ -154,7 +156,7 @@ TEST_CASE("transformer: parameters start as spec 3.4 says") {
   Parameters& parameters = model.parameters();
   const TransformerEquivariant E(model, "E", space, 6, 50);
   const TransformerInvariant I(model, "I", space, 6, 50);
-  parameters.allocate(DType::f64, Key(12, "transformer_test"));
+  parameters.allocate(DType::f64, RandomKey(12, "transformer_test"));
   auto xavier = [](double fan_in, double fan_out) { return std::sqrt(2 / (fan_in + fan_out)); };
   auto square = [](double x) { return x * x; };
   const double quadratic = d * h * D * D;  // of [QK] or Σ_q [VO], all summed
@@ -199,8 +201,8 @@ TEST_CASE("transformer: refusals") {
   Parameters& parameters = model.parameters();
   const TransformerEquivariant E(model, "E", space, 2, 3);
   const TransformerInvariant I(model, "I", space, 2, 3);
-  parameters.allocate(DType::f64, Key(13, "transformer_test"));
-  const LayerData data = data_of(E.list(), c, Key(13, "transformer_test"));
+  parameters.allocate(DType::f64, RandomKey(13, "transformer_test"));
+  const LayerData data = data_of(E.list(), c, RandomKey(13, "transformer_test"));
   Arena arena;
   Tape tape(arena);
   Vars x;
@@ -210,7 +212,7 @@ TEST_CASE("transformer: refusals") {
                        UsageError);
   CHECK_THROWS_WITH_AS(I({space, x}, {UnaryOp::Relu, 0.5}), "[transformer_invariant] dropout 0.5; allowed: 0",
                        UsageError);
-  const Space other = mlp_space(std::vector<std::int64_t>{6, 4, 1}, Kind::permutation);
+  const Space other = mlp_space(std::vector<std::int64_t>{6, 4, 1}, FactorKind::permutation);
   x[4] = tape.leaf(data.features[4], other.type(0));
   CHECK_THROWS_AS(E({space, x}), TypeError);
   CHECK_THROWS_AS(I({space, x}), TypeError);

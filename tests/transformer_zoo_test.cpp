@@ -24,7 +24,7 @@ const TransformerArchitecture small{.shape = {.D = 16, .D_A = 16, .h = 2, .Dk = 
                                     .crop = 1};
 
 /// Images whose label is the row of patches that is bright.
-Dataset bright_rows(std::int64_t items, Key key) {
+Dataset bright_rows(std::int64_t items, RandomKey key) {
   Dataset data = noise_data(small, items, key);
   for (std::int64_t i = 0; i < items; ++i)
     for (std::int64_t at = 0; at < 144; ++at) {
@@ -51,7 +51,7 @@ const TrainingPlan plan_of_small{
 
 /// Of the grid, and one that learns fast.
 std::vector<TrainingRecipe> some_recipes() {
-  auto recipes = draw_training_recipes(RecipeGrid{}, 2, 4, Key(5, "recipes"));
+  auto recipes = draw_training_recipes(RecipeGrid{}, 2, 4, RandomKey(5, "recipes"));
   recipes.push_back({.rule = UpdateRule::adam(), .learning_rate = 1e-2, .init_std = 0.3});
   return recipes;
 }
@@ -66,8 +66,8 @@ std::map<std::string, std::string> content(const std::filesystem::path& folder) 
 
 TEST_CASE("the grid of spec 6.2: every recipe lies on it, and every value occurs") {
   const RecipeGrid grid;
-  const auto all = draw_training_recipes(grid, 0, 2000, Key(1, "grid")),
-             some = draw_training_recipes(grid, 700, 2, Key(1, "grid"));
+  const auto all = draw_training_recipes(grid, 0, 2000, RandomKey(1, "grid")),
+             some = draw_training_recipes(grid, 700, 2, RandomKey(1, "grid"));
   CHECK(some[1].learning_rate == all[701].learning_rate);
   std::map<std::pair<std::size_t, double>, int> rates, deviations;
   std::map<double, int> shares, dropouts, decays;
@@ -92,7 +92,7 @@ TEST_CASE("the grid of spec 6.2: every recipe lies on it, and every value occurs
 
 TEST_CASE("start weights are normal, cut in absolute value, and biases start at 0") {
   const TransformerPopulation model{TransformerArchitecture{}};
-  const Dataset data = noise_data(TransformerArchitecture{}, 10, Key(2, "data"));
+  const Dataset data = noise_data(TransformerArchitecture{}, 10, RandomKey(2, "data"));
   const TrainingRecipe wide{.rule = {}, .init_std = 0.5, .init_cut = 1};
   const PopulationTrainer trainer(model, data, {wide, wide}, {.epochs = 1, .batch = 10});
   double square = 0;
@@ -113,7 +113,7 @@ TEST_CASE("start weights are normal, cut in absolute value, and biases start at 
 
 TEST_CASE("the learning rate warms up over a tenth of the steps and falls along a cosine") {
   const TransformerPopulation model(small);
-  const Dataset data = bright_rows(20, Key(3, "data"));
+  const Dataset data = bright_rows(20, RandomKey(3, "data"));
   const TrainingRecipe recipe{.rule = UpdateRule::sgd(), .learning_rate = 0.5};
   const TrainingPlan plan{.epochs = 20, .batch = 20, .warmup_cosine = true};
   PopulationTrainer trainer(model, data, {recipe}, plan);
@@ -131,7 +131,7 @@ TEST_CASE("the learning rate warms up over a tenth of the steps and falls along 
 
 TEST_CASE("transformers learn, keep their best epoch, and end with the same bits on any number of threads") {
   const TransformerPopulation model(small);
-  const Dataset data = bright_rows(150, Key(4, "data")), held_out = bright_rows(60, Key(4, "held out"));
+  const Dataset data = bright_rows(150, RandomKey(4, "data")), held_out = bright_rows(60, RandomKey(4, "held out"));
   const WithThreads with(1);
   PopulationTrainer alone(model, data, some_recipes(), plan_of_small, &held_out);
   std::vector<std::vector<Score>> by_epoch;
@@ -177,10 +177,10 @@ TEST_CASE("a zoo of transformers resumes with the same bytes, and names its chec
   RecipeGrid grid;
   grid.rates[0] = {1e30};  // SGD diverges
   ZooPlan plan = usual_plan(input_architecture("vit"), 4, 4, 16, 60, 9);
-  plan.recipes = draw_training_recipes(grid, 0, 4, Key(9, "recipes"));
+  plan.recipes = draw_training_recipes(grid, 0, 4, RandomKey(9, "recipes"));
   plan.held_out = 20;
   const TransformerPopulation model(small);
-  const Dataset train = bright_rows(80, Key(5, "train")), test = bright_rows(40, Key(5, "test"));
+  const Dataset train = bright_rows(80, RandomKey(5, "train")), test = bright_rows(40, RandomKey(5, "test"));
   const TemporaryFolder folder;
   make_zoo(folder / "whole", model, train, test, plan, ZooWriter::Existing::refuse);
   struct Stop {};

@@ -143,7 +143,7 @@ ZooPlan usual_plan(const InputArchitecture& architecture, std::int64_t networks,
   plan.training.batch = batch;
   plan.training.seed = seed;
   const std::int64_t steps = batch > 0 ? epochs * ((items + batch - 1) / batch) : 0;
-  plan.recipes = architecture.recipes(networks, steps, Key(seed, "recipes"));
+  plan.recipes = architecture.recipes(networks, steps, RandomKey(seed, "recipes"));
   return plan;
 }
 

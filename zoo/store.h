@@ -23,15 +23,15 @@
 
 namespace weft {
 
-enum class Split : std::uint8_t { train, val, test };
-const char* name(Split split);
+enum class ZooPart : std::uint8_t { train, val, test };
+const char* name(ZooPart split);
 
 /// One for each of the five split columns.
-using Splits = std::array<Split, 5>;
+using ZooSplits = std::array<ZooPart, 5>;
 
 /// Five seeded random splits of networks, 70 / 15 / 15 (the shares of val and test rounded to the nearest network). All
 /// checkpoints of a network share its splits.
-std::vector<Splits> draw_splits(std::int64_t networks, std::uint64_t seed);
+std::vector<ZooSplits> draw_splits(std::int64_t networks, std::uint64_t seed);
 
 /// A column of the table that describes the networks.
 struct HyperParameter {
@@ -73,7 +73,7 @@ struct ZooResult {
 /// One row of the table.
 struct ZooRow : ZooResult {
   std::int64_t id = 0;  ///< names the checkpoint in the table, the shards and messages
-  Splits splits{};
+  ZooSplits splits{};
 };
 
 /// Writes a zoo, shard by shard:
@@ -144,7 +144,7 @@ class Zoo {
   /// [ids]. Throws UsageError for another column, an unknown id, or a value that is no number.
   Tensor column(std::span<const std::int64_t> ids, std::string_view name) const;
   /// The ids of one part of one of the five splits, in the order of rows().
-  std::vector<std::int64_t> ids(int split, Split part) const;
+  std::vector<std::int64_t> ids(int split, ZooPart part) const;
 
   /// Weights of some rows: copies them into float32 tensors [ids, taps, axes…] in the order of the space, features with
   /// one channel. Touches the pages of these rows only and allocates nothing. Throws UsageError for an unknown id,

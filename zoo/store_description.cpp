@@ -95,7 +95,7 @@ std::vector<Column> columns(const ZooDescription& description) {
                           {"epoch", "epochs trained"}};
   if (!description.checkpoints.empty())
     all.push_back({"checkpoint", "percent of the epochs, or best: of all epochs the best on held-out items"});
-  for (std::size_t k = 0; k < Splits{}.size(); ++k)
+  for (std::size_t k = 0; k < ZooSplits{}.size(); ++k)
     all.push_back({fmt::format("split_{}", k), "train, val or test: a seeded split 70/15/15 by network"});
   all.push_back({"diverged", "1: training ran to infinity, the weights are the last finite ones"});
   all.push_back({"accuracy", "share of the test items classified correctly"});

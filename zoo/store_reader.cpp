@@ -67,7 +67,7 @@ struct Zoo::Contents {
     for (const ZooRow& row : rows) {
       all.add(fmt::format("{} {} {} {} {} {} {}", row.network, row.epoch, row.checkpoint, row.diverged,
                           number_text(row.accuracy), number_text(row.loss), number_text(row.train_accuracy)));
-      for (const Split split : row.splits) all.add(name(split));
+      for (const ZooPart split : row.splits) all.add(name(split));
     }
     for (const Shard& shard : shards)
       for (const Tensor& weights : shard.weights) {
@@ -141,9 +141,9 @@ const std::vector<ZooRow>& Zoo::rows() const { return contents_->rows; }
 
 const ZooRow& Zoo::row(std::int64_t id) const { return rows()[contents_->place(id).row]; }
 
-std::vector<std::int64_t> Zoo::ids(int split, Split part) const {
-  if (split < 0 || split >= static_cast<int>(Splits{}.size()))
-    throw UsageError("[zoo] split {}; allowed: 0 to {}", split, Splits{}.size() - 1);
+std::vector<std::int64_t> Zoo::ids(int split, ZooPart part) const {
+  if (split < 0 || split >= static_cast<int>(ZooSplits{}.size()))
+    throw UsageError("[zoo] split {}; allowed: 0 to {}", split, ZooSplits{}.size() - 1);
   std::vector<std::int64_t> result;
   for (const ZooRow& row : rows())
     if (row.splits[static_cast<std::size_t>(split)] == part) result.push_back(row.id);

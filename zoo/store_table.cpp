@@ -9,25 +9,27 @@
 
 namespace weft {
 
-const char* name(Split split) {
+const char* name(ZooPart split) {
   switch (split) {
-    case Split::train:
+    case ZooPart::train:
       return "train";
-    case Split::val:
+    case ZooPart::val:
       return "val";
-    case Split::test:
+    case ZooPart::test:
       return "test";
   }
   return "?";
 }
 
-std::vector<Splits> draw_splits(std::int64_t networks, std::uint64_t seed) {
-  std::vector<Splits> all(static_cast<std::size_t>(networks));
+std::vector<ZooSplits> draw_splits(std::int64_t networks, std::uint64_t seed) {
+  std::vector<ZooSplits> all(static_cast<std::size_t>(networks));
   const auto share = static_cast<std::size_t>((networks * 15 + 50) / 100);
-  for (std::size_t k = 0; k < Splits{}.size(); ++k) {
-    const auto order = permutation(networks, Key(seed, "zoo splits").at(k));
+  for (std::size_t k = 0; k < ZooSplits{}.size(); ++k) {
+    const auto order = permutation(networks, RandomKey(seed, "zoo splits").at(k));
     for (std::size_t i = 0; i < order.size(); ++i)
-      all[static_cast<std::size_t>(order[i])][k] = i < share ? Split::test : i < 2 * share ? Split::val : Split::train;
+      all[static_cast<std::size_t>(order[i])][k] = i < share       ? ZooPart::test
+                                                   : i < 2 * share ? ZooPart::val
+                                                                   : ZooPart::train;
   }
   return all;
 }
@@ -56,8 +58,8 @@ class Fields {
     ++at_;
     return found - list.begin();
   }
-  Split split() {
-    for (Split s : {Split::train, Split::val, Split::test}) {
+  ZooPart split() {
+    for (ZooPart s : {ZooPart::train, ZooPart::val, ZooPart::test}) {
       if (csv_.text(row_, at_) != name(s)) continue;
       ++at_;
       return s;
@@ -98,7 +100,7 @@ std::string table_text(const ZooDescription& description, std::span<const ZooRow
   for (const ZooRow& row : rows) {
     out.add(row.id).add(row.network).add(row.epoch);
     if (!description.checkpoints.empty()) out.add(description.checkpoints[static_cast<std::size_t>(row.checkpoint)]);
-    for (Split split : row.splits) out.add(name(split));
+    for (ZooPart split : row.splits) out.add(name(split));
     out.add(row.diverged ? "1" : "0").add(row.accuracy).add(row.loss).add(row.train_accuracy).add(description.seed);
     for (const HyperParameter& h : description.hyper_parameters)
       out.add(h.values[static_cast<std::size_t>(row.network)]);
@@ -132,7 +134,7 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
     const bool is_first = !first[network];
     if (is_first) first[network] = &row;
     if (!is_first) row.splits = first[network]->splits;
-    for (Split& split : row.splits)
+    for (ZooPart& split : row.splits)
       if (is_first)
         split = fields.split();
       else

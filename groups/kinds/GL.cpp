@@ -10,8 +10,8 @@ namespace weft {
 namespace {
 
 /// Q1 diag(s) Q2 and its inverse Q2^T diag(1/s) Q1^T, with s spread over [1, condition].
-void randomise(ElementPart& part, std::int64_t copy, Key own, const ElementRange& range) {
-  const Key key = own.at("GL");
+void randomise(ElementPart& part, std::int64_t copy, RandomKey own, const ElementRange& range) {
+  const RandomKey key = own.at("GL");
   const std::int64_t n = part.size;
   const auto m = kind_tables::copy_of(part.matrix, part, copy),
              inverse = kind_tables::copy_of(part.inverse, part, copy);
@@ -56,13 +56,13 @@ std::vector<ElementPart> generators(const ElementPart& identity) {
 
 }  // namespace
 
-constexpr FactorKind kind_tables::GL{.name = "GL",
-                                     .matrices = "all invertible matrices",
-                                     .example = "GL(3)",
-                                     .mixing = Mixing::matrix,
-                                     .refusals = mixed,
-                                     .randomise = randomise,
-                                     .generators = generators,
-                                     .verdict = two_dual_places};
+constexpr KindTable kind_tables::GL{.name = "GL",
+                                    .matrices = "all invertible matrices",
+                                    .example = "GL(3)",
+                                    .mixing = Mixing::matrix,
+                                    .refusals = mixed,
+                                    .randomise = randomise,
+                                    .generators = generators,
+                                    .verdict = two_dual_places};
 
 }  // namespace weft

@@ -4,7 +4,7 @@
 
 namespace weft {
 
-constexpr FactorKind kind_tables::fixed{
+constexpr KindTable kind_tables::fixed{
     .name = "fixed", .matrices = "the identity alone", .example = "fixed(3)", .self_dual = true};
 
 }  // namespace weft

@@ -5,7 +5,7 @@
 
 namespace weft::kind_tables {
 
-void random_orthogonal(std::span<double> q, std::int64_t n, Key key) {
+void random_orthogonal(std::span<double> q, std::int64_t n, RandomKey key) {
   for (std::size_t i = 0; i < q.size(); ++i) q[i] = normal(key, i);
   auto row = [&](std::int64_t i) { return q.subspan(static_cast<std::size_t>(i * n), static_cast<std::size_t>(n)); };
   for (std::int64_t i = 0; i < n; ++i)

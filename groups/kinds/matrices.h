@@ -9,7 +9,7 @@
 namespace weft::kind_tables {
 
 /// Rows orthonormal: a normal matrix, orthogonalised row by row.
-void random_orthogonal(std::span<double> q, std::int64_t n, Key key);
+void random_orthogonal(std::span<double> q, std::int64_t n, RandomKey key);
 
 /// c = a b
 void multiply(std::span<const double> a, std::span<const double> b, std::span<double> c, std::int64_t n);

@@ -5,7 +5,7 @@
 
 namespace weft {
 
-constexpr FactorKind kind_tables::monomial{
+constexpr KindTable kind_tables::monomial{
     .name = "monomial",
     .matrices = "permutations, then a scale, not 0, for each place",
     .example = "monomial(4)",

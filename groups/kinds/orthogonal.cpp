@@ -13,7 +13,7 @@ void transpose(std::span<const double> a, std::span<double> b, std::size_t n) {
   for (std::size_t e = 0; e < n * n; ++e) b[kind_tables::transposed(e, n)] = a[e];
 }
 
-void randomise(ElementPart& part, std::int64_t copy, Key key, const ElementRange& range) {
+void randomise(ElementPart& part, std::int64_t copy, RandomKey key, const ElementRange& range) {
   const auto m = kind_tables::copy_of(part.matrix, part, copy);
   kind_tables::random_orthogonal(m, part.size, key.at("orthogonal"));
   if (part.size == 1 && range.avoid_identity) m[0] = -1;
@@ -49,7 +49,7 @@ std::vector<ElementPart> generators(const ElementPart& identity) {
 
 }  // namespace
 
-constexpr FactorKind kind_tables::orthogonal{
+constexpr KindTable kind_tables::orthogonal{
     .name = "orthogonal",
     .matrices = "orthogonal matrices",
     .example = "orthogonal(3)",

@@ -14,7 +14,7 @@ void set(ElementPart& part, std::size_t i, double modulus, double angle) {
 
 }  // namespace
 
-void random_pairs(ElementPart& part, std::int64_t copy, Key key, const ElementRange& range) {
+void random_pairs(ElementPart& part, std::int64_t copy, RandomKey key, const ElementRange& range) {
   const auto pairs = static_cast<std::size_t>(part.size / 2);
   // A range of 1 asks for what changes no norm.
   const double reach = range.condition > 1 ? 2 : 1;

@@ -8,11 +8,11 @@
 namespace weft::kind_tables {
 
 /// Modulus in [0.5, 2], angle in [0.3, 6].
-void random_pairs(ElementPart& part, std::int64_t copy, Key key, const ElementRange& range);
+void random_pairs(ElementPart& part, std::int64_t copy, RandomKey key, const ElementRange& range);
 /// One for each pair: a number whose powers no polynomial tells from all complex numbers.
 std::vector<ElementPart> pair_generators(const ElementPart& identity);
 
-constexpr FactorKind of_pairs(const char* name, const char* matrices, const char* example, Mixing mixing) {
+constexpr KindTable of_pairs(const char* name, const char* matrices, const char* example, Mixing mixing) {
   return {.name = name,
           .matrices = matrices,
           .example = example,

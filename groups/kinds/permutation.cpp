@@ -5,14 +5,14 @@
 
 namespace weft {
 
-constexpr FactorKind kind_tables::permutation{.name = "permutation",
-                                              .matrices = "permutation matrices",
-                                              .example = "permutation(4)",
-                                              .ordered = true,
-                                              .self_dual = true,
-                                              .refusals = refusing({{Action::select, places_move}}),
-                                              .randomise = random_places,
-                                              .generators = place_generators,
-                                              .control = &positive_monomial};
+constexpr KindTable kind_tables::permutation{.name = "permutation",
+                                             .matrices = "permutation matrices",
+                                             .example = "permutation(4)",
+                                             .ordered = true,
+                                             .self_dual = true,
+                                             .refusals = refusing({{Action::select, places_move}}),
+                                             .randomise = random_places,
+                                             .generators = place_generators,
+                                             .control = &positive_monomial};
 
 }  // namespace weft

@@ -6,7 +6,7 @@
 namespace weft::kind_tables {
 namespace {
 
-void random_order(std::span<std::int32_t> order, Key key, bool avoid_identity) {
+void random_order(std::span<std::int32_t> order, RandomKey key, bool avoid_identity) {
   const auto n = order.size();
   const auto drawn = weft::permutation(static_cast<std::int64_t>(n), key);
   bool same = true;
@@ -14,7 +14,7 @@ void random_order(std::span<std::int32_t> order, Key key, bool avoid_identity) {
   for (std::size_t i = 0; i < n; ++i) order[i] = drawn[same && avoid_identity ? (i + 1) % n : i];
 }
 
-void random_signs(std::span<double> scale, Key key, bool avoid_identity) {
+void random_signs(std::span<double> scale, RandomKey key, bool avoid_identity) {
   const auto n = scale.size();
   std::vector<double> sign(n);
   for (std::size_t i = 0; i < n; ++i) sign[i] = uniform(key, i) < 0.5 ? -1 : 1;
@@ -24,7 +24,7 @@ void random_signs(std::span<double> scale, Key key, bool avoid_identity) {
 
 }  // namespace
 
-void random_places(ElementPart& part, std::int64_t copy, Key key, const ElementRange& range) {
+void random_places(ElementPart& part, std::int64_t copy, RandomKey key, const ElementRange& range) {
   const auto n = static_cast<std::size_t>(part.size), begin = static_cast<std::size_t>(copy) * n;
   if (!part.order.empty()) random_order(std::span(part.order).subspan(begin, n), key.at("order"), range.avoid_identity);
   if (part.kind->has_magnitudes())

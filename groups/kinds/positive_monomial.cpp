@@ -5,14 +5,14 @@
 
 namespace weft {
 
-constexpr FactorKind kind_tables::positive_monomial{.name = "positive_monomial",
-                                                    .matrices = "permutations, then a scale above 0 for each place",
-                                                    .example = "positive_monomial(4)",
-                                                    .ordered = true,
-                                                    .scales = Scales::positive,
-                                                    .refusals = scaled,
-                                                    .randomise = random_places,
-                                                    .generators = place_generators,
-                                                    .control = &sign_monomial};
+constexpr KindTable kind_tables::positive_monomial{.name = "positive_monomial",
+                                                   .matrices = "permutations, then a scale above 0 for each place",
+                                                   .example = "positive_monomial(4)",
+                                                   .ordered = true,
+                                                   .scales = Scales::positive,
+                                                   .refusals = scaled,
+                                                   .randomise = random_places,
+                                                   .generators = place_generators,
+                                                   .control = &sign_monomial};
 
 }  // namespace weft

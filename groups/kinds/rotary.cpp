@@ -5,7 +5,7 @@
 
 namespace weft {
 
-constexpr FactorKind kind_tables::rotary =
+constexpr KindTable kind_tables::rotary =
     of_pairs("rotary", "a complex number, not 0, for each pair of places (p, p + n/2)", "rotary(4)", Mixing::halves);
 
 }  // namespace weft

@@ -4,7 +4,7 @@
 
 namespace weft {
 
-constexpr FactorKind kind_tables::rotary_adjacent =
+constexpr KindTable kind_tables::rotary_adjacent =
     of_pairs("rotary_adjacent", "a complex number, not 0, for each pair of places (2p, 2p + 1)", "rotary_adjacent(4)",
              Mixing::adjacent);
 

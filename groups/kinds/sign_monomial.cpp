@@ -5,7 +5,7 @@
 
 namespace weft {
 
-constexpr FactorKind kind_tables::sign_monomial{
+constexpr KindTable kind_tables::sign_monomial{
     .name = "sign_monomial",
     .matrices = "permutations, then a sign for each place",
     .example = "sign_monomial(4)",

@@ -29,7 +29,7 @@ extern const InputArchitecture cnn_architecture{
     .usual = {.networks = 300, .items = 3000, .test_items = 2000, .epochs = 8, .batch = 32},
     .training = {},
     .make = make,
-    .recipes = [](std::int64_t networks, std::int64_t steps, Key key) {
+    .recipes = [](std::int64_t networks, std::int64_t steps, RandomKey key) {
       return draw_training_recipes(RecipeRanges{}.for_steps(steps), 0, networks, key);
     }};
 

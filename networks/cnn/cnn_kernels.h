@@ -43,7 +43,7 @@ struct TapGradient {
   std::int64_t width;
 };
 
-/// Philox blocks as core/random.h draws them for Key{seed, purpose}.
+/// Philox blocks as core/random.h draws them for RandomKey{seed, purpose}.
 struct RandomWords {
   std::uint64_t seed, purpose, first_block;
 };

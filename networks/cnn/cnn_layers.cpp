@@ -95,7 +95,8 @@ Space CnnArchitecture::space() const {
   std::vector<std::array<std::int64_t, 2>> taps;
   for (std::int64_t side : kernels) taps.push_back({side, side});
   taps.push_back({1, 1});
-  return cnn_space(widths, taps, activation == UnaryOp::Relu ? Kind::positive_monomial : Kind::sign_monomial);
+  return cnn_space(widths, taps,
+                   activation == UnaryOp::Relu ? FactorKind::positive_monomial : FactorKind::sign_monomial);
 }
 
 CnnLayers cnn_layers(const CnnArchitecture& architecture) {

@@ -151,7 +151,7 @@ void CnnPopulation::forward(const Scratch& s, const MiniBatch& batch, std::int64
     const std::int64_t values = count * l.positions * l.width;
     if (architecture_.activation == UnaryOp::Tanh) s.kernels.tanh(to.y, values);
     if (drop.threshold == 0) continue;
-    const Key key = dropout.key.at(static_cast<std::uint64_t>(i));
+    const RandomKey key = dropout.key.at(static_cast<std::uint64_t>(i));
     s.kernels.random_words(
         {key.seed, key.purpose, static_cast<std::uint64_t>(first * l.positions * l.width / cnn_lanes)},
         values / cnn_lanes, to.words);

@@ -42,7 +42,7 @@ DeviceCnn::DeviceCnn(const CnnPopulation& model, std::int64_t batch)
   add_dropout(batch, sites);
 }
 
-void DeviceCnn::streams(Key of_step, std::vector<Key>& to) const {
+void DeviceCnn::streams(RandomKey of_step, std::vector<RandomKey>& to) const {
   for (std::size_t i = 0; i < layers_.size(); ++i) to.push_back(of_step.at(static_cast<std::uint64_t>(i)));
 }
 

@@ -12,7 +12,7 @@ class DeviceCnn final : public DeviceNetworks {
  public:
   DeviceCnn(const CnnPopulation& model, std::int64_t batch);
 
-  void streams(Key of_step, std::vector<Key>& to) const override;
+  void streams(RandomKey of_step, std::vector<RandomKey>& to) const override;
   void forward(const DevicePass& pass) const override;
   void backward(const DevicePass& pass) const override;
 

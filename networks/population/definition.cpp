@@ -86,7 +86,7 @@ class DefinedNetworks final : public DeviceNetworks {
   /// What the tape takes for one network, so that a group of networks fits where it is to.
   void count(std::int64_t bytes) { add_piece(&unused_, bytes / static_cast<std::int64_t>(sizeof(float))); }
 
-  void streams(Key of_step, std::vector<Key>& to) const override {
+  void streams(RandomKey of_step, std::vector<RandomKey>& to) const override {
     for (std::size_t i = 0; i < definition_->sites().size(); ++i) to.push_back(of_step.at(i));
   }
 
@@ -177,7 +177,7 @@ struct OneStep {
                     .streams = 0,
                     .shared = false};
     if (!dropout) return;
-    std::vector<Key> streams;
+    std::vector<RandomKey> streams;
     networks.streams(dropout->key, streams);
     auto* purposes = array(arena, std::ssize(streams), std::uint64_t{0});
     for (std::size_t i = 0; i < streams.size(); ++i) purposes[i] = streams[i].purpose;

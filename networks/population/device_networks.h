@@ -68,7 +68,7 @@ class DeviceNetworks {
   void place(float* memory, std::int64_t networks);
 
   /// Streams of random numbers of one step, in the order of DeviceBatches::purposes.
-  virtual void streams(Key of_step, std::vector<Key>& to) const = 0;
+  virtual void streams(RandomKey of_step, std::vector<RandomKey>& to) const = 0;
   /// Whether mini-batches differ in how many tokens of an item count, and how many do in one of them.
   virtual bool lengths() const { return false; }
   virtual std::int64_t length(const MiniBatch&) const { return 0; }

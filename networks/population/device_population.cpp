@@ -114,8 +114,8 @@ DevicePopulation::DevicePopulation(Backend& backend, const PopulationModel& mode
       resident_(backend.memory()),
       guest_(backend.memory()),
       group_(backend.memory()) {
-  std::vector<Key> streams;
-  networks_->streams(Key(0, "streams"), streams);
+  std::vector<RandomKey> streams;
+  networks_->streams(RandomKey(0, "streams"), streams);
   streams_ = static_cast<std::int64_t>(streams.size());
   constexpr std::int64_t most = std::int64_t{16} << 30;  // its numbers are counted in 32 bits
   if (bytes_of_network() > most)
@@ -223,7 +223,7 @@ DevicePopulation::Inputs DevicePopulation::training_inputs(std::int64_t epoch, c
     const std::int64_t n = in.networks[i];
     add_items(in, i, train_, schedule_.order(n, epoch));
     in.thresholds[i] = DropoutScale(schedule_.recipe(n).dropout).threshold;
-    std::vector<Key> streams;
+    std::vector<RandomKey> streams;
     for (std::int64_t s = 0; s < in.steps; ++s) {
       const std::int64_t step = epoch * in.steps + s + 1;
       const std::size_t at = static_cast<std::size_t>(s) * count + i;

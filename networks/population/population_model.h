@@ -30,7 +30,7 @@ struct MiniBatch {
 /// Of hidden values, for one network and step.
 struct Dropout {
   double rate = 0;
-  Key key{0, "dropout"};  ///< of all that is random in the step
+  RandomKey key{0, "dropout"};  ///< of all that is random in the step
 };
 
 struct Score {

@@ -57,7 +57,7 @@ std::vector<std::int32_t> PopulationSchedule::share(std::int64_t n) const {
 }
 
 void PopulationSchedule::draw_start(std::int64_t n, const std::string& tensor, const Tensor& start) const {
-  const Key of_tensor = key("init", n).at(tensor);
+  const RandomKey of_tensor = key("init", n).at(tensor);
   fill_normal(start, of_tensor, 0, recipe(n).init_std);
   const std::span<float> numbers = start.span<float>();
   for (std::size_t i = 0; i < numbers.size(); ++i)
@@ -65,14 +65,14 @@ void PopulationSchedule::draw_start(std::int64_t n, const std::string& tensor, c
       numbers[i] = static_cast<float>(recipe(n).init_std * normal(of_tensor.at("cut").at(i), again));
 }
 
-Key PopulationSchedule::key(const char* purpose, std::int64_t network) const {
-  return Key(plan_.seed, purpose).at(static_cast<std::uint64_t>(plan_.first_network + network));
+RandomKey PopulationSchedule::key(const char* purpose, std::int64_t network) const {
+  return RandomKey(plan_.seed, purpose).at(static_cast<std::uint64_t>(plan_.first_network + network));
 }
 
 std::vector<std::int32_t> PopulationSchedule::order(std::int64_t n, std::int64_t epoch) const {
   const std::vector<std::int32_t> own = share(n);
   const auto items = static_cast<std::size_t>(items_);
-  const Key of_epoch = key("order", n).at(static_cast<std::uint64_t>(epoch));
+  const RandomKey of_epoch = key("order", n).at(static_cast<std::uint64_t>(epoch));
   std::vector<std::int32_t> order;
   order.reserve(items);
   for (std::uint64_t pass = 0; order.size() < items; ++pass)

@@ -53,7 +53,7 @@ class PopulationSchedule {
   double learning_rate(std::int64_t network, std::int64_t step) const;
 
  private:
-  Key key(const char* purpose, std::int64_t network) const;
+  RandomKey key(const char* purpose, std::int64_t network) const;
 
   std::vector<TrainingRecipe> recipes_;
   TrainingPlan plan_;

@@ -6,17 +6,17 @@
 namespace weft {
 namespace {
 
-double log_uniform(Key key, RecipeRanges::Range range) {
+double log_uniform(RandomKey key, RecipeRanges::Range range) {
   return std::exp(uniform(key, 0, std::log(range.low), std::log(range.high)));
 }
 
 template <class T>
-T one_of(Key key, const std::vector<T>& list) {
+T one_of(RandomKey key, const std::vector<T>& list) {
   if (list.empty()) throw UsageError("[recipes] an empty list; allowed: one entry or more");
   return list[static_cast<std::size_t>(uniform_index(key, 0, static_cast<std::int64_t>(list.size())))];
 }
 
-TrainingRecipe draw(const RecipeRanges& r, Key key) {
+TrainingRecipe draw(const RecipeRanges& r, RandomKey key) {
   TrainingRecipe recipe;
   recipe.rule.kind = one_of(key.at("rule"), r.rules);
   recipe.rule.weight_decay = log_uniform(key.at("weight_decay"), r.weight_decay);
@@ -30,7 +30,7 @@ TrainingRecipe draw(const RecipeRanges& r, Key key) {
   return recipe;
 }
 
-TrainingRecipe draw(const RecipeGrid& grid, Key key) {
+TrainingRecipe draw(const RecipeGrid& grid, RandomKey key) {
   TrainingRecipe recipe;
   recipe.rule = one_of(key.at("rule"), grid.rules);
   const bool sgd = recipe.rule.kind == UpdateRule::Kind::sgd || recipe.rule.kind == UpdateRule::Kind::momentum;
@@ -45,7 +45,7 @@ TrainingRecipe draw(const RecipeGrid& grid, Key key) {
 }
 
 template <class From>
-std::vector<TrainingRecipe> draw_all(const From& from, std::int64_t first, std::int64_t count, Key key) {
+std::vector<TrainingRecipe> draw_all(const From& from, std::int64_t first, std::int64_t count, RandomKey key) {
   std::vector<TrainingRecipe> recipes;
   for (std::int64_t i = 0; i < count; ++i) recipes.push_back(draw(from, key.at(static_cast<std::uint64_t>(first + i))));
   return recipes;
@@ -64,12 +64,12 @@ RecipeRanges RecipeRanges::for_steps(std::int64_t steps) const {
 }
 
 std::vector<TrainingRecipe> draw_training_recipes(const RecipeRanges& ranges, std::int64_t first, std::int64_t count,
-                                                  Key key) {
+                                                  RandomKey key) {
   return draw_all(ranges, first, count, key);
 }
 
 std::vector<TrainingRecipe> draw_training_recipes(const RecipeGrid& grid, std::int64_t first, std::int64_t count,
-                                                  Key key) {
+                                                  RandomKey key) {
   return draw_all(grid, first, count, key);
 }
 

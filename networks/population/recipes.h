@@ -26,7 +26,7 @@ struct RecipeRanges {
   };
   std::vector<UpdateRule::Kind> rules{UpdateRule::Kind::momentum, UpdateRule::Kind::adam, UpdateRule::Kind::rmsprop};
   Range sgd_rate{2e-2, 5e-1}, adaptive_rate{2e-4, 2e-2};  ///< adaptive: Adam, AdamW, RMSprop
-  Range momentum{1e-3, 1e-1};                             ///< of Kind::momentum
+  Range momentum{1e-3, 1e-1};                             ///< of FactorKind::momentum
   Range init_std{0.03, 0.4};
   Range weight_decay{1e-8, 5e-3};
   std::vector<double> dropouts{0, 0, 0, 0.2, 0.35, 0.5};
@@ -39,7 +39,7 @@ struct RecipeRanges {
 
 /// Recipe i is drawn from key.at(first + i).
 std::vector<TrainingRecipe> draw_training_recipes(const RecipeRanges& ranges, std::int64_t first, std::int64_t count,
-                                                  Key key);
+                                                  RandomKey key);
 
 /// The grid of the published zoo of transformers (spec 6.2). Every list is drawn from uniformly; of two lists the first
 /// is for SGD, with momentum or without, the second for Adam and RMSprop.
@@ -56,6 +56,6 @@ struct RecipeGrid {
 
 /// Recipe i is drawn from key.at(first + i).
 std::vector<TrainingRecipe> draw_training_recipes(const RecipeGrid& grid, std::int64_t first, std::int64_t count,
-                                                  Key key);
+                                                  RandomKey key);
 
 }  // namespace weft

@@ -76,7 +76,7 @@ DeviceMap DeviceTransformer::add_map(const LinearMap& from) {
   return map;
 }
 
-void DeviceTransformer::streams(Key of_step, std::vector<Key>& to) const {
+void DeviceTransformer::streams(RandomKey of_step, std::vector<RandomKey>& to) const {
   for (std::size_t site = 0; site < 1 + 2 * blocks_.size(); ++site)
     to.push_back(of_step.at(static_cast<std::uint64_t>(site)));
   to.push_back(of_step.at("crop"));

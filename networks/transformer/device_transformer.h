@@ -15,7 +15,7 @@ class DeviceTransformer final : public DeviceNetworks {
   /// are known mini-batch by mini-batch.
   DeviceTransformer(Backend& backend, const TransformerPopulation& model, std::int64_t batch);
 
-  void streams(Key of_step, std::vector<Key>& to) const override;
+  void streams(RandomKey of_step, std::vector<RandomKey>& to) const override;
   bool lengths() const override { return model_.architecture().patch == 0 && model_.architecture().pad_batch > 0; }
   std::int64_t length(const MiniBatch& batch) const override { return model_.tokens_of(batch); }
   void prepare(const DevicePass& pass) const override;

@@ -40,7 +40,7 @@ void TransformerPopulation::embed(const Step& step) const {
   }
   const LinearMap& map = maps_.maps[static_cast<std::size_t>(maps_.embedding)];
   const Scratch::Map& at = s.maps[static_cast<std::size_t>(maps_.embedding)];
-  const Key key = dropout.key.at("crop");
+  const RandomKey key = dropout.key.at("crop");
   for (std::int64_t n = 0; n < count; ++n) {
     const float* image = batch.data.images.data<float>() + batch.items[static_cast<std::size_t>(first + n)] *
                                                                (a.channels * a.image_rows * a.image_columns);
@@ -164,7 +164,7 @@ void TransformerPopulation::forward(const Step& step) const {
   };
   auto drop_out = [&](std::size_t site, float* x) {
     if (!step.training || drop.threshold == 0) return;
-    const Key key = step.dropout.key.at(static_cast<std::uint64_t>(site));
+    const RandomKey key = step.dropout.key.at(static_cast<std::uint64_t>(site));
     s.common.random_words({key.seed, key.purpose, static_cast<std::uint64_t>(step.first * T * D / cnn_lanes)},
                           rows * D / cnn_lanes, s.words[site]);
     s.common.drop(x, bytes_of(s.words[site]), drop.threshold, drop.scale, rows * D);

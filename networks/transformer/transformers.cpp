@@ -29,7 +29,7 @@ std::unique_ptr<PopulationModel> make(const Settings& settings, const Dataset& d
   return std::make_unique<TransformerPopulation>(a);
 }
 
-std::vector<TrainingRecipe> recipes(std::int64_t networks, std::int64_t, Key key) {
+std::vector<TrainingRecipe> recipes(std::int64_t networks, std::int64_t, RandomKey key) {
   return draw_training_recipes(RecipeGrid{}, 0, networks, key);
 }
 

@@ -101,7 +101,7 @@ std::vector<std::vector<Scaled>> hidden_factors(const Space& space) {
       const auto f = static_cast<std::size_t>(axis.factor);
       if (space.factors()[f].kind->scales == Scales::positive)
         hidden[f].push_back({t, space.tensors()[t].taps() * axes.sub(0, a).numel(), axes[a],
-                             axes.sub(a + 1, axes.rank()).numel(), axis.role == Role::vector});
+                             axes.sub(a + 1, axes.rank()).numel(), axis.role == AxisRole::vector});
     }
   }
   return hidden;

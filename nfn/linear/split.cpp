@@ -27,7 +27,7 @@ std::optional<Split> split(const TermResolved& term) {
   for (const TermIndex& index : term.indices)
     if (index.complex != Mixing::none) return {};
   for (const TermOperand& operand : term.operands) {
-    const TermOperand*& place = operand.source == Source::learned ? s.phi : s.feature;
+    const TermOperand*& place = operand.source == OperandSource::learned ? s.phi : s.feature;
     if (place) return {};
     place = &operand;
   }

@@ -97,14 +97,14 @@ std::unique_ptr<AccuracyModel> declare_accuracy_model(std::string_view name, con
 }
 
 std::unique_ptr<AccuracyModel> make_accuracy_model(std::string_view kind, const Settings& settings, const Space& space,
-                                                   DType dtype, Key key, Backend* backend) {
+                                                   DType dtype, RandomKey key, Backend* backend) {
   std::unique_ptr<AccuracyModel> model = declare_accuracy_model(kind, settings, space);
   model->init(key.at(kind), dtype, backend);
   return model;
 }
 
 std::unique_ptr<AccuracyModel> make_accuracy_model(std::string_view kind, Settings::Given given, const Space& space,
-                                                   DType dtype, Key key, Backend* backend) {
+                                                   DType dtype, RandomKey key, Backend* backend) {
   return make_accuracy_model(kind, model_settings(kind, given), space, dtype, key, backend);
 }
 

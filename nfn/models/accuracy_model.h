@@ -91,8 +91,8 @@ std::unique_ptr<AccuracyModel> declare_accuracy_model(std::string_view kind, con
 
 /// Builds a model, on the CPU or a device, and draws its start values.
 std::unique_ptr<AccuracyModel> make_accuracy_model(std::string_view kind, const Settings& settings, const Space& space,
-                                                   DType dtype, Key key, Backend* backend = nullptr);
+                                                   DType dtype, RandomKey key, Backend* backend = nullptr);
 std::unique_ptr<AccuracyModel> make_accuracy_model(std::string_view kind, Settings::Given given, const Space& space,
-                                                   DType dtype, Key key, Backend* backend = nullptr);
+                                                   DType dtype, RandomKey key, Backend* backend = nullptr);
 
 }  // namespace weft

@@ -7,7 +7,7 @@ namespace {
 
 /// The list of spec 4.1 without sign terms, which every group of hidden neurons allows.
 std::string monomial_linear(const std::vector<std::int64_t>& widths) {
-  const Space space = mlp_space(widths, Kind::positive_monomial);
+  const Space space = mlp_space(widths, FactorKind::positive_monomial);
   return derive_linear(space, space);
 }
 
@@ -15,7 +15,7 @@ std::string monomial_linear(const std::vector<std::int64_t>& widths) {
 
 InrClassifier::InrClassifier(const Config& c, const Module& as)
     : Module(as),
-      space_(mlp_space(c.widths, c.fourier.sines ? Kind::sign_monomial : Kind::permutation)),
+      space_(mlp_space(c.widths, c.fourier.sines ? FactorKind::sign_monomial : FactorKind::permutation)),
       dropout_(c.dropout),
       linear_(*this, "linear", space_, space_, monomial_linear(c.widths), c.fourier, c.d),
       pool_(*this, "pool", space_, c.d, c.d) {
@@ -25,7 +25,7 @@ InrClassifier::InrClassifier(const Config& c, const Module& as)
   for (int i = 0; i < 3; ++i) head_.emplace_back(*this, "head." + std::to_string(i), sizes[i], sizes[i + 1]);
 }
 
-Var InrClassifier::operator()(const Features& x, const std::optional<Key>& training) const {
+Var InrClassifier::operator()(const Features& x, const std::optional<RandomKey>& training) const {
   std::uint64_t draws = 0;
   auto activated = [&] {
     LayerInput input{.activation = UnaryOp::Sin};

@@ -27,8 +27,8 @@ class InrClassifier : public Module {
   const Space& space() const { return space_; }
   /// x: of space(), with one channel      logits [B, classes]
   /// In training give a key that differs from step to step, or, for steps that are recorded, one that is counted
-  /// (Key::counted); without one nothing is dropped.
-  Var operator()(const Features& x, const std::optional<Key>& training) const;
+  /// (RandomKey::counted); without one nothing is dropped.
+  Var operator()(const Features& x, const std::optional<RandomKey>& training) const;
 
  private:
   Space space_;

@@ -12,13 +12,13 @@ namespace {
 
 /// The list of spec 4.1 without sign terms, which every group of hidden neurons allows.
 std::string monomial_linear(const std::vector<std::int64_t>& widths) {
-  const Space space = mlp_space(widths, Kind::positive_monomial);
+  const Space space = mlp_space(widths, FactorKind::positive_monomial);
   return derive_linear(space, space);
 }
 
 /// The list of NP: that of permuted ends, which fixed ones allow.
 std::string np_linear(const std::vector<std::int64_t>& widths) {
-  const Space space = mlp_space(widths, Kind::permutation).with_kind(Kind::fixed, Kind::permutation);
+  const Space space = mlp_space(widths, FactorKind::permutation).with_kind(FactorKind::fixed, FactorKind::permutation);
   return derive_linear(space, space, {.means = true});
 }
 
@@ -26,7 +26,7 @@ std::string np_linear(const std::vector<std::int64_t>& widths) {
 
 InrEditor::InrEditor(const Config& c, const Module& as)
     : Module(as),
-      space_(mlp_space(c.widths, Kind::permutation)),
+      space_(mlp_space(c.widths, FactorKind::permutation)),
       lift_(*this, "lift", space_, space_, monomial_linear(c.widths), 1, c.lift),
       equivariant_(*this, "E", space_, c.lift, c.lift, false),
       mix_(*this, "mix", space_, space_, monomial_linear(c.widths), c.lift, c.mixed),

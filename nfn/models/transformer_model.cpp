@@ -72,7 +72,7 @@ TransformerModel::TransformerModel(const Settings& settings, const Space& space)
   head_.emplace(*this, "encoder.head", head_sizes(c * network.shape.blocks, h), true);
 
   const std::int64_t widths[] = {network.shape.D, network.ends.hidden, network.ends.classes};
-  classifier_.space = mlp_space(widths, Kind::positive_monomial);
+  classifier_.space = mlp_space(widths, FactorKind::positive_monomial);
   const std::string& classifier = settings.text("classifier");
   const bool pools = classifier == "linear", flat = classifier == "flat";
   if (flat) {

@@ -13,21 +13,21 @@ TermList::Fans fans_of(const TermList& list, int parameter, std::int64_t d, std:
   if (p.kind == ParameterKind::constant) return {0, static_cast<double>(p.shape(e, d).numel())};
   for (const TermResolved& term : list.terms()) {
     const bool names_it = std::ranges::any_of(term.operands, [&](const TermOperand& operand) {
-      return operand.source == Source::learned && operand.which == parameter;
+      return operand.source == OperandSource::learned && operand.which == parameter;
     });
     if (!names_it || term.to_let) continue;
     const auto feature =
-        std::ranges::find_if(term.operands, [](const TermOperand& o) { return o.source != Source::learned; });
+        std::ranges::find_if(term.operands, [](const TermOperand& o) { return o.source != OperandSource::learned; });
     const int heads = list.in().find_factor("h");
     TermList::Fans fans{static_cast<double>(d), 1};
-    if (feature->source == Source::let)
+    if (feature->source == OperandSource::let)
       fans.fan_in *= static_cast<double>(list.in().factors()[static_cast<std::size_t>(heads)].size);
     for (const TermAxis& axis : feature->axes) {
       const bool kept = std::ranges::find(term.left, axis.index) != term.left.end();
       (kept ? fans.fan_out : fans.fan_in) *=
           static_cast<double>(term.indices[static_cast<std::size_t>(axis.index)].size);
     }
-    if (feature->source == Source::feature && term.left.size() == 3 && p.index_sizes.size() == 2) {
+    if (feature->source == OperandSource::feature && term.left.size() == 3 && p.index_sizes.size() == 2) {
       const Shape axes = list.in().axes_shape(feature->which);  // WQ, WK, WV
       fans = {static_cast<double>(d * axes[2]), static_cast<double>(axes[0] * axes[1])};
     }

@@ -17,7 +17,7 @@ struct HeadTensor {
 };
 
 /// The tensors without taps that have these three axes, g in `role`.
-std::vector<HeadTensor> head_tensors(const Space& space, int h, int g, Role role);
+std::vector<HeadTensor> head_tensors(const Space& space, int h, int g, AxisRole role);
 /// Head i of a feature of one network, as [x, g].
 Matrix head_slice(const Tensor& feature, const HeadTensor& t, std::int64_t i);
 

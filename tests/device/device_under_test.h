@@ -55,7 +55,7 @@ struct OnDevice {
 template <class T>
 Tensor normals_of(const Shape& shape, std::uint64_t seed) {
   const Tensor t = Tensor::zeros(shape, dtype_of<T>);
-  fill_normal(t, Key(seed, "device"));
+  fill_normal(t, RandomKey(seed, "device"));
   return t;
 }
 

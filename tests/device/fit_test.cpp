@@ -20,16 +20,16 @@ constexpr std::int64_t widths[] = {2, 4, 3, 2};
 
 Space space_of(std::string_view kind) {
   return kind == "transformer-nfn" ? transformer_network_space({4, 3, 1, 2, 2, 2}, {3, 4, 2})
-                                   : mlp_space(widths, Kind::positive_monomial);
+                                   : mlp_space(widths, FactorKind::positive_monomial);
 }
 
 std::unique_ptr<AccuracyModel> model_of(const char* kind, DType dtype, Backend* backend) {
   return make_accuracy_model(kind, of_kind(kind, {{"channels", 2}, {"equivariant_layers", 1}, {"hidden", 6}}),
-                             space_of(kind), dtype, Key(6, "fit"), backend);
+                             space_of(kind), dtype, RandomKey(6, "fit"), backend);
 }
 
 /// Networks whose target is a function of their last bias; the model is standardised by them.
-Examples examples(AccuracyModel& model, DType dtype, std::int64_t n, Key key) {
+Examples examples(AccuracyModel& model, DType dtype, std::int64_t n, RandomKey key) {
   const Space& space = model.space();
   std::vector<Tensor> weights;
   for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
@@ -47,8 +47,8 @@ Examples examples(AccuracyModel& model, DType dtype, std::int64_t n, Key key) {
 struct Data {
   Examples validation, train;  // in this order: standardised by the latter
   Data(AccuracyModel& model, DType dtype)
-      : validation(examples(model, dtype, 9, Key(7, "validation"))),
-        train(examples(model, dtype, 11, Key(7, "train"))) {}
+      : validation(examples(model, dtype, 9, RandomKey(7, "validation"))),
+        train(examples(model, dtype, 11, RandomKey(7, "train"))) {}
 };
 
 const FitConfig config{.learning_rate = 3e-3, .batch = 8, .epochs = 3, .patience = 3, .warmup = 1, .seed = 1};
@@ -190,7 +190,7 @@ TEST_CASE("a batch that a device has no room for: the largest that fits is named
     return;
   }
   const auto model = model_of("magep", DType::f32, small.get());
-  auto examples_of = [&](std::int64_t n) { return examples(*model, DType::f32, n, Key(8, "many")); };
+  auto examples_of = [&](std::int64_t n) { return examples(*model, DType::f32, n, RandomKey(8, "many")); };
   FitConfig large = config;
   large.batch = 800;
   std::string said;
@@ -224,11 +224,11 @@ TEST_CASE("where a step could be tried an epoch runs: judging takes more than a 
     const std::shared_ptr<Backend> small = small_device(room << 17);
     if (!small) return;
     const auto model = make_accuracy_model("magep", {{"channels", 16}, {"equivariant_layers", 2}, {"hidden", 6}},
-                                           space_of("magep"), DType::f32, Key(6, "fit"), small.get());
+                                           space_of("magep"), DType::f32, RandomKey(6, "fit"), small.get());
     FitConfig narrow = config;
     narrow.batch = 2;
-    Fit fit(*model, narrow, examples(*model, DType::f32, 5, Key(9, "few")),
-            examples(*model, DType::f32, 64, Key(9, "many")));
+    Fit fit(*model, narrow, examples(*model, DType::f32, 5, RandomKey(9, "few")),
+            examples(*model, DType::f32, 64, RandomKey(9, "many")));
     try {
       fit.try_step();
       ++tried;

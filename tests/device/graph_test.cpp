@@ -133,7 +133,7 @@ TEST_CASE("what no recording can hold is refused, and the device goes on") {
     if (text == "waiting") twice.backend.synchronise();
     if (text == "new memory") arena.allocate(std::size_t{100} << 20);
     if (text == "another recording") twice.backend.record([] {});
-    if (text == "random numbers of a key without a counter") fill_uniform(twice.x, Key(1, "graph"));
+    if (text == "random numbers of a key without a counter") fill_uniform(twice.x, RandomKey(1, "graph"));
   };
   float expected = 1;
   for (const char* what : {"an upload", "a download", "waiting", "new memory", "another recording",

@@ -9,7 +9,7 @@ namespace weft::testing {
 
 /// Values and all gradients on the device as on the CPU and as the list by its interpreter, twice with the same bits.
 inline void check_on_device(const Layer& fast, const Layer& slow, const TermList& list, const LayerData& data,
-                            bool train_psi, Key key) {
+                            bool train_psi, RandomKey key) {
   for (const auto& [dtype, tolerance] : {std::pair{DType::f64, 1e-12}, std::pair{DType::f32, 2e-5}}) {
     const LayerData typed = data.to(dtype);
     const auto run = [&](const Layer& f, Backend* backend) {
@@ -34,7 +34,7 @@ template <class E, class I>
 struct LayerStep {
   static constexpr std::int64_t d = 3, e = 4, out = 2, batch = 3;
   Space space;
-  Key key;
+  RandomKey key;
   Module none;
   E equivariant{none, "E", space, d, e};
   I invariant{none, "I", space, e, out};
@@ -44,7 +44,7 @@ struct LayerStep {
   Tensor y = Tensor::zeros({batch, out}, DType::f32, &device());
   Tensor counter = Tensor::zeros({sizeof(std::uint64_t)}, DType::u8, &device());
 
-  LayerStep(const Space& of, Key with) : space(of), key(with) {
+  LayerStep(const Space& of, RandomKey with) : space(of), key(with) {
     const LayerData of_E = layer_data(equivariant.list(), {d, e, batch}, key.at("E")).to(DType::f32),
                     of_I = layer_data(invariant.list(), {e, out, batch}, key.at("I")).to(DType::f32);
     for (const Tensor& t : of_E.features) features.push_back(t.on(&device()));
@@ -55,7 +55,7 @@ struct LayerStep {
       }
   }
   /// Of dropout, counted by the steps.
-  Key counted() const { return key.at("dropout").counted(static_cast<const std::uint64_t*>(counter.raw())); }
+  RandomKey counted() const { return key.at("dropout").counted(static_cast<const std::uint64_t*>(counter.raw())); }
   void change(std::uint64_t step) {
     for (std::size_t i = 0; i < features.size(); ++i)
       features[i].copy_from(normals_of<float>(features[i].shape(), 100 * step + i));
@@ -80,7 +80,7 @@ struct LayerStep {
 
 /// Replayed steps are the launched ones, bit by bit, and take no memory after the first one.
 template <class E, class I>
-void check_recorded(const Space& space, double dropout, Key key) {
+void check_recorded(const Space& space, double dropout, RandomKey key) {
   LayerStep<E, I> launched(space, key), recorded(space, key);
   StepRecorder recorder(&device());
   std::size_t reserved = 0;

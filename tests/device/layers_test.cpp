@@ -19,7 +19,7 @@ const std::vector<std::int64_t> widths = {2, 5, 4, 3};
 const std::array<std::int64_t, 2> taps[] = {{2, 2}, {1, 1}, {1, 2}};
 
 void check(const ModuleCase& c, const Made& made, const std::string& name) {
-  const std::string wrong = check_module(c, made, Key(1, name));
+  const std::string wrong = check_module(c, made, RandomKey(1, name));
   CHECK_MESSAGE(wrong.empty(), name, ", ", c.space.str(), ": ", wrong);
 }
 
@@ -43,14 +43,16 @@ Made made_plain(Args... args) {
   };
 }
 
-const LayerInput dropped{.activation = UnaryOp::Tanh, .dropout = 0.3, .key = Key(2, "dropout")};
+const LayerInput dropped{.activation = UnaryOp::Tanh, .dropout = 0.3, .key = RandomKey(2, "dropout")};
 
 }  // namespace
 
 TEST_CASE("derived linear layers: plain products, means, diagonals") {
-  const Space monomial = mlp_space(widths, Kind::positive_monomial), signs = mlp_space(widths, Kind::sign_monomial),
-              permuted = mlp_space(widths, Kind::permutation).with_kind(Kind::fixed, Kind::permutation),
-              taps_in = cnn_space(widths, taps, Kind::positive_monomial), folded = taps_in.without_taps(),
+  const Space monomial = mlp_space(widths, FactorKind::positive_monomial),
+              signs = mlp_space(widths, FactorKind::sign_monomial),
+              permuted =
+                  mlp_space(widths, FactorKind::permutation).with_kind(FactorKind::fixed, FactorKind::permutation),
+              taps_in = cnn_space(widths, taps, FactorKind::positive_monomial), folded = taps_in.without_taps(),
               square = Space::parse("p: permutation(4) A[p] B[p, p]");
   check({monomial, d}, made<LinearLayer>({}, monomial, monomial, derive_linear(monomial, monomial), d, e), "products");
   check({signs, d}, made<LinearLayer>(dropped, signs, signs, derive_linear(signs, signs), d, e), "signs");
@@ -62,7 +64,7 @@ TEST_CASE("derived linear layers: plain products, means, diagonals") {
 }
 
 TEST_CASE("Fourier features, alone and before a linear layer") {
-  const Space space = mlp_space(widths, Kind::permutation);
+  const Space space = mlp_space(widths, FactorKind::permutation);
   for (const bool sines : {false, true}) {
     check(
         {space},
@@ -75,7 +77,7 @@ TEST_CASE("Fourier features, alone and before a linear layer") {
           };
         },
         "fourier_features");
-    const Space monomial = mlp_space(widths, Kind::positive_monomial);
+    const Space monomial = mlp_space(widths, FactorKind::positive_monomial);
     check({space, 1, false},
           made_plain<FourierLinear>(space, space, derive_linear(monomial, monomial), FourierOptions{4, 0.3, sines}, e),
           "fourier_linear");
@@ -85,7 +87,7 @@ TEST_CASE("Fourier features, alone and before a linear layer") {
 TEST_CASE("MAGEP's layers, with one output and several, psi frozen and trained") {
   for (const auto& n : {widths, {3, 4, 1}})
     for (const bool train_psi : {false, true}) {
-      const Space space = mlp_space(n, Kind::sign_monomial);
+      const Space space = mlp_space(n, FactorKind::sign_monomial);
       check({space, d}, made<MagepEquivariant>(dropped, space, d, e, train_psi), "E");
       check({space, d}, made<MagepInvariant>(dropped, space, d, e, train_psi), "I");
     }
@@ -100,17 +102,17 @@ TEST_CASE("Transformer-NFN's layers, whose gradients are outer products on the C
 }
 
 TEST_CASE("a layer of typed terms") {
-  const Space space = mlp_space(widths, Kind::positive_monomial);
+  const Space space = mlp_space(widths, FactorKind::positive_monomial);
   check({space, d}, made<TermLayer>(LayerInput{}, space, space, derive_linear(space, space), d, e), "terms");
 }
 
 TEST_CASE("pools, learned scales and position embeddings") {
-  for (const Kind kind : {Kind::permutation, Kind::sign_monomial, Kind::positive_monomial}) {
+  for (const FactorKind kind : {FactorKind::permutation, FactorKind::sign_monomial, FactorKind::positive_monomial}) {
     const Space space = cnn_space(widths, taps, kind);
     check({space, d}, made_plain<NormalisingPool>(space, d), "normalising_pool");
     check({space, d}, made_plain<LearnedScale>(space, 0.5), "learned_scale");
   }
-  const Space space = cnn_space(widths, taps, Kind::permutation);
+  const Space space = cnn_space(widths, taps, FactorKind::permutation);
   check(
       {space, d},
       [](const Module& model) -> Run {

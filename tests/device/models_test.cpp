@@ -18,7 +18,7 @@ using namespace weft::testing;
 namespace {
 
 void check(const ModuleCase& c, const Made& made, const std::string& name) {
-  const std::string wrong = check_module(c, made, Key(1, name));
+  const std::string wrong = check_module(c, made, RandomKey(1, name));
   CHECK_MESSAGE(wrong.empty(), name, ", ", c.space.str(), ": ", wrong);
 }
 
@@ -31,9 +31,9 @@ struct Kinds {
   const char* classifier = "linear";
 };
 std::vector<Kinds> kinds() {
-  const Space dense = cnn_space(widths, taps, Kind::positive_monomial);
+  const Space dense = cnn_space(widths, taps, FactorKind::positive_monomial);
   return {{"magep", dense},
-          {"magep", cnn_space(widths, taps, Kind::sign_monomial)},
+          {"magep", cnn_space(widths, taps, FactorKind::sign_monomial)},
           {"transformer-nfn", transformer_network_space({4, 5, 2, 3, 2, 2}, {3, 4, 3})},
           {"transformer-nfn", transformer_network_space({4, 5, 2, 3, 2, 2}, {3, 4, 3}), "magep"},
           {"statnn", dense},
@@ -46,7 +46,7 @@ std::unique_ptr<AccuracyModel> model_of(const Kinds& k, DType dtype, Backend* ba
       k.kind,
       of_kind(k.kind,
               {{"channels", 3}, {"equivariant_layers", 1}, {"hidden", 6}, {"classifier", std::string(k.classifier)}}),
-      k.space, dtype, Key(5, "models"), backend);
+      k.space, dtype, RandomKey(5, "models"), backend);
 }
 
 /// Loss and gradients of a small INR classifier with dropout, on the same networks at each step.
@@ -59,7 +59,7 @@ struct InrStep {
          number = Tensor::zeros({sizeof(std::uint64_t)}, DType::u8, &device());
 
   InrStep() {
-    model.init(Key(8, "inr step"), DType::f32, &device());
+    model.init(RandomKey(8, "inr step"), DType::f32, &device());
     for (int t = 0; t < static_cast<int>(model.space().tensors().size()); ++t)
       networks.push_back(
           normals_of<float>(model.space().feature_shape(t, 6, 1), static_cast<std::uint64_t>(t)).on(&device()));
@@ -68,7 +68,7 @@ struct InrStep {
     tape.reset();
     model.parameters().flat_grads().fill(0);
     const Features x = Features::constant(tape, model.space(), networks);
-    const Key key = Key(9, "inr step").counted(static_cast<const std::uint64_t*>(number.raw()));
+    const RandomKey key = RandomKey(9, "inr step").counted(static_cast<const std::uint64_t*>(number.raw()));
     const Var mean = mean_all(cross_entropy(model(x, key), labels));
     loss.copy_from(reshape(mean, {1}).value());
     tape.backward(mean);
@@ -109,7 +109,7 @@ TEST_CASE("the INR classifier and the INR editor") {
         {space, 1, false},
         [&](const Module& model) -> Run {
           const auto classifier = std::make_shared<InrClassifier>(config, model);
-          return [=](const Features& x) { return Vars{(*classifier)(x, Key(2, "training"))}; };
+          return [=](const Features& x) { return Vars{(*classifier)(x, RandomKey(2, "training"))}; };
         },
         "inr_classifier");
   }
@@ -136,7 +136,7 @@ TEST_CASE("dense layers with norm and dropout") {
       [](const Module& model) -> Run {
         const auto mlp = std::make_shared<Mlp>(model, "mlp", std::vector<std::int64_t>{14, 9, 9, 2}, true);
         return [=](const Features& x) {
-          return Vars{(*mlp)(dropout(reshape(x["x"], {x.batch(), 14}), 0.4, Key(3, "dropout")))};
+          return Vars{(*mlp)(dropout(reshape(x["x"], {x.batch(), 14}), 0.4, RandomKey(3, "dropout")))};
         };
       },
       "mlp");
@@ -149,7 +149,7 @@ TEST_CASE("a training step of every accuracy predictor: the CPU's numbers, no ne
     std::vector<Tensor> weights;
     for (int t = 0; t < static_cast<int>(k.space.tensors().size()); ++t) {
       weights.push_back(Tensor::zeros(k.space.feature_shape(t, 4, 1), DType::f64));
-      fill_normal(weights.back(), Key(6, "weights").at(static_cast<std::uint64_t>(t)), 0, 0.5);
+      fill_normal(weights.back(), RandomKey(6, "weights").at(static_cast<std::uint64_t>(t)), 0, 0.5);
     }
     for (AccuracyModel* model : {here.get(), there.get()}) model->standardise(weights);
     const std::vector<Tensor> prepared = here->prepare(weights);

@@ -14,14 +14,14 @@ struct Number {
   int channels;
 };
 
-Tensor normals(const Shape& shape, DType dtype, double deviation, Key key) {
+Tensor normals(const Shape& shape, DType dtype, double deviation, RandomKey key) {
   const Tensor t = Tensor::zeros(shape, DType::f64);
   fill_normal(t, key, 0, deviation);
   return t.to(dtype);
 }
 
 /// Every learned number moved a little from its start, which may be 0 or 1 for all of a parameter.
-void stir(const Parameters& p, Key key) {
+void stir(const Parameters& p, RandomKey key) {
   for (int i = 0; i < p.count(); ++i) {
     const Tensor value = p.value(i).on(nullptr), by = normals(value.shape(), value.dtype(), 0.1, key.at(p.name(i)));
     with_float(value.dtype(), "stir", [&](auto tag) {
@@ -32,7 +32,7 @@ void stir(const Parameters& p, Key key) {
   }
 }
 
-std::vector<Number> step(const ModuleCase& c, const Run& run, const Parameters& p, Tape& tape, Key key) {
+std::vector<Number> step(const ModuleCase& c, const Run& run, const Parameters& p, Tape& tape, RandomKey key) {
   const DType dtype = p.flat_values().dtype();
   Vars features;
   for (int i = 0; i < static_cast<int>(c.space.tensors().size()); ++i) {
@@ -62,7 +62,7 @@ std::vector<Number> step(const ModuleCase& c, const Run& run, const Parameters& 
 
 }  // namespace
 
-std::string check_module(const ModuleCase& c, const Made& made, Key key) try {
+std::string check_module(const ModuleCase& c, const Made& made, RandomKey key) try {
   for (const DType dtype : {DType::f64, DType::f32}) {
     const Module model_here, model_there;
     Parameters &here = model_here.parameters(), &there = model_there.parameters();

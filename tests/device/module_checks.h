@@ -28,6 +28,6 @@ struct ModuleCase {
 
 /// Values and all gradients of a step against the CPU's, in float64 (1e-10) and float32, and a second step, which must
 /// take no memory and see the same bits. What is wrong, or an empty string.
-std::string check_module(const ModuleCase& c, const Made& made, Key key);
+std::string check_module(const ModuleCase& c, const Made& made, RandomKey key);
 
 }  // namespace weft::testing

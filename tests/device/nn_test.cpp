@@ -21,13 +21,13 @@ struct Some {
   int whole = parameters.add("whole", {33}, Init::normal(1));
   int constant = parameters.add("constant", {2, 2}, Init::constant(0.25));
 
-  explicit Some(DType dtype, Backend* backend = nullptr) { parameters.allocate(dtype, Key(1, "some"), backend); }
+  explicit Some(DType dtype, Backend* backend = nullptr) { parameters.allocate(dtype, RandomKey(1, "some"), backend); }
 };
 
 /// The same gradients for all parameters, wherever they lie.
 void give_gradients(Parameters& p, std::uint64_t step) {
   const Tensor g = Tensor::zeros(p.flat_grads().shape(), p.flat_grads().dtype());
-  fill_normal(g, Key(2, "gradients").at(step));
+  fill_normal(g, RandomKey(2, "gradients").at(step));
   p.flat_grads().copy_from(g);
   p.gradients_given();
 }
@@ -60,8 +60,8 @@ TEST_CASE("an optimiser on the device: the CPU's bits, also from a checkpoint") 
       // The CPU's parameters have whole gradients too: outer ones come from a tape.
       Parameters here, there;
       for (Parameters* p : {&here, &there}) p->add("w", {133}, Init::normal(1));
-      here.allocate(dtype, Key(3, "w"));
-      there.allocate(dtype, Key(3, "w"), &device());
+      here.allocate(dtype, RandomKey(3, "w"));
+      there.allocate(dtype, RandomKey(3, "w"), &device());
       Optimiser on_cpu(here, rule), on_device(there, rule);
       Tensor saved_values, saved_state;
       for (std::uint64_t step = 0; step < 5; ++step) {
@@ -98,7 +98,7 @@ TEST_CASE("gradients add up over backward passes on the device, also in a record
     Mlp mlp{model, "m", {5, 8, 2}};
     Arena arena;
     Tape tape;
-    explicit Model(Backend* on) : arena(memory_of(on)), tape(arena) { p.allocate(DType::f32, Key(5, "m"), on); }
+    explicit Model(Backend* on) : arena(memory_of(on)), tape(arena) { p.allocate(DType::f32, RandomKey(5, "m"), on); }
     void pass(const Tensor& from, const Tensor& to, Gradients gradients) {
       tape.reset();
       tape.backward(mean_all(squared_error(mlp(tape.constant(from)), to)), gradients);
@@ -143,7 +143,7 @@ TEST_CASE("a gradient that is not finite is told when the device is asked, until
     Parameters p;
     p.add("first", {3}, Init::zeros());
     const int second = p.add("second", {2}, Init::zeros());
-    p.allocate(dtype, Key(4, "w"), &device());
+    p.allocate(dtype, RandomKey(4, "w"), &device());
     const Tensor start = p.flat_values().on(nullptr);
     Optimiser adam(p, UpdateRule::adam());
     p.flat_grads().fill(1);

@@ -19,7 +19,7 @@ namespace {
 
 void run(const std::vector<OpCase>& cases) {
   CHECK(!cases.empty());
-  const auto check = [](const OpCase& c, Key key) { return check_device(c, key, device()); };
+  const auto check = [](const OpCase& c, RandomKey key) { return check_device(c, key, device()); };
   for (const std::string& wrong : failures(cases, 11, check)) FAIL_CHECK(wrong);
 }
 
@@ -35,7 +35,7 @@ TEST_CASE("random contractions on the device") {
   for (std::uint64_t i = 0; i < 300; ++i)
     for (const bool large : {false, true})
       if (!large || i < 20) {
-        const std::string wrong = check_contraction(Key(13, large ? "large" : "small").at(i), large, &device());
+        const std::string wrong = check_contraction(RandomKey(13, large ? "large" : "small").at(i), large, &device());
         CHECK_MESSAGE(wrong.empty(), wrong);
       }
 }
@@ -63,14 +63,14 @@ TEST_CASE("channel dropout draws the CPU's channels on the device, and different
   OpCase c;
   c.name = "channel_dropout";
   c.shapes = {{7, 9, 2, 3}};
-  c.run = [](Tape&, std::span<const Var> x) { return channel_dropout(x[0], 0.3, Key(5, "dropout")); };
+  c.run = [](Tape&, std::span<const Var> x) { return channel_dropout(x[0], 0.3, RandomKey(5, "dropout")); };
   run({c});
 }
 
 TEST_CASE("an element acts on the device as on the CPU, without a tape too") {
   const Space space =
       Space::parse("h: permutation(3); q: GL(2) per h; m: positive_monomial(4) Q[h, m, q] K[q*, h, m*]");
-  const Element g = Element::random(space, Key(6, "act"));
+  const Element g = Element::random(space, RandomKey(6, "act"));
   for (int t = 0; t < 2; ++t) {
     const Tensor x = normals_of<float>(space.feature_shape(t, 2, 3), 7);
     CHECK(same_bits(act(g, t, x.on(&device())).on(nullptr), act(g, t, x)));

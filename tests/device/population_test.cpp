@@ -55,7 +55,7 @@ std::vector<TrainingRecipe> mixed_recipes(double dropout) {
 }
 
 /// Gives all weights and biases of a trainer numbers; of every trainer the same.
-void randomise(const PopulationTrainer& trainer, Key key) {
+void randomise(const PopulationTrainer& trainer, RandomKey key) {
   std::uint64_t number = 0;
   for (const Tensor& w : trainer.weights()) fill_normal(w, key.at(number++), 0, 0.3);
 }
@@ -78,7 +78,7 @@ void check_scores(const std::vector<Score>& got, const std::vector<Score>& expec
 }
 
 /// One step at a rate so large that the weights become their gradients.
-void check_gradients(const PopulationModel& model, const Dataset& data, std::int64_t batch, Key key) {
+void check_gradients(const PopulationModel& model, const Dataset& data, std::int64_t batch, RandomKey key) {
   std::vector<TrainingRecipe> recipes;
   for (double dropout : {0., 0.4, 0.1})
     recipes.push_back({.rule = UpdateRule::sgd(), .learning_rate = 1e3, .init_std = 0.1, .dropout = dropout});
@@ -97,7 +97,7 @@ void check_gradients(const PopulationModel& model, const Dataset& data, std::int
   }
 }
 
-void check_evaluation(const PopulationModel& model, const Dataset& data, std::int64_t batch, Key key) {
+void check_evaluation(const PopulationModel& model, const Dataset& data, std::int64_t batch, RandomKey key) {
   const TrainingPlan plan{.epochs = 1, .batch = batch, .seed = 6};
   const Dataset train = data.slice(0, data.items() - 6), test = data.slice(data.items() - 6, data.items());
   PopulationTrainer expected(model, train, mixed_recipes(0.5), plan),
@@ -109,7 +109,7 @@ void check_evaluation(const PopulationModel& model, const Dataset& data, std::in
 }
 
 /// Two epochs, the last mini-batch of each smaller than the others.
-void check_training(const PopulationModel& model, const Dataset& data, std::int64_t batch, Key) {
+void check_training(const PopulationModel& model, const Dataset& data, std::int64_t batch, RandomKey) {
   const TrainingPlan plan{.epochs = 2, .batch = batch, .seed = 7, .first_network = 11, .warmup_cosine = true};
   REQUIRE(data.items() % batch != 0);
   const Dataset held_out = data.slice(0, 5);
@@ -136,16 +136,16 @@ void check_training(const PopulationModel& model, const Dataset& data, std::int6
   }
 }
 
-using Check = void(const PopulationModel&, const Dataset&, std::int64_t batch, Key);
+using Check = void(const PopulationModel&, const Dataset&, std::int64_t batch, RandomKey);
 
-void of_cnns(Check* check, Key key) {
+void of_cnns(Check* check, RandomKey key) {
   for (std::size_t i = 0; i < cnns.size(); ++i) {
     CAPTURE(i);
     check(CnnPopulation(cnns[i]), noise_data(cnns[i], 14, key.at(i)), 4, key.at(i));
   }
 }
 
-void of_transformers(Check* check, Key key) {
+void of_transformers(Check* check, RandomKey key) {
   for (std::size_t i = 0; i < transformers_here.size(); ++i) {
     CAPTURE(i);
     const TransformerPopulation model(transformers_here[i]);
@@ -162,24 +162,24 @@ bool same_state(const PopulationTrainer& a, const PopulationTrainer& b) {
 
 }  // namespace
 
-TEST_CASE("populations on a device: the gradients of CNNs") { of_cnns(check_gradients, Key(1, "population")); }
+TEST_CASE("populations on a device: the gradients of CNNs") { of_cnns(check_gradients, RandomKey(1, "population")); }
 TEST_CASE("populations on a device: the gradients of transformers") {
-  of_transformers(check_gradients, Key(2, "population"));
+  of_transformers(check_gradients, RandomKey(2, "population"));
 }
-TEST_CASE("populations on a device: CNNs are evaluated") { of_cnns(check_evaluation, Key(3, "population")); }
+TEST_CASE("populations on a device: CNNs are evaluated") { of_cnns(check_evaluation, RandomKey(3, "population")); }
 TEST_CASE("populations on a device: transformers are evaluated") {
-  of_transformers(check_evaluation, Key(4, "population"));
+  of_transformers(check_evaluation, RandomKey(4, "population"));
 }
 TEST_CASE("populations on a device: two epochs of CNNs follow the CPU's") {
-  of_cnns(check_training, Key(5, "population"));
+  of_cnns(check_training, RandomKey(5, "population"));
 }
 TEST_CASE("populations on a device: two epochs of transformers follow the CPU's") {
-  of_transformers(check_training, Key(6, "population"));
+  of_transformers(check_training, RandomKey(6, "population"));
 }
 
 TEST_CASE("populations on a device: the same bits twice, and resumed") {
   const CnnPopulation model(cnns[1]);
-  const Dataset data = noise_data(cnns[1], 14, Key(7, "population"));
+  const Dataset data = noise_data(cnns[1], 14, RandomKey(7, "population"));
   const TrainingPlan plan{.epochs = 3, .batch = 4, .seed = 3};
   PopulationTrainer through(model, data, mixed_recipes(0.3), plan, nullptr, &device()),
       again(model, data, mixed_recipes(0.3), plan, nullptr, &device()),
@@ -198,7 +198,7 @@ TEST_CASE("populations on a device: the same bits twice, and resumed") {
 
 TEST_CASE("populations on a device: a network that diverges keeps its last finite weights and disturbs nobody") {
   const CnnPopulation model(cnns[1]);
-  const Dataset data = noise_data(cnns[1], 14, Key(8, "population"));
+  const Dataset data = noise_data(cnns[1], 14, RandomKey(8, "population"));
   const TrainingPlan plan{.epochs = 2, .batch = 4};
   const TrainingRecipe good{.rule = UpdateRule::adam(), .learning_rate = 1e-3};
   const TrainingRecipe too_fast{.rule = UpdateRule::sgd(), .learning_rate = 1e15};
@@ -226,7 +226,7 @@ TEST_CASE("populations on a device: a network that diverges keeps its last finit
 
 TEST_CASE("populations on a device: more networks than run at once") {
   const CnnPopulation model(cnns[3]);
-  const Dataset data = noise_data(cnns[3], 10, Key(9, "population"));
+  const Dataset data = noise_data(cnns[3], 10, RandomKey(9, "population"));
   const PopulationSchedule schedule(mixed_recipes(0.3), {.epochs = 1, .batch = 4}, data.items());
   PopulationTrainer together(model, data, schedule.recipes(), schedule.plan(), nullptr, &device()),
       start(model, data, schedule.recipes(), schedule.plan());
@@ -246,7 +246,7 @@ TEST_CASE("populations on a device: steps that are launched one by one are told,
   const std::shared_ptr<Backend> slow = device_without_recordings();
   if (!slow) return;
   const CnnPopulation model(cnns[3]);
-  const Dataset data = noise_data(cnns[3], 10, Key(9, "population"));
+  const Dataset data = noise_data(cnns[3], 10, RandomKey(9, "population"));
   const TrainingPlan plan{.epochs = 1, .batch = 4};
   PopulationTrainer recorded(model, data, mixed_recipes(0.3), plan, nullptr, &device()),
       launched(model, data, mixed_recipes(0.3), plan, nullptr, slow.get()), here(model, data, mixed_recipes(0.3), plan);
@@ -260,7 +260,7 @@ TEST_CASE("populations on a device: steps that are launched one by one are told,
 TEST_CASE("populations on a device: texts of another padding are refused") {
   TransformerArchitecture a = transformers_here[3];
   const TransformerPopulation model(a);
-  const Dataset data = noise_data(a, 10, Key(10, "population"));
+  const Dataset data = noise_data(a, 10, RandomKey(10, "population"));
   CHECK_THROWS_WITH_AS(PopulationTrainer(model, data, mixed_recipes(0), {.epochs = 1, .batch = 5}, nullptr, &device()),
                        "[transformer_population] texts padded to the longest of 4 on a device; allowed: of 5, the "
                        "mini-batch, or of 0, all to one length",
@@ -268,11 +268,11 @@ TEST_CASE("populations on a device: texts of another padding are refused") {
 }
 
 TEST_CASE("populations on a device: an architecture that has its definition alone") {
-  Dataset data = draw_glyphs(22, Key(13, "population"));
+  Dataset data = draw_glyphs(22, RandomKey(13, "population"));
   data = averaged(data, 4);
   const auto model =
       input_architecture("resnet").make(architecture_settings("resnet", {{"blocks", 2}, {"width", 5}}), data, 8);
-  const Key key(14, "population");
+  const RandomKey key(14, "population");
   check_gradients(*model, data, 8, key);
   check_evaluation(*model, data, 8, key);
   check_training(*model, data, 8, key);
@@ -282,12 +282,12 @@ TEST_CASE("populations on a device: a zoo is the CPU's up to rounding, and goes 
   RecipeGrid grid;
   grid.init_stds = {{{0.1}, {0.1}}};
   ZooPlan plan = usual_plan(input_architecture("vit"), 4, 2, 8, 20, 0);
-  plan.recipes = draw_training_recipes(grid, 0, 4, Key(0, "recipes"));
+  plan.recipes = draw_training_recipes(grid, 0, 4, RandomKey(0, "recipes"));
   plan.held_out = 6;
   plan.training.percents = {50, 100};
   const TransformerPopulation model(transformers_here[1]);
-  const Dataset train = noise_data(transformers_here[1], 26, Key(11, "population")),
-                test = noise_data(transformers_here[1], 20, Key(12, "population"));
+  const Dataset train = noise_data(transformers_here[1], 26, RandomKey(11, "population")),
+                test = noise_data(transformers_here[1], 20, RandomKey(12, "population"));
   const TemporaryFolder folder;
   make_zoo(folder / "cpu", model, train, test, plan, ZooWriter::Existing::refuse);
   plan.backend = &device();

@@ -24,7 +24,7 @@ std::int64_t ulps(T a, T b) {
 
 template <class T>
 void check() {
-  const Key key = Key(5, "cuda random").at(9);
+  const RandomKey key = RandomKey(5, "cuda random").at(9);
   OnDevice there;
   for (std::int64_t n : {std::int64_t{0}, std::int64_t{1}, std::int64_t{3}, std::int64_t{4}, many(5000002)})
     for (int shift : {0, 1}) {
@@ -53,7 +53,7 @@ TEST_CASE("uniform numbers of the device are the CPU's, normal ones up to the la
 
 TEST_CASE("a counted key draws the sub-stream of its counter, wherever that lies") {
   OnDevice there;
-  const Key key(7, "device random");
+  const RandomKey key(7, "device random");
   auto* word = there.arena.allocate_array<std::uint64_t>(1);
   for (const std::uint64_t number : {std::uint64_t{0}, std::uint64_t{3}, ~std::uint64_t{0}}) {
     const Tensor expected = Tensor::zeros({101}, DType::f32), here = expected.clone();
@@ -71,7 +71,7 @@ TEST_CASE("a counted key draws the sub-stream of its counter, wherever that lies
 
 TEST_CASE("a permutation drawn on a device is the CPU's") {
   OnDevice there;
-  const Key key(6, "device permutation");
+  const RandomKey key(6, "device permutation");
   auto* word = there.arena.allocate_array<std::uint64_t>(1);
   const std::uint64_t number = 5;
   there.backend.upload(word, &number, sizeof number);
@@ -118,7 +118,7 @@ TEST_CASE("a device draws the lower end, and never the upper one") {
   const Tensor t = Tensor::zeros({5000}, DType::f32);
   const auto drawn = [&](double low, double high) {
     float* y = there.up<float>(t);
-    fill_uniform(there.view(y, t.numel()), Key(5, "device ends"), low, high);
+    fill_uniform(there.view(y, t.numel()), RandomKey(5, "device ends"), low, high);
     return there.down(y, t.shape());
   };
   // Neighbours in float32: every second number would be rounded to the upper end.

@@ -21,15 +21,15 @@ constexpr std::int64_t batch = 2, d = 2, e = 3;
 /// Values of a step, then the gradients of all features and parameters, each as doubles.
 using Numbers = std::vector<std::vector<double>>;
 
-Tensor normals(const Shape& shape, DType dtype, Key key) {
+Tensor normals(const Shape& shape, DType dtype, RandomKey key) {
   const Tensor t = Tensor::zeros(shape, DType::f64);
   fill_normal(t, key);
   return t.to(dtype);
 }
 
-Numbers step(const TermList& list, DType dtype, Tape& tape, Key key) {
+Numbers step(const TermList& list, DType dtype, Tape& tape, RandomKey key) {
   std::vector<Var> features, parameters, outputs(list.out().tensors().size()), reached;
-  const auto leaf = [&](const Shape& shape, const Type& type, Key of) {
+  const auto leaf = [&](const Shape& shape, const Type& type, RandomKey of) {
     return tape.leaf(normals(shape, dtype, of).on(tape.backend()), type);
   };
   for (int i = 0; i < static_cast<int>(list.in().tensors().size()); ++i)
@@ -59,7 +59,7 @@ Numbers step(const TermList& list, DType dtype, Tape& tape, Key key) {
 }
 
 /// What is wrong on the device, or an empty string.
-std::string wrong(const TermList& list, Key key) try {
+std::string wrong(const TermList& list, RandomKey key) try {
   for (const DType dtype : {DType::f64, DType::f32}) {
     Arena host, memory(device().memory());
     Tape here(host), there(memory);
@@ -77,7 +77,7 @@ std::string wrong(const TermList& list, Key key) try {
   return error.what();
 }
 
-void check(const TermList& list, Key key) {
+void check(const TermList& list, RandomKey key) {
   const std::string complaint = wrong(list, key);
   CHECK_MESSAGE(complaint.empty(), list.in().str(), "\n", list.text(), complaint);
 }
@@ -89,11 +89,11 @@ TEST_CASE("random lists of typed terms on the device") {
   int run = 0;
   for (std::uint64_t seed = 0; run < 200; ++seed) {
     const Space& space = spaces[seed % spaces.size()];
-    const RandomTerms terms = random_terms(space, Key(seed, "terms on a device"));
+    const RandomTerms terms = random_terms(space, RandomKey(seed, "terms on a device"));
     const TermList list(space, space, terms.text, true);
     // Every other list has a term of some depth.
     if (list.refusal(static_cast<int>(list.terms().size()) - 1) || terms.degree < static_cast<int>(seed % 3)) continue;
-    check(TermList(space, space, terms.text), Key(seed, "values"));
+    check(TermList(space, space, terms.text), RandomKey(seed, "values"));
     ++run;
   }
 }
@@ -105,15 +105,15 @@ TEST_CASE("lists that hold diagonals, integers, lets and constants on the device
         "B[j,k] += phi1[k] A[j]\nB[j,k] += phi2[1,k]\ns += phi1 s s s", "C[j,j] += phi1 C[j,k]",
         "C[j,k] += phi1 C[k,j]\nC[j,j] += phi2 C[k,j]\nC[j,k] += phi3 s", "C[j,j] += phi1\nC[j,k] += phi2",
         "L[j] := C[j,j]\nC[j,j] += phi1 L[j] L[k]", "A[j] += phi1 psi1[m] B[j,m]\nA[j] += phi2 psi1[0] A[j]"})
-    check(TermList(space, space, text), Key(1, text));
+    check(TermList(space, space, text), RandomKey(1, text));
 }
 
 TEST_CASE("MAGEP's and Transformer-NFN's lists on the device") {
   const std::array<std::int64_t, 4> widths{3, 40, 5, 2};  // sums of more than one warp's numbers
-  const Space dense = mlp_space(widths, Kind::positive_monomial), block = transformer_space({4, 5, 2, 3, 2}, false),
-              y = Space::parse("y");
-  check(TermList(dense, dense, magep_equivariant_terms(3)), Key(2, "magep"));
-  check(TermList(dense, y, magep_invariant_terms(3)), Key(3, "magep"));
-  check(TermList(block, block, transformer_equivariant_terms()), Key(4, "transformer"));
-  check(TermList(block, y, transformer_invariant_terms()), Key(5, "transformer"));
+  const Space dense = mlp_space(widths, FactorKind::positive_monomial),
+              block = transformer_space({4, 5, 2, 3, 2}, false), y = Space::parse("y");
+  check(TermList(dense, dense, magep_equivariant_terms(3)), RandomKey(2, "magep"));
+  check(TermList(dense, y, magep_invariant_terms(3)), RandomKey(3, "magep"));
+  check(TermList(block, block, transformer_equivariant_terms()), RandomKey(4, "transformer"));
+  check(TermList(block, y, transformer_invariant_terms()), RandomKey(5, "transformer"));
 }

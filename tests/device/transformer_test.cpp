@@ -9,7 +9,7 @@ using namespace weft::testing;
 namespace {
 
 template <class Made>
-void check(const BlockCase& c, const LayerInput& input, Key key) {
+void check(const BlockCase& c, const LayerInput& input, RandomKey key) {
   const auto layer = made<Made>(c);
   check_on_device(scheduled(layer, input), listed(layer.list(), c.e, input), layer.list(),
                   layer_data(layer.list(), {c.d, c.e, c.batch}, key), true, key);
@@ -47,7 +47,7 @@ std::vector<Tensor> gradients(const Made& layer, const LayerData& data, const st
 }
 
 template <class Made>
-void check_wanted(Key key) {
+void check_wanted(RandomKey key) {
   const BlockCase c{{4, 6, 2, 2, 3}, 2, 3, 5};
   const auto layer = made<Made>(c);
   const LayerData data = layer_data(layer.list(), {c.d, c.e, c.batch}, key);
@@ -75,8 +75,8 @@ void check_wanted(Key key) {
 TEST_CASE("transformer: E and I on the device are the CPU's and their term lists") {
   for (const BlockCase& c : block_cases) {
     CAPTURE(text(c));
-    check<TransformerEquivariant>(c, {}, Key(1, "transformer device"));
-    check<TransformerInvariant>(c, {}, Key(2, "transformer device"));
+    check<TransformerEquivariant>(c, {}, RandomKey(1, "transformer device"));
+    check<TransformerInvariant>(c, {}, RandomKey(2, "transformer device"));
   }
 }
 
@@ -84,21 +84,21 @@ TEST_CASE("transformer: activations as E and I read the MLP's tensors on the dev
   for (const BlockCase& c : {block_cases[0], block_cases[1], block_cases[7]}) {
     CAPTURE(text(c));
     for (const UnaryOp op : {UnaryOp::Relu, UnaryOp::Tanh, UnaryOp::Gelu}) {
-      check<TransformerEquivariant>(c, {op}, Key(3, "transformer device"));
-      check<TransformerInvariant>(c, {op}, Key(4, "transformer device"));
+      check<TransformerEquivariant>(c, {op}, RandomKey(3, "transformer device"));
+      check<TransformerInvariant>(c, {op}, RandomKey(4, "transformer device"));
     }
   }
 }
 
 TEST_CASE("transformer: the device gives the gradients that are wanted, whichever these are") {
-  check_wanted<TransformerEquivariant>(Key(5, "transformer device"));
-  check_wanted<TransformerInvariant>(Key(6, "transformer device"));
+  check_wanted<TransformerEquivariant>(RandomKey(5, "transformer device"));
+  check_wanted<TransformerInvariant>(RandomKey(6, "transformer device"));
 }
 
 TEST_CASE("transformer: two uses of a layer on the device add up their gradients") {
   const BlockCase c{{4, 6, 2, 2, 3}, 2, 3, 5};
   const auto check = [&](const auto& layer) {
-    const LayerData data = layer_data(layer.list(), {c.d, c.e, c.batch}, Key(7, "transformer device"));
+    const LayerData data = layer_data(layer.list(), {c.d, c.e, c.batch}, RandomKey(7, "transformer device"));
     const std::vector<bool> all(data.features.size() + data.learned.size(), true);
     const std::vector<Tensor> once = gradients(layer, data, all, 1), twice = gradients(layer, data, all, 2);
     for (std::size_t i = 0; i < once.size(); ++i)
@@ -112,7 +112,7 @@ TEST_CASE("transformer: two uses of a layer on the device add up their gradients
 TEST_CASE("transformer: an empty batch has zero gradients on the device") {
   const BlockCase c{{4, 6, 2, 2, 3}, 3, 2, 0};
   const auto check = [&](const auto& layer) {
-    const Key key(8, "transformer device");
+    const RandomKey key(8, "transformer device");
     const LayerData data = layer_data(layer.list(), {c.d, c.e, c.batch}, key).to(DType::f32);
     const LayerResult r = run_layer(scheduled(layer), layer.list(), data, true, key, &device());
     for (const Tensor& g : r.gradients)
@@ -124,5 +124,5 @@ TEST_CASE("transformer: an empty batch has zero gradients on the device") {
 
 TEST_CASE("transformer: a recorded step of E and I is the launched one, at addresses that stay") {
   check_recorded<TransformerEquivariant, TransformerInvariant>(transformer_space({4, 6, 2, 2, 3}, false), 0,
-                                                               Key(9, "transformer device"));
+                                                               RandomKey(9, "transformer device"));
 }

@@ -19,14 +19,14 @@
 
 namespace weft::testing {
 
-inline Space damaged_space() { return mlp_space(std::array<std::int64_t, 3>{2, 3, 2}, Kind::positive_monomial); }
+inline Space damaged_space() { return mlp_space(std::array<std::int64_t, 3>{2, 3, 2}, FactorKind::positive_monomial); }
 
 inline std::vector<Tensor> damaged_networks(std::int64_t n) {
   const Space space = damaged_space();
   std::vector<Tensor> weights;
   for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
     weights.push_back(Tensor::zeros(space.feature_shape(t, n, 1), DType::f32));
-    fill_normal(weights.back(), Key(1, "damaged").at(static_cast<std::uint64_t>(t)));
+    fill_normal(weights.back(), RandomKey(1, "damaged").at(static_cast<std::uint64_t>(t)));
   }
   return weights;
 }
@@ -59,7 +59,7 @@ class DamagedFit {
     return {model.prepare(damaged_networks(n)), target};
   }
   std::unique_ptr<AccuracyModel> model_ =
-      make_accuracy_model("statnn", {{"hidden", 2}}, damaged_space(), DType::f32, Key(2, "damaged"));
+      make_accuracy_model("statnn", {{"hidden", 2}}, damaged_space(), DType::f32, RandomKey(2, "damaged"));
   Fit fit_{*model_, {.batch = 2, .epochs = 5, .seed = 1}, examples(*model_, 4), examples(*model_, 3)};
 };
 
@@ -82,7 +82,7 @@ class DamagedPopulation {
     d.name = "damaged";
     d.classes = 10;
     d.images = Tensor::zeros({4, 1, 6, 6}, DType::f32);
-    fill_normal(d.images, Key(3, "damaged"));
+    fill_normal(d.images, RandomKey(3, "damaged"));
     d.labels = Tensor::zeros({4}, DType::i32);
     return d;
   }
@@ -105,7 +105,7 @@ inline std::vector<std::byte> bytes_of(const std::function<void(const std::files
 inline std::vector<std::byte> model_bytes(const std::string& kind) {
   const auto model =
       make_accuracy_model(kind, of_kind(kind, {{"channels", 1}, {"equivariant_layers", 1}, {"hidden", 2}}),
-                          damaged_space(), DType::f32, Key(4, "damaged"));
+                          damaged_space(), DType::f32, RandomKey(4, "damaged"));
   return bytes_of([&](const auto& path) { save_model(path, *model); });
 }
 

@@ -45,7 +45,7 @@ std::string check_list(const File& file, Run& run, const Space& in, const Space&
 }
 
 Space magep_space(const File& file) {
-  return mlp_space(file.config.at("widths").get<Widths>(), Kind::positive_monomial);
+  return mlp_space(file.config.at("widths").get<Widths>(), FactorKind::positive_monomial);
 }
 
 /// A layer by its list and by its fast schedule.
@@ -74,7 +74,8 @@ std::string magep_invariant(const File& file, Run& run) {
 std::string monomial_linear(const File& file, Run& run) {
   const Widths widths = file.config.at("widths");
   const Taps dense(widths.size() - 1, {1, 1});
-  const weft::Kind kind = file.config.at("sign").get<bool>() ? Kind::sign_monomial : Kind::positive_monomial;
+  const weft::FactorKind kind =
+      file.config.at("sign").get<bool>() ? FactorKind::sign_monomial : FactorKind::positive_monomial;
   const Space in = cnn_space(widths, file.config.value("taps_in", dense), kind),
               out = cnn_space(widths, file.config.value("taps_out", dense), kind);
   return check_list(file, run, in, out, derive_linear(in, out));

@@ -25,7 +25,7 @@ std::string check_terms(const std::filesystem::path& path) {
     if (refusal.has_value() == expected)
       return fmt::format("line {}: '{}' was {}", n, line.at("term").get<std::string>(),
                          refusal ? "refused: " + *refusal : "accepted");
-    const double error = testing::equivariance_error(list, Key(0, "golden").at(n));
+    const double error = testing::equivariance_error(list, RandomKey(0, "golden").at(n));
     if (!(expected ? error < 1e-9 : error > 1e-4))
       return fmt::format("line {}: '{}' breaks equivariance by {:.3g}; expected {}", n,
                          line.at("term").get<std::string>(), error, expected ? "below 1e-9" : "above 1e-4");
