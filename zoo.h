@@ -12,6 +12,7 @@
 #include "weft/symmetry/assignment.h"
 #include "weft/symmetry/attention.h"
 #include "weft/symmetry/network.h"
+#include "weft/symmetry/products.h"
 #include "weft/tasks/fit.h"
 #include "weft/tasks/model_file.h"
 #include "weft/tasks/task.h"

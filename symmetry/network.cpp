@@ -5,6 +5,7 @@
 
 #include "weft/core/error.h"
 #include "weft/symmetry/internal/outputs.h"
+#include "weft/symmetry/products.h"
 
 namespace weft {
 namespace {
@@ -120,6 +121,7 @@ NetworkEquivalence compare_networks(const Space& space, std::span<const Tensor> 
     throw UsageError("[equivalence] tolerance {}; allowed: between 0 and 1", tolerance);
   check(space, "a", a);
   check(space, "b", b);
+  if (is_products(space)) return compare_products(space, a, b, tolerance);
   NetworkEquivalence out;
   auto found = match_networks(space, a, b);
   const bool direct = found && found->residual <= tolerance;

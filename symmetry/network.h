@@ -42,6 +42,7 @@ struct NetworkEquivalence {
 /// The inputs are the same for all networks of a space, so that no third network is `same` as two that are `different`
 /// (docs/equivalence.md). A tolerance below 1e-9 is 1e-9 for outputs. Sizes of outputs are those of all 8 items, or all
 /// tokens, of one draw.
+/// Spaces that are products, adapters say, are compared as compare_products() does (symmetry/products.h).
 /// Blocks with a residual stream alone (transformer_space) read and write a stream that the group permutes: `same` then
 /// means up to the order of its coordinates, and no input is tried, so that the other answer is `undecided`.
 /// Factors are matched one by one, those first of which some tensor's other axes are matched already: permutations and

@@ -44,6 +44,17 @@ class Same(Test):
         file.save(self.folder / f"{name}-off")
         return f"{name}-off"
 
+    def test_adapters(self):
+        """Two adapters in one file: moved by GL they are the same, one number off they are not."""
+        space = "r, s: GL(2); i, o: fixed(4) A1[r, i*] B1[o, r*] A2[s, i*] B2[o, s*]"
+        self.random("adapters", space, {"A1": [2, 4], "B1": [4, 2], "A2": [2, 4], "B2": [4, 2]})
+        a, b = self.moved("adapters")
+        said = self.weft("same", a, b, says=["an element of the group", "condition below"]).stdout
+        self.assertEqual(said.split()[-1], "same")
+        found = self.json("same", a, self.off(b, "B2", 3), code=FAIL)
+        self.assertEqual(found["decision"], "different")
+        self.assertGreater(found["witness"]["difference"], 1e-2)
+
     def test_attention(self):
         tensors = self.attention()
         a, b = self.moved("attention")
