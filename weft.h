@@ -32,7 +32,7 @@
 #include "weft/nn/module.h"
 #include "weft/nn/optim.h"
 #include "weft/nn/parameters.h"
-#include "weft/nn/schedule.h"
+#include "weft/nn/learning_rate.h"
 #include "weft/nn/step_recorder.h"
 #include "weft/nn/trainer.h"
 #include "weft/ops/act.h"

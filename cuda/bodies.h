@@ -16,7 +16,7 @@ struct UnaryForward {
   T* y;
   T p;
 
-  Split plan(std::int64_t n) const { return split(n, width, {{x, sizeof(T)}, {y, sizeof(T)}}); }
+  PackRange plan(std::int64_t n) const { return split(n, width, {{x, sizeof(T)}, {y, sizeof(T)}}); }
   template <int N>
   WEFT_HD void at(std::int64_t i) const {
     Pack<T, N> v = load<N>(x + i);
@@ -44,7 +44,7 @@ struct UnaryVjp {
   bool accumulate;
   T p;
 
-  Split plan(std::int64_t n) const {
+  PackRange plan(std::int64_t n) const {
     return split(n, width, {{x, sizeof(T)}, {y, sizeof(T)}, {gy, sizeof(T)}, {gx, sizeof(T)}});
   }
   template <int N>
@@ -73,7 +73,7 @@ struct BinaryForward {
   const T *a, *b;
   T* y;
 
-  Split plan(std::int64_t n) const { return split(n, width, {{a, sizeof(T)}, {b, sizeof(T)}, {y, sizeof(T)}}); }
+  PackRange plan(std::int64_t n) const { return split(n, width, {{a, sizeof(T)}, {b, sizeof(T)}, {y, sizeof(T)}}); }
   template <int N>
   WEFT_HD void at(std::int64_t i) const {
     Pack<T, N> v = load<N>(a + i);
@@ -91,7 +91,7 @@ struct BinaryVjp {
   T* g;
   bool accumulate;
 
-  Split plan(std::int64_t n) const {
+  PackRange plan(std::int64_t n) const {
     return split(n, width, {{a, sizeof(T)}, {b, sizeof(T)}, {y, sizeof(T)}, {gy, sizeof(T)}, {g, sizeof(T)}});
   }
   template <int N>
@@ -117,7 +117,7 @@ struct Update {
   T *first, *second;
   int* spoiled;
 
-  Split plan(std::int64_t n) const {
+  PackRange plan(std::int64_t n) const {
     return split(n, width, {{values, sizeof(T)}, {grads, sizeof(T)}, {first, sizeof(T)}, {second, sizeof(T)}});
   }
   template <int N>
@@ -145,7 +145,7 @@ struct Fill {
   T* y;
   T value;
 
-  Split plan(std::int64_t n) const { return split(n, width, {{y, sizeof(T)}}); }
+  PackRange plan(std::int64_t n) const { return split(n, width, {{y, sizeof(T)}}); }
   template <int N>
   WEFT_HD void at(std::int64_t i) const {
     Pack<T, N> v;
@@ -161,7 +161,7 @@ struct Convert {
   const From* x;
   To* y;
 
-  Split plan(std::int64_t n) const { return split(n, width, {{x, sizeof(From)}, {y, sizeof(To)}}); }
+  PackRange plan(std::int64_t n) const { return split(n, width, {{x, sizeof(From)}, {y, sizeof(To)}}); }
   template <int N>
   WEFT_HD void at(std::int64_t i) const {
     const Pack<From, N> v = load<N>(x + i);
@@ -220,11 +220,11 @@ struct GemmFinish {
   std::int64_t bias_batch_stride;
   Activation activation;
 
-  Split plan(std::int64_t batch) const {
+  PackRange plan(std::int64_t batch) const {
     const bool whole = n % width == 0 && row_stride % width == 0 && batch_stride % width == 0 &&
                        reinterpret_cast<std::uintptr_t>(c) % 16 == 0;
     const std::int64_t all = batch * m * n;
-    return whole ? Split{all, 0, all / width, width} : singles(all);
+    return whole ? PackRange{all, 0, all / width, width} : singles(all);
   }
   template <int N>
   WEFT_HD void at(std::int64_t i) const {
@@ -249,7 +249,7 @@ struct Random {
   const std::uint64_t* counter;
   Distribution distribution;
 
-  Split plan() const { return singles((n + 3) / 4); }
+  PackRange plan() const { return singles((n + 3) / 4); }
   template <int N>
   WEFT_HD void at(std::int64_t group) const {
     T four[4];

@@ -89,7 +89,7 @@ struct Emulated {
 inline constexpr std::int64_t emulated_units = 3;
 
 template <class Body>
-void launch_range(const char*, const Body& body, const Split& s) {
+void launch_range(const char*, const Body& body, const PackRange& s) {
   enqueue([body, s] {
     for (std::int64_t t = 0; t < emulated_units; ++t) range_loop<Body::width>(body, s, t, emulated_units);
   });

@@ -36,13 +36,13 @@ inline constexpr int range_blocks<LoopBody<Body>> = loop_blocks<Body>(3);
 
 template <class Body>
 __global__ void __launch_bounds__(block_threads, range_blocks<Body>)
-    range_kernel(const __grid_constant__ Body body, const __grid_constant__ Split s) {
+    range_kernel(const __grid_constant__ Body body, const __grid_constant__ PackRange s) {
   range_loop<Body::width>(body, s, std::int64_t{blockIdx.x} * block_threads + threadIdx.x,
                           std::int64_t{gridDim.x} * block_threads);
 }
 
 template <class Body>
-void launch_range(const char* op, const Body& body, const Split& s) {
+void launch_range(const char* op, const Body& body, const PackRange& s) {
   const std::int64_t singles = s.singles(), work = s.packs > singles ? s.packs : singles;
   if (work <= 0) return;  // CUDA refuses a grid of no blocks
   range_kernel<<<blocks(work, block_threads), block_threads, 0, launch_stream()>>>(body, s);

@@ -45,7 +45,7 @@ DeviceMemoryState DeviceMemory::state() const {
 
 Staging::Staging(const Stream& stream) : stream_(stream) {
   UseStream use(stream_);
-  for (Piece& piece : pieces_) {
+  for (Staged& piece : pieces_) {
     void* p = nullptr;
     check(cudaMallocHost(&p, piece_bytes), "staging");
     piece.host = static_cast<std::byte*>(p);
@@ -53,7 +53,7 @@ Staging::Staging(const Stream& stream) : stream_(stream) {
   }
 }
 
-Staging::Piece::~Piece() {
+Staging::Staged::~Staged() {
   if (done) {
     cudaEventSynchronize(done);
     cudaEventDestroy(done);
@@ -65,7 +65,7 @@ void Staging::upload(void* to, const void* from, std::size_t bytes) {
   auto* device = static_cast<std::byte*>(to);
   const auto* host = static_cast<const std::byte*>(from);
   for (std::size_t at = 0; at < bytes; at += piece_bytes) {
-    const Piece& piece = pieces_[next_];
+    const Staged& piece = pieces_[next_];
     next_ = 1 - next_;
     const std::size_t n = std::min(piece_bytes, bytes - at);
     check(cudaEventSynchronize(piece.done), "upload");
@@ -88,7 +88,7 @@ void Staging::download(void* to, const void* from, std::size_t bytes) {
     }
     if (i > 0) {
       const std::size_t at = (i - 1) * piece_bytes, n = std::min(piece_bytes, bytes - at);
-      const Piece& piece = pieces_[(i - 1) % 2];
+      const Staged& piece = pieces_[(i - 1) % 2];
       if (const cudaError_t code = cudaEventSynchronize(piece.done); code != cudaSuccess)
         throw run_failed("download", cudaGetErrorName(code), cudaGetErrorString(code));
       std::memcpy(host + at, piece.host, n);

@@ -51,16 +51,16 @@ class Staging {
   void download(void* to, const void* from, std::size_t bytes);
 
  private:
-  struct Piece {
-    Piece() = default;
-    Piece(const Piece&) = delete;
-    Piece& operator=(const Piece&) = delete;
-    ~Piece();
+  struct Staged {
+    Staged() = default;
+    Staged(const Staged&) = delete;
+    Staged& operator=(const Staged&) = delete;
+    ~Staged();
     std::byte* host = nullptr;
     CUevent_st* done = nullptr;  ///< the last copy from or to it
   };
   const Stream& stream_;
-  Piece pieces_[2];
+  Staged pieces_[2];
   int next_ = 0;  ///< piece of the next upload: of two small ones the second need not wait for the first
 };
 

@@ -75,7 +75,7 @@ template <class T>
 inline constexpr int pack_width = static_cast<int>(16 / sizeof(T));
 
 /// [0, n) as `head` single numbers, `packs` aligned packs and single numbers again.
-struct Split {
+struct PackRange {
   std::int64_t n = 0, head = 0, packs = 0;
   int width = 1;
 
@@ -93,7 +93,7 @@ struct Span {
 /// Packs of `width` numbers such that every array is aligned in each of them. Arrays that never are at once, being
 /// shifted against each other, get single numbers only. A null array is not there.
 template <int Count>
-Split split(std::int64_t n, int width, const Span (&arrays)[Count]) {
+PackRange split(std::int64_t n, int width, const Span (&arrays)[Count]) {
   for (std::int64_t head = 0; head < width && head < n; ++head) {
     bool aligned = true;
     for (const Span& a : arrays) {
@@ -106,11 +106,11 @@ Split split(std::int64_t n, int width, const Span (&arrays)[Count]) {
   return {n, 0, 0, width};
 }
 
-inline Split singles(std::int64_t n) { return {n, 0, 0, 1}; }
+inline PackRange singles(std::int64_t n) { return {n, 0, 0, 1}; }
 
 /// What thread `thread` of `threads` does: body.at<N>(i) treats the numbers i to i + N - 1.
 template <int Width, class Body>
-WEFT_HD void range_loop(const Body& body, const Split& s, std::int64_t thread, std::int64_t threads) {
+WEFT_HD void range_loop(const Body& body, const PackRange& s, std::int64_t thread, std::int64_t threads) {
   if constexpr (Width > 1)
     for (std::int64_t i = thread; i < s.packs; i += threads) body.template at<Width>(s.head + i * Width);
   const std::int64_t singles = s.singles();

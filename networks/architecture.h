@@ -7,7 +7,7 @@
 
 #include "weft/core/settings.h"
 #include "weft/networks/population/population_model.h"
-#include "weft/networks/population/population_schedule.h"
+#include "weft/networks/population/population_draws.h"
 
 namespace weft {
 

@@ -173,18 +173,18 @@ void Optimiser::update_here() {
         all_finite.store(false, std::memory_order_relaxed);
     };
     // Blocks of whole cache lines, of all parameters in one loop.
-    pieces_.clear();
+    stretches_.clear();
     auto cut = [&](const ParameterGradient* factored, std::int64_t at, std::int64_t n, std::int64_t grain) {
       for (std::int64_t begin = 0; begin < n; begin += grain)
-        pieces_.push_back({factored, at, begin, std::min(begin + grain, n)});
+        stretches_.push_back({factored, at, begin, std::min(begin + grain, n)});
     };
     cut(nullptr, 0, grads.numel(), outer_block);
     for (int i = 0; i < parameters_.count(); ++i)
       if (const ParameterGradient* of = parameters_.gradient(i); of && of->factored)
         cut(of, parameters_.offset(i), parameters_.value(i).numel(),
             of->factors.sums ? outer_grain(*of->factors.sums) : outer_block);
-    parallel_blocks(static_cast<std::int64_t>(pieces_.size()), 1, [&](std::int64_t number, std::int64_t) {
-      const Piece& piece = pieces_[static_cast<std::size_t>(number)];
+    parallel_blocks(static_cast<std::int64_t>(stretches_.size()), 1, [&](std::int64_t number, std::int64_t) {
+      const Stretch& piece = stretches_[static_cast<std::size_t>(number)];
       if (!piece.factored) return update(piece.begin, piece.end, g + piece.begin);
       const std::int64_t begin = piece.at + piece.begin, end = piece.at + piece.end;
       if (piece.factored->formed) return update(begin, end, piece.factored->whole.data<T>() + piece.begin);

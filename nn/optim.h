@@ -71,11 +71,11 @@ class Optimiser {
   double learning_rate_ = 0;                  ///< of the step that began
   Tensor device_constants_, device_spoiled_;  ///< undefined on the CPU
   /// Numbers [begin, end) of one parameter whose values stand at `at`, or of all without factored gradients.
-  struct Piece {
+  struct Stretch {
     const ParameterGradient* factored;
     std::int64_t at, begin, end;
   };
-  std::vector<Piece> pieces_;  ///< of the step; its memory is kept
+  std::vector<Stretch> stretches_;  ///< of the step; its memory is kept
   Tensor state_;
   std::int64_t steps_ = 0;
 };

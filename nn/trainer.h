@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "weft/nn/learning_rate.h"
 #include "weft/nn/module.h"
 #include "weft/nn/optim.h"
-#include "weft/nn/schedule.h"
 #include "weft/nn/step_recorder.h"
 
 namespace weft {

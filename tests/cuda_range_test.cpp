@@ -22,7 +22,7 @@ namespace {
 
 /// A grid of `threads` threads, one after the other.
 template <class Body>
-void run(const Body& body, const cuda::Split& s, std::int64_t threads = 7) {
+void run(const Body& body, const cuda::PackRange& s, std::int64_t threads = 7) {
   for (std::int64_t t = 0; t < threads; ++t) range_loop<Body::width>(body, s, t, threads);
 }
 
@@ -146,7 +146,7 @@ TEST_CASE("a split covers every number once, in packs that are aligned in every 
         for (std::size_t a = 0; a < 5; ++a)
           for (std::size_t b = 0; b < 5; ++b) {
             const char *p = memory + a * size, *q = memory + b * 4;
-            const cuda::Split s = split(n, width, {{p, size}, {q, 4}, {nullptr, 8}});
+            const cuda::PackRange s = split(n, width, {{p, size}, {q, 4}, {nullptr, 8}});
             std::multiset<std::int64_t> seen;
             for (std::int64_t i = 0; i < s.packs; ++i) {
               for (int k = 0; k < width; ++k) seen.insert(s.head + i * width + k);

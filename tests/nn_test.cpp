@@ -14,7 +14,7 @@
 #include "weft/nn/losses.h"
 #include "weft/nn/metrics.h"
 #include "weft/nn/parameters.h"
-#include "weft/nn/schedule.h"
+#include "weft/nn/learning_rate.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"
 #include "weft/ops/view.h"

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "weft/networks/population/population_trainer.h"
-#include "weft/nn/schedule.h"
+#include "weft/nn/learning_rate.h"
 #include "weft/tests/files.h"
 #include "weft/tests/transformer_reference.h"
 #include "weft/tests/with_threads.h"

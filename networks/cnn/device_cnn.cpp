@@ -33,12 +33,12 @@ DeviceCnn::DeviceCnn(const CnnPopulation& model, std::int64_t batch)
     sites.push_back({l.positions, l.width / cnn_lanes});
   }
   for (Layer& l : layers_) {
-    add_piece(&l.columns, batch * l.positions() * l.stride);
-    add_piece(&l.y, batch * l.positions() * l.map.out);
+    add_buffer(&l.columns, batch * l.positions() * l.stride);
+    add_buffer(&l.y, batch * l.positions() * l.map.out);
   }
-  add_piece(&mean_, batch * (head_.in + 4));
-  add_piece(&mean_gradient_, batch * head_.in);
-  add_piece(&logits_, batch * logit_width);
+  add_buffer(&mean_, batch * (head_.in + 4));
+  add_buffer(&mean_gradient_, batch * head_.in);
+  add_buffer(&logits_, batch * logit_width);
   add_dropout(batch, sites);
 }
 

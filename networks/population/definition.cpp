@@ -77,14 +77,14 @@ class DefinedNetworks final : public DeviceNetworks {
       layout_.decays.resize(static_cast<std::size_t>(layout_.numbers), tensor.axes.size() > 1);
     }
     classes = logit_width = definition_->classes();
-    add_piece(&logits_, batch * logit_width);
+    add_buffer(&logits_, batch * logit_width);
     std::vector<std::array<std::int64_t, 2>> sites;
     for (const DropoutSite& site : definition_->sites()) sites.push_back({site.rows * site.columns, chunks_of(site)});
     add_dropout(batch, sites);
   }
 
   /// What the tape takes for one network, so that a group of networks fits where it is to.
-  void count(std::int64_t bytes) { add_piece(&unused_, bytes / static_cast<std::int64_t>(sizeof(float))); }
+  void count(std::int64_t bytes) { add_buffer(&unused_, bytes / static_cast<std::int64_t>(sizeof(float))); }
 
   void streams(RandomKey of_step, std::vector<RandomKey>& to) const override {
     for (std::size_t i = 0; i < definition_->sites().size(); ++i) to.push_back(of_step.at(i));

@@ -27,13 +27,13 @@ DeviceMap DeviceLayout::add(std::int64_t in, std::int64_t out, bool bias) {
   return map;
 }
 
-void DeviceNetworks::add_piece(float** piece, std::int64_t numbers) {
-  pieces_.push_back({piece, rounded(numbers)});
-  numbers_ += pieces_.back().numbers;
+void DeviceNetworks::add_buffer(float** piece, std::int64_t numbers) {
+  buffers_.push_back({piece, rounded(numbers)});
+  numbers_ += buffers_.back().numbers;
 }
 
 void DeviceNetworks::place(float* memory, std::int64_t networks) {
-  for (const Piece& piece : pieces_) {
+  for (const Buffer& piece : buffers_) {
     *piece.at = memory;
     memory += networks * piece.numbers;
   }
@@ -44,7 +44,7 @@ void DeviceNetworks::add_dropout(std::int64_t batch, std::vector<std::array<std:
     sites_.push_back({blocks_, rows, chunks});
     blocks_ += batch * rows * chunks;
   }
-  add_piece(&bytes_, 4 * blocks_);
+  add_buffer(&bytes_, 4 * blocks_);
 }
 
 void DeviceNetworks::draw_dropout(const DevicePass& pass, bool lengths) const {

@@ -82,8 +82,8 @@ class DeviceNetworks {
   std::int64_t classes = 0, logit_width = 0;
 
  protected:
-  /// A piece of memory of so many numbers for each network.
-  void add_piece(float** piece, std::int64_t numbers);
+  /// Memory of so many numbers for each network.
+  void add_buffer(float** piece, std::int64_t numbers);
   /// The same for the bytes of dropout: sites of so many rows an item and blocks of 16 channels a row.
   void add_dropout(std::int64_t batch, std::vector<std::array<std::int64_t, 2>> sites);
   void draw_dropout(const DevicePass& pass, bool lengths) const;
@@ -101,11 +101,11 @@ class DeviceNetworks {
   float* logits_ = nullptr;  ///< [networks, batch, logit_width]
 
  private:
-  struct Piece {
+  struct Buffer {
     float** at;
     std::int64_t numbers;
   };
-  std::vector<Piece> pieces_;
+  std::vector<Buffer> buffers_;
   std::int64_t numbers_ = 0;
   std::vector<DrawDropout::Site> sites_;
   std::int64_t blocks_ = 0;

@@ -98,7 +98,7 @@ struct DevicePopulation::Inputs {
 };
 
 /// A group of networks in the device's memory, and its launches.
-struct DevicePopulation::Group {
+struct DevicePopulation::Resident {
   DevicePass pass;
   CrossEntropyRows loss;
   TallyRows tally;
@@ -106,11 +106,11 @@ struct DevicePopulation::Group {
 };
 
 DevicePopulation::DevicePopulation(Backend& backend, const PopulationModel& model, const Dataset& train,
-                                   const PopulationSchedule& schedule, std::int64_t bytes)
+                                   const PopulationDraws& draws, std::int64_t bytes)
     : backend_(backend),
       train_(train),
-      schedule_(schedule),
-      networks_(model.on_device(backend, schedule.plan().batch)),
+      draws_(draws),
+      networks_(model.on_device(backend, draws.plan().batch)),
       resident_(backend.memory()),
       guest_(backend.memory()),
       group_(backend.memory()) {
@@ -131,7 +131,7 @@ DevicePopulation::DevicePopulation(Backend& backend, const PopulationModel& mode
 DevicePopulation::~DevicePopulation() = default;
 
 std::int64_t DevicePopulation::bytes_of_network() const {
-  const std::int64_t batch = schedule_.plan().batch, steps = schedule_.steps();
+  const std::int64_t batch = draws_.plan().batch, steps = draws_.steps();
   const std::int64_t of_step =
       4 * batch + static_cast<std::int64_t>(sizeof(NetworkUpdate)) + 8 * streams_ + (networks_->lengths() ? 4 : 0);
   constexpr std::int64_t counters = 32;
@@ -180,7 +180,7 @@ DevicePopulation::Inputs DevicePopulation::inputs(std::vector<std::int64_t> netw
                                                   bool shared) const {
   Inputs in{.networks = std::move(networks), .steps = steps, .shared = shared};
   const std::size_t lists = shared ? 1 : in.networks.size(), n = static_cast<std::size_t>(steps);
-  in.items.assign(n * lists * static_cast<std::size_t>(schedule_.plan().batch), -1);
+  in.items.assign(n * lists * static_cast<std::size_t>(draws_.plan().batch), -1);
   if (networks_->lengths()) in.lengths.assign(n * in.networks.size(), 1);
   return in;
 }
@@ -188,7 +188,7 @@ DevicePopulation::Inputs DevicePopulation::inputs(std::vector<std::int64_t> netw
 /// The items of one network, or of all that share them.
 void DevicePopulation::add_items(Inputs& to, std::size_t network, const Dataset& data,
                                  std::span<const std::int32_t> items) const {
-  const auto batch = static_cast<std::size_t>(schedule_.plan().batch);
+  const auto batch = static_cast<std::size_t>(draws_.plan().batch);
   const std::size_t lists = to.shared ? 1 : to.networks.size();
   for (std::size_t step = 0; step * batch < items.size(); ++step) {
     const auto some = items.subspan(step * batch, std::min(batch, items.size() - step * batch));
@@ -206,12 +206,12 @@ void DevicePopulation::add_items(Inputs& to, std::size_t network, const Dataset&
 
 DevicePopulation::Inputs DevicePopulation::training_inputs(std::int64_t epoch, const State& state,
                                                            std::vector<std::int64_t> networks) const {
-  Inputs in = inputs(std::move(networks), schedule_.steps(), false);
+  Inputs in = inputs(std::move(networks), draws_.steps(), false);
   in.training = true;
   in.values = gather(state.weights, in.networks);
   in.first = gather(state.first, in.networks);
   in.second = gather(state.second, in.networks);
-  const std::int64_t items = schedule_.items(), batch = schedule_.plan().batch;
+  const std::int64_t items = draws_.items(), batch = draws_.plan().batch;
   for (std::int64_t s = 0; s < in.steps; ++s)
     in.shares.push_back(1.f / static_cast<float>(std::min(batch, items - s * batch)));
   const std::size_t count = in.networks.size(), all = count * static_cast<std::size_t>(in.steps);
@@ -221,23 +221,23 @@ DevicePopulation::Inputs DevicePopulation::training_inputs(std::int64_t epoch, c
   parallel_blocks(static_cast<std::int64_t>(count), 1, [&](std::int64_t place, std::int64_t) {
     const auto i = static_cast<std::size_t>(place);
     const std::int64_t n = in.networks[i];
-    add_items(in, i, train_, schedule_.order(n, epoch));
-    in.thresholds[i] = DropoutScale(schedule_.recipe(n).dropout).threshold;
+    add_items(in, i, train_, draws_.order(n, epoch));
+    in.thresholds[i] = DropoutScale(draws_.recipe(n).dropout).threshold;
     std::vector<RandomKey> streams;
     for (std::int64_t s = 0; s < in.steps; ++s) {
       const std::int64_t step = epoch * in.steps + s + 1;
       const std::size_t at = static_cast<std::size_t>(s) * count + i;
-      in.updates[at] = update_of(schedule_.recipe(n).rule, schedule_.learning_rate(n, step), step);
+      in.updates[at] = update_of(draws_.recipe(n).rule, draws_.learning_rate(n, step), step);
       streams.clear();
-      networks_->streams(schedule_.dropout(n, step).key, streams);
+      networks_->streams(draws_.dropout(n, step).key, streams);
       for (std::size_t k = 0; k < streams.size(); ++k) in.purposes[at * streams.size() + k] = streams[k].purpose;
     }
   });
   return in;
 }
 
-DevicePopulation::Group DevicePopulation::place(const Inputs& in, const DeviceData& data) {
-  const auto networks = static_cast<std::int64_t>(in.networks.size()), batch = schedule_.plan().batch;
+DevicePopulation::Resident DevicePopulation::place(const Inputs& in, const DeviceData& data) {
+  const auto networks = static_cast<std::int64_t>(in.networks.size()), batch = draws_.plan().batch;
   const std::int64_t numbers = networks_->layout().numbers, parts = parts_of(batch);
   const auto array = [&]<class T>(T, std::int64_t n) { return group_.allocate_array<T>(static_cast<std::size_t>(n)); };
   constexpr std::int64_t rounding = 1 << 14;  // of the few arrays' addresses
@@ -252,14 +252,14 @@ DevicePopulation::Group DevicePopulation::place(const Inputs& in, const DeviceDa
                               .lengths = put(in.lengths, group_),
                               .purposes = put(in.purposes, group_),
                               .shares = put(in.shares, group_),
-                              .seed = schedule_.plan().seed,
+                              .seed = draws_.plan().seed,
                               .networks = networks,
                               .batch = batch,
                               .streams = streams_,
                               .shared = in.shared};
   float *losses = array(0.f, networks * batch), *values = put(in.values, group_);
   std::int32_t* hits = array(std::int32_t{}, networks * batch);
-  Group group{
+  Resident group{
       .pass = {.arena = group_, .batches = batches, .data = data, .values = values},
       .loss = {batches, networks_->logits(), networks_->logit_width, networks_->classes, data.labels, losses, hits},
       .tally = {},
@@ -291,21 +291,21 @@ DevicePopulation::Group DevicePopulation::place(const Inputs& in, const DeviceDa
 void DevicePopulation::train_epoch(std::int64_t epoch, const State& state,
                                    const std::function<void(std::int64_t)>& progress) {
   std::vector<std::int64_t> alive;
-  for (std::int64_t n = 0; n < schedule_.networks(); ++n)
+  for (std::int64_t n = 0; n < draws_.networks(); ++n)
     if (state.diverged_at[static_cast<std::size_t>(n)] == 0) alive.push_back(n);
-  std::int64_t done = schedule_.networks() - static_cast<std::int64_t>(alive.size());
+  std::int64_t done = draws_.networks() - static_cast<std::int64_t>(alive.size());
   const std::vector<std::vector<std::int64_t>> all = groups(alive);
   Inputs next{};
   if (!all.empty()) next = training_inputs(epoch, state, all[0]);
   for (std::size_t g = 0; g < all.size(); ++g) {
     const Inputs in = std::move(next);
-    const Group group = place(in, train_data_);
+    const Resident group = place(in, train_data_);
     const auto networks = static_cast<std::int64_t>(in.networks.size());
     networks_->prepare(group.pass);
     StepRecorder recorder(&backend_);
     const std::function<void()> step = [&] {
       networks_->forward(group.pass);
-      loop(&backend_, networks * schedule_.plan().batch, 256, group.loss);
+      loop(&backend_, networks * draws_.plan().batch, 256, group.loss);
       networks_->backward(group.pass);
       team_loop(&backend_, group_, networks, 1, group.update);
     };
@@ -331,7 +331,7 @@ std::vector<Score> DevicePopulation::evaluate(const std::vector<Tensor>& weights
     reserve(guest_, bytes_of(data));
     on_device = put(data, guest_);
   }
-  std::vector<std::int64_t> everyone(static_cast<std::size_t>(schedule_.networks()));
+  std::vector<std::int64_t> everyone(static_cast<std::size_t>(draws_.networks()));
   std::iota(everyone.begin(), everyone.end(), 0);
   std::vector<Score> scores(everyone.size());
   for (const std::vector<std::int64_t>& some : groups(everyone)) {
@@ -341,11 +341,11 @@ std::vector<Score> DevicePopulation::evaluate(const std::vector<Tensor>& weights
       lists.push_back(items.of(some[i]));
       longest = std::max(longest, lists.back().size());
     }
-    const std::int64_t batch = schedule_.plan().batch;
+    const std::int64_t batch = draws_.plan().batch;
     Inputs in = inputs(some, (static_cast<std::int64_t>(longest) + batch - 1) / batch, items.shared);
     for (std::size_t i = 0; i < lists.size(); ++i) add_items(in, i, data, lists[i]);
     in.values = gather(weights, some);
-    const Group group = place(in, on_device);
+    const Resident group = place(in, on_device);
     const auto networks = static_cast<std::int64_t>(some.size());
     networks_->prepare(group.pass);
     StepRecorder recorder(&backend_);

@@ -13,7 +13,7 @@
 
 #include "weft/core/backend.h"
 #include "weft/networks/population/device_networks.h"
-#include "weft/networks/population/population_schedule.h"
+#include "weft/networks/population/population_draws.h"
 
 namespace weft {
 
@@ -29,8 +29,8 @@ class DevicePopulation {
   };
 
   /// All outlive this. Throws DeviceError, OutOfDeviceMemory, and UsageError for what only the CPU does.
-  DevicePopulation(Backend& backend, const PopulationModel& model, const Dataset& train,
-                   const PopulationSchedule& schedule, std::int64_t bytes = bytes_at_once);
+  DevicePopulation(Backend& backend, const PopulationModel& model, const Dataset& train, const PopulationDraws& draws,
+                   std::int64_t bytes = bytes_at_once);
   ~DevicePopulation();
 
   /// What one network takes while it is trained.
@@ -46,20 +46,20 @@ class DevicePopulation {
 
  private:
   struct Inputs;
-  struct Group;
+  struct Resident;
 
   std::vector<float> gather(const std::vector<Tensor>& tensors, const std::vector<std::int64_t>& networks) const;
   void scatter(const float* from, const std::vector<Tensor>& tensors, const std::vector<std::int64_t>& networks) const;
   Inputs inputs(std::vector<std::int64_t> networks, std::int64_t steps, bool shared) const;
   Inputs training_inputs(std::int64_t epoch, const State& state, std::vector<std::int64_t> networks) const;
   void add_items(Inputs& to, std::size_t network, const Dataset& data, std::span<const std::int32_t> items) const;
-  Group place(const Inputs& inputs, const DeviceData& data);
+  Resident place(const Inputs& inputs, const DeviceData& data);
   /// Networks [0, count) of a list in groups of nearly one size.
   std::vector<std::vector<std::int64_t>> groups(const std::vector<std::int64_t>& networks) const;
 
   Backend& backend_;
   const Dataset& train_;
-  const PopulationSchedule& schedule_;
+  const PopulationDraws& draws_;
   std::unique_ptr<DeviceNetworks> networks_;
   std::int64_t streams_, at_once_;
   Arena resident_, guest_, group_;  ///< for good; for another data set; for one group of networks

@@ -40,10 +40,10 @@ PopulationTrainer::PopulationTrainer(const PopulationModel& model, const Dataset
                                      const Dataset* held_out, Backend* backend)
     : model_(model),
       train_(train),
-      schedule_(std::move(recipes), plan, checked_items(model, train, held_out)),
+      draws_(std::move(recipes), plan, checked_items(model, train, held_out)),
       held_out_(held_out) {
   int slots = 0;
-  for (const TrainingRecipe& recipe : schedule_.recipes()) slots = std::max(slots, states(recipe.rule.kind));
+  for (const TrainingRecipe& recipe : draws_.recipes()) slots = std::max(slots, states(recipe.rule.kind));
   epochs_done_ = Tensor::zeros({1}, DType::i32);
   diverged_at_ = Tensor::zeros({networks()}, DType::i32);
   const Space& space = model.space();
@@ -54,7 +54,7 @@ PopulationTrainer::PopulationTrainer(const PopulationModel& model, const Dataset
     if (slots > 0) first_.push_back(Tensor::zeros(shape, DType::f32));
     if (slots > 1) second_.push_back(Tensor::zeros(shape, DType::f32));
     for (std::int64_t n = 0; n < networks() && is_weight(tensor); ++n)
-      schedule_.draw_start(n, tensor.name, weights_.back()[n]);
+      draws_.draw_start(n, tensor.name, weights_.back()[n]);
     if (held_out) best_.push_back(weights_.back().clone());
   }
   if (held_out) {
@@ -62,7 +62,7 @@ PopulationTrainer::PopulationTrainer(const PopulationModel& model, const Dataset
     best_accuracy_ = Tensor::zeros({networks()}, DType::f64);
     best_accuracy_.fill(-1);
   }
-  if (backend) device_ = std::make_unique<DevicePopulation>(*backend, model, train, schedule_);
+  if (backend) device_ = std::make_unique<DevicePopulation>(*backend, model, train, draws_);
 }
 
 PopulationTrainer::~PopulationTrainer() = default;
@@ -89,7 +89,7 @@ std::span<Pointer> PopulationTrainer::pointers(const std::vector<T>& tensors, st
 }
 
 void PopulationTrainer::train_network(std::int64_t n, Arena& arena) {
-  const TrainingRecipe& recipe = schedule_.recipe(n);
+  const TrainingRecipe& recipe = draws_.recipe(n);
   const std::span<float*> values = pointers<Tensor, float*>(weights_, n, arena),
                           first = pointers<Tensor, float*>(first_, n, arena),
                           second = pointers<Tensor, float*>(second_, n, arena);
@@ -105,19 +105,19 @@ void PopulationTrainer::train_network(std::int64_t n, Arena& arena) {
   UpdateRule rule_of_biases = recipe.rule;
   rule_of_biases.weight_decay = 0;
 
-  const std::vector<std::int32_t> order = schedule_.order(n, epochs_done());
-  const std::int64_t items = schedule_.items(), at_once = plan().batch;
-  for (std::int64_t s = 0; s < schedule_.steps(); ++s) {
-    const std::int64_t step = epochs_done() * schedule_.steps() + s + 1, begin = s * at_once;
+  const std::vector<std::int32_t> order = draws_.order(n, epochs_done());
+  const std::int64_t items = draws_.items(), at_once = plan().batch;
+  for (std::int64_t s = 0; s < draws_.steps(); ++s) {
+    const std::int64_t step = epochs_done() * draws_.steps() + s + 1, begin = s * at_once;
     const MiniBatch batch{train_, std::span(order).subspan(static_cast<std::size_t>(begin),
                                                            static_cast<std::size_t>(std::min(at_once, items - begin)))};
-    const double loss = model_.loss_and_gradient(weights, batch, schedule_.dropout(n, step), gradient, arena);
+    const double loss = model_.loss_and_gradient(weights, batch, draws_.dropout(n, step), gradient, arena);
     const float square = SerialTeam{}.sum<float>(numbers, [=](std::int64_t i) { return flat[i] * flat[i]; });
     if (!std::isfinite(loss) || !(square <= 1e30f)) {
       diverged_at_.data<std::int32_t>()[n] = static_cast<std::int32_t>(step);
       return;
     }
-    const double rate = schedule_.learning_rate(n, step);
+    const double rate = draws_.learning_rate(n, step);
     for (std::size_t t = 0; t < values.size(); ++t)
       update_range(is_weight(model_.space().tensors()[t]) ? recipe.rule : rule_of_biases, rate, step,
                    weights_[t].numel() / networks(), values[t], gradient[t], first.empty() ? nullptr : first[t],
@@ -177,7 +177,7 @@ std::vector<Score> PopulationTrainer::evaluate(const Dataset& data) const {
 }
 
 std::vector<Score> PopulationTrainer::evaluate_share() const {
-  return evaluate(weights_, train_, {false, [&](std::int64_t n) { return schedule_.share(n); }});
+  return evaluate(weights_, train_, {false, [&](std::int64_t n) { return draws_.share(n); }});
 }
 
 std::vector<Score> PopulationTrainer::evaluate_best(const Dataset& data) const {
@@ -228,7 +228,7 @@ void PopulationTrainer::check_numbers(const SafeTensors& state) const {
   const std::int64_t epochs = state.tensor("epochs_done").data<std::int32_t>()[0];
   in("epochs_done", epochs, std::int64_t{0}, plan().epochs);
   for (const std::int64_t step : state.tensor("diverged_at").span<std::int32_t>())
-    in("diverged_at", step, std::int64_t{0}, epochs * schedule_.steps());
+    in("diverged_at", step, std::int64_t{0}, epochs * draws_.steps());
   if (held_out_) {
     for (const std::int64_t epoch : state.tensor("best_epoch").span<std::int32_t>())
       in("best_epoch", epoch, std::int64_t{0}, epochs);

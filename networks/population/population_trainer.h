@@ -9,14 +9,14 @@
 #include <vector>
 
 #include "weft/io/safetensors.h"
-#include "weft/networks/population/population_schedule.h"
+#include "weft/networks/population/population_draws.h"
 
 namespace weft {
 
 class DevicePopulation;
 
 /// After any epoch the state is complete: resumed from it, training gives the same bytes as without the break. Start
-/// values, shares, orders and dropout are drawn (networks/population/population_schedule.h), never kept. The result
+/// values, shares, orders and dropout are drawn (networks/population/population_draws.h), never kept. The result
 /// depends on model, data, recipes, plan and device alone, not on the number of threads; a device's is the CPU's up to
 /// rounding.
 class PopulationTrainer {
@@ -38,7 +38,7 @@ class PopulationTrainer {
   /// from resume() only. Throws UsageError after such an end, and after the last epoch.
   void train_epoch(const std::function<void(std::int64_t)>& progress = {});
 
-  std::int64_t networks() const { return schedule_.networks(); }
+  std::int64_t networks() const { return draws_.networks(); }
   std::int64_t epochs_done() const { return *epochs_done_.data<std::int32_t>(); }
   /// The step at which a network diverged, counted from 1; 0 while it has not.
   std::int64_t diverged_at(std::int64_t network) const { return diverged_at_.data<std::int32_t>()[network]; }
@@ -47,8 +47,8 @@ class PopulationTrainer {
   bool keeps_best() const { return held_out_ != nullptr; }
   const std::vector<Tensor>& best_weights() const { return best_; }
   std::int64_t best_epoch(std::int64_t network) const { return best_epoch_.data<std::int32_t>()[network]; }
-  const std::vector<TrainingRecipe>& recipes() const { return schedule_.recipes(); }
-  const TrainingPlan& plan() const { return schedule_.plan(); }
+  const std::vector<TrainingRecipe>& recipes() const { return draws_.recipes(); }
+  const TrainingPlan& plan() const { return draws_.plan(); }
 
   /// Mean loss and accuracy of every network on all items, or on its own share of the training items.
   std::vector<Score> evaluate(const Dataset& data) const;
@@ -78,7 +78,7 @@ class PopulationTrainer {
 
   const PopulationModel& model_;
   const Dataset& train_;
-  PopulationSchedule schedule_;
+  PopulationDraws draws_;
   const Dataset* held_out_;
   std::vector<Tensor> weights_, first_, second_, best_;
   Tensor epochs_done_, diverged_at_, best_epoch_, best_accuracy_;

@@ -31,30 +31,30 @@ DeviceTransformer::DeviceTransformer(Backend& backend, const TransformerPopulati
   logit_width = second_.out;
 
   const auto add_norm = [&](Norm& n) {
-    add_piece(&n.y, rows_ * (width_ + 4));
-    add_piece(&n.scales, rows_);
+    add_buffer(&n.y, rows_ * (width_ + 4));
+    add_buffer(&n.scales, rows_);
   };
   for (Block& b : blocks_) {
     add_norm(b.x);
-    add_piece(&b.projected, rows_ * b.qkv.out);
-    add_piece(&b.heads, rows_ * b.o.in);
-    add_piece(&b.stats, rows_ * a.shape.h * 4);
+    add_buffer(&b.projected, rows_ * b.qkv.out);
+    add_buffer(&b.heads, rows_ * b.o.in);
+    add_buffer(&b.stats, rows_ * a.shape.h * 4);
     add_norm(b.y);
-    add_piece(&b.hidden, rows_ * (b.a.out + 4));
+    add_buffer(&b.hidden, rows_ * (b.a.out + 4));
   }
   add_norm(last_);
-  if (a.patch > 0) add_piece(&patches_, rows_ * (embedding_.in + 4));
-  if (a.residual) add_piece(&stream_, rows_ * width_);
-  for (float** piece : {&raw_, &narrow_}) add_piece(piece, rows_ * width_);
-  add_piece(&hidden_gradient_, rows_ * blocks_.front().a.out);
-  add_piece(&projected_gradient_, rows_ * blocks_.front().qkv.out);
-  add_piece(&heads_gradient_, rows_ * blocks_.front().o.in);
-  add_piece(&mean_, batch * (width_ + 4));
-  add_piece(&mean_gradient_, batch * width_);
-  add_piece(&dense_, batch * (first_.out + 4));
-  add_piece(&dense_gradient_, batch * first_.out);
-  add_piece(&logits_, batch * logit_width);
-  add_piece(reinterpret_cast<float**>(&corners_), batch * 2);
+  if (a.patch > 0) add_buffer(&patches_, rows_ * (embedding_.in + 4));
+  if (a.residual) add_buffer(&stream_, rows_ * width_);
+  for (float** piece : {&raw_, &narrow_}) add_buffer(piece, rows_ * width_);
+  add_buffer(&hidden_gradient_, rows_ * blocks_.front().a.out);
+  add_buffer(&projected_gradient_, rows_ * blocks_.front().qkv.out);
+  add_buffer(&heads_gradient_, rows_ * blocks_.front().o.in);
+  add_buffer(&mean_, batch * (width_ + 4));
+  add_buffer(&mean_gradient_, batch * width_);
+  add_buffer(&dense_, batch * (first_.out + 4));
+  add_buffer(&dense_gradient_, batch * first_.out);
+  add_buffer(&logits_, batch * logit_width);
+  add_buffer(reinterpret_cast<float**>(&corners_), batch * 2);
   add_dropout(batch, std::vector<std::array<std::int64_t, 2>>(1 + 2 * blocks_.size(), {tokens_, width_ / 16}));
 
   positions_ = Tensor::from(std::span<const float>(model.positions()), {tokens_, width_}).on(&backend);

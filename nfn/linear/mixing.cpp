@@ -63,7 +63,7 @@ class Builder {
   Found& found(int i) { return found_[static_cast<std::size_t>(i)]; }
   Side::Matrix& tensor(Side& side, int i) { return side.tensors[static_cast<std::size_t>(i)]; }
 
-  void add(const TermResolved& term, const Split& s) {
+  void add(const TermResolved& term, const TermIndices& s) {
     // One order for the columns of all views of a mix, whatever the order of a tensor's axes.
     Indices kept = s.kept;
     std::ranges::stable_sort(kept, {}, [&](int i) { return term.indices[static_cast<std::size_t>(i)].factor; });

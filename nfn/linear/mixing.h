@@ -37,7 +37,7 @@ struct Side {
 
 /// One term's place in the phi of a mix: entry (row_out + e added + r, row_in + d contracted + q) is phi[e, d, at[q,
 /// r]].
-struct Block {
+struct PhiBlock {
   int parameter;
   std::int64_t row_in, row_out, d, e, contracted, added;
   std::vector<std::int64_t> at = {};
@@ -47,7 +47,7 @@ struct Mix {
   std::int64_t columns = 1;  ///< per network
   std::int64_t rows_in = 0, rows_out = 0;
   std::int64_t ones = -1;  ///< row that is 1 for every network, for terms without features
-  std::vector<Block> blocks = {};
+  std::vector<PhiBlock> blocks = {};
 };
 
 /// A tensor mapped to one of the same shape as it lies in memory, which no other term mixes: y += phi x by network.

@@ -68,7 +68,7 @@ void scatter(const Side::Matrix& m, T* y, std::int64_t net, std::int64_t batch, 
 
 /// body(phi's number per (e, d, q, r), its place in the mix's phi) for the rows [begin, end) of channels e.
 template <class Body>
-void each_number(const Mix& mix, const Block& b, std::int64_t begin, std::int64_t end, const Body& body) {
+void each_number(const Mix& mix, const PhiBlock& b, std::int64_t begin, std::int64_t end, const Body& body) {
   const auto size = static_cast<std::int64_t>(b.at.size());
   for (std::int64_t e = begin; e < end; ++e)
     for (std::int64_t r = 0; r < b.added; ++r) {
@@ -86,7 +86,7 @@ void stack_phis(const MixingCall<T>& call) {
     T* to = call.phis[k];
     parallel_blocks(mix.rows_out * mix.rows_in, 1 << 15,
                     [=](std::int64_t begin, std::int64_t end) { std::fill(to + begin, to + end, T(0)); });
-    for (const Block& b : mix.blocks)
+    for (const PhiBlock& b : mix.blocks)
       parallel_blocks(b.e, row_grain(b.e), [&](std::int64_t begin, std::int64_t end) {
         const T* phi = call.phi[b.parameter];
         each_number(mix, b, begin, end, [=](std::int64_t from, std::int64_t at) { to[at] = phi[from]; });
@@ -184,7 +184,7 @@ void vjp(const MixingCall<T>& call, const CallGradients<T>& g, Arena& arena) {
     T* gphi = numbers<T>(arena, mix.rows_out * mix.rows_in);
     gemm<T>({1, mix.rows_out, mix.rows_in, n}, {cotangents[k], 0, n, 1}, {call.stacked[k], 0, 1, n}, 0, gphi, 0,
             mix.rows_in);
-    for (const Block& b : mix.blocks)
+    for (const PhiBlock& b : mix.blocks)
       parallel_blocks(b.e, row_grain(b.e), [&](std::int64_t begin, std::int64_t end) {
         const Grad<T>& to = g.phi[b.parameter];
         each_number(mix, b, begin, end, [=](std::int64_t at, std::int64_t from) {

@@ -39,7 +39,7 @@ std::optional<Pieces> pieces_of(const TermList& list) {
   all.written.assign(list.out().tensors().size(), false);
   if (!splits(list)) return {};
   for (const TermResolved& term : list.terms()) {
-    const Split s = *split(term);
+    const TermIndices s = *split(term);
     if (!s.summed.empty() || !s.broadcast.empty() || !term.averaged.empty()) return {};
     if (!s.feature) {
       if (list.out().tensors()[static_cast<std::size_t>(term.target)].taps() != 1) return {};

@@ -22,8 +22,8 @@ Indices axes_of(const TermOperand& operand) {
 
 }  // namespace
 
-std::optional<Split> split(const TermResolved& term) {
-  Split s;
+std::optional<TermIndices> split(const TermResolved& term) {
+  TermIndices s;
   for (const TermIndex& index : term.indices)
     if (index.complex != Mixing::none) return {};
   for (const TermOperand& operand : term.operands) {

@@ -11,7 +11,7 @@ namespace weft::linear {
 using Indices = std::vector<int>;  ///< positions in TermResolved::indices
 
 /// y[left] += phi x, or y[left] += phi when there is no feature.
-struct Split {
+struct TermIndices {
   const TermOperand* phi = nullptr;
   const TermOperand* feature = nullptr;  ///< null: a constant
   Indices phi_axes, x_axes, left;
@@ -24,7 +24,7 @@ struct Split {
 
 /// Nothing when the term is no product of one phi and at most one feature, or has a diagonal, an integer or a complex
 /// index.
-std::optional<Split> split(const TermResolved& term);
+std::optional<TermIndices> split(const TermResolved& term);
 
 /// No let, and no parameter in two terms: every gradient is written once.
 bool splits(const TermList& list);

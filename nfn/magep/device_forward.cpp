@@ -67,9 +67,9 @@ void lay_out_learned(DeviceState<T>& s, const Tables& t, std::span<const Var> le
     for (int kind = 0; kind < Psi<T>::kinds; ++kind) l.psi[kind] = find(t.psi[kind][static_cast<std::size_t>(i)]);
     if (!s.z.equivariant || i == 1) continue;
     const PhiTable<int>& phi = t.phi[static_cast<std::size_t>(i)];
-    if (i < L) s.weight_mix[i] = find(phi.W[1]);
-    l.mix2 = i < L ? find(phi.W[2]) : s.packed + s.places.last_mix[2];
-    l.mix3 = i < L ? find(phi.W[3]) : s.packed + s.places.last_mix[3];
+    if (i < L) s.weight_mix[i] = find(phi.W[from_W]);
+    l.mix2 = i < L ? find(phi.W[from_WW]) : s.packed + s.places.last_mix[from_WW];
+    l.mix3 = i < L ? find(phi.W[from_bW]) : s.packed + s.places.last_mix[from_bW];
   }
 }
 
@@ -122,7 +122,7 @@ void weight_outputs(const DeviceState<T>& s, Arena& arena) {
       weft::product<T>(arena, {z.batch, e, all, d}, {s.weight_mix[i], 0, d, 1}, {l.W, d * all, all, 1}, 0, l.W_out,
                        e * all, all);
     else
-      weft::product<T>(arena, {z.batch, e * n, k, d * n}, {s.packed + s.places.last_mix[1], 0, d * n, 1},
+      weft::product<T>(arena, {z.batch, e * n, k, d * n}, {s.packed + s.places.last_mix[from_W], 0, d * n, 1},
                        {l.W, d * all, k, 1}, 0, l.W_out, e * all, k);
     weft::product<T>(arena, {z.batch, e * n, k, columns}, {left, e * n * columns, columns, 1}, {l.R, columns * k, k, 1},
                      1, l.W_out, e * all, k);

@@ -28,7 +28,7 @@ class Places {
     }
     if (i > 1) return;
     at = mix;
-    for (int m = 1; m <= 4; ++m) {
+    for (int m = from_W; m <= weight_terms; ++m) {
       const int size = m < 4 ? prefixes : z_.d;
       add({phi.W[m], {z_.e, size, z_.inputs, 1}, {z_.inputs * columns, 1, columns, 0}, at, -1});
       at += size;
@@ -59,7 +59,7 @@ class Places {
     const int outputs = z_.equivariant ? z_.outputs : 1, rows = z_.e * outputs;
     const std::int64_t mix = places_.mix[z_.L()] = pack(z_.end_size() * rows);
     const std::int64_t first[] = {at.prefix, at.WW, at.bW, at.Wb, at.trace_WW, at.trace_bW, at.b, at.size, at.size + 1};
-    for (int m = 1; m <= 8; ++m) {
+    for (int m = 1; m <= bias_terms; ++m) {
       // I counts [WW] before the prefix.
       const int piece = z_.equivariant || m > 2 ? m - 1 : 2 - m;
       const auto size = static_cast<int>(first[piece + 1] - first[piece]);

@@ -111,7 +111,7 @@ void weights_vjp(const DeviceVjp<T>& v) {
       weft::product<T>(v.arena, {z.batch, e, d, all}, {g.W_out, e * all, all, 1}, {l.W, d * all, 1, all}, 0, sums, part,
                        d);
     } else {
-      weft::product<T>(v.arena, {z.batch, d * n, k, e * n}, {s.packed + s.places.last_mix[1], 0, 1, d * n},
+      weft::product<T>(v.arena, {z.batch, d * n, k, e * n}, {s.packed + s.places.last_mix[from_W], 0, 1, d * n},
                        {g.W_out, e * all, k, 1}, 0, gW, d * all, k);
       weft::product<T>(v.arena, {z.batch, e * n, d * n, k}, {g.W_out, e * all, k, 1}, {l.W, d * all, 1, k}, 0, sums,
                        part, d * n);

@@ -34,8 +34,8 @@ Schedule<T>* lay_out(const Tables& t, std::int64_t d, std::int64_t e, std::span<
     auto find = [&](int number) {
       return number < 0 ? nullptr : learned[static_cast<std::size_t>(number)].value().template data<T>();
     };
-    for (int m = 1; m <= 4; ++m) s->phi[i].W[m] = find(t.phi[at].W[m]);
-    for (int m = 1; m <= 8; ++m) s->phi[i].b[m] = find(t.phi[at].b[m]);
+    for (int m = from_W; m <= weight_terms; ++m) s->phi[i].W[m] = find(t.phi[at].W[m]);
+    for (int m = 1; m <= bias_terms; ++m) s->phi[i].b[m] = find(t.phi[at].b[m]);
     if (i > 1) fill(s->R, i, arena, s->factored() ? 2 * z.width(i) * d : (z.n0() + 1) * d * z.width(i - 1), z.batch);
     if (i == L) continue;
     fill(s->X, i, arena, s->stack_rows(i) * z.width(i), z.batch);
@@ -59,9 +59,9 @@ void run_vjp(const Schedule<T>& s, const Tables& t, Backward& back) {
     const auto at = static_cast<std::size_t>(i);
     g.W_y.data[i] = cotangent_of<T>(back, t.W[at]), g.W_y.stride[i] = s.W_out.stride[i];
     g.b_y.data[i] = cotangent_of<T>(back, t.b[at]), g.b_y.stride[i] = s.b_out.stride[i];
-    for (int m = 1; m <= 4; ++m)
+    for (int m = from_W; m <= weight_terms; ++m)
       if (const int number = t.phi[at].W[m]; number >= 0) g.phi[i].W[m] = gradient_of<T>(back, features + number);
-    for (int m = 1; m <= 8; ++m)
+    for (int m = 1; m <= bias_terms; ++m)
       if (const int number = t.phi[at].b[m]; number >= 0) g.phi[i].b[m] = gradient_of<T>(back, features + number);
   }
   vjp(s, g, arena);

@@ -21,7 +21,7 @@ void pack(const Schedule<T>& s, int i, std::int64_t e0, std::int64_t e1) {
     for (int m = 4; m <= (i == 1 ? 4 : 5); ++m, to += z.d) std::copy_n(phi.b[m] + e * z.d, z.d, to);
     if (i > 1) continue;
     to = M + e * n0 * row;
-    for (int m = 1; m <= 4; ++m) {
+    for (int m = from_W; m <= weight_terms; ++m) {
       const std::int64_t columns = m < 4 ? prefixes : z.d;
       const T* from = phi.W[m] + e * columns * n0;
       for (std::int64_t c = 0; c < columns; ++c)
@@ -92,7 +92,7 @@ void inner_weight(const Schedule<T>& s, int i, std::int64_t net, Carve<T> scratc
     T* Q = scratch.take(e * d);
     for (std::int64_t j0 = 0; j0 < n; j0 += rows) {
       const std::int64_t tile = std::min(rows, n - j0);
-      product<T>({1, e, tile * k, d}, {s.phi[i].W[1], 0, d, 1}, {W + j0 * k, 0, all, 1}, 0, to + j0 * k, 0, all);
+      product<T>({1, e, tile * k, d}, {s.phi[i].W[from_W], 0, d, 1}, {W + j0 * k, 0, all, 1}, 0, to + j0 * k, 0, all);
       for (std::int64_t j = j0; j < j0 + tile; ++j) {
         left_factors(s, i, net, j, Q);
         product<T>({1, e, k, d}, {Q, 0, d, 1}, {s.suffix(i - 1, net), 0, k, 1}, 1, to + j * k, 0, all);
@@ -105,9 +105,9 @@ void inner_weight(const Schedule<T>& s, int i, std::int64_t net, Carve<T> scratc
       const std::int64_t tile = std::min(rows, n - j0), columns = tile * k;
       form_tile(s, i, net, j0, tile, F);
       T* c = to + j0 * k;
-      product<T>({1, e, columns, d}, {s.phi[i].W[1], 0, d, 1}, {W + j0 * k, 0, all, 1}, 0, c, 0, all);
-      product<T>({1, e, columns, d}, {s.phi[i].W[2], 0, d, 1}, {F, 0, columns, 1}, 1, c, 0, all);
-      product<T>({1, e, columns, d}, {s.phi[i].W[3], 0, d, 1}, {F + d * columns, 0, columns, 1}, 1, c, 0, all);
+      product<T>({1, e, columns, d}, {s.phi[i].W[from_W], 0, d, 1}, {W + j0 * k, 0, all, 1}, 0, c, 0, all);
+      product<T>({1, e, columns, d}, {s.phi[i].W[from_WW], 0, d, 1}, {F, 0, columns, 1}, 1, c, 0, all);
+      product<T>({1, e, columns, d}, {s.phi[i].W[from_bW], 0, d, 1}, {F + d * columns, 0, columns, 1}, 1, c, 0, all);
     }
   }
 }
@@ -169,7 +169,7 @@ void last_bias(const Schedule<T>& s, std::int64_t e0, std::int64_t e1) {
     else
       product<T>({rows, z.batch, nL, k}, {x, 0, at.size, 1}, {phi, k * nL, nL, 1}, beta, y, nL, z.e * nL);
   }
-  const T* constant = s.phi[z.L()].b[8] + e0 * nL;
+  const T* constant = s.phi[z.L()].b[magep::constant] + e0 * nL;
   for (std::int64_t net = 0; net < z.batch; ++net)
     for (std::int64_t r = 0; r < rows * nL; ++r) y[net * z.e * nL + r] += constant[r];
 }
@@ -185,14 +185,14 @@ void last_weight(const Schedule<T>& s, std::int64_t e0, std::int64_t e1) {
   for (std::int64_t e = e0; e < e1; ++e) {
     for (std::int64_t q = 0; q < n0; ++q)
       product<T>({d, z.batch, nL, nL}, {s.x + at.prefix + q, nL * n0, at.size, n0},
-                 {phi.W[2] + e * d * square, square, nL, 1}, 0, s.left + q * d * z.batch * all + e * nL, z.batch * all,
-                 all);
-    product<T>({d, z.batch, nL, nL}, {s.x + at.b, nL, at.size, 1}, {phi.W[3] + e * d * square, square, nL, 1}, 0,
+                 {phi.W[from_WW] + e * d * square, square, nL, 1}, 0, s.left + q * d * z.batch * all + e * nL,
+                 z.batch * all, all);
+    product<T>({d, z.batch, nL, nL}, {s.x + at.b, nL, at.size, 1}, {phi.W[from_bW] + e * d * square, square, nL, 1}, 0,
                s.left + n0 * d * z.batch * all + e * nL, z.batch * all, all);
   }
   for (std::int64_t net = 0; net < z.batch; ++net) {
     T* y = s.W_out(L, net) + e0 * nL * n;
-    product<T>({e1 - e0, nL, n, d * nL}, {phi.W[1] + e0 * d * square, d * square, 1, nL},
+    product<T>({e1 - e0, nL, n, d * nL}, {phi.W[from_W] + e0 * d * square, d * square, 1, nL},
                {s.last_in + net * n, 0, z.batch * n, 1}, 0, y, nL * n, n);
     for (std::int64_t q = 0; q <= n0; ++q)
       product<T>({1, (e1 - e0) * nL, n, d}, {s.left + (q * d * z.batch + net) * all + e0 * nL, 0, 1, z.batch * all},

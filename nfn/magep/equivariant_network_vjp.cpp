@@ -78,19 +78,19 @@ void formed_weight_vjp(const Network<T>& w, int i, std::int64_t net) {
   const T *R = s.R(i, net), *P = s.stack(i, net, 0), *b = s.b(i, net);
   // Transposed once, the cotangent is the right factor of all three gradients of Φ, which come out as [d, e].
   kernels<T>().transpose(gz, all, e, all, gzT);
-  product<T>({1, d, e, all}, {s.W(i, net), 0, all, 1}, {gzT, 0, padded(e), 1}, 1, g.W[1], 0, e);
-  product<T>({1, d, all, e}, {phi.W[1], 0, 1, d}, {gz, 0, all, 1}, w.g.W_beta[i], w.g.W(i, net), 0, all);
+  product<T>({1, d, e, all}, {s.W(i, net), 0, all, 1}, {gzT, 0, padded(e), 1}, 1, g.W[from_W], 0, e);
+  product<T>({1, d, all, e}, {phi.W[from_W], 0, 1, d}, {gz, 0, all, 1}, w.g.W_beta[i], w.g.W(i, net), 0, all);
   for (std::int64_t j0 = 0; j0 < n; j0 += rows) {
     const std::int64_t tile = std::min(rows, n - j0), size = tile * k;
     const T* gtT = gzT + j0 * k * padded(e);
     const T* gt = gz + j0 * k;
     form_tile(s, i, net, j0, tile, F);
-    product<T>({1, d, e, size}, {F, 0, size, 1}, {gtT, 0, padded(e), 1}, 1, g.W[2], 0, e);
-    product<T>({1, d, e, size}, {F + d * size, 0, size, 1}, {gtT, 0, padded(e), 1}, 1, g.W[3], 0, e);
-    product<T>({1, d, size, e}, {phi.W[2], 0, 1, d}, {gt, 0, all, 1}, 0, gF, 0, size);
+    product<T>({1, d, e, size}, {F, 0, size, 1}, {gtT, 0, padded(e), 1}, 1, g.W[from_WW], 0, e);
+    product<T>({1, d, e, size}, {F + d * size, 0, size, 1}, {gtT, 0, padded(e), 1}, 1, g.W[from_bW], 0, e);
+    product<T>({1, d, size, e}, {phi.W[from_WW], 0, 1, d}, {gt, 0, all, 1}, 0, gF, 0, size);
     product<T>({d, n0, tile, k}, {R, k, d * k, 1}, {gF, size, 1, k}, 1, w.chain + j0, (n0 + 1) * n, n);
     product<T>({d, n0, k, tile}, {P + j0, n0 * n, n, 1}, {gF, size, k, 1}, 1, gR, k, d * k);
-    product<T>({1, d, size, e}, {phi.W[3], 0, 1, d}, {gt, 0, all, 1}, 0, gF, 0, size);
+    product<T>({1, d, size, e}, {phi.W[from_bW], 0, 1, d}, {gt, 0, all, 1}, 0, gF, 0, size);
     product<T>({d, 1, tile, k}, {R + n0 * d * k, k, k, 1}, {gF, size, 1, k}, 1, w.to.b[i] + j0, n, n);
     product<T>({d, 1, k, tile}, {b + j0, n, n, 1}, {gF, size, k, 1}, 1, gR + n0 * d * k, k, k);
   }
@@ -110,12 +110,12 @@ void factored_weight_vjp(const Network<T>& w, int i, std::int64_t net, T* gP, st
   const PhiTable<const T*>& phi = s.phi[i];
   const PhiTable<T*>& g = w.phi[i];
   const T *S = s.suffix(i - 1, net), *c = s.R(i, net);
-  product<T>({1, e, d, all}, {gz, 0, all, 1}, {s.W(i, net), 0, 1, all}, 1, g.W[1], 0, d);
-  product<T>({1, d, all, e}, {phi.W[1], 0, 1, d}, {gz, 0, all, 1}, w.g.W_beta[i], w.g.W(i, net), 0, all);
+  product<T>({1, e, d, all}, {gz, 0, all, 1}, {s.W(i, net), 0, 1, all}, 1, g.W[from_W], 0, d);
+  product<T>({1, d, all, e}, {phi.W[from_W], 0, 1, d}, {gz, 0, all, 1}, w.g.W_beta[i], w.g.W(i, net), 0, all);
   for (std::int64_t j = 0; j < n; ++j) {
     product<T>({1, e, d, k}, {gz + j * k, 0, all, 1}, {S, 0, 1, k}, 0, gQ, 0, d);
-    kernels<T>().factors_vjp(phi.W[2], phi.W[3], c + j * d, c + (n + j) * d, gQ, e, d, g.W[2], g.W[3], gc + j * d,
-                             gc_b + j * d);
+    kernels<T>().factors_vjp(phi.W[from_WW], phi.W[from_bW], c + j * d, c + (n + j) * d, gQ, e, d, g.W[from_WW],
+                             g.W[from_bW], gc + j * d, gc_b + j * d);
     left_factors(s, i, net, j, Q);
     product<T>({1, d, k, e}, {Q, 0, 1, d}, {gz + j * k, 0, all, 1}, 1, w.to.S[i - 1], 0, k);
   }

@@ -61,7 +61,7 @@ void hidden_phi(const VjpState<T>& v, int i, std::int64_t e0, std::int64_t e1) {
     if (i > 1) continue;
     for (std::int64_t r = 0; r < n0; ++r) {
       from = v.mix[1] + (e * n0 + r) * k;
-      for (int m = 1; m <= 4; ++m) {
+      for (int m = from_W; m <= weight_terms; ++m) {
         const std::int64_t columns = m < 4 ? prefixes : z.d;
         add_row(from, columns, to.W[m], e * columns * n0 + r, n0);
         from += columns;
@@ -88,7 +88,7 @@ void last_bias_phi(const VjpState<T>& v, std::int64_t e0, std::int64_t e1) {
       product<T>({rows, k, nL, z.batch}, {x, 0, 1, at.size}, {gy, nL, z.e * nL, 1}, to.beta, to.data + e0 * k * nL,
                  k * nL, nL);
   }
-  const Grad<T>& constant = v.g.phi[z.L()].b[8];
+  const Grad<T>& constant = v.g.phi[z.L()].b[magep::constant];
   for (std::int64_t r = 0; r < rows * nL; ++r) {
     const T sum = pairwise_sum<T>(z.batch, [=](std::int64_t net) { return gy[net * z.e * nL + r]; });
     add_row(&sum, 1, constant, e0 * nL + r, 1);
@@ -106,10 +106,10 @@ void last_weight_phi(const VjpState<T>& v, std::int64_t e0, std::int64_t e1) {
   const PhiTable<Grad<T>>& to = v.g.phi[L];
   const std::int64_t columns = z.batch * n;
   const T* gz = v.last_W + e0 * nL * columns;
-  product<T>({e1 - e0, d * nL, nL, columns}, {s.last_in, 0, columns, 1}, {gz, nL * columns, 1, columns}, to.W[1].beta,
-             to.W[1].data + e0 * d * square, d * square, nL);
+  product<T>({e1 - e0, d * nL, nL, columns}, {s.last_in, 0, columns, 1}, {gz, nL * columns, 1, columns},
+             to.W[from_W].beta, to.W[from_W].data + e0 * d * square, d * square, nL);
   for (std::int64_t e = e0; e < e1; ++e)
-    transposed(s.phi[L].W[1] + e * d * square, d * nL, nL, v.phi_last + e * d * square);
+    transposed(s.phi[L].W[from_W] + e * d * square, d * nL, nL, v.phi_last + e * d * square);
   for (std::int64_t net = 0; net < z.batch; ++net)
     for (std::int64_t q = 0; q <= n0; ++q)
       product<T>({1, d, (e1 - e0) * nL, n}, {s.R(L, net) + q * d * n, 0, n, 1}, {gz + net * n, 0, 1, columns}, 0,
@@ -117,11 +117,11 @@ void last_weight_phi(const VjpState<T>& v, std::int64_t e0, std::int64_t e1) {
   for (std::int64_t e = e0; e < e1; ++e) {
     for (std::int64_t q = 0; q < n0; ++q)
       product<T>({d, nL, nL, z.batch}, {s.x + at.prefix + q, nL * n0, n0, at.size},
-                 {v.left + q * d * channel + e * nL, channel, all, 1}, q > 0 ? T(1) : to.W[2].beta,
-                 to.W[2].data + e * d * square, square, nL);
+                 {v.left + q * d * channel + e * nL, channel, all, 1}, q > 0 ? T(1) : to.W[from_WW].beta,
+                 to.W[from_WW].data + e * d * square, square, nL);
     product<T>({d, nL, nL, z.batch}, {s.x + at.b, nL, 1, at.size},
-               {v.left + n0 * d * channel + e * nL, channel, all, 1}, to.W[3].beta, to.W[3].data + e * d * square,
-               square, nL);
+               {v.left + n0 * d * channel + e * nL, channel, all, 1}, to.W[from_bW].beta,
+               to.W[from_bW].data + e * d * square, square, nL);
   }
 }
 

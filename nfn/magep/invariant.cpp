@@ -19,7 +19,7 @@ constexpr const char* who = "magep_invariant";
 
 template <class T>
 struct State : SuffixState<T> {
-  const T* phi[9];
+  const T* phi[bias_terms + 1];
 };
 
 /// The piece of the vector of layer L that phi number m reads.
@@ -55,7 +55,7 @@ void forward(const State<T>& s, T* y, Arena& arena) {
     if (s.reading.changes()) features[static_cast<std::size_t>(worker)].read(s, net, view);
     suffixes(view, net);
     end_vector(view, net);
-    std::copy_n(s.phi[8], z.e, y + net * z.e);
+    std::copy_n(s.phi[constant], z.e, y + net * z.e);
   });
   parallel_blocks(z.e, row_grain(z.e), [&](std::int64_t e0, std::int64_t e1) {
     for (int m = 1; m <= 7; ++m) {
@@ -80,7 +80,7 @@ void vjp(const State<T>& s, const FeatureGradients<T>& g, const Grad<T>* phi, co
     }
     for (std::int64_t e = e0; e < e1; ++e) {
       const T sum = pairwise_sum<T>(z.batch, [=](std::int64_t net) { return gy[net * z.e + e]; });
-      add_to<T>({phi[8].data + e, phi[8].beta}, &sum, 1);
+      add_to<T>({phi[constant].data + e, phi[constant].beta}, &sum, 1);
     }
   });
 
@@ -159,7 +159,7 @@ Var MagepInvariant::run(const Features& x, std::span<const Var> learned, const L
     auto* s = new (host.allocate(sizeof(State<T>))) State<T>{};
     lay_out_suffixes<T>(*s, *tables_, d(), e(), x.vars(), learned, tables_->L(), in(), input, host);
     const auto L = static_cast<std::size_t>(tables_->L());
-    for (int m = 1; m <= 8; ++m)
+    for (int m = 1; m <= bias_terms; ++m)
       s->phi[m] = learned[static_cast<std::size_t>(tables_->phi[L].b[m])].value().template data<T>();
     const Arena::Mark mark = host.mark();
     forward(*s, y.data<T>(), host);
@@ -168,8 +168,8 @@ Var MagepInvariant::run(const Features& x, std::span<const Var> learned, const L
       back.require_inputs();
       const int L = tables->L(), features = 2 * L;
       const FeatureGradients<T> g = feature_gradients<T>(*tables, back);
-      Grad<T> phi[9];
-      for (int m = 1; m <= 8; ++m)
+      Grad<T> phi[bias_terms + 1];
+      for (int m = 1; m <= bias_terms; ++m)
         phi[m] = gradient_of<T>(back, features + tables->phi[static_cast<std::size_t>(L)].b[m]);
       vjp(*s, g, phi, back.cotangent().data<T>(), back.arena());
     });

@@ -59,7 +59,7 @@ template <class T>
 void left_factors(const Schedule<T>& s, int i, std::int64_t net, std::int64_t j, T* q) {
   const std::int64_t d = s.z.d;
   const T* c = s.R(i, net) + j * d;
-  kernels<T>().factors(s.phi[i].W[2], s.phi[i].W[3], c, c + s.z.width(i) * d, s.z.e, d, q);
+  kernels<T>().factors(s.phi[i].W[from_WW], s.phi[i].W[from_bW], c, c + s.z.width(i) * d, s.z.e, d, q);
 }
 
 /// Tile [j0, j0 + rows) of [WW]^(i,0)(L,i-1) and [bW]^(i)(L,i-1): [2, d, rows, n_{i-1}] (n_L > 1).

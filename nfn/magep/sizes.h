@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "weft/nfn/magep/end_vector.h"
+#include "weft/nfn/magep/term_numbers.h"
 #include "weft/nfn/schedule.h"
 
 namespace weft::magep {

@@ -50,8 +50,8 @@ Tables tables_of(std::string_view who, const TermList& list, std::string_view en
     t.W[at] = list.in().find_tensor(fmt::format("W{}", i));
     t.b[at] = list.in().find_tensor(fmt::format("b{}", i));
     const std::string bias = i == L ? std::string(end_prefix) : fmt::format("b{}.", i);
-    for (int m = 1; m <= 4; ++m) t.phi[at].W[m] = find(fmt::format("W{}.phi{}", i, m));
-    for (int m = 1; m <= 8; ++m) t.phi[at].b[m] = find(fmt::format("{}phi{}", bias, m));
+    for (int m = from_W; m <= weight_terms; ++m) t.phi[at].W[m] = find(fmt::format("W{}.phi{}", i, m));
+    for (int m = 1; m <= bias_terms; ++m) t.phi[at].b[m] = find(fmt::format("{}phi{}", bias, m));
     const char* products[] = {"WW", "bW"};
     for (std::size_t k = 0; k < 2; ++k) {
       t.psi[k][at] = find(fmt::format("psi.{}.{}.0", products[k], i));

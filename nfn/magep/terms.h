@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "weft/nfn/magep/term_numbers.h"
+
 namespace weft {
 
 /// E of spec 2.2 for a dense network of `layers` >= 2 layers (tensors W1 b1 … as mlp_space names them), as text for a

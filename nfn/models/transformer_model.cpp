@@ -62,7 +62,7 @@ TransformerModel::TransformerModel(const Settings& settings, const Space& space)
   first_block_ = space.tensor("WQ.0");
   for (int b = 0; b < network.shape.blocks; ++b) {
     const std::string name = "block" + std::to_string(b);
-    Block& block = blocks_.emplace_back();
+    EncoderBlock& block = blocks_.emplace_back();
     for (std::int64_t i = 0; i < layers; ++i)
       block.equivariant.emplace_back(*this, name + ".E" + std::to_string(i + 1), block_space_, i == 0 ? 1 : c, c);
     block.invariant.emplace(*this, name + ".I", block_space_, layers > 0 ? c : 1, c);

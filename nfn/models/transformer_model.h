@@ -36,7 +36,7 @@ class TransformerModel final : public AccuracyModel {
   Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
 
  private:
-  struct Block {
+  struct EncoderBlock {
     std::vector<TransformerEquivariant> equivariant;
     std::optional<TransformerInvariant> invariant;  ///< made after E, so that parameters stand in the order of use
     std::optional<LayerNormLayer> norm;
@@ -56,7 +56,7 @@ class TransformerModel final : public AccuracyModel {
   InputScale scale_;
   Space block_space_;
   int first_block_ = 0;  ///< tensor of the space
-  std::vector<Block> blocks_;
+  std::vector<EncoderBlock> blocks_;
   std::optional<LayerNormLayer> norm_;
   std::optional<Mlp> head_;
   Classifier classifier_;

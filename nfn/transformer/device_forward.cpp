@@ -110,7 +110,7 @@ DeviceState<T>* device_forward(const GlobalTable& table, const AxisTable* axis, 
   s->block.rule = schedule::rule_of<T>(input);
   for (int t = 0; t < tensors; ++t) s->block.in[t] = inputs[static_cast<std::size_t>(t)].value().template address<T>();
   int group = 0;
-  for (const GlobalTable::Group& from : table.groups) {
+  for (const GlobalTable::Outputs& from : table.groups) {
     ++(from.per_column ? s->rows.columns : s->rows.flat);
     for (int piece = 0; piece < GlobalVector::pieces; ++piece) s->phi.at[group][piece] = phi(from.phi[piece]);
     s->phi.at[group++][GlobalVector::pieces] = phi(from.constant);

@@ -30,7 +30,7 @@ void global_phis(const DeviceState<T>& s, const GlobalTable& table, const T* gy,
   bool wanted = false;
   for (int group = 0; group < s.rows.groups(); ++group)
     for (int i = 0; i < GlobalRows::phis; ++i) {
-      const GlobalTable::Group& of = table.groups[static_cast<std::size_t>(group)];
+      const GlobalTable::Outputs& of = table.groups[static_cast<std::size_t>(group)];
       const Grad<T> to = gradient_address<T>(back, tensors + (i < GlobalVector::pieces ? of.phi[i] : of.constant));
       body.to.at[group][i] = to.data;
       if (to.beta != T(0)) body.beta |= 1u << (8 * group + i);

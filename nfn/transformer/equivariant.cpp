@@ -12,15 +12,6 @@ using namespace transformer;
 
 constexpr const char* who = "transformer_equivariant";
 
-GlobalTable global_table(const TermList& list) {
-  GlobalTable t;
-  t.add(list, "WA.", false, {1, 2, 4, 8, 10, 12, 13});
-  t.add(list, "bA.", false, {1, 2, 3, 5, 7, 9, 10});
-  t.add(list, "WB.", true, {1, 2, 3, 5, 7, 9, 10});
-  t.add(list, "bB.", true, {1, 2, 3, 4, 5, 6, 7});
-  return t;
-}
-
 /// A space of another form must say so before its terms do.
 TermList checked_list(const Space& space, std::int64_t d, std::int64_t e) {
   block_sizes(who, space, d, e);
@@ -33,9 +24,9 @@ TransformerEquivariant::TransformerEquivariant(const Module& parent, std::string
                                                std::int64_t d, std::int64_t e, bool train)
     : EquivariantLayer(parent, name, who, checked_list(space, d, e), d, e),
       sizes_(block_sizes(who, space, d, e)),
-      global_(global_table(list())),
+      global_(list(), equivariant_globals()),
       axis_(list()) {
-  for (const InitialParameter& p : initial_parameters(list(), equivariant_groups(), global_.phis(), d, e))
+  for (const InitialParameter& p : initial_parameters(list(), equivariant_initial(), global_.phis(), d, e))
     declare(p.shape, Init::normal(p.deviation), train, p.form);
   facts().flops = [z = sizes_, outputs = global_.outputs(sizes_)](std::int64_t batch) {
     const std::int64_t D = z.D, heads = z.h * (2 * z.Dk + z.Dv), both = z.h * (z.Dk + z.Dv), inner = z.h * z.Dv * D;

@@ -28,38 +28,40 @@ int find_parameter(const TermList& list, const std::string& name) {
   throw UsageError("[transformer] the list has no '{}'", name);
 }
 
-void GlobalTable::add(const TermList& list, const std::string& prefix, bool per_column,
-                      std::initializer_list<int> phis) {
-  Group group{per_column, {}, 0};
-  int* to = group.phi;
-  for (int m : phis)
-    (to == group.phi + GlobalVector::pieces ? group.constant : *to++) =
-        find_parameter(list, fmt::format("{}phi{}", prefix, m));
-  groups.push_back(group);
+GlobalTable::GlobalTable(const TermList& list, std::span<const GlobalTerms> terms) {
+  for (const GlobalTerms& of_output : terms) {
+    const auto find = [&](int m) { return find_parameter(list, fmt::format("{}phi{}", of_output.output, m)); };
+    Outputs& group = groups.emplace_back();
+    group.per_column = of_output.per_column;
+    for (int piece = 0; piece < GlobalVector::pieces; ++piece) group.phi[piece] = find(of_output.phis[piece]);
+    group.constant = find(of_output.phis[GlobalVector::pieces]);
+  }
 }
 
 std::vector<int> GlobalTable::phis() const {
   std::vector<int> all;
-  for (const Group& group : groups) all.insert(all.end(), group.phi, group.phi + GlobalVector::pieces);
+  for (const Outputs& group : groups) all.insert(all.end(), group.phi, group.phi + GlobalVector::pieces);
   return all;
 }
 
 std::int64_t GlobalTable::outputs(const Sizes& z) const {
   std::int64_t n = 0;
-  for (const Group& group : groups) n += group.per_column ? z.e * z.D : z.e;
+  for (const Outputs& group : groups) n += group.per_column ? z.e * z.D : z.e;
   return n;
 }
 
-AxisTable::AxisTable(const TermList& list)
-    : heads{find_parameter(list, "WQ.phi1"), find_parameter(list, "WK.phi1"), find_parameter(list, "WV.phi1")},
-      WO_sum(find_parameter(list, "WO.phi1")),
-      WO(find_parameter(list, "WO.phi2")),
-      row_VO(find_parameter(list, "WA.phi3")),
-      row_WA(find_parameter(list, "WA.phi5")),
-      WA(find_parameter(list, "WA.phi7")),
-      WB{find_parameter(list, "WA.phi9"), find_parameter(list, "bA.phi6"), find_parameter(list, "WB.phi6")},
-      sum{find_parameter(list, "WA.phi6"), find_parameter(list, "bA.phi4"), find_parameter(list, "WB.phi4")},
-      bA{find_parameter(list, "WA.phi11"), find_parameter(list, "bA.phi8"), find_parameter(list, "WB.phi8")} {}
+AxisTable::AxisTable(const TermList& list) {
+  const AxisTerms names;
+  for (int i = 0; i < 3; ++i) {
+    heads[i] = find_parameter(list, names.heads[i]);
+    WB[i] = find_parameter(list, names.WB[i]);
+    sum[i] = find_parameter(list, names.sum[i]);
+    bA[i] = find_parameter(list, names.bA[i]);
+  }
+  WO_sum = find_parameter(list, names.WO_sum), WO = find_parameter(list, names.WO);
+  row_VO = find_parameter(list, names.row_VO), row_WA = find_parameter(list, names.row_WA);
+  WA = find_parameter(list, names.WA);
+}
 
 template <class T>
 GlobalCall<T>::GlobalCall(const GlobalTable& t, const Sizes& sizes, std::span<const Var> learned, Arena& arena)
@@ -88,7 +90,7 @@ void GlobalCall<T>::forward(Arena& arena) const {
   // Several outputs at once: the sum of one alone would wait for itself at every step.
   parallel_blocks(z.e, row_grain(z.e), [&](std::int64_t e0, std::int64_t e1) {
     std::int64_t first = 0;
-    for (const GlobalTable::Group& group : table->groups) {
+    for (const GlobalTable::Outputs& group : table->groups) {
       const std::int64_t K = group.per_column ? z.D : 1, r0 = first + e0 * K, r1 = first + e1 * K;
       for (std::int64_t r = r0; r < r1; ++r) std::fill_n(yt + r * columns, columns, phi[group.constant][r - first]);
       for (int i = 0; i < GlobalVector::pieces; ++i) {
@@ -122,7 +124,7 @@ void GlobalCall<T>::parameters_vjp(Backward& back, int inputs) const {
   const std::int64_t outputs = this->outputs(), B = z.batch, d = z.d;
   std::int64_t first = 0;
   OuterSum* sum = sums;
-  for (const GlobalTable::Group& group : table->groups) {
+  for (const GlobalTable::Outputs& group : table->groups) {
     const std::int64_t K = group.per_column ? z.D : 1;
     if (const int constant = inputs + group.constant; back.wants(constant)) {
       const Grad<T> to = gradient_of<T>(back, constant);
@@ -158,7 +160,7 @@ void GlobalCall<T>::input_vjp(T* gx) const {
       T* to = gx + at.at[i] + c * S;
       for (std::int64_t b = 0; b < B; ++b) std::fill_n(to + b * at.size, S, T(0));
       std::int64_t first = 0;
-      for (const GlobalTable::Group& group : table->groups) {
+      for (const GlobalTable::Outputs& group : table->groups) {
         const std::int64_t K = group.per_column ? z.D : 1;
         const T *w = phi[group.phi[i]] + c * K * S, *from = gy + first;
         if (group.per_column)

@@ -8,20 +8,20 @@
 
 #include "weft/groups/term.h"
 #include "weft/nfn/transformer/sizes.h"
+#include "weft/nfn/transformer/terms.h"
 
 namespace weft::transformer {
 
 /// Which learned tensors make which outputs.
 struct GlobalTable {
-  struct Group {
+  struct Outputs {
     bool per_column;                ///< outputs (e, k), k in 1..D; else e
     int phi[GlobalVector::pieces];  ///< numbers of the phis, by piece
     int constant;
   };
-  std::vector<Group> groups;
+  std::vector<Outputs> groups;
 
-  /// "WA" and the numbers of its phis by piece, then of its constant.
-  void add(const TermList& list, const std::string& prefix, bool per_column, std::initializer_list<int> phis);
+  GlobalTable(const TermList& list, std::span<const GlobalTerms> terms);
   std::int64_t outputs(const Sizes& z) const;
   /// Numbers of all phis but the constants.
   std::vector<int> phis() const;
@@ -32,10 +32,7 @@ int find_parameter(const TermList& list, const std::string& name);
 
 /// Numbers of E's learned tensors outside the global terms.
 struct AxisTable {
-  int heads[3];              ///< WQ.phi1, WK.phi1, WV.phi1
-  int WO_sum, WO;            ///< WO.phi1, phi2
-  int row_VO, row_WA, WA;    ///< WA.phi3, phi5, phi7
-  int WB[3], sum[3], bA[3];  ///< from WB, Σ_p WA and bA, of the outputs WA (phi9, 6, 11), bA (6, 4, 8), WB (6, 4, 8)
+  int heads[3], WO_sum, WO, row_VO, row_WA, WA, WB[3], sum[3], bA[3];  ///< see AxisTerms
 
   explicit AxisTable(const TermList& list);
 };

@@ -38,15 +38,15 @@ TermList::Fans fans_of(const TermList& list, int parameter, std::int64_t d, std:
 
 }  // namespace
 
-std::vector<double> initial_deviations(const TermList& list, const std::vector<InitialGroup>& groups, std::int64_t d,
+std::vector<double> initial_deviations(const TermList& list, const std::vector<InitialTerms>& groups, std::int64_t d,
                                        std::int64_t e) {
   std::vector<double> all(list.parameters().size(), 0);
-  for (const InitialGroup& group : groups) {
+  for (const InitialTerms& group : groups) {
     std::vector<int> members;
     TermList::Fans sum;
     for (int m : group.phis)
       for (int i = 0; i < static_cast<int>(list.parameters().size()); ++i) {
-        if (list.parameters()[static_cast<std::size_t>(i)].name != fmt::format("{}phi{}", group.prefix, m)) continue;
+        if (list.parameters()[static_cast<std::size_t>(i)].name != fmt::format("{}phi{}", group.output, m)) continue;
         const TermList::Fans fans = fans_of(list, i, d, e);
         sum.fan_in += fans.fan_in;
         sum.fan_out += fans.fan_out;
@@ -58,28 +58,7 @@ std::vector<double> initial_deviations(const TermList& list, const std::vector<I
   return all;
 }
 
-std::vector<InitialGroup> equivariant_groups() {
-  return {{"WQ.", {1}, 1},
-          {"WK.", {1}, 1},
-          {"WV.", {1}, 1},
-          {"WO.", {1, 2}, 1},
-          {"WA.", {11, 12, 13}, 1},
-          {"WA.", {1, 2, 3}, 2},
-          {"WA.", {4, 5, 6, 7, 8, 9, 10}, 2},
-          {"bA.", {8, 9, 10}, 1},
-          {"bA.", {1, 2}, 2},
-          {"bA.", {3, 4, 5, 6, 7}, 2},
-          {"WB.", {8, 9, 10}, 1},
-          {"WB.", {1, 2}, 2},
-          {"WB.", {3, 4, 5, 6, 7}, 2},
-          {"bB.", {6, 7}, 1},
-          {"bB.", {1, 2}, 2},
-          {"bB.", {3, 4, 5}, 2}};
-}
-
-std::vector<InitialGroup> invariant_groups() { return {{"", {5, 6, 7}, 1}, {"", {1, 2}, 2}, {"", {3, 4}, 2}}; }
-
-std::vector<InitialParameter> initial_parameters(const TermList& list, const std::vector<InitialGroup>& groups,
+std::vector<InitialParameter> initial_parameters(const TermList& list, const std::vector<InitialTerms>& groups,
                                                  const std::vector<int>& outer, std::int64_t d, std::int64_t e) {
   const std::vector<double> deviations = initial_deviations(list, groups, d, e);
   std::vector<InitialParameter> all;

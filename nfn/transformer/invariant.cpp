@@ -14,12 +14,6 @@ using namespace transformer;
 
 constexpr const char* who = "transformer_invariant";
 
-GlobalTable global_table(const TermList& list) {
-  GlobalTable t;
-  t.add(list, "", false, {1, 2, 3, 4, 5, 6, 7});
-  return t;
-}
-
 template <class T>
 struct State {
   GlobalCall<T> global;
@@ -68,8 +62,8 @@ TransformerInvariant::TransformerInvariant(const Module& parent, std::string_vie
                                            std::int64_t d, std::int64_t e)
     : InvariantLayer(parent, name, who, checked_list(space, d, e), d, e),
       sizes_(block_sizes(who, space, d, e)),
-      global_(global_table(list())) {
-  for (const InitialParameter& p : initial_parameters(list(), invariant_groups(), global_.phis(), d, e))
+      global_(list(), invariant_globals()) {
+  for (const InitialParameter& p : initial_parameters(list(), invariant_initial(), global_.phis(), d, e))
     declare(p.shape, Init::normal(p.deviation), true, p.form);
   facts().flops = [z = sizes_](std::int64_t batch) {
     return 2. * static_cast<double>(batch * (GlobalVector(z).size * z.e + z.d * z.D * z.D * z.h * (z.Dk + z.Dv)));

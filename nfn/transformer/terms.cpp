@@ -76,4 +76,41 @@ y += phi7
 )";
 }
 
+namespace transformer {
+
+std::span<const GlobalTerms> equivariant_globals() {
+  static constexpr GlobalTerms terms[] = {{"WA.", false, {1, 2, 4, 8, 10, 12, 13}},
+                                          {"bA.", false, {1, 2, 3, 5, 7, 9, 10}},
+                                          {"WB.", true, {1, 2, 3, 5, 7, 9, 10}},
+                                          {"bB.", true, {1, 2, 3, 4, 5, 6, 7}}};
+  return terms;
+}
+
+std::span<const GlobalTerms> invariant_globals() {
+  static constexpr GlobalTerms terms[] = {{"", false, {1, 2, 3, 4, 5, 6, 7}}};
+  return terms;
+}
+
+std::vector<InitialTerms> equivariant_initial() {
+  return {{"WQ.", {1}, 1},
+          {"WK.", {1}, 1},
+          {"WV.", {1}, 1},
+          {"WO.", {1, 2}, 1},
+          {"WA.", {11, 12, 13}, 1},
+          {"WA.", {1, 2, 3}, 2},
+          {"WA.", {4, 5, 6, 7, 8, 9, 10}, 2},
+          {"bA.", {8, 9, 10}, 1},
+          {"bA.", {1, 2}, 2},
+          {"bA.", {3, 4, 5, 6, 7}, 2},
+          {"WB.", {8, 9, 10}, 1},
+          {"WB.", {1, 2}, 2},
+          {"WB.", {3, 4, 5, 6, 7}, 2},
+          {"bB.", {6, 7}, 1},
+          {"bB.", {1, 2}, 2},
+          {"bB.", {3, 4, 5}, 2}};
+}
+
+std::vector<InitialTerms> invariant_initial() { return {{"", {5, 6, 7}, 1}, {"", {1, 2}, 2}, {"", {3, 4}, 2}}; }
+
+}  // namespace transformer
 }  // namespace weft

@@ -227,7 +227,7 @@ TEST_CASE("populations on a device: a network that diverges keeps its last finit
 TEST_CASE("populations on a device: more networks than run at once") {
   const CnnPopulation model(cnns[3]);
   const Dataset data = noise_data(cnns[3], 10, RandomKey(9, "population"));
-  const PopulationSchedule schedule(mixed_recipes(0.3), {.epochs = 1, .batch = 4}, data.items());
+  const PopulationDraws schedule(mixed_recipes(0.3), {.epochs = 1, .batch = 4}, data.items());
   PopulationTrainer together(model, data, schedule.recipes(), schedule.plan(), nullptr, &device()),
       start(model, data, schedule.recipes(), schedule.plan());
   together.train_epoch();

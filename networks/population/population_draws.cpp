@@ -1,10 +1,10 @@
-#include "weft/networks/population/population_schedule.h"
+#include "weft/networks/population/population_draws.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "weft/nn/schedule.h"
+#include "weft/nn/learning_rate.h"
 
 namespace weft {
 namespace {
@@ -42,21 +42,20 @@ void require_valid(const TrainingPlan& plan, std::int64_t items) {
         plan.epochs, steps, most);
 }
 
-PopulationSchedule::PopulationSchedule(std::vector<TrainingRecipe> recipes, const TrainingPlan& plan,
-                                       std::int64_t items)
+PopulationDraws::PopulationDraws(std::vector<TrainingRecipe> recipes, const TrainingPlan& plan, std::int64_t items)
     : recipes_(std::move(recipes)), plan_(plan), items_(items) {
   require_valid(plan, items);
   for (const TrainingRecipe& recipe : recipes_) require_valid(recipe);
 }
 
-std::vector<std::int32_t> PopulationSchedule::share(std::int64_t n) const {
+std::vector<std::int32_t> PopulationDraws::share(std::int64_t n) const {
   std::vector<std::int32_t> items = permutation(items_, key("share", n));
   const double wanted = std::round(recipe(n).share * static_cast<double>(items_));
   items.resize(std::max<std::size_t>(1, static_cast<std::size_t>(wanted)));
   return items;
 }
 
-void PopulationSchedule::draw_start(std::int64_t n, const std::string& tensor, const Tensor& start) const {
+void PopulationDraws::draw_start(std::int64_t n, const std::string& tensor, const Tensor& start) const {
   const RandomKey of_tensor = key("init", n).at(tensor);
   fill_normal(start, of_tensor, 0, recipe(n).init_std);
   const std::span<float> numbers = start.span<float>();
@@ -65,11 +64,11 @@ void PopulationSchedule::draw_start(std::int64_t n, const std::string& tensor, c
       numbers[i] = static_cast<float>(recipe(n).init_std * normal(of_tensor.at("cut").at(i), again));
 }
 
-RandomKey PopulationSchedule::key(const char* purpose, std::int64_t network) const {
+RandomKey PopulationDraws::key(const char* purpose, std::int64_t network) const {
   return RandomKey(plan_.seed, purpose).at(static_cast<std::uint64_t>(plan_.first_network + network));
 }
 
-std::vector<std::int32_t> PopulationSchedule::order(std::int64_t n, std::int64_t epoch) const {
+std::vector<std::int32_t> PopulationDraws::order(std::int64_t n, std::int64_t epoch) const {
   const std::vector<std::int32_t> own = share(n);
   const auto items = static_cast<std::size_t>(items_);
   const RandomKey of_epoch = key("order", n).at(static_cast<std::uint64_t>(epoch));
@@ -81,11 +80,11 @@ std::vector<std::int32_t> PopulationSchedule::order(std::int64_t n, std::int64_t
   return order;
 }
 
-Dropout PopulationSchedule::dropout(std::int64_t n, std::int64_t step) const {
+Dropout PopulationDraws::dropout(std::int64_t n, std::int64_t step) const {
   return {recipe(n).dropout, key("dropout", n).at(static_cast<std::uint64_t>(step))};
 }
 
-double PopulationSchedule::learning_rate(std::int64_t n, std::int64_t step) const {
+double PopulationDraws::learning_rate(std::int64_t n, std::int64_t step) const {
   const std::int64_t total = plan_.epochs * steps();
   const double rate = recipe(n).learning_rate;
   return plan_.warmup_cosine ? WarmupCosine{rate, 1e-5, total / 10, total}(step - 1) : rate;

@@ -1,4 +1,4 @@
-#include "weft/nn/schedule.h"
+#include "weft/nn/learning_rate.h"
 
 #include <algorithm>
 #include <cmath>

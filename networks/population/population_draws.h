@@ -15,7 +15,7 @@ struct TrainingPlan {
   std::int64_t epochs = 8, batch = 32;
   std::uint64_t seed = 0;
   std::int64_t first_network = 0;  ///< its number in the zoo: network i draws from the keys of first_network + i
-  /// A tenth of all steps of linear warm-up, then a cosine to 1e-5 (nn/schedule.h), instead of a constant rate.
+  /// A tenth of all steps of linear warm-up, then a cosine to 1e-5 (nn/learning_rate.h), instead of a constant rate.
   bool warmup_cosine = false;
   std::vector<int> percents{25, 50, 100};  ///< of the epochs, rounded up: when train_population has checkpoints
 };
@@ -29,10 +29,10 @@ struct ItemLists {
   std::function<std::vector<std::int32_t>(std::int64_t network)> of;
 };
 
-class PopulationSchedule {
+class PopulationDraws {
  public:
   /// For `items` training items. Throws UsageError for a recipe or plan out of range.
-  PopulationSchedule(std::vector<TrainingRecipe> recipes, const TrainingPlan& plan, std::int64_t items);
+  PopulationDraws(std::vector<TrainingRecipe> recipes, const TrainingPlan& plan, std::int64_t items);
 
   std::int64_t networks() const { return static_cast<std::int64_t>(recipes_.size()); }
   const std::vector<TrainingRecipe>& recipes() const { return recipes_; }
