@@ -154,6 +154,35 @@ TEST_CASE("a step of Transformer-NFN after the first allocates nothing") {
   CHECK(std::ranges::equal(values[0].span<float>(), values[1].span<float>()));
 }
 
+TEST_CASE("a trainer's step after the first allocates nothing, in one pass or several") {
+  const Space space = mlp_space(std::vector<std::int64_t>{2, 6, 3}, FactorKind::positive_monomial);
+  for (const std::int64_t micro : {0, 3}) {
+    const Module model;
+    const TermLayer lift(model, "lift", space, space, derive_linear(space, space), 1, 4);
+    const MagepInvariant pool(model, "pool", space, 4, 1);
+    model.init(RandomKey(7, "training_test"));
+    std::vector<Tensor> networks;
+    for (int t = 0; t < 4; ++t) {
+      networks.push_back(Tensor::zeros(space.feature_shape(t, 40, 1), DType::f32));
+      fill_normal(networks.back(), RandomKey(8, "training_test").at(static_cast<std::uint64_t>(t)));
+    }
+    const Tensor target = Tensor::zeros({40, 1}, DType::f32);
+    const auto loss = [&](Tape& tape, const Tensor& items) {
+      const Features x = Features::gathered(tape, space, networks, items);
+      return mean_all(squared_error(pool(relu(lift(x)) * 0.5), gathered(tape, target, items)));
+    };
+    Trainer trainer(model, {.batch = 8, .micro_batch = micro, .epochs = 3}, {.items = 40, .loss = loss});
+    for (int epoch = 1; epoch <= 3; ++epoch) {
+      std::int64_t before = 0;
+      trainer.run_epoch([&](std::int64_t step, std::int64_t) {
+        INFO("epoch " << epoch << ", step " << step << ", passes of " << micro);
+        if (step > 1) CHECK(allocations == before);
+        before = allocations;
+      });
+    }
+  }
+}
+
 TEST_CASE("a step after the first allocates nothing") {
   for (int n : {1, 2, 4}) {
     const WithThreads with(n);
