@@ -54,10 +54,30 @@ Dataset Dataset::slice(std::int64_t begin, std::int64_t end) const {
   return part;
 }
 
-void check_labels(const char* who, const Dataset& data, std::int64_t classes) {
+void check_items(std::string_view who, const Dataset& data, const Shape& item, std::int64_t classes) {
+  const bool texts = item.rank() == 2;
+  if (data.texts() != texts)
+    throw UsageError("[{}] '{}' has {}; these networks read {}", who, data.name, texts ? "images" : "texts",
+                     texts ? "texts" : "images");
+  if (data.labels.rank() != 1)
+    throw ShapeError("[{}] labels {} in '{}'; allowed: [items]", who, data.labels.shape().str(), data.name);
+  if (texts) {
+    const Shape &tokens = data.tokens.shape(), &vectors = data.word_vectors.shape();
+    if (tokens != Shape{data.items(), item[0]} || vectors.rank() != 2 || vectors[1] != item[1])
+      throw ShapeError("[{}] tokens {}, word vectors {} in '{}'; allowed: [{}, {}], [words, {}]", who, tokens.str(),
+                       vectors.str(), data.name, data.items(), item[0], item[1]);
+    for (const std::int32_t token : data.tokens.span<std::int32_t>())
+      if (token < Dataset::padding || token >= vectors[0])
+        throw UsageError("[{}] token {} in '{}'; allowed: {} to {}", who, token, data.name, Dataset::padding,
+                         vectors[0] - 1);
+  } else {
+    const Shape allowed{data.items(), item[0], item[1], item[2]};
+    if (data.images.shape() != allowed)
+      throw ShapeError("[{}] images {} in '{}'; allowed: {}", who, data.images.shape().str(), data.name, allowed.str());
+  }
   if (data.classes > classes)
     throw UsageError("[{}] {} classes in '{}'; these networks have {} outputs", who, data.classes, data.name, classes);
-  for (std::int32_t label : data.labels.span<std::int32_t>())
+  for (const std::int32_t label : data.labels.span<std::int32_t>())
     if (label < 0 || label >= data.classes)
       throw UsageError("[{}] label {} in '{}'; allowed: 0 to {}", who, label, data.name, data.classes - 1);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "weft/core/tensor.h"
@@ -48,8 +49,10 @@ Dataset grey(const Dataset& data);
 /// divide.
 Dataset averaged(const Dataset& data, std::int64_t factor);
 
-/// Throws UsageError, in the name of `who`, for more classes than a network has, or a label that is no class.
-void check_labels(const char* who, const Dataset& data, std::int64_t classes);
+/// What networks of so many outputs read: images [channels, rows, columns], or texts of word vectors [length, D].
+/// Throws, in the name of `who`, UsageError for texts in place of images or the reverse, a token that is no word, more
+/// classes than outputs, a label that is no class; ShapeError for other shapes.
+void check_items(std::string_view who, const Dataset& data, const Shape& item, std::int64_t classes);
 
 /// 16 hexadecimal digits that depend on every image or token, word vector, label and shape (FNV-1a, 64 bits): two data
 /// sets that differ by accident have different ones.

@@ -60,13 +60,16 @@ Var attention_forward(const Var& x, const Var& q, const Var& k, const Var& v, co
   return contract("bchnv,bchvj->bcnj", contract("bchnm,bchmv->bchnv", weights, values), o);
 }
 
-Var transformer_block_forward(std::span<const Var> block, const Var& x, bool residual) {
+Var transformer_block_forward(std::span<const Var> block, const Var& x, bool residual,
+                              const std::function<Var(std::size_t place, const Var& y)>& after) {
   if (block.size() != 8)
     throw ShapeError("[transformer_block_forward] {} tensors; allowed: WQ WK WV WO WA bA WB bB", block.size());
   Var y = attention_forward(layer_norm(x), block[0], block[1], block[2], block[3]);
+  if (after) y = after(0, y);
   if (residual) y = add(x, y);
   const Var hidden = relu(contract("bcnp,bcpk+bck->bcnk", layer_norm(y), block[4], block[5]));
-  const Var out = contract("bcnk,bckj+bcj->bcnj", hidden, block[6], block[7]);
+  Var out = contract("bcnk,bckj+bcj->bcnj", hidden, block[6], block[7]);
+  if (after) out = after(1, out);
   return residual ? add(y, out) : out;
 }
 

@@ -30,6 +30,8 @@ Var cnn_forward(std::span<const Var> weights, std::span<const PatchShape> layers
 Var attention_forward(const Var& x, const Var& q, const Var& k, const Var& v, const Var& o);
 
 /// One block of spec 1.2 or, with residual stream, 1.4. block: WQ WK WV WO WA bA WB bB. x: [B, 1, n, D].
-Var transformer_block_forward(std::span<const Var> block, const Var& x, bool residual);
+/// after(place, y) is what becomes of what attention (place 0) and the MLP (place 1) give, before the stream is added.
+Var transformer_block_forward(std::span<const Var> block, const Var& x, bool residual,
+                              const std::function<Var(std::size_t place, const Var& y)>& after = {});
 
 }  // namespace weft

@@ -36,7 +36,7 @@ class Resnet final : public NetworkDefinition {
     return {"resnet", "relu", {{"blocks", std::to_string(blocks_)}, {"width", std::to_string(width_)}}};
   }
   std::int64_t classes() const override { return classes_; }
-  Shape image() const override { return image_; }
+  ItemFormat items() const override { return {image_}; }
   /// Behind each block.
   std::vector<DropoutSite> sites() const override {
     const std::int64_t rows = (image_[1] - 1) / 2 + 1, columns = (image_[2] - 1) / 2 + 1;

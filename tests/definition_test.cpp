@@ -14,6 +14,7 @@
 #include "weft/networks/population/population_trainer.h"
 #include "weft/ops/act.h"
 #include "weft/tests/cnn_reference.h"
+#include "weft/tests/transformer_reference.h"
 #include "weft/tests/with_threads.h"
 
 using namespace weft;
@@ -41,27 +42,37 @@ Score score_of(const PopulationModel& model, const std::vector<Tensor>& weights,
   return model.evaluate(pointers<const float*>(weights), {data, items}, arena);
 }
 
+/// Loss, gradient and score of a network, by kernels and by definition.
+void check_same(const PopulationModel& by_hand, const PopulationModel& defined, const Dataset& data) {
+  CAPTURE(by_hand.space().str());
+  defined.check(data);
+  const RandomKey key(1, "definition_test");
+  const auto weights = random_network(by_hand.space(), key.at("weights"));
+  const auto items = random_items(23, data.items(), key.at("items"));
+  for (const double rate : {0., 0.35}) {
+    const Dropout dropout{rate, key.at("dropout")};
+    const Step fast = step_of(by_hand, weights, data, items, dropout),
+               slow = step_of(defined, weights, data, items, dropout);
+    CHECK(fast.loss == doctest::Approx(slow.loss).epsilon(1e-5));
+    CHECK(relative_error(fast.gradient, slow.gradient) < 1e-4);
+  }
+  const Score fast = score_of(by_hand, weights, data, items), slow = score_of(defined, weights, data, items);
+  CHECK(fast.loss == doctest::Approx(slow.loss).epsilon(1e-5));
+  CHECK(fast.accuracy == slow.accuracy);
+}
+
 }  // namespace
 
 TEST_CASE("definitions: the kernels of CNNs compute what their definition says, dropout included") {
-  for (const CnnArchitecture& a : architectures) {
-    CAPTURE(a.space().str());
-    const RandomKey key(1, "definition_test");
-    const CnnPopulation by_hand(a);
-    const DefinedPopulation defined(cnn_definition(a));
-    const Dataset data = noise_data(a, 40, key);
-    const auto weights = random_network(a.space(), key.at("weights"));
-    const auto items = random_items(23, 40, key.at("items"));
-    for (const double rate : {0., 0.35}) {
-      const Dropout dropout{rate, key.at("dropout")};
-      const Step fast = step_of(by_hand, weights, data, items, dropout),
-                 slow = step_of(defined, weights, data, items, dropout);
-      CHECK(fast.loss == doctest::Approx(slow.loss).epsilon(1e-5));
-      CHECK(relative_error(fast.gradient, slow.gradient) < 1e-4);
-    }
-    const Score fast = score_of(by_hand, weights, data, items), slow = score_of(defined, weights, data, items);
-    CHECK(fast.loss == doctest::Approx(slow.loss).epsilon(1e-5));
-    CHECK(fast.accuracy == slow.accuracy);
+  for (const CnnArchitecture& a : architectures)
+    check_same(CnnPopulation(a), DefinedPopulation(cnn_definition(a)), noise_data(a, 40, RandomKey(1, "data")));
+}
+
+TEST_CASE("definitions: the kernels of transformers compute what their definition says, dropout and crops included") {
+  for (const TransformerArchitecture& a : transformers) {
+    if (a.pad_batch > 0) continue;  // tests/transformer_population_test.cpp
+    check_same(TransformerPopulation(a), DefinedPopulation(transformer_definition(a)),
+               noise_data(a, 40, RandomKey(8, "data")));
   }
 }
 

@@ -55,7 +55,7 @@ double change(const TransformerPopulation& model, const Space& space, const std:
 
 }  // namespace
 
-TEST_CASE("transformers: loss and gradient of one network agree with the tape") {
+TEST_CASE("transformers: the kernels compute what their definition says") {
   const RandomKey key(1, "transformer_population");
   std::uint64_t number = 0;
   for (const TransformerArchitecture& a : transformers)
@@ -75,7 +75,7 @@ TEST_CASE("transformers: dropout takes the values that its definition says") {
     }
 }
 
-TEST_CASE("transformers: evaluation agrees with the tape, crops nothing and drops nothing") {
+TEST_CASE("transformers: evaluation agrees with the definition, crops nothing and drops nothing") {
   const RandomKey key(3, "transformer_population");
   for (std::size_t i = 0; i < transformers.size(); ++i) {
     CAPTURE(i);

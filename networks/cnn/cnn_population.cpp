@@ -40,15 +40,7 @@ double CnnPopulation::training_flops() const {
 
 void CnnPopulation::check(const Dataset& data) const {
   const auto& a = architecture_;
-  if (data.images.rank() != 4 || data.labels.rank() != 1 || data.labels.dim(0) != data.items())
-    throw ShapeError(
-        "[cnn_population] images {}, labels {} in '{}'; allowed: [items, channels, rows, columns], [items]",
-        data.images.shape().str(), data.labels.shape().str(), data.name);
-  if (data.channels() != a.widths[0] || data.rows() != a.image_rows || data.columns() != a.image_columns)
-    throw ShapeError("[cnn_population] images of {} channels, {}x{}, from '{}'; these networks take {}, {}x{}",
-                     data.channels(), data.rows(), data.columns(), data.name, a.widths[0], a.image_rows,
-                     a.image_columns);
-  check_labels("cnn_population", data, a.widths.back());
+  check_items("cnn_population", data, {a.widths[0], a.image_rows, a.image_columns}, a.widths.back());
 }
 
 /// Memory of one call, from the arena.

@@ -15,7 +15,7 @@ class Cnn final : public NetworkDefinition {
   const Space& space() const override { return space_; }
   ArchitectureFacts facts() const override { return {"cnn", traits(a_.activation).name, {}}; }
   std::int64_t classes() const override { return a_.widths.back(); }
-  Shape image() const override { return {a_.widths.front(), a_.image_rows, a_.image_columns}; }
+  ItemFormat items() const override { return {{a_.widths.front(), a_.image_rows, a_.image_columns}}; }
 
   /// Behind each activation, of the positions that the next convolution reads.
   std::vector<DropoutSite> sites() const override {

@@ -27,15 +27,18 @@ class DropBytes final : public SiteDropout {
     if (!training_) return x;
     const DropoutSite& site = sites_[number];
     const Shape& shape = x.shape();
+    const std::int64_t width = bytes_of_block * chunks_of(site);
+    // Tokens are an image of one channel, a token a row.
+    const bool tokens = shape.rank() == 4;
     Tape& tape = x.tape();
     DropValues body{.site = bytes_(number),
                     .batch = shape[1],
-                    .channels = shape[2],
-                    .rows = shape[3],
-                    .columns = shape[4],
+                    .channels = tokens ? 1 : shape[2],
+                    .rows = tokens ? shape[2] : shape[3],
+                    .columns = tokens ? shape[3] : shape[4],
                     .used_rows = site.rows,
-                    .used_columns = site.columns,
-                    .width = bytes_of_block * chunks_of(site),
+                    .used_columns = tokens ? width : site.columns,
+                    .width = tokens ? 1 : width,
                     .x = x.value().address<float>(),
                     .y = nullptr,
                     .accumulate = false};
@@ -88,6 +91,7 @@ class DefinedNetworks final : public DeviceNetworks {
 
   void streams(RandomKey of_step, std::vector<RandomKey>& to) const override {
     for (std::size_t i = 0; i < definition_->sites().size(); ++i) to.push_back(of_step.at(i));
+    if (definition_->items().crop > 0) to.push_back(of_step.at("crop"));
   }
 
   void forward(const DevicePass& pass) const override {
@@ -106,14 +110,33 @@ class DefinedNetworks final : public DeviceNetworks {
       const Shape shape = space.feature_shape(static_cast<int>(t), networks, 1);
       weights[t] = reshape(slice(values_, 1, begins_[t], begins_[t] + shape.numel() / networks), shape);
     }
-    const Shape image = definition_->image();
-    const Tensor images = tape_.empty({networks, batch_, image[0], image[1], image[2]}, DType::f32);
-    loop(pass.backend(), images.numel(), 1024,
-         GatherItems{pass.batches, pass.data.images, image.numel(), images.address<float>()});
     const DropBytes drop(
         definition_->sites(), [&](std::size_t number) { return site(pass, number); }, pass.training());
-    output_ = definition_->logits(weights, tape_.constant(images), drop);
+    output_ = definition_->logits(weights, tape_.constant(items_of(pass)), drop);
     Tensor::view_of(logits_, output_.shape(), DType::f32, {}, pass.backend()).copy_from(output_.value());
+  }
+
+  /// [networks, batch, shape of an item…]
+  Tensor items_of(const DevicePass& pass) const {
+    const ItemFormat format = definition_->items();
+    const Shape& one = format.shape;
+    if (format.texts()) {
+      const Tensor texts = tape_.empty({pass.batches.networks, batch_, one[0], one[1]}, DType::f32);
+      loop(pass.backend(), texts.numel(), 1024,
+           GatherTexts{pass.batches, pass.data.tokens, pass.data.words, one[0], one[1], texts.address<float>()});
+      return texts;
+    }
+    const Tensor images = tape_.empty({pass.batches.networks, batch_, one[0], one[1], one[2]}, DType::f32);
+    loop(pass.backend(), images.numel(), 1024,
+         GatherImages{.batches = pass.batches,
+                      .from = pass.data.images,
+                      .channels = one[0],
+                      .rows = one[1],
+                      .columns = one[2],
+                      .crop = pass.training() ? format.crop : 0,
+                      .stream = std::ssize(definition_->sites()),
+                      .to = images.address<float>()});
+    return images;
   }
 
   void backward(const DevicePass& pass) const override {
@@ -164,8 +187,13 @@ struct OneStep {
     auto* values = array(arena, layout.numbers, 0.f);
     for (std::size_t t = 0; t < weights.size(); ++t) std::copy_n(weights[t], size(t), values + layout.tensors[t]);
     pass.values = values;
-    pass.data.images = batch.data.images.data<float>();
     pass.data.labels = batch.data.labels.data<std::int32_t>();
+    if (batch.data.texts()) {
+      pass.data.tokens = batch.data.tokens.data<std::int32_t>();
+      pass.data.words = batch.data.word_vectors.data<float>();
+    } else {
+      pass.data.images = batch.data.images.data<float>();
+    }
     pass.batches = {.steps = array(arena, 1, 0),
                     .items = batch.items.data(),
                     .lengths = nullptr,
@@ -210,12 +238,7 @@ DefinedPopulation::DefinedPopulation(std::shared_ptr<const NetworkDefinition> de
     : definition_(std::move(definition)) {}
 
 void DefinedPopulation::check(const Dataset& data) const {
-  const std::string who = definition_->facts().name;
-  const Shape image = definition_->image(), allowed{data.items(), image[0], image[1], image[2]};
-  if (data.texts() || data.images.shape() != allowed)
-    throw ShapeError("[{}] {} in '{}'; these networks take images of shape {}", who,
-                     data.texts() ? "texts" : "images " + data.images.shape().str(), data.name, allowed.str());
-  check_labels(who.c_str(), data, definition_->classes());
+  check_items(definition_->facts().name, data, definition_->items().shape, definition_->classes());
 }
 
 double DefinedPopulation::loss_and_gradient(NetworkWeights weights, const MiniBatch& batch, const Dropout& dropout,
@@ -255,11 +278,16 @@ Score DefinedPopulation::evaluate(NetworkWeights weights, const MiniBatch& items
 std::unique_ptr<DeviceNetworks> DefinedPopulation::on_device(Backend& backend, std::int64_t batch) const {
   // One step of one network on the CPU tells what a network takes.
   Arena arena;
-  const Shape image = definition_->image();
-  const Dataset data{.name = "nothing",
-                     .images = Tensor::zeros({1, image[0], image[1], image[2]}, DType::f32),
-                     .labels = Tensor::zeros({1}, DType::i32),
-                     .classes = definition_->classes()};
+  const ItemFormat format = definition_->items();
+  const Shape& one = format.shape;
+  Dataset data{
+      .name = "nothing", .images = {}, .labels = Tensor::zeros({1}, DType::i32), .classes = definition_->classes()};
+  if (format.texts()) {
+    data.tokens = Tensor::zeros({1, one[0]}, DType::i32);
+    data.word_vectors = Tensor::zeros({1, one[1]}, DType::f32);
+  } else {
+    data.images = Tensor::zeros({1, one[0], one[1], one[2]}, DType::f32);
+  }
   const std::vector<std::int32_t> items(static_cast<std::size_t>(batch), 0);
   std::vector<float> zeros(static_cast<std::size_t>(space().parameters()));
   std::vector<const float*> weights(space().tensors().size(), zeros.data());

@@ -17,11 +17,20 @@ struct DropoutSite {
   std::int64_t rows, columns, channels;
 };
 
-/// Dropout of one step: y = drop(number of the site, x), x: [B, n, channels, rows, columns].
+/// Dropout of one step: y = drop(number of the site, x), x: [B, n, channels, rows, columns] or of tokens
+/// [B, n, rows, channels].
 class SiteDropout {
  public:
   virtual ~SiteDropout() = default;
   virtual Var operator()(std::size_t site, const Var& x) const = 0;
+};
+
+/// What networks read: images [channels, rows, columns], or texts of word vectors [length, D].
+struct ItemFormat {
+  Shape shape;
+  std::int64_t crop = 0;  ///< training images are moved by up to so many pixels, what comes in is -1 (black)
+
+  bool texts() const { return shape.rank() == 2; }
 };
 
 class NetworkDefinition {
@@ -31,12 +40,11 @@ class NetworkDefinition {
   virtual const Space& space() const = 0;
   virtual ArchitectureFacts facts() const = 0;
   virtual std::int64_t classes() const = 0;
-  /// Channels, rows and columns of an image.
-  virtual Shape image() const = 0;
+  virtual ItemFormat items() const = 0;
   virtual std::vector<DropoutSite> sites() const { return {}; }
   /// Of B networks, each on n items of its own. weights: [B, taps, axes…] in the order of the space, of plain types;
-  /// images: [B, n, C, H, W]. Returns [B, n, classes].
-  virtual Var logits(std::span<const Var> weights, const Var& images, const SiteDropout& drop) const = 0;
+  /// items: [B, n, shape of an item…]. Returns [B, n, classes].
+  virtual Var logits(std::span<const Var> weights, const Var& items, const SiteDropout& drop) const = 0;
 };
 
 /// Networks of a definition.

@@ -5,12 +5,23 @@
 
 namespace weft {
 
-/// to [networks, batch, numbers]: the items of a step; zeros where there is none.
-struct GatherItems {
-  static constexpr const char* name = "gather_items";
+/// to [networks, batch, channels, rows, columns]: the images of a step; zeros where there is none.
+struct GatherImages {
+  static constexpr const char* name = "gather_images";
   DeviceBatches batches;
-  const float* from;  ///< [items, numbers]
-  std::int64_t numbers;
+  const float* from;  ///< [items, channels, rows, columns]
+  std::int64_t channels, rows, columns;
+  std::int64_t crop, stream;  ///< moved by up to so many pixels, drawn from that stream; -1 comes in
+  float* to;
+};
+
+/// to [networks, batch, length, channels]: the word vectors of a step; zeros where there is none.
+struct GatherTexts {
+  static constexpr const char* name = "gather_texts";
+  DeviceBatches batches;
+  const std::int32_t* tokens;  ///< [items, length]
+  const float* words;          ///< [words, channels]
+  std::int64_t length, channels;
   float* to;
 };
 
@@ -33,15 +44,33 @@ struct FirstPart {
   float* partial;
 };
 
-#define WEFT_DEFINITION_LOOPS(X) X(GatherItems) X(DropValues) X(FirstPart)
+#define WEFT_DEFINITION_LOOPS(X) X(GatherImages) X(GatherTexts) X(DropValues) X(FirstPart)
 
 inline namespace WEFT_ISA {
 
-WEFT_HD void loop_at(const GatherItems& g, std::int64_t i) {
+WEFT_HD void loop_at(const GatherImages& g, std::int64_t i) {
   auto rest = static_cast<std::uint32_t>(i);
-  const std::int64_t k = take(rest, g.numbers), place = take(rest, g.batches.batch), n = rest;
+  std::int64_t column = take(rest, g.columns), row = take(rest, g.rows);
+  const std::int64_t channel = take(rest, g.channels), place = take(rest, g.batches.batch), n = rest;
   const std::int32_t item = item_of(g.batches, n, place);
-  g.to[i] = item < 0 ? 0.f : g.from[item * g.numbers + k];
+  if (g.crop > 0) {
+    const RandomStream stream = stream_of(g.batches, n, g.stream);
+    const auto side = 2 * static_cast<std::uint64_t>(place);
+    row += index_of(stream, side, 2 * g.crop + 1) - g.crop;
+    column += index_of(stream, side + 1, 2 * g.crop + 1) - g.crop;
+  }
+  const bool outside = row < 0 || row >= g.rows || column < 0 || column >= g.columns;
+  const float there = outside ? -1.f : 0.f;
+  const bool read = item >= 0 && !outside;
+  g.to[i] = read ? g.from[((item * g.channels + channel) * g.rows + row) * g.columns + column] : there;
+}
+
+WEFT_HD void loop_at(const GatherTexts& g, std::int64_t i) {
+  auto rest = static_cast<std::uint32_t>(i);
+  const std::int64_t c = take(rest, g.channels), t = take(rest, g.length), place = take(rest, g.batches.batch),
+                     n = rest;
+  const std::int32_t item = item_of(g.batches, n, place), token = item < 0 ? -1 : g.tokens[item * g.length + t];
+  g.to[i] = token < 0 ? 0.f : g.words[token * g.channels + c];
 }
 
 WEFT_HD void loop_at(const FirstPart& f, std::int64_t i) {

@@ -76,6 +76,15 @@ WEFT_HD RandomStream stream_of(const DeviceBatches& b, std::int64_t network, std
   return {b.seed, b.purposes[(b.steps[network] * b.networks + network) * b.streams + number]};
 }
 
+/// uniform_index() of core/random.h.
+WEFT_HD std::int64_t index_of(RandomStream stream, std::uint64_t i, std::int64_t n) {
+  double four[4];
+  uniforms(stream, i / 4, four);
+  const double u = i % 4 < 2 ? (i % 4 == 0 ? four[0] : four[1]) : (i % 4 == 2 ? four[2] : four[3]);
+  const auto index = static_cast<std::int64_t>(u * static_cast<double>(n));
+  return index < n ? index : n - 1;
+}
+
 /// The same of one network.
 struct Drop {
   const std::uint8_t* bytes;

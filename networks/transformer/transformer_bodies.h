@@ -96,15 +96,6 @@ struct OnesBehind {
 
 inline namespace WEFT_ISA {
 
-/// uniform_index() of core/random.h.
-WEFT_HD std::int64_t index_of(RandomStream stream, std::uint64_t i, std::int64_t n) {
-  double four[4];
-  uniforms(stream, i / 4, four);
-  const double u = i % 4 < 2 ? (i % 4 == 0 ? four[0] : four[1]) : (i % 4 == 2 ? four[2] : four[3]);
-  const auto index = static_cast<std::int64_t>(u * static_cast<double>(n));
-  return index < n ? index : n - 1;
-}
-
 WEFT_HD void loop_at(const DrawCrops& d, std::int64_t i) {
   auto rest = static_cast<std::uint32_t>(i);
   const auto place = static_cast<std::uint64_t>(take(rest, d.batches.batch));

@@ -79,6 +79,21 @@ std::int64_t TransformerArchitecture::tokens() const {
   return patch > 0 ? (image_rows / patch) * (image_columns / patch) : length;
 }
 
+Shape TransformerArchitecture::item() const {
+  return patch > 0 ? Shape{channels, image_rows, image_columns} : Shape{length, shape.D};
+}
+
+Tensor TransformerArchitecture::positions() const {
+  const Tensor all = Tensor::zeros({tokens(), shape.D}, DType::f32);
+  for (std::int64_t t = 0; t < tokens(); ++t)
+    for (std::int64_t c = 0; c < shape.D; ++c) {
+      const double angle =
+          static_cast<double>(t) / std::pow(10000., static_cast<double>(c / 2 * 2) / static_cast<double>(shape.D));
+      all.data<float>()[t * shape.D + c] = static_cast<float>(c % 2 == 0 ? std::sin(angle) : std::cos(angle));
+    }
+  return all;
+}
+
 TransformerMaps::TransformerMaps(const TransformerArchitecture& a) {
   int tensor = 0;
   auto add = [&](LinearMap map) {

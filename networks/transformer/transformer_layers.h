@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "weft/core/tensor.h"
 #include "weft/groups/space.h"
 
 namespace weft {
@@ -25,6 +26,10 @@ struct TransformerArchitecture {
   std::int64_t patch_values() const { return channels * patch * patch; }
   /// Of an item, at most.
   std::int64_t tokens() const;
+  /// Of an image [channels, rows, columns], of a text [length, D].
+  Shape item() const;
+  /// What is added to the tokens: float32 [tokens, D], sines and cosines (Vaswani et al. 2017, section 3.5).
+  Tensor positions() const;
 };
 
 /// rows x columns numbers of a tensor, which stand at (row, column) of a map.

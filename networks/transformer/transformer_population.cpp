@@ -1,9 +1,7 @@
 #include "weft/networks/transformer/transformer_population.h"
 
 #include <algorithm>
-#include <cmath>
 
-#include "weft/core/error.h"
 #include "weft/core/isa.h"
 #include "weft/networks/transformer/device_transformer.h"
 #include "weft/networks/transformer/transformer_scratch.h"
@@ -35,13 +33,9 @@ TransformerPopulation::TransformerPopulation(TransformerArchitecture architectur
     : architecture_(architecture), space_(architecture.space()), maps_(architecture) {
   const std::int64_t D = architecture_.shape.D, width = padded_channels(D);
   positions_.resize(static_cast<std::size_t>(architecture_.tokens() * width));
+  const Tensor positions = architecture_.positions();
   for (std::int64_t t = 0; t < architecture_.tokens(); ++t)
-    for (std::int64_t c = 0; c < D; ++c) {
-      const double angle =
-          static_cast<double>(t) / std::pow(10000., static_cast<double>(c / 2 * 2) / static_cast<double>(D));
-      positions_[static_cast<std::size_t>(t * width + c)] =
-          static_cast<float>(c % 2 == 0 ? std::sin(angle) : std::cos(angle));
-    }
+    std::copy_n(positions.data<float>() + t * D, D, positions_.data() + t * width);
 }
 
 double TransformerPopulation::forward_flops() const {
@@ -59,28 +53,7 @@ double TransformerPopulation::training_flops() const {
 }
 
 void TransformerPopulation::check(const Dataset& data) const {
-  const auto& a = architecture_;
-  const bool texts = a.patch == 0;
-  if (data.texts() != texts)
-    throw UsageError("[transformer_population] '{}' has {}; these networks read {}", data.name,
-                     texts ? "images" : "texts", texts ? "texts" : "images");
-  if (texts) {
-    const Shape &tokens = data.tokens.shape(), &vectors = data.word_vectors.shape();
-    if (tokens.rank() != 2 || tokens[0] != data.items() || tokens[1] != a.length || vectors.rank() != 2 ||
-        vectors[1] != a.shape.D)
-      throw ShapeError("[transformer_population] tokens {}, word vectors {} in '{}'; allowed: [{}, {}], [words, {}]",
-                       tokens.str(), vectors.str(), data.name, data.items(), a.length, a.shape.D);
-    for (std::int32_t token : data.tokens.span<std::int32_t>())
-      if (token < Dataset::padding || token >= vectors[0])
-        throw UsageError("[transformer_population] token {} in '{}'; allowed: {} to {}", token, data.name,
-                         Dataset::padding, vectors[0] - 1);
-  } else {
-    const Shape allowed{data.items(), a.channels, a.image_rows, a.image_columns};
-    if (data.images.shape() != allowed)
-      throw ShapeError("[transformer_population] images {} in '{}'; allowed: {}", data.images.shape().str(), data.name,
-                       allowed.str());
-  }
-  check_labels("transformer_population", data, a.classes);
+  check_items("transformer_population", data, architecture_.item(), architecture_.classes);
 }
 
 std::int64_t TransformerPopulation::tokens_of(const MiniBatch& batch) const {

@@ -1,6 +1,6 @@
 #pragma once
-// Small transformers as a population (spec 6.1). The reference is transformer_block_forward (networks/networks.h) on
-// the tape.
+// Small transformers as a population (spec 6.1), by kernels of their own. What they compute is said by their definition
+// (networks/transformer/definition.h), which the tests hold them against.
 
 #include "weft/networks/population/population_model.h"
 #include "weft/networks/transformer/transformer_layers.h"

@@ -278,6 +278,18 @@ TEST_CASE("populations on a device: an architecture that has its definition alon
   check_training(*model, data, 8, key);
 }
 
+TEST_CASE("populations on a device: transformers by their definition, images and texts") {
+  for (const std::size_t i : {1, 2}) {
+    CAPTURE(i);
+    const DefinedPopulation model(transformer_definition(transformers_here[i]));
+    const Dataset data = noise_data(transformers_here[i], 14, RandomKey(15, "population").at(i));
+    const RandomKey key = RandomKey(16, "population").at(i);
+    check_gradients(model, data, 4, key);
+    check_evaluation(model, data, 4, key);
+    check_training(model, data, 4, key);
+  }
+}
+
 TEST_CASE("populations on a device: a zoo is the CPU's up to rounding, and goes on only on a device") {
   RecipeGrid grid;
   grid.init_stds = {{{0.1}, {0.1}}};
