@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "weft/core/settings.h"
-#include "weft/networks/population/population_model.h"
 #include "weft/networks/population/population_draws.h"
+#include "weft/networks/population/population_model.h"
 
 namespace weft {
 

@@ -123,19 +123,19 @@ class DefinedNetworks final : public DeviceNetworks {
     if (format.texts()) {
       const Tensor texts = tape_.empty({pass.batches.networks, batch_, one[0], one[1]}, DType::f32);
       loop(pass.backend(), texts.numel(), 1024,
-           GatherTexts{pass.batches, pass.data.tokens, pass.data.words, one[0], one[1], texts.address<float>()});
+           GatherItemTexts{pass.batches, pass.data.tokens, pass.data.words, one[0], one[1], texts.address<float>()});
       return texts;
     }
     const Tensor images = tape_.empty({pass.batches.networks, batch_, one[0], one[1], one[2]}, DType::f32);
     loop(pass.backend(), images.numel(), 1024,
-         GatherImages{.batches = pass.batches,
-                      .from = pass.data.images,
-                      .channels = one[0],
-                      .rows = one[1],
-                      .columns = one[2],
-                      .crop = pass.training() ? format.crop : 0,
-                      .stream = std::ssize(definition_->sites()),
-                      .to = images.address<float>()});
+         GatherItemImages{.batches = pass.batches,
+                          .from = pass.data.images,
+                          .channels = one[0],
+                          .rows = one[1],
+                          .columns = one[2],
+                          .crop = pass.training() ? format.crop : 0,
+                          .stream = std::ssize(definition_->sites()),
+                          .to = images.address<float>()});
     return images;
   }
 

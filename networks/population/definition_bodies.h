@@ -6,8 +6,8 @@
 namespace weft {
 
 /// to [networks, batch, channels, rows, columns]: the images of a step; zeros where there is none.
-struct GatherImages {
-  static constexpr const char* name = "gather_images";
+struct GatherItemImages {
+  static constexpr const char* name = "gather_item_images";
   DeviceBatches batches;
   const float* from;  ///< [items, channels, rows, columns]
   std::int64_t channels, rows, columns;
@@ -16,8 +16,8 @@ struct GatherImages {
 };
 
 /// to [networks, batch, length, channels]: the word vectors of a step; zeros where there is none.
-struct GatherTexts {
-  static constexpr const char* name = "gather_texts";
+struct GatherItemTexts {
+  static constexpr const char* name = "gather_item_texts";
   DeviceBatches batches;
   const std::int32_t* tokens;  ///< [items, length]
   const float* words;          ///< [words, channels]
@@ -44,11 +44,11 @@ struct FirstPart {
   float* partial;
 };
 
-#define WEFT_DEFINITION_LOOPS(X) X(GatherImages) X(GatherTexts) X(DropValues) X(FirstPart)
+#define WEFT_DEFINITION_LOOPS(X) X(GatherItemImages) X(GatherItemTexts) X(DropValues) X(FirstPart)
 
 inline namespace WEFT_ISA {
 
-WEFT_HD void loop_at(const GatherImages& g, std::int64_t i) {
+WEFT_HD void loop_at(const GatherItemImages& g, std::int64_t i) {
   auto rest = static_cast<std::uint32_t>(i);
   std::int64_t column = take(rest, g.columns), row = take(rest, g.rows);
   const std::int64_t channel = take(rest, g.channels), place = take(rest, g.batches.batch), n = rest;
@@ -65,7 +65,7 @@ WEFT_HD void loop_at(const GatherImages& g, std::int64_t i) {
   g.to[i] = read ? g.from[((item * g.channels + channel) * g.rows + row) * g.columns + column] : there;
 }
 
-WEFT_HD void loop_at(const GatherTexts& g, std::int64_t i) {
+WEFT_HD void loop_at(const GatherItemTexts& g, std::int64_t i) {
   auto rest = static_cast<std::uint32_t>(i);
   const std::int64_t c = take(rest, g.channels), t = take(rest, g.length), place = take(rest, g.batches.batch),
                      n = rest;
