@@ -3,16 +3,14 @@
 #include <fstream>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "weft/apps/arguments.h"
+#include "weft/apps/run_folder.h"
 #include "weft/core/error.h"
 #include "weft/io/text.h"
 
 namespace weft::apps {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 /// Never part of a file: they are questions, not settings.
 bool is_setting(const std::string& name) {
@@ -55,7 +53,7 @@ std::vector<std::pair<std::string, std::string>> options_of(const std::string& p
   try {
     json = Json::parse(stream);
   } catch (const Json::exception& error) {
-    throw FormatError("[config] '{}' is no JSON: {}", path, error.what());
+    throw FormatError("[config] '{}' is no JSON: {}", path, plain(error));
   }
   if (json.is_object() && json.contains(options_key)) json = Json(json.at(options_key));
   if (!json.is_object())

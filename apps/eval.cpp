@@ -22,7 +22,7 @@ double tau_of(std::span<const double> outputs, std::span<const double> truth) {
 Judged judge(const AccuracyModel& model, const Task& task, const Zoo& zoo, const JudgedOn& on, int strongest,
              std::uint64_t seed) {
   Judged judged{.on = on, .task = task.name, .seed = seed};
-  judged.ids = checkpoints(zoo, on.split, ZooPart::test, on.checkpoint, true);
+  judged.ids = checkpoints(zoo, task, on.split, ZooPart::test, on.checkpoint, true);
   std::vector<std::int64_t> networks;
   for (const std::int64_t id : judged.ids) {
     const ZooRow& row = zoo.row(id);

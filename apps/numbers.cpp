@@ -34,6 +34,15 @@ CLI::Validator whole(Integer low, Integer high, const std::string& why) {
 template CLI::Validator whole(std::int64_t, std::int64_t, const std::string&);
 template CLI::Validator whole(std::uint64_t, std::uint64_t, const std::string&);
 
+CLI::Validator real(double low, double high, const std::string& why) {
+  auto check = [=](const std::string& text) -> std::string {
+    double x = 0;
+    if (read(text, x) == std::errc() && low <= x && x <= high) return {};
+    return fmt::format("{}; allowed: numbers from {} to {}{}", text, low, high, because(why));
+  };
+  return CLI::Validator(check, "");
+}
+
 CLI::Validator positive(double high, const std::string& why) {
   auto check = [=](const std::string& text) -> std::string {
     double x = 0;

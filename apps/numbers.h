@@ -16,6 +16,9 @@ CLI::Validator whole(Integer low, Integer high, const std::string& why = "");
 extern template CLI::Validator whole(std::int64_t, std::int64_t, const std::string&);
 extern template CLI::Validator whole(std::uint64_t, std::uint64_t, const std::string&);
 
+/// A number in decimal notation, `low` to `high`.
+CLI::Validator real(double low, double high, const std::string& why = "");
+
 /// A finite number above 0, at most `high`.
 CLI::Validator positive(double high = std::numeric_limits<double>::max(), const std::string& why = "");
 

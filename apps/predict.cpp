@@ -1,5 +1,8 @@
 // weft predict: what a model says of one network, or of every network of a zoo.
 
+#include <algorithm>
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include "weft/apps/command.h"
@@ -16,8 +19,13 @@ struct PredictOptions {
   std::string model, network, zoo;
 };
 
-/// "predicted_accuracy"
-std::string predicted_column(const Task& task) { return fmt::format("predicted_{}", task.name); }
+/// "generalisation_gap"
+std::string column(const Task& task) {
+  std::string name = task.name;
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
+std::string predicted_column(const Task& task) { return "predicted_" + column(task); }
 
 int predict_network(const AccuracyModel& model, const Task& task, const PredictOptions& o, const Common& common) {
   const NetworkFile network = load_network(o.network, model.space());
@@ -49,16 +57,18 @@ int predict_zoo(const AccuracyModel& model, const TrainedOn& trained_on, const P
   const auto split = static_cast<std::size_t>(trained_on.split.value_or(0));
   Json json = Json::array();
   CsvWriter csv;
-  csv.add("id").add("network").add("epoch").add(task.name).add(predicted_column(task)).add("part").end_row();
+  csv.add("id").add("network").add("epoch").add(column(task)).add(predicted_column(task)).add("part").end_row();
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const ZooRow& row = zoo.rows()[i];
     const std::string part = parts_known ? name(row.splits[split]) : "unknown";
-    csv.add(row.id).add(row.network).add(row.epoch).add(task.target(row)).add(task.prediction(outputs[i]));
-    csv.add(part).end_row();
+    const double target = task.target(row);
+    csv.add(row.id).add(row.network).add(row.epoch);
+    std::isfinite(target) ? csv.add(target) : csv.add("");  // not measured
+    csv.add(task.prediction(outputs[i])).add(part).end_row();
     json.push_back({{"id", row.id},
                     {"network", row.network},
                     {"epoch", row.epoch},
-                    {task.name, task.target(row)},
+                    {column(task), target},
                     {predicted_column(task), task.prediction(outputs[i])},
                     {"part", part}});
   }

@@ -22,6 +22,9 @@ ReportRun run_of(const std::string& folder, const Zoo& zoo, const ReportOptions&
     throw UsageError("[report] '{}' was trained on another zoo; report on it by itself, without --zoo", folder);
   if (trained_on.split) run.split = *trained_on.split;
   run.task = trained_on.task;
+  if (!run.judged.ids.empty() && run.judged.task != run.task)
+    throw FormatError("[report] '{}' judges the {}, the model has learnt the {}; judge it anew by weft eval --force",
+                      (std::filesystem::path(folder) / eval_file).string(), run.judged.task, run.task);
   for (const Setting& s : model_kind(run.model).settings)
     if (const Json& all = trained_on.settings; all.is_object() && all.contains(s.name))
       run.own_settings += fmt::format("{}{} {}", run.own_settings.empty() ? "" : ", ", s.name, all[s.name].dump());

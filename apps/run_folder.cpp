@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <set>
 
 #include <fmt/ranges.h>
 
@@ -14,13 +15,19 @@ namespace weft::apps {
 
 namespace fs = std::filesystem;
 
+std::string plain(const Json::exception& error) {
+  const std::string text = error.what();  // "[json.exception.type_error.302] type must be …"
+  const auto begin = text.find("] ");
+  return begin == std::string::npos ? text : text.substr(begin + 2);
+}
+
 Json read_json(const fs::path& path) {
   std::ifstream stream(path);
   if (!stream) throw FormatError("[weft] '{}' cannot be read", path.string());
   try {
     return Json::parse(stream);
   } catch (const Json::exception& error) {
-    throw FormatError("[weft] '{}' is no JSON: {}", path.string(), error.what());
+    throw FormatError("[weft] '{}' is no JSON: {}", path.string(), plain(error));
   }
 }
 
@@ -117,25 +124,36 @@ std::string chosen_checkpoint(const Zoo& zoo, const std::string& given) {
   return given;
 }
 
-std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, ZooPart part, const std::string& chosen,
-                                      bool only_last) {
+std::vector<std::int64_t> checkpoints(const Zoo& zoo, const Task& task, int split, ZooPart part,
+                                      const std::string& chosen, bool only_last) {
   if (split < 0 || split > 4) throw UsageError("[weft] split {}; allowed: 0 to 4", split);
   const std::map<std::int64_t, const ZooRow*> last = last_checkpoints(zoo);
   std::vector<Tensor> scratch;
   for (int t = 0; t < static_cast<int>(zoo.space().tensors().size()); ++t)
     scratch.push_back(Tensor::zeros(zoo.space().feature_shape(t, 1, 1), DType::f32));
   std::vector<std::int64_t> ids;
+  std::set<std::string> others;  // checkpoints of the part that would do
+  std::int64_t wanted = 0, measured = 0;
   for (const ZooRow& row : zoo.rows()) {
     if (row.splits[static_cast<std::size_t>(split)] != part || row.diverged) continue;
-    const bool wanted = chosen != "all"
-                            ? zoo.description().checkpoints[static_cast<std::size_t>(row.checkpoint)] == chosen
-                            : !only_last || &row == last.at(row.network);
-    if (wanted && moderate(zoo, row.id, scratch)) ids.push_back(row.id);
+    const std::vector<std::string>& names = zoo.description().checkpoints;
+    const std::string checkpoint = names.empty() ? "" : names[static_cast<std::size_t>(row.checkpoint)];
+    const bool known = std::isfinite(task.target(row));
+    if (known) others.insert(checkpoint);
+    if (chosen != "all" ? checkpoint != chosen : only_last && &row != last.at(row.network)) continue;
+    ++wanted;
+    measured += known;
+    if (known && moderate(zoo, row.id, scratch)) ids.push_back(row.id);
   }
-  if (ids.empty())
-    throw FormatError("[weft] the zoo has no networks in the part '{}' of split {}; make one of more networks",
-                      name(part), split);
-  return ids;
+  if (!ids.empty()) return ids;
+  if (wanted > 0 && measured == 0)
+    throw FormatError("[weft] the {} of checkpoint '{}' was not measured in this zoo; {}", task.name, chosen,
+                      others.empty() ? "choose another --task" : fmt::format("allowed: {}", fmt::join(others, ", ")));
+  if (wanted == 0 && !others.empty() && chosen != "all")
+    throw FormatError("[weft] no network of the part '{}' of split {} has a checkpoint '{}'; allowed: all, {}",
+                      name(part), split, chosen, fmt::join(others, ", "));
+  throw FormatError("[weft] the zoo has no networks in the part '{}' of split {}; make one of more networks",
+                    name(part), split);
 }
 
 std::string log_text(const std::vector<Trainer::Epoch>& log) {
@@ -258,7 +276,7 @@ ReportRun read_run(const fs::path& folder) {
                                 row.at("control"), row.at("passed")});
     }
   } catch (const Json::exception& error) {
-    throw FormatError("[report] '{}': {}", reading.string(), error.what());
+    throw FormatError("[report] '{}': {}", reading.string(), plain(error));
   }
   return run;
 }

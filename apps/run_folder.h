@@ -15,6 +15,7 @@
 
 #include "weft/apps/report_page.h"
 #include "weft/io/text.h"  // paths in JSON are utf8_text()
+#include "weft/tasks/task.h"
 #include "weft/zoo/store.h"
 
 namespace weft::apps {
@@ -69,10 +70,14 @@ inline constexpr float largest_weight = 50;
 /// or "all". Throws UsageError for a name that the zoo does not have.
 std::string chosen_checkpoint(const Zoo& zoo, const std::string& given);
 
-/// The ids of one part of a split, without diverged networks and those with a weight beyond largest_weight: those of a
-/// name; with "all" every checkpoint, or only the last one of each network.
-std::vector<std::int64_t> checkpoints(const Zoo& zoo, int split, ZooPart part, const std::string& chosen,
-                                      bool only_last);
+/// The ids of one part of a split of which a task's target was measured, without diverged networks and those with a
+/// weight beyond largest_weight: those of a name; with "all" every checkpoint, or only the last one of each network.
+/// Throws FormatError for none.
+std::vector<std::int64_t> checkpoints(const Zoo& zoo, const Task& task, int split, ZooPart part,
+                                      const std::string& chosen, bool only_last);
+
+/// What a JSON library says of a file, without its own names.
+std::string plain(const Json::exception& error);
 
 std::string log_text(const std::vector<Trainer::Epoch>& log);
 

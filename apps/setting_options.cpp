@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -19,13 +20,13 @@ Json to_json(const SettingValue& value) {
   return std::visit([](const auto& v) { return Json(v); }, value);
 }
 
-/// "magep, statnn: width of the two hidden layers; else 500, for statnn 1000"
+/// "magep, statnn: width of the two hidden layers; usual: 500, for statnn 1000"
 std::string SettingOptions::text_of(const Entry& entry) const {
   std::string owners;
   if (entry.usual.size() < owners_)
     for (const auto& [owner, usual] : entry.usual)
       owners += owner + (&usual == &entry.usual.back().second ? ": " : ", ");
-  std::string text = owners + entry.setting.text + "; else " + str(entry.usual[0].second);
+  std::string text = owners + entry.setting.text + "; usual: " + str(entry.usual[0].second);
   for (const auto& [owner, usual] : entry.usual)
     if (usual != entry.usual[0].second) text += fmt::format(", for {} {}", owner, str(usual));
   return text;
@@ -47,9 +48,16 @@ void SettingOptions::add(const std::string& owner, const std::vector<Setting>& s
     if (std::holds_alternative<std::int64_t>(s.usual))
       entry.option->type_name("INT")->transform(whole<std::int64_t>(low, high, s.why));
     else if (std::holds_alternative<double>(s.usual))
-      entry.option->type_name("FLOAT")->check(s.low > 0 ? positive(s.high, s.why) : CLI::Range(s.low, s.high));
+      entry.option->type_name("FLOAT")->check(s.low == std::numeric_limits<double>::min() ? positive(s.high, s.why)
+                                                                                          : real(s.low, s.high, s.why));
     else if (std::holds_alternative<bool>(s.usual))
-      entry.option->type_name("BOOLEAN")->expected(0, 1)->check(CLI::IsMember({"true", "false"}));
+      entry.option->type_name("BOOLEAN")->expected(0, 1)->check(CLI::Validator(
+          [name](const std::string& text) {
+            return text == "true" || text == "false"
+                       ? ""
+                       : fmt::format("{}; allowed: true, false; write {}=true before a place", text, name);
+          },
+          ""));
     else if (!s.allowed.empty())
       entry.option->check(CLI::IsMember(s.allowed));
     entry.option->run_callback_for_default(false);

@@ -44,7 +44,7 @@ void add(Json& to, const Settings& settings) {
 Json settings_of(const TrainOptions& o, const Zoo& zoo, const Common& common, const std::string& device) {
   Json all{{"numerics", numerics_version}, {"task", o.task}, {"model", o.model}};
   add(all, o.settings);
-  add(all, o.fit);
+  if (!model_kind(o.model).solved) add(all, o.fit);
   all["split"] = o.split;
   all["checkpoint"] = chosen_checkpoint(zoo, o.checkpoint);
   all["seed"] = common.seed;
@@ -92,8 +92,11 @@ Json options_of_run(const TrainOptions& o, const std::string& checkpoint, const 
   Json all{{"verb", "train"},         {"zoo", utf8_text(o.zoo)},      {"task", o.task},
            {"model", o.model},        {"out", utf8_text(o.out.path)}, {"split", o.split},
            {"checkpoint", checkpoint}};
-  for (const Settings* settings : {&o.settings, &o.fit})
-    for (const Setting& s : settings->list()) all[option_name(s.name).substr(2)] = to_json(settings->value(s.name));
+  const auto add = [&](const Settings& settings) {
+    for (const Setting& s : settings.list()) all[option_name(s.name).substr(2)] = to_json(settings.value(s.name));
+  };
+  add(o.settings);
+  if (!model_kind(o.model).solved) add(o.fit);
   all["seed"] = common.seed;
   all["threads"] = common.threads;
   all["device"] = common.device;
@@ -145,8 +148,10 @@ int train(const TrainOptions& o, const Common& common) {
   auto model = make_accuracy_model(o.model, o.settings, zoo.space(), DType::f32, RandomKey(common.seed, "model"),
                                    common.backend);
   const std::string chosen = chosen_checkpoint(zoo, o.checkpoint);
-  Examples training = examples(*model, learnt, zoo, checkpoints(zoo, o.split, ZooPart::train, chosen, false), true);
-  Examples validation = examples(*model, learnt, zoo, checkpoints(zoo, o.split, ZooPart::val, chosen, true), false);
+  Examples training =
+      examples(*model, learnt, zoo, checkpoints(zoo, learnt, o.split, ZooPart::train, chosen, false), true);
+  Examples validation =
+      examples(*model, learnt, zoo, checkpoints(zoo, learnt, o.split, ZooPart::val, chosen, true), false);
   const std::int64_t trained_on = training.count(), validated_on = validation.count();
   const FitConfig config = FitConfig::of(o.fit, common.seed);
   Fit fit(*model, config, std::move(training), std::move(validation), learnt);
@@ -157,10 +162,12 @@ int train(const TrainOptions& o, const Common& common) {
   if (!common.quiet && !common.json) {
     fmt::print("{} on '{}' (split {}): {} checkpoints to train on, {} networks to validate on\n", o.model, o.zoo,
                o.split, trained_on, validated_on);
-    fmt::print(
-        "  {} parameters, {:.3g} GFLOP a step, {:.1f} MiB at most, at most {} epochs of {} steps, about {:.0f} s\n",
-        model->parameters().trained_numbers(), step_flops * 1e-9, mib, config.epochs, steps,
-        cost.seconds * static_cast<double>(steps * config.epochs));
+    const std::string how_long = model_kind(o.model).solved
+                                     ? "solved at once"
+                                     : fmt::format("at most {} epochs of {} steps, about {:.0f} s", config.epochs,
+                                                   steps, cost.seconds * static_cast<double>(steps * config.epochs));
+    fmt::print("  {} parameters, {:.3g} GFLOP a step, {:.1f} MiB at most, {}\n", model->parameters().trained_numbers(),
+               step_flops * 1e-9, mib, how_long);
     std::fflush(stdout);  // before the progress, where it goes to a file
   }
   remove_leftovers(folder);
@@ -184,7 +191,7 @@ int train(const TrainOptions& o, const Common& common) {
         for (const auto slow = fit.fallbacks(); remarked < slow.size(); ++remarked)
           common.remark("slow: " + slow[remarked]);
       });
-      bar.update(before + steps,
+      bar.update(fit.solved() ? config.epochs * steps : before + steps,
                  fmt::format("loss {:.4f}, validation tau {:.3f}", row.train_loss, validation_tau(row)));
       if (saving > share_of_saving * seconds_since(saved) && !fit.done()) continue;
       const auto before_save = Clock::now();
@@ -224,14 +231,18 @@ int train(const TrainOptions& o, const Common& common) {
   if (common.json)
     fmt::print("{}\n", summary.dump(1));
   else if (!common.quiet)
-    fmt::print("  {} epochs in {:.1f} s, best validation tau {:.3f} at epoch {}: {}\n", fit.log().size(), seconds,
-               validation_tau(best), fit.best_epoch(), (folder / model_file).string());
+    fmt::print("  {} in {:.1f} s, {}: {}\n", fit.solved() ? "solved" : fmt::format("{} epochs", fit.log().size()),
+               seconds,
+               fit.solved() ? fmt::format("validation tau {:.3f}", validation_tau(best))
+                            : fmt::format("best validation tau {:.3f} at epoch {}", validation_tau(best), best.epoch),
+               (folder / model_file).string());
   return exit_ok;
 }
 
 void add_train(CLI::App& app, Common& common, Run& run) {
   CLI::App& verb =
-      add_verb(app, common, "train", "Train a model that predicts the accuracy of networks from their weights",
+      add_verb(app, common, "train",
+               "Train a model that predicts a number about networks, as their accuracy, from their weights",
                "  weft train --zoo zoo --model magep --out run\n"
                "  weft train --zoo zoo --model balanced-statnn --split 3 --out run-3",
                Runs::on_devices);
@@ -249,11 +260,13 @@ void add_train(CLI::App& app, Common& common, Run& run) {
       ->type_name("NAME");
   SettingOptions of_models(verb), of_trainings(verb);
   for (const ModelKind* kind : model_kinds()) of_models.add(kind->name, kind->settings);
-  for (const ModelKind* kind : model_kinds()) of_trainings.add(kind->name, training_settings(kind->name).list());
+  for (const ModelKind* kind : model_kinds())
+    if (!kind->solved) of_trainings.add(kind->name, training_settings(kind->name).list());
   verb.callback([=, &common, &run] {
     o->settings = model_settings(o->model);
     o->fit = training_settings(o->model);
     of_models.require(of_models.take(o->settings), "train", "model " + o->model);
+    if (model_kind(o->model).solved) of_trainings.require({}, "train", "model " + o->model);
     const std::vector<std::string> given = of_trainings.take(o->fit);
     if (std::ranges::find(given, "warmup") == given.end())
       o->fit.set("warmup", std::min(o->fit.whole("warmup"), o->fit.whole("epochs")));

@@ -22,7 +22,9 @@ TrainedOn TrainedOn::read(const fs::path& model, const Metadata& metadata) {
     if (result.settings.contains("task")) result.settings["task"].get_to(result.task);
     weft::task(result.task);
   } catch (const Json::exception& error) {
-    throw FormatError("[model] '{}': its '{}': {}", model.string(), settings_key, error.what());
+    throw FormatError("[model] '{}': its '{}': {}", model.string(), settings_key, plain(error));
+  } catch (const UsageError& error) {
+    throw FormatError("[model] '{}': {}; was it written by a later weft?", model.string(), error.what());
   }
   return result;
 }
@@ -76,7 +78,9 @@ JudgedOn judged_on(const TrainedOn& trained_on, const Zoo& zoo, std::optional<in
   else if (!*same_zoo)
     on.warning = "the model was trained on another zoo: some of the networks may have taken part";
   else
-    on.warning = took_part(zoo, checkpoints(zoo, on.split, ZooPart::test, on.checkpoint, true), *trained_on.split);
+    on.warning =
+        took_part(zoo, checkpoints(zoo, weft::task(trained_on.task), on.split, ZooPart::test, on.checkpoint, true),
+                  *trained_on.split);
   // Where a model says nothing, its user knows.
   if (!on.warning.empty() && trained_on.split && !allow_trained_on)
     throw UsageError("[eval] {}; leave --split and --zoo out, or give --allow-trained-on, which marks the result",

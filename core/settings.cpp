@@ -8,6 +8,12 @@
 #include "weft/core/error.h"
 
 namespace weft {
+namespace {
+
+/// Of the values of a SettingValue.
+constexpr const char* kinds[] = {"true or false", "a whole number", "a number", "a text"};
+
+}  // namespace
 
 std::string str(const SettingValue& value) {
   return std::visit([](const auto& v) { return fmt::format("{}", v); }, value);
@@ -32,6 +38,18 @@ std::size_t Settings::position(std::string_view name) const {
                    names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
 }
 
+template <class T>
+const T& Settings::value_as(std::string_view name) const {
+  const SettingValue& there = value(name);
+  if (const T* as = std::get_if<T>(&there)) return *as;
+  throw UsageError("[settings] {}: {} is {}, not {}", who_, name, kinds[there.index()],
+                   kinds[SettingValue(T{}).index()]);
+}
+template const bool& Settings::value_as<bool>(std::string_view) const;
+template const std::int64_t& Settings::value_as<std::int64_t>(std::string_view) const;
+template const double& Settings::value_as<double>(std::string_view) const;
+template const std::string& Settings::value_as<std::string>(std::string_view) const;
+
 void Settings::set(std::string_view name, const SettingValue& given) {
   const std::size_t at = position(name);
   const Setting& s = list_[at];
@@ -39,7 +57,6 @@ void Settings::set(std::string_view name, const SettingValue& given) {
   if (const auto* whole = std::get_if<std::int64_t>(&given); whole && std::holds_alternative<double>(s.usual))
     value = static_cast<double>(*whole);
   if (value.index() != s.usual.index()) {
-    constexpr const char* kinds[] = {"true or false", "a whole number", "a number", "a text"};
     throw UsageError("[settings] {}: {} {}; allowed: {}", who_, name, str(given), kinds[s.usual.index()]);
   }
   const auto* text = std::get_if<std::string>(&value);

@@ -41,10 +41,11 @@ class Settings {
   void set(std::string_view name, const SettingValue& value);
   bool has(std::string_view name) const;
 
-  bool flag(std::string_view name) const { return std::get<bool>(value(name)); }
-  std::int64_t whole(std::string_view name) const { return std::get<std::int64_t>(value(name)); }
-  double number(std::string_view name) const { return std::get<double>(value(name)); }
-  const std::string& text(std::string_view name) const { return std::get<std::string>(value(name)); }
+  /// Throw UsageError for a name that the list lacks, or a value of another kind.
+  bool flag(std::string_view name) const { return value_as<bool>(name); }
+  std::int64_t whole(std::string_view name) const { return value_as<std::int64_t>(name); }
+  double number(std::string_view name) const { return value_as<double>(name); }
+  const std::string& text(std::string_view name) const { return value_as<std::string>(name); }
   /// Throws UsageError for a name that the list lacks.
   const SettingValue& value(std::string_view name) const { return values_[position(name)]; }
 
@@ -52,6 +53,8 @@ class Settings {
 
  private:
   std::size_t position(std::string_view name) const;
+  template <class T>
+  const T& value_as(std::string_view name) const;
 
   std::string who_;
   std::vector<Setting> list_;

@@ -1,5 +1,5 @@
-// A network of one's own that reads the networks of a zoo, trained on a loss of one's own: the absolute error of their
-// losses on the test items.
+// A network of one's own that reads the CNNs or dense networks of a zoo, trained on a loss of one's own: the absolute
+// error of their losses on the test items.
 #include <fmt/format.h>
 
 #include "weft/weft.h"
@@ -18,7 +18,7 @@ struct Reader : Module {
   Mlp head;
 };
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const Zoo zoo = Zoo::open(argc > 1 ? argv[1] : "zoo");
   const auto ids = zoo.ids(0, ZooPart::train), unseen = zoo.ids(0, ZooPart::test);
   const auto weights = zoo.weights(ids);
@@ -26,15 +26,15 @@ int main(int argc, char** argv) {
   const Reader reader(zoo.space());
   reader.init(RandomKey(1, "reader"));
   fmt::print("{}", reader.str());
-
   const auto loss = [&](Tape& tape, const Tensor& items) {
     const Var y = reshape(reader(Features::gathered(tape, zoo.space(), weights, items)), {items.numel()});
     return mean_all(abs(y - tape.constant(gathered(tape, losses, items))));
   };
   Trainer trainer(reader, {.batch = 16, .epochs = 20}, {.items = losses.numel(), .loss = loss});
   while (!trainer.done()) fmt::print("loss {:.4f}\n", trainer.run_epoch().train_loss);
-
   Tape tape;
   const Var y = reader(Features::constant(tape, zoo.space(), zoo.weights(unseen)));
   fmt::print("tau {:.3f} on unseen networks\n", kendall_tau_b(y.value(), zoo.column(unseen, "loss")));
+} catch (const Error& error) {
+  return fmt::print(stderr, "{}\n", error.what()), 1;
 }

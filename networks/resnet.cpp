@@ -80,7 +80,7 @@ extern const InputArchitecture resnet_architecture{
     .text = "small residual CNNs",
     .texts = false,
     .settings = {{.name = "blocks",
-                  .text = "of two convolutions each",
+                  .text = "blocks of two convolutions each",
                   .usual = 2,
                   .low = 1,
                   .high = 32,

@@ -22,6 +22,7 @@ class ListLayer : public Module {
 
   const TermList& list() const { return *list_; }
   const Space& in() const& { return list_->in(); }
+  const Space& in() const&& = delete;
   std::int64_t d() const { return d_; }
   std::int64_t e() const { return e_; }
 
@@ -64,6 +65,7 @@ class ListLayer : public Module {
 class EquivariantLayer : public ListLayer {
  public:
   const Space& out() const& { return list_->out(); }
+  const Space& out() const&& = delete;
   /// Throws what check() throws.
   Features operator()(const Features& x, const LayerInput& input = {}) const& {
     return apply(x, learned_on(x.tape()), input);

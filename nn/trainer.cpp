@@ -28,12 +28,12 @@ Trainer::Trainer(const Module& model, TrainerConfig config, Training training)
       whole_(model.parameters().backend()),
       rest_(model.parameters().backend()) {
   if (config_.batch < 1 || config_.micro_batch < 0 || config_.epochs < 1 || config_.patience < 0)
-    throw UsageError("[trainer] batch {}, micro-batch {}, epochs {}, patience {}; allowed: positive ones",
-                     config_.batch, config_.micro_batch, config_.epochs, config_.patience);
+    throw UsageError(
+        "[trainer] batch {}, micro-batch {}, epochs {}, patience {}; allowed: 1 or more, 0 or more, 1 or "
+        "more, 0 or more",
+        config_.batch, config_.micro_batch, config_.epochs, config_.patience);
   constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
-  if (config_.epochs > most)
-    throw UsageError("[trainer] {} epochs; allowed: at most {}, for their steps have 64-bit numbers", config_.epochs,
-                     most);
+  if (config_.epochs > most) throw UsageError("[trainer] {} epochs; allowed: at most {}", config_.epochs, most);
   if (training_.items < 1 || training_.items > most || !training_.loss || !config_.learning_rate)
     throw UsageError("[trainer] {} items{}{}; allowed: 1 to {}, with a loss and a learning rate", training_.items,
                      training_.loss ? "" : ", no loss", config_.learning_rate ? "" : ", no learning rate", most);
@@ -152,15 +152,22 @@ void Trainer::measure_all() {
   const Tensor all = Tensor::zeros({training_.items}, DType::i32);
   std::iota(all.span<std::int32_t>().begin(), all.span<std::int32_t>().end(), 0);
   order_.copy_from(all);
-  const Tensor loss = training_.loss(tape_, order_).value().placed_on(nullptr).to(DType::f64);
-  loss_sum_.fill(loss.data<double>()[0] * static_cast<double>(training_.items));
+  const std::int64_t pass = config_.micro_batch > 0 ? config_.micro_batch : config_.batch;
+  double sum = 0;
+  for (std::int64_t at = 0; at < training_.items; at += pass) {
+    tape_.reset();
+    const std::int64_t n = std::min(pass, training_.items - at);
+    const Tensor loss = training_.loss(tape_, order_.slice(at, at + n)).value().placed_on(nullptr).to(DType::f64);
+    sum += loss.data<double>()[0] * static_cast<double>(n);
+  }
+  loss_sum_.fill(sum);
 }
 
 const Trainer::Epoch& Trainer::run_epoch(const std::function<void(std::int64_t, std::int64_t)>& on_step) {
   const auto epoch = std::ssize(log_) + 1;
   tape_.reset();
   loss_sum_.fill(0);
-  solved_ = training_.solve && training_.solve();
+  solved_ = log_.empty() && training_.solve && training_.solve();
   if (solved_)
     measure_all();
   else

@@ -34,7 +34,8 @@ struct Training {
   std::int64_t items = 0;  ///< of an epoch
   /// The mean loss over some items, given as their numbers: int32 [n].
   std::function<Var(Tape& tape, const Tensor& items)> loss = {};
-  /// For models that need no steps: sets the parameters and returns true; then there is one epoch without steps.
+  /// For models that need no steps: sets the parameters and returns true; then there is one epoch without steps. Asked
+  /// before the first one only.
   std::function<bool()> solve = {};
   std::function<void(std::int64_t epoch)> before_epoch = {};  ///< 1 for the first
   std::function<void(std::int64_t step)> before_step = {};    ///< 0 for the first of an epoch
@@ -69,10 +70,12 @@ class Trainer {
     double seconds;     ///< of the step
     std::size_t bytes;  ///< parameters, gradients, optimiser state and the most that a step, or judging, takes beside
   };
-  /// Throws OutOfDeviceMemory, with the largest batch that fits.
+  /// Throws OutOfDeviceMemory, with the largest batch that fits. before_epoch and before_step are not called.
   Cost try_step();
 
   bool done() const;
+  /// Whether the model needed no steps.
+  bool solved() const { return solved_; }
   /// Trains on every item once; `on_step(done, all)` is called after each step and may throw to stop. Throws
   /// NumericError when the loss or a metric is no number: at that step, on a device at the end of the epoch.
   const Epoch& run_epoch(const std::function<void(std::int64_t, std::int64_t)>& on_step = {});

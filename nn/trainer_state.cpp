@@ -7,6 +7,15 @@
 #include "weft/nn/trainer.h"
 
 namespace weft {
+namespace {
+
+bool all_zeros(const Tensor& t) {
+  return with_float(t.dtype(), "trainer", [&](auto tag) {
+    return std::ranges::all_of(t.span<decltype(tag)>(), [](auto x) { return x == 0; });
+  });
+}
+
+}  // namespace
 
 std::vector<std::pair<std::string, Tensor>> Trainer::state() const {
   const auto rows = std::ssize(log_), columns = 1 + std::ssize(training_.metrics);
@@ -60,7 +69,9 @@ void Trainer::resume(const std::function<Tensor(const std::string&)>& tensor) {
   }
   // Both follow from the log: a file in which they do not is damaged.
   const double steps = counts.data<double>()[0];
-  const std::int64_t of_log = training_.solve && steps == 0 ? 0 : std::ssize(log) * steps_per_epoch();
+  // A solved model has one epoch without steps, which leaves the optimiser as it began.
+  const bool solved = training_.solve && steps == 0 && log.size() == 1 && all_zeros(optimiser);
+  const std::int64_t of_log = solved ? 0 : std::ssize(log) * steps_per_epoch();
   const auto expected_steps = static_cast<double>(of_log);
   if (steps != expected_steps)
     throw FormatError("[trainer] 'fit.counts' has {} steps; allowed: {}, those of {} epochs", steps, expected_steps,
@@ -73,7 +84,7 @@ void Trainer::resume(const std::function<Tensor(const std::string&)>& tensor) {
   model_.parameters().changed();
   best_values_.copy_from(best);
   optimiser_.resume(optimiser, of_log);
-  solved_ = of_log == 0 && !log.empty();
+  solved_ = solved;
   best_epoch_ = best_epoch;
   log_ = std::move(log);
 }

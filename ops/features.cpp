@@ -42,6 +42,10 @@ Features::Features(const Space& space, std::span<const Var> tensors) : space_(&s
   tensors_ = own;
 }
 
+void Features::refuse_undefined() {
+  throw UsageError("[features] these are undefined; allowed: what Features::constant, leaf or a layer gave");
+}
+
 Features Features::constant(Tape& tape, const Space& space, std::span<const Tensor> weights) {
   check_count(weights.size(), space);
   return features_of(tape, space, [&](int t) {
@@ -84,9 +88,8 @@ Features unary(UnaryOp op, const Features& x, std::optional<double> p) {
 }
 
 Features binary(BinaryOp op, const Features& a, const Features& b) {
-  if (a.vars().size() != b.vars().size())
-    throw ShapeError("[features] {} and {} tensors; allowed: two features of one space", a.vars().size(),
-                     b.vars().size());
+  if (&a.space() != &b.space() && !(a.space() == b.space()))
+    throw ShapeError("[features] '{}' and '{}'; allowed: two features of one space", a.space().str(), b.space().str());
   return typed_features("features", a.tape(), a.space(), [&](int t) { return binary(op, a[t], b[t]); });
 }
 

@@ -38,19 +38,28 @@ class Features {
   static Features gathered(Tape&, const Space&&, std::span<const Tensor>, const Tensor&) = delete;
 
   bool defined() const { return space_ != nullptr; }
-  const Space& space() const { return *space_; }
-  Tape& tape() const { return tensors_[0].tape(); }
-  DType dtype() const { return tensors_[0].dtype(); }
-  std::int64_t batch() const { return tensors_[0].shape()[0]; }
+  /// These throw UsageError for undefined ones.
+  const Space& space() const {
+    if (!space_) refuse_undefined();
+    return *space_;
+  }
+  Tape& tape() const { return (*this)[0].tape(); }
+  DType dtype() const { return (*this)[0].dtype(); }
+  std::int64_t batch() const { return (*this)[0].shape()[0]; }
   /// Without taps.
-  std::int64_t channels() const { return tensors_[0].shape()[1] / space_->tensors()[0].taps(); }
+  std::int64_t channels() const { return (*this)[0].shape()[1] / space_->tensors()[0].taps(); }
 
   /// By name; throws UsageError naming those there are.
-  const Var& operator[](std::string_view tensor) const { return (*this)[space_->tensor(tensor)]; }
-  const Var& operator[](int tensor) const { return tensors_[static_cast<std::size_t>(tensor)]; }
+  const Var& operator[](std::string_view tensor) const { return (*this)[space().tensor(tensor)]; }
+  const Var& operator[](int tensor) const {
+    if (!space_) refuse_undefined();
+    return tensors_[static_cast<std::size_t>(tensor)];
+  }
   std::span<const Var> vars() const { return tensors_; }
 
  private:
+  [[noreturn]] static void refuse_undefined();
+
   const Space* space_ = nullptr;
   std::span<const Var> tensors_;
 };

@@ -68,8 +68,8 @@ double norm(const Matrix& left, const Matrix& right) {
 Product stacked(const std::vector<Term>& terms) {
   Eigen::Index k = 0;
   for (const Term& t : terms) k += t.product->left.cols();
-  const Eigen::Index D = terms.front().product->left.rows();
-  Product out{Matrix(D, k), Matrix(k, D), 0, 0};
+  const Product& first = *terms.front().product;
+  Product out{Matrix(first.left.rows(), k), Matrix(k, first.right.cols()), 0, 0};
   k = 0;
   for (const auto& [sign, p] : terms) {
     out.left.middleCols(k, p->left.cols()) = sign * p->left;

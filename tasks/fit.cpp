@@ -58,7 +58,7 @@ const std::vector<Setting>& training_settings() {
     constexpr double most = 1e6;
     const std::string counted = "their steps are counted in 32 bits";
     return std::vector<Setting>{
-        {.name = "epochs", .text = "at most", .usual = usual.epochs, .low = 1, .high = most, .why = counted},
+        {.name = "epochs", .text = "epochs at most", .usual = usual.epochs, .low = 1, .high = most, .why = counted},
         {.name = "patience",
          .text = "epochs without a better validation tau before it stops",
          .usual = usual.patience,
@@ -82,7 +82,7 @@ const std::vector<Setting>& training_settings() {
                  "take as fixed (input pixels, features between blocks, classes)",
          .usual = usual.permute_fixed},
         {.name = "learning_rate",
-         .text = "of Adam",
+         .text = "learning rate of Adam",
          .usual = usual.learning_rate,
          .low = std::numeric_limits<double>::min(),
          .high = std::numeric_limits<double>::max()}};
@@ -91,10 +91,14 @@ const std::vector<Setting>& training_settings() {
 }
 
 Settings training_settings(std::string_view kind, Settings::Given given) {
+  const std::string who = fmt::format("the training of model '{}'", kind);
   std::vector<Setting> list = training_settings();
-  for (const auto& [name, value] : model_kind(kind).training)
-    std::ranges::find(list, name, &Setting::name)->usual = value;
-  return {fmt::format("the training of model '{}'", kind), std::move(list), given};
+  Settings checked(who, list);
+  for (const auto& [name, value] : model_kind(kind).training) {
+    checked.set(name, value);
+    std::ranges::find(list, name, &Setting::name)->usual = checked.value(name);
+  }
+  return {who, std::move(list), given};
 }
 
 FitConfig FitConfig::of(const Settings& s, std::uint64_t seed) {
@@ -112,7 +116,7 @@ namespace {
 /// What the steps of a training read, where the model lies.
 struct Steps {
   AccuracyModel& model;
-  const Task& task;
+  Task task;
   FitConfig config;
   Examples train, validation;
   std::vector<double> truth;  ///< of the validation networks
@@ -142,8 +146,7 @@ struct Steps {
         Tensor& t = batch[static_cast<std::size_t>(tensor)];
         t = gather(tape.constant(t), axis + 2, p.now).value();  // behind the batch and the channels
       }
-    return mean_all(
-        binary_cross_entropy_with_logits(model.forward(tape, batch), gathered(tape, train.target, networks)));
+    return mean_all(task.loss(model.forward(tape, batch), gathered(tape, train.target, networks)));
   }
 
   bool solve() const {

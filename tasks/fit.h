@@ -43,8 +43,9 @@ struct Examples {
 /// validation networks. Its metrics are "validation_loss" and "validation_tau". A model that needs no steps is solved.
 class Fit : public Trainer {
  public:
-  /// The examples lie on the CPU: to a device they go once, here. Throws UsageError for a config out of its range or no
-  /// examples, a target outside the task's range, or axes to permute that the model lacks; OutOfDeviceMemory.
+  /// The model outlives this. The examples lie on the CPU: to a device they go once, here. Throws UsageError for a
+  /// config out of its range or no examples, a target outside the task's range, or axes to permute that the model
+  /// lacks; OutOfDeviceMemory.
   Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples validation,
       const Task& task = weft::task("accuracy"));
 

@@ -34,8 +34,7 @@ Tensor targets_of(const Task& task, const Zoo& zoo, std::span<const std::int64_t
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const double target = task.target(zoo.row(ids[i]));
     if (!std::isfinite(target))
-      throw UsageError("[task] the {} of checkpoint {} was not measured; choose others with --checkpoint", task.name,
-                       ids[i]);
+      throw UsageError("[task] the {} of row {} of the zoo was not measured; leave it out", task.name, ids[i]);
     targets.data<float>()[i] = static_cast<float>(target);
   }
   return targets;

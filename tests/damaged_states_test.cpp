@@ -57,7 +57,7 @@ TEST_CASE("a damaged state of a model's training is refused or goes on") {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   for (double best : {1e6, -5., 0., 4., 1.5, nan, 1e300})
     CHECK_THROWS_AS(fit.read(with(whole, "fit.counts", 1, best)), const FormatError&);
-  for (double steps : {-1., 5., 6.5, nan, 9.3e18})
+  for (double steps : {-1., 0., 5., 6.5, nan, 9.3e18})
     CHECK_THROWS_AS(fit.read(with(whole, "fit.counts", 0, steps)), const FormatError&);
   CHECK_THROWS_AS(fit.read(with(whole, "fit.adam", 3, std::numeric_limits<float>::infinity())), const FormatError&);
   CHECK_NOTHROW(fit.read(SafeTensors::parse(whole, "state")));

@@ -34,7 +34,7 @@ std::vector<Tensor> network(const Space& space, RandomKey key, DType dtype = DTy
 }  // namespace
 
 TEST_CASE("products: moved by GL they are the same, with the element") {
-  for (const char* text : spaces) {
+  for (const std::string text : spaces) {
     CAPTURE(text);
     const Space space = Space::parse(text);
     REQUIRE(is_products(space));
@@ -103,9 +103,10 @@ TEST_CASE("products: between the same and the different lies the undecided, and 
   CHECK(compare_products(space, a, b, 1e-3).decision == Decision::undecided);
   CHECK(compare_products(space, a, b, 3e-3).decision == Decision::same);
   CHECK(compare_products(space, a, b, 1e-4).decision == Decision::different);
-  for (const char* text : {"h: permutation(3); i, o: fixed(2) A[h, i*] B[o, h*]", "r: GL(3); i: fixed(2) A[r, i*]",
-                           "r: GL(3); i: fixed(2) A[r, i*] B[i, r*] C[i, r*]", "r: GL(3); i: fixed(2) A[r, r*] B[i]",
-                           "i: fixed(2) B[i]", "r: orthogonal(3); i: fixed(2) A[r, i*] B[i, r*]"}) {
+  for (const std::string text :
+       {"h: permutation(3); i, o: fixed(2) A[h, i*] B[o, h*]", "r: GL(3); i: fixed(2) A[r, i*]",
+        "r: GL(3); i: fixed(2) A[r, i*] B[i, r*] C[i, r*]", "r: GL(3); i: fixed(2) A[r, r*] B[i]", "i: fixed(2) B[i]",
+        "r: orthogonal(3); i: fixed(2) A[r, i*] B[i, r*]"}) {
     CAPTURE(text);
     CHECK(!is_products(Space::parse(text)));
   }

@@ -48,6 +48,7 @@ TEST_CASE("settings: usual values, given ones, and what is refused") {
   CHECK_THROWS_WITH_AS(s.set("depth", 1), "[settings] the test has no 'depth'; it has: width, rate, on, how",
                        UsageError);
   CHECK((s.whole("width") == 8 && s.number("rate") == 1 && s.text("how") == "slow"));
+  CHECK_THROWS_WITH_AS(s.flag("how"), "[settings] the test: how is a text, not true or false", UsageError);
 }
 
 TEST_CASE("settings: every kind of model is made from its usual ones, and its own only") {
@@ -81,6 +82,29 @@ TEST_CASE("settings: tasks are known by name") {
   CHECK_THROWS_WITH_AS(task("beauty"), "[task] 'beauty'; allowed: accuracy, generalisation-gap", UsageError);
 }
 
+TEST_CASE("tasks: a model learns its task, whose loss is that of the training and of the validation") {
+  const std::int64_t widths[] = {2, 5, 2};
+  const Space space = mlp_space(widths, FactorKind::positive_monomial);
+  const auto weights = networks(space, 40, RandomKey(4, "tasks"));
+  const Tensor gaps = Tensor::zeros({40}, DType::f64);
+  fill_uniform(gaps, RandomKey(5, "tasks"), -1, 1);
+  const auto model = make_accuracy_model("mlp", {{"hidden", 8}}, space, DType::f64, RandomKey(6, "tasks"));
+  const Examples all{model->standardise(weights), gaps};
+  const Task& gap = task("generalisation-gap");
+  const double before = mean_loss(gap, predict_outputs(*model, all.prepared), gaps);
+  // Steps so small that the epoch's mean is the loss of the model as it was.
+  Fit still(*model, {.learning_rate = 1e-12, .epochs = 1}, all, all, gap);
+  const Trainer::Epoch& epoch = still.run_epoch();
+  CHECK(epoch.train_loss == doctest::Approx(before).epsilon(1e-6));
+  CHECK(validation_loss(epoch) == doctest::Approx(before).epsilon(1e-6));
+  // A temporary task: the training keeps what it needs of it.
+  Fit fit(*model, {.learning_rate = 1e-2, .epochs = 60, .patience = 60}, all, all, Task(gap));
+  while (!fit.done()) fit.run_epoch();
+  CHECK(fit.log().back().train_loss < 0.3 * before);
+  fit.take_best();
+  for (const double y : predict_outputs(*model, all.prepared)) CHECK(std::abs(gap.prediction(y)) < 1.5);
+}
+
 TEST_CASE("ridge: solved in one epoch without steps, as the normal equations say") {
   const std::int64_t widths[] = {2, 5, 2};
   const Space space = mlp_space(widths, FactorKind::positive_monomial);
@@ -100,7 +124,8 @@ TEST_CASE("ridge: solved in one epoch without steps, as the normal equations say
   Fit fit(*model, {.epochs = 7}, {prepared, targets(prepared[0])}, {other, targets(other[0])});
   std::int64_t steps = 0;
   while (!fit.done()) fit.run_epoch([&](std::int64_t, std::int64_t) { ++steps; });
-  CHECK((steps == 0 && fit.log().size() == 1));
+  CHECK((steps == 0 && fit.log().size() == 1 && fit.solved()));
+  CHECK(model_kind("ridge").solved);
   fit.take_best();
   CHECK(validation_tau(fit.log()[0]) > 0.99);
   const auto outputs = predict_outputs(*model, other);

@@ -143,7 +143,9 @@ TEST_CASE("trainer: hooks come in order, and learning rates by step") {
 TEST_CASE("trainer: refusals, and numbers that are none") {
   const Line line;
   CHECK_THROWS_WITH_AS(Trainer(line.model, {.batch = 0}, line.training()),
-                       "[trainer] batch 0, micro-batch 0, epochs 100, patience 0; allowed: positive ones", UsageError);
+                       "[trainer] batch 0, micro-batch 0, epochs 100, patience 0; allowed: 1 or more, 0 or more, 1 or "
+                       "more, 0 or more",
+                       UsageError);
   CHECK_THROWS_WITH_AS(Trainer(line.model, {}, {.items = 4}),
                        "[trainer] 4 items, no loss; allowed: 1 to 2147483647, with a loss and a learning rate",
                        UsageError);

@@ -213,5 +213,5 @@ TEST_CASE("a zoo of transformers resumes with the same bytes, and names its chec
   CHECK(diverged);
   plan.held_out = 80;
   CHECK_THROWS_WITH_AS(make_zoo(folder / "x", model, train, test, plan, ZooWriter::Existing::refuse),
-                       "[zoo] 80 of 80 training items held out; allowed: 1 to 79", UsageError);
+                       "[zoo] 80 of 80 training items held out; allowed: 0 to 79, fewer than there are", UsageError);
 }

@@ -150,8 +150,8 @@ ZooPlan usual_plan(const InputArchitecture& architecture, std::int64_t networks,
 void make_zoo(const std::filesystem::path& folder, const PopulationModel& model, const Dataset& all,
               const Dataset& test, const ZooPlan& plan, ZooWriter::Existing existing, const ZooProgress& progress) {
   if (plan.held_out < 0 || (plan.held_out > 0 && plan.held_out >= all.items()))
-    throw UsageError("[zoo] {} of {} training items held out; allowed: 1 to {}", plan.held_out, all.items(),
-                     all.items() - 1);
+    throw UsageError("[zoo] {} of {} training items held out; allowed: 0 to {}, fewer than there are", plan.held_out,
+                     all.items(), all.items() - 1);
   const Dataset train = all.slice(0, all.items() - plan.held_out),
                 held_out = all.slice(all.items() - plan.held_out, all.items());
   check(plan, train, test);

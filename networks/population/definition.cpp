@@ -87,7 +87,7 @@ class DefinedNetworks final : public DeviceNetworks {
   }
 
   /// What the tape takes for one network, so that a group of networks fits where it is to.
-  void count(std::int64_t bytes) { add_buffer(&unused_, bytes / static_cast<std::int64_t>(sizeof(float))); }
+  void count(std::int64_t bytes) { numbers_beside_ = bytes / static_cast<std::int64_t>(sizeof(float)); }
 
   void streams(RandomKey of_step, std::vector<RandomKey>& to) const override {
     for (std::size_t i = 0; i < definition_->sites().size(); ++i) to.push_back(of_step.at(i));
@@ -151,7 +151,6 @@ class DefinedNetworks final : public DeviceNetworks {
   std::shared_ptr<const NetworkDefinition> definition_;
   std::int64_t batch_;
   std::vector<std::int64_t> begins_;  ///< of the tensors among a network's numbers
-  float* unused_ = nullptr;
   mutable Arena own_;
   mutable Tape tape_;
   mutable bool used_ = false;

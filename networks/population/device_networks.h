@@ -64,6 +64,8 @@ class DeviceNetworks {
   const DeviceLayout& layout() const { return layout_; }
   /// Numbers of 4 bytes that a network's values take beside its weights.
   std::int64_t numbers() const { return numbers_; }
+  /// The same in memory that is not place()'s: of a tape.
+  std::int64_t numbers_beside() const { return numbers_beside_; }
   /// Gives the values their memory: numbers() for each network.
   void place(float* memory, std::int64_t networks);
 
@@ -98,6 +100,7 @@ class DeviceNetworks {
             const float* g, float* gx, std::int64_t gx_stride) const;
 
   DeviceLayout layout_;
+  std::int64_t numbers_beside_ = 0;
   float* logits_ = nullptr;  ///< [networks, batch, logit_width]
 
  private:

@@ -135,8 +135,9 @@ std::int64_t DevicePopulation::bytes_of_network() const {
   const std::int64_t of_step =
       4 * batch + static_cast<std::int64_t>(sizeof(NetworkUpdate)) + 8 * streams_ + (networks_->lengths() ? 4 : 0);
   constexpr std::int64_t counters = 32;
-  return 4 * (networks_->numbers() + (4 + parts_of(batch)) * networks_->layout().numbers) + steps * of_step +
-         8 * batch + counters;
+  return 4 * (networks_->numbers() + networks_->numbers_beside() +
+              (4 + parts_of(batch)) * networks_->layout().numbers) +
+         steps * of_step + 8 * batch + counters;
 }
 
 std::vector<std::vector<std::int64_t>> DevicePopulation::groups(const std::vector<std::int64_t>& networks) const {
@@ -241,8 +242,8 @@ DevicePopulation::Resident DevicePopulation::place(const Inputs& in, const Devic
   const std::int64_t numbers = networks_->layout().numbers, parts = parts_of(batch);
   const auto array = [&]<class T>(T, std::int64_t n) { return group_.allocate_array<T>(static_cast<std::size_t>(n)); };
   constexpr std::int64_t rounding = 1 << 14;  // of the few arrays' addresses
-  reserve(group_, networks * bytes_of_network() + static_cast<std::int64_t>(4 * (in.shares.size() + in.items.size())) +
-                      rounding);
+  reserve(group_, networks * (bytes_of_network() - 4 * networks_->numbers_beside()) +
+                      static_cast<std::int64_t>(4 * (in.shares.size() + in.items.size())) + rounding);
   networks_->place(array(0.f, networks * networks_->numbers()), networks);
   const std::vector<std::int32_t> zeros(static_cast<std::size_t>(networks), 0);
   const std::vector<double> zero_sums(static_cast<std::size_t>(networks), 0);

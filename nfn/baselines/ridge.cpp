@@ -30,7 +30,11 @@ class Ridge final : public BaselineModel {
     const Eigen::Map<const Eigen::VectorXd> y(outputs.data(), n);
     const double mean = y.mean(), lambda = settings_.number("lambda") * static_cast<double>(n);
     const Matrix normal = X.transpose() * X + lambda * Matrix::Identity(m, m);
-    const Eigen::VectorXd w = normal.ldlt().solve(X.transpose() * (y.array() - mean).matrix());
+    const Eigen::LDLT<Matrix> factors = normal.ldlt();
+    const Eigen::VectorXd w = factors.solve(X.transpose() * (y.array() - mean).matrix());
+    if (factors.info() != Eigen::Success || !w.allFinite())
+      throw NumericError("[ridge] {} networks of {} inputs have no solution with lambda {}; give a larger one", n, m,
+                         settings_.number("lambda"));
     const Tensor weight = Tensor::from<double>({w.data(), static_cast<std::size_t>(m)}, {m}),
                  bias = Tensor::from<double>({&mean, 1}, {1});
     for (const auto& [parameter, values] : {std::pair{weight_, weight}, std::pair{bias_, bias}}) {
@@ -60,9 +64,11 @@ extern const ModelKind ridge_model{
     .settings = {{.name = "lambda",
                   .text = "weight of the penalty, for standardised inputs",
                   .usual = 0.01,
-                  .low = 0,
-                  .high = 1e6}},
+                  .low = 1e-9,
+                  .high = 1e6,
+                  .why = "without it fewer networks than inputs have many solutions"}},
     .training = {},
+    .solved = true,
     .make = [](const ModelKind&, const Settings& settings, const Space& space) -> std::unique_ptr<AccuracyModel> {
       return std::make_unique<Ridge>(settings, space);
     }};

@@ -1,5 +1,5 @@
 #pragma once
-// Models that read the weights of a network and predict one number in (0, 1) about it, as its test accuracy.
+// Models that read the weights of a network and predict one number about it, as its test accuracy.
 
 #include <functional>
 #include <memory>
@@ -49,7 +49,8 @@ class AccuracyModel : public Module {
   virtual std::vector<Tensor> prepare(std::span<const Tensor> weights) const = 0;
   /// Where prepare() keeps the tensors of the space: their axes that the layers take as fixed. Empty for a baseline.
   virtual std::vector<FixedAxis> fixed_axes() const { return {}; }
-  /// prepared tensors of B networks, which lie where the model does -> logits [B]; the prediction is their sigmoid.
+  /// prepared tensors of B networks, which lie where the model does -> outputs [B]; what they predict is said by the
+  /// task that they are trained for (tasks/task.h): of an accuracy they are logits.
   virtual Var forward(Tape& tape, std::span<const Tensor> prepared) const = 0;
 
  protected:
@@ -69,6 +70,7 @@ struct ModelKind {
   std::vector<Setting> settings;
   /// The usual values of its training's settings (tasks/fit.h), where they are others.
   std::vector<std::pair<std::string, SettingValue>> training;
+  bool solved = false;  ///< by AccuracyModel::solve: it has no such settings
   /// Throws TypeError, UsageError when the space does not suit the kind.
   std::unique_ptr<AccuracyModel> (*make)(const ModelKind& kind, const Settings& settings, const Space& space);
 };
