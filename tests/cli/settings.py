@@ -8,8 +8,8 @@ class Settings(Test):
         self.weft("zoo", "make", "--out", out, "--quiet", *SMALL_ZOO, *words)
         return self.bytes_of(out)
 
-    def train(self, out, *words):
-        self.weft("train", "--zoo", "zoo", "--out", out, "--epochs", 3, "--quiet", *words)
+    def train(self, out, *words, model="magep"):
+        self.weft("train", "--zoo", "zoo", "--out", out, "--model", model, *epochs(model, 3), "--quiet", *words)
         return self.bytes_of(out, but=["run.json"])  # that holds times
 
     def test_zoo_bytes(self):
@@ -21,9 +21,9 @@ class Settings(Test):
 
     def test_model_bytes(self):
         for model in MODELS:
-            first = self.train(f"{model}-a", "--model", model, "--threads", 1)
-            self.assert_same(first, self.train(f"{model}-b", "--model", model, "--threads", 2))
-            other = self.train(f"{model}-c", "--model", model, "--seed", 1)
+            first = self.train(f"{model}-a", "--threads", 1, model=model)
+            self.assert_same(first, self.train(f"{model}-b", "--threads", 2, model=model))
+            other = self.train(f"{model}-c", "--seed", 1, model=model)
             if model != "ridge":  # which draws nothing
                 for name in first:
                     self.assertNotEqual(first[name], other[name])
@@ -57,7 +57,7 @@ class Settings(Test):
 
     def test_config_of_models(self):
         for model in MODELS:
-            words = ("train", "--zoo", "zoo", "--model", model, "--epochs", 2, "--quiet")
+            words = ("train", "--zoo", "zoo", "--model", model, *epochs(model, 2), "--quiet")
             self.config_of("train.config", *words, "--out", f"{model}-d")
             self.weft("train", "--config", "train.config")
             self.weft(*words, "--out", f"{model}-e")
@@ -130,7 +130,7 @@ class Settings(Test):
         self.assertEqual(self.json("report", "--config", "report.config", "--run", "r2", "--force")["runs"], ["r2"])
 
     def test_report_of_runs_that_nobody_judged(self):
-        self.train("judged"), self.train("not-judged", "--model", "mlp")
+        self.train("judged"), self.train("not-judged", model="mlp")
         self.weft("eval", "--model", "judged", "--zoo", "zoo")
         self.weft("report", "--zoo", "zoo", "--run", "not-judged", "--run", "judged", "--out", "both.html")
         page = self.bytes_of("both.html").decode()

@@ -68,7 +68,7 @@ class Verbs(Test):
     def setUpClass(cls):
         super().setUpClass()
         for model in MODELS:
-            subprocess.run([PROGRAM, "train", "--zoo", "zoo", "--model", model, "--out", model, "--epochs", "3", "--quiet"],
+            subprocess.run([PROGRAM, "train", "--zoo", "zoo", "--model", model, "--out", model, *epochs(model, 3), "--quiet"],
                            cwd=cls.folder, check=True)
 
     def check_page(self, name, models):
@@ -117,6 +117,36 @@ class Verbs(Test):
         self.assertIn("among networks above", (self.folder / "named.html").read_text())
         self.weft(*train, "--out", "never", "--checkpoint", "60", code=USAGE, says=["'60'", "all, 50, 75, 100, best"])
         self.weft("train", "--zoo", "zoo", "--out", "never", "--checkpoint", "75", code=USAGE, says="allowed: all")
+
+    def test_tasks(self):
+        """A model learns the gap, and says it; checkpoints whose gap nobody measured are left out."""
+        train = ("train", "named-too", "--model", "statnn", "--task", "generalisation-gap", "--epochs", 30)
+        self.json("zoo", "make", "--out", "named-too", "--kind", "vit", *SMALL_TRANSFORMERS, "--networks", 30)
+        run = self.json(*train, "--out", "gap")
+        log = [row.split(",") for row in (self.folder / "gap" / "log.csv").read_text().splitlines()]
+        self.assertLess(float(log[-1][1]), float(log[1][1]))
+        self.assertLess(float(log[-1][1]), 0.1)  # squares of gaps
+        self.assertEqual(self.json(*train, "--out", "gaps", "--checkpoint", "all")["checkpoints"], 3 * run["checkpoints"])
+        said = self.json("predict", "gap", "--zoo", "named-too")
+        self.assertEqual({row["generalisation_gap"] is None for row in said if row["id"] >= 90}, {True})
+        for row in said:
+            self.assertLess(abs(row["predicted_generalisation_gap"]), 2)
+        csv = self.weft("predict", "gap", "--zoo", "named-too").stdout.splitlines()
+        self.assertEqual(csv[0], "id,network,epoch,generalisation_gap,predicted_generalisation_gap,part")
+        self.assertEqual({row.split(",")[3] for row in csv[91:]}, {""})
+        self.assertEqual(self.json("eval", "gap")["task"], "generalisation-gap")
+        not_measured = "the generalisation-gap of checkpoint 'best' was not measured in this zoo; allowed: 100, 50, 75"
+        self.weft(*train, "--out", "never", "--checkpoint", "best", code=INPUT, says=not_measured)
+        self.weft("eval", "gap", "--checkpoint", "best", "--force", code=INPUT, says=not_measured)
+
+    def test_solved_models(self):
+        self.weft("train", "zoo", "--model", "ridge", "--out", "solved", says=["solved at once", "solved in", "validation tau"])
+        self.weft("train", "zoo", "--model", "ridge", "--out", "x", "--batch", 3, code=USAGE,
+                  says="--batch is no setting of model ridge; allowed: with magep")
+        for wrong in ("-1", "0", "nan", "1e7", " 1", "0x1p-3"):
+            self.weft("train", "zoo", "--model", "ridge", "--out", "x", f"--lambda={wrong}", code=USAGE,
+                      says=f"{wrong}; allowed: numbers from 1e-09 to 1000000")
+        self.weft("train", "--train-psi", "zoo", "--out", "x", code=USAGE, says="write --train-psi=true before a place")
 
     def test_version_and_help(self):
         version = self.weft("--version").stdout

@@ -20,6 +20,11 @@ PATIENCE = float(os.environ.get("WEFT_TEST_PATIENCE", 1))  # how much slower tha
 MODELS = ("magep", "statnn", "balanced-statnn", "ridge", "mlp")
 
 
+def epochs(model, n):
+    """The option, where a model takes steps."""
+    return () if model == "ridge" else ("--epochs", str(n))
+
+
 class Test(unittest.TestCase):
     """Works in a folder of its own, where `zoo` is a copy of a small zoo that is made once."""
     maxDiff = 2000
