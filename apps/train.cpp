@@ -266,10 +266,11 @@ void add_train(CLI::App& app, Common& common, Run& run) {
     o->settings = model_settings(o->model);
     o->fit = training_settings(o->model);
     of_models.require(of_models.take(o->settings), "train", "model " + o->model);
-    if (model_kind(o->model).solved) of_trainings.require({}, "train", "model " + o->model);
-    const std::vector<std::string> given = of_trainings.take(o->fit);
-    if (std::ranges::find(given, "warmup") == given.end())
+    if (model_kind(o->model).solved) {
+      of_trainings.require({}, "train", "model " + o->model);
+    } else if (std::ranges::count(of_trainings.take(o->fit), "warmup") == 0) {
       o->fit.set("warmup", std::min(o->fit.whole("warmup"), o->fit.whole("epochs")));
+    }
     run = [o, &common] { return train(*o, common); };
   });
 }
