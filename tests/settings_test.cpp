@@ -3,6 +3,7 @@
 #include "weft/core/settings.h"
 
 #include <cmath>
+#include <map>
 
 #include <doctest/doctest.h>
 
@@ -80,6 +81,25 @@ TEST_CASE("settings: tasks are known by name") {
   row.train_accuracy = 0.75;
   CHECK(task("generalisation-gap").target(row) == 0.25);
   CHECK_THROWS_WITH_AS(task("beauty"), "[task] 'beauty'; allowed: accuracy, generalisation-gap", UsageError);
+}
+
+TEST_CASE("settings: one name is one option, whoever has it, and none is taken by what files hold beside") {
+  std::map<std::string, Setting> known;
+  const auto check = [&](const std::vector<Setting>& list) {
+    for (const Setting& s : list) {
+      CAPTURE(s.name);
+      const Setting& first = known.emplace(s.name, s).first->second;
+      CHECK((first.usual.index() == s.usual.index() && first.low == s.low && first.high == s.high));
+      CHECK((first.text == s.text && first.why == s.why && first.allowed == s.allowed));
+      for (const char* taken : {"numerics", "task", "model", "split", "checkpoint", "seed", "device", "products", "zoo",
+                                "space", "out", "force", "resume", "threads", "json", "quiet", "config"})
+        CHECK(s.name != taken);
+    }
+  };
+  for (const ModelKind* kind : model_kinds()) check(kind->settings);
+  const std::size_t of_models = known.size();
+  check(training_settings());
+  CHECK(known.size() == of_models + training_settings().size());  // no model has one of them
 }
 
 TEST_CASE("tasks: a model learns its task, whose loss is that of the training and of the validation") {
