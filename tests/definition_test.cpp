@@ -3,6 +3,7 @@
 
 #include "weft/networks/population/definition.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <doctest/doctest.h>
@@ -42,6 +43,12 @@ Score score_of(const PopulationModel& model, const std::vector<Tensor>& weights,
   return model.evaluate(pointers<const float*>(weights), {data, items}, arena);
 }
 
+double norm(const Tensor& t) {
+  double square = 0;
+  for (const float x : t.span<float>()) square += static_cast<double>(x) * static_cast<double>(x);
+  return std::sqrt(square);
+}
+
 /// Loss, gradient and score of a network, by kernels and by definition.
 void check_same(const PopulationModel& by_hand, const PopulationModel& defined, const Dataset& data) {
   CAPTURE(by_hand.space().str());
@@ -54,7 +61,16 @@ void check_same(const PopulationModel& by_hand, const PopulationModel& defined, 
     const Step fast = step_of(by_hand, weights, data, items, dropout),
                slow = step_of(defined, weights, data, items, dropout);
     CHECK(fast.loss == doctest::Approx(slow.loss).epsilon(1e-5));
-    CHECK(relative_error(fast.gradient, slow.gradient) < 1e-4);
+    double largest = 0;
+    for (const Tensor& g : slow.gradient) largest = std::max(largest, norm(g));
+    // Behind blocks without a stream all tokens are nearly one, and what moves attention there is rounding.
+    for (std::size_t t = 0; t < weights.size(); ++t) {
+      CAPTURE(by_hand.space().tensors()[t].name);
+      if (norm(slow.gradient[t]) > 1e-3 * largest)
+        CHECK(relative_error(fast.gradient[t], slow.gradient[t]) < 1e-4);
+      else
+        CHECK(norm(fast.gradient[t]) < 2e-3 * largest);
+    }
   }
   const Score fast = score_of(by_hand, weights, data, items), slow = score_of(defined, weights, data, items);
   CHECK(fast.loss == doctest::Approx(slow.loss).epsilon(1e-5));
@@ -86,8 +102,7 @@ TEST_CASE("resnet: gradients are those of central differences, with dropout") {
   const Step step = step_of(*model, weights, data, items, dropout);
   for (std::size_t t = 0; t < weights.size(); ++t) {
     // Along the gradient of one tensor: float32 has few digits for single numbers.
-    double square = 0;
-    for (const float g : step.gradient[t].span<float>()) square += static_cast<double>(g) * static_cast<double>(g);
+    const double square = norm(step.gradient[t]) * norm(step.gradient[t]);
     CAPTURE(model->space().tensors()[t].name);
     REQUIRE(square > 0);
     const auto h = static_cast<float>(1e-3 / std::sqrt(square));
