@@ -1,8 +1,6 @@
 #include "weft/data/source.h"
 
-#include <fmt/ranges.h>
-
-#include "weft/core/error.h"
+#include "weft/core/registry.h"
 #include "weft/data/list.h"
 
 namespace weft {
@@ -12,21 +10,12 @@ WEFT_DATA_SOURCES(WEFT_SOURCE)
 #undef WEFT_SOURCE
 
 std::vector<const DataSource*> data_sources() {
-  std::vector<const DataSource*> all;
-#define WEFT_SOURCE(name) all.push_back(&name##_source);
-  WEFT_DATA_SOURCES(WEFT_SOURCE)
+#define WEFT_SOURCE(name) &name##_source,
+  return {WEFT_DATA_SOURCES(WEFT_SOURCE)};
 #undef WEFT_SOURCE
-  return all;
 }
 
-const DataSource& data_source(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const DataSource* source : data_sources()) {
-    if (source->name == name) return *source;
-    names.emplace_back(source->name);
-  }
-  throw UsageError("[data] '{}'; allowed: {}", name, fmt::join(names, ", "));
-}
+const DataSource& data_source(std::string_view name) { return named("data", name, data_sources()); }
 
 TrainAndTest first_items(const TrainAndTest& all, const DataRequest& request) {
   const auto first = [](const Dataset& data, std::int64_t items, const char* what) {

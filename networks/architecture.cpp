@@ -1,7 +1,8 @@
 #include "weft/networks/architecture.h"
 
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
+#include "weft/core/registry.h"
 #include "weft/networks/list.h"
 
 namespace weft {
@@ -11,20 +12,13 @@ WEFT_ARCHITECTURES(WEFT_ARCHITECTURE)
 #undef WEFT_ARCHITECTURE
 
 std::vector<const InputArchitecture*> input_architectures() {
-  std::vector<const InputArchitecture*> all;
-#define WEFT_ARCHITECTURE(name) all.push_back(&name##_architecture);
-  WEFT_ARCHITECTURES(WEFT_ARCHITECTURE)
+#define WEFT_ARCHITECTURE(name) &name##_architecture,
+  return {WEFT_ARCHITECTURES(WEFT_ARCHITECTURE)};
 #undef WEFT_ARCHITECTURE
-  return all;
 }
 
 const InputArchitecture& input_architecture(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const InputArchitecture* a : input_architectures()) {
-    if (a->name == name) return *a;
-    names.emplace_back(a->name);
-  }
-  throw UsageError("[architecture] '{}'; allowed: {}", name, fmt::join(names, ", "));
+  return named("architecture", name, input_architectures());
 }
 
 Settings architecture_settings(std::string_view name, Settings::Given given) {

@@ -2,8 +2,7 @@
 
 #include <cmath>
 
-#include <fmt/ranges.h>
-
+#include "weft/core/registry.h"
 #include "weft/tasks/list.h"
 
 namespace weft {
@@ -13,21 +12,12 @@ WEFT_TASKS(WEFT_TASK)
 #undef WEFT_TASK
 
 std::vector<const Task*> tasks() {
-  std::vector<const Task*> all;
-#define WEFT_TASK(name) all.push_back(&name##_task);
-  WEFT_TASKS(WEFT_TASK)
+#define WEFT_TASK(name) &name##_task,
+  return {WEFT_TASKS(WEFT_TASK)};
 #undef WEFT_TASK
-  return all;
 }
 
-const Task& task(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const Task* t : tasks()) {
-    if (t->name == name) return *t;
-    names.emplace_back(t->name);
-  }
-  throw UsageError("[task] '{}'; allowed: {}", name, fmt::join(names, ", "));
-}
+const Task& task(std::string_view name) { return named("task", name, tasks()); }
 
 Tensor targets_of(const Task& task, const Zoo& zoo, std::span<const std::int64_t> ids) {
   const Tensor targets = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);

@@ -282,7 +282,7 @@ TEST_CASE("verify: a prediction that is no number passes no check, controls incl
 TEST_CASE("models: unknown kinds are refused") {
   const Space space = mlp_space(widths, FactorKind::positive_monomial);
   CHECK_THROWS_WITH_AS(make_accuracy_model("tree", {}, space, DType::f32, RandomKey(1, "x")),
-                       "[model] kind 'tree'; allowed: magep, transformer-nfn, statnn, balanced-statnn, ridge, mlp",
+                       "[model] 'tree'; allowed: magep, transformer-nfn, statnn, balanced-statnn, ridge, mlp",
                        UsageError);
   CHECK_THROWS_WITH_AS(
       make_accuracy_model("transformer-nfn", {{"classifier", "tree"}}, space, DType::f32, RandomKey(1, "x")),

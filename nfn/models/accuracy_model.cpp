@@ -2,33 +2,24 @@
 
 #include <algorithm>
 
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
-#include "weft/core/error.h"
+#include "weft/core/registry.h"
 #include "weft/nfn/models/list.h"
 
 namespace weft {
 
-#define WEFT_MODEL(model) extern const ModelKind model##_model;
+#define WEFT_MODEL(name) extern const ModelKind name##_model;
 WEFT_MODELS(WEFT_MODEL)
 #undef WEFT_MODEL
 
 std::vector<const ModelKind*> model_kinds() {
-  std::vector<const ModelKind*> all;
-#define WEFT_MODEL(model) all.push_back(&model##_model);
-  WEFT_MODELS(WEFT_MODEL)
+#define WEFT_MODEL(name) &name##_model,
+  return {WEFT_MODELS(WEFT_MODEL)};
 #undef WEFT_MODEL
-  return all;
 }
 
-const ModelKind& model_kind(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const ModelKind* kind : model_kinds()) {
-    if (kind->name == name) return *kind;
-    names.emplace_back(kind->name);
-  }
-  throw UsageError("[model] kind '{}'; allowed: {}", name, fmt::join(names, ", "));
-}
+const ModelKind& model_kind(std::string_view name) { return named("model", name, model_kinds()); }
 
 Settings model_settings(std::string_view kind, Settings::Given given) {
   return {fmt::format("model '{}'", kind), model_kind(kind).settings, given};
