@@ -80,6 +80,7 @@ std::string mean_and_deviation(std::vector<double> values) {
 struct Table {
   std::vector<std::string> header;
   std::vector<std::vector<std::string>> rows;
+  std::size_t texts = 1;  ///< columns, the first ones, that hold no numbers
 };
 
 Table tau_cells(const std::vector<ReportRun>& runs) {
@@ -137,14 +138,14 @@ Table above_cells(const std::vector<ReportRun>& runs) {
 }
 
 std::string html_table(const Table& table) {
-  std::string out = "<table><tr>";
-  for (const std::string& cell : table.header) out += "<th>" + escaped(cell) + "</th>";
-  out += "</tr>\n";
-  for (const auto& row : table.rows) {
-    out += "<tr>";
-    for (const std::string& cell : row) out += "<td>" + escaped(cell) + "</td>";
-    out += "</tr>\n";
-  }
+  const auto line = [&](const std::vector<std::string>& cells, const std::string& tag) {
+    std::string out = "<tr>";
+    for (std::size_t c = 0; c < cells.size(); ++c)  // the first one's style says what it is
+      out += "<" + tag + (c > 0 && c < table.texts ? " class=\"text\">" : ">") + escaped(cells[c]) + "</" + tag + ">";
+    return out + "</tr>\n";
+  };
+  std::string out = "<table>" + line(table.header, "th");
+  for (const auto& row : table.rows) out += line(row, "td");
   return out + "</table>\n";
 }
 
@@ -187,7 +188,7 @@ std::string learning_curves(const Report& report) {
     Plot::Points points;
     for (const Trainer::Epoch& row : runs[0]->log)
       points.emplace_back(static_cast<double>(row.epoch), validation_tau(row));
-    plot.add_line(model, points, colour++);
+    plot.add_line(model, points, colour++, points.size() == 1);  // a solved model is a point
   }
   return plot.svg();
 }
@@ -240,7 +241,9 @@ std::string verification(const Report& report) {
 
 Table costs(const Report& report) {
   Table table{
-      {"model", "settings", "split", "parameters", "best epoch", "step (ms)", "training (s)", "peak memory (MiB)"}, {}};
+      {"model", "settings", "split", "parameters", "best epoch", "step (ms)", "training (s)", "peak memory (MiB)"},
+      {},
+      2};
   for (const ReportRun& run : report.runs)
     table.rows.push_back({label(run), run.own_settings, std::to_string(run.split), std::to_string(run.parameters),
                           std::to_string(run.best_epoch), fmt::format("{:.2f}", run.step_milliseconds),
