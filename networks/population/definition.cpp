@@ -116,6 +116,15 @@ class DefinedNetworks final : public DeviceNetworks {
     Tensor::view_of(logits_, output_.shape(), DType::f32, {}, pass.backend()).copy_from(output_.value());
   }
 
+  void backward(const DevicePass& pass) const override {
+    const Tensor cotangent = Tensor::view_of(logits_, output_.shape(), DType::f32, {}, pass.backend());
+    tape_.backward({&output_, 1}, {&cotangent, 1});
+    const Tensor gradient = tape_.grad(values_).value();
+    loop(pass.backend(), pass.batches.networks * pass.parts * layout_.numbers, 4096,
+         FirstPart{pass.parts, layout_.numbers, gradient.address<float>(), pass.partial});
+  }
+
+ private:
   /// [networks, batch, shape of an item…]
   Tensor items_of(const DevicePass& pass) const {
     const ItemFormat format = definition_->items();
@@ -139,15 +148,6 @@ class DefinedNetworks final : public DeviceNetworks {
     return images;
   }
 
-  void backward(const DevicePass& pass) const override {
-    const Tensor cotangent = Tensor::view_of(logits_, output_.shape(), DType::f32, {}, pass.backend());
-    tape_.backward({&output_, 1}, {&cotangent, 1});
-    const Tensor gradient = tape_.grad(values_).value();
-    loop(pass.backend(), pass.batches.networks * pass.parts * layout_.numbers, 4096,
-         FirstPart{pass.parts, layout_.numbers, gradient.address<float>(), pass.partial});
-  }
-
- private:
   std::shared_ptr<const NetworkDefinition> definition_;
   std::int64_t batch_;
   std::vector<std::int64_t> begins_;  ///< of the tensors among a network's numbers
