@@ -53,13 +53,13 @@ struct Network : Module {
       derive_quadratic(space, products, {.fixed = {{"i", AlongFixed::alone()}, {"o", AlongFixed::alone()}}}).terms +
       "P[j,k] += phi2\n";
   TermLayer layer{*this, "products", space, products, terms, 1, channels};
-  Mlp head{*this, "head", {channels, 64, 64, 1}};
+  Mlp readout{*this, "readout", {channels, 64, 64, 1}};
 
   /// Of networks begin … end - 1.
   Var operator()(Tape& tape, const Adapters& data, std::int64_t begin, std::int64_t end) const {
     const Tensor factors[] = {data.A.slice(begin, end), data.B.slice(begin, end)};
     const Features p = relu(layer(Features::constant(tape, space, factors)));
-    return head(mean(mean(p["P"], -1), -1));
+    return readout(mean(mean(p["P"], -1), -1));
   }
 };
 

@@ -11,11 +11,11 @@ struct Reader : Module {
   explicit Reader(const Space& space)
       : lift(*this, "lift", space, space.without_taps(), derive_linear(space, space.without_taps()), 1, 12),
         pool(*this, "pool", lift.out(), 12, 12),
-        head(*this, "head", {12, 48, 1}) {}
-  Var operator()(const Features& x) const { return head(pool(lift(x), {.activation = UnaryOp::Relu})); }
+        readout(*this, "readout", {12, 48, 1}) {}
+  Var operator()(const Features& x) const { return readout(pool(lift(x), {.activation = UnaryOp::Relu})); }
   LinearLayer lift;
   MagepInvariant pool;
-  Mlp head;
+  Mlp readout;
 };
 
 int main(int argc, char** argv) try {

@@ -2,9 +2,10 @@
 // Models and their parts. A part registers itself, and what it learns, under a name in its parent.
 //     struct Reader : Module {
 //       explicit Reader(const Space& space)
-//           : lift(*this, "lift", space, space, derive_linear(space, space), 1, 8), head(*this, "head", {8, 32, 1}) {}
+//           : lift(*this, "lift", space, space, derive_linear(space, space), 1, 8),
+//             readout(*this, "readout", {8, 32, 1}) {}
 //       LinearLayer lift;
-//       Mlp head;
+//       Mlp readout;
 //     };
 
 #include <filesystem>

@@ -68,7 +68,7 @@ std::int64_t count(const Parameters& parameters) {
 TEST_CASE("models: the INR classifier is invariant under permutations, with sines alone under signs too") {
   for (const bool sines : {false, true}) {
     const InrClassifier model(
-        {.widths = {2, 5, 6, 1}, .fourier = {.frequencies = 6, .sines = sines}, .d = 4, .head = 8, .classes = 3});
+        {.widths = {2, 5, 6, 1}, .fourier = {.frequencies = 6, .sines = sines}, .d = 4, .hidden = 8, .classes = 3});
     model.init(RandomKey(3, "models_test"), DType::f64);
     const RandomKey key(4, "models_test");
     const auto x = networks(model.space(), 3, DType::f64, key);
@@ -98,7 +98,7 @@ TEST_CASE("models: as many parameters as the published ones") {
 }
 
 TEST_CASE("models: a step repeats bit by bit and takes no new memory") {
-  const InrClassifier model({.widths = {2, 9, 9, 1}, .fourier = {.frequencies = 20}, .d = 18, .head = 30});
+  const InrClassifier model({.widths = {2, 9, 9, 1}, .fourier = {.frequencies = 20}, .d = 18, .hidden = 30});
   model.init(RandomKey(6, "models_test"));
   const Parameters& parameters = model.parameters();
   const auto x = networks(model.space(), 4, DType::f32, RandomKey(7, "models_test"));

@@ -19,8 +19,8 @@ const Space set = Space::parse("n: permutation(3) R[n, n]");
 
 /// A model of parts within parts, and a tensor of its own.
 struct Reader : Module {
-  struct Head : Module {
-    Head(const Module& parent, std::string_view name)
+  struct Readout : Module {
+    Readout(const Module& parent, std::string_view name)
         : Module(parent, name), first(*this, "first", 4, 3), last(*this, "last", 3, 1) {}
     Var operator()(const Var& x) const { return last(first(x, UnaryOp::Relu)); }
     Linear first, last;
@@ -29,10 +29,10 @@ struct Reader : Module {
   Reader()
       : Module("reader"),
         lift(*this, "lift", space, space, derive_linear(space, space), 1, 2),
-        head(*this, "head"),
+        readout(*this, "readout"),
         bias(add_parameter("bias", {1}, Init::zeros(), false)) {}
   LinearLayer lift;
-  Head head;
+  Readout readout;
   int bias;
 };
 
@@ -42,7 +42,7 @@ TEST_CASE("modules: parameters have their parts' names, and the printed form say
   const Reader reader;
   const Parameters& p = reader.parameters();
   CHECK(p.name(0) == "lift.W.phi1");
-  CHECK(p.shape(p.find("head.first.weight")) == Shape{3, 4});
+  CHECK(p.shape(p.find("readout.first.weight")) == Shape{3, 4});
   CHECK(reader.str() ==
         "reader: 37 learned numbers, 138 flops a network\n"
         "    bias [1] frozen\n"
@@ -51,21 +51,21 @@ TEST_CASE("modules: parameters have their parts' names, and the printed form say
         "    W.phi2 [2, 1, 2]\n"
         "    b.phi1 [2, 1, 2]\n"
         "    b.phi2 [2, 1]\n"
-        "  head.first: linear 4 -> 3, 15 numbers, 24 flops\n"
+        "  readout.first: linear 4 -> 3, 15 numbers, 24 flops\n"
         "    weight [3, 4]\n"
         "    bias [3]\n"
-        "  head.last: linear 3 -> 1, 4 numbers, 6 flops\n"
+        "  readout.last: linear 3 -> 1, 4 numbers, 6 flops\n"
         "    weight [1, 3]\n"
         "    bias [1]\n");
   CHECK(reader.flops(10) == doctest::Approx(1380));
   // Of a part, what it and its own parts are.
-  CHECK(reader.head.flops(1) == doctest::Approx(30));
-  CHECK(reader.head.str() ==
-        "head: 19 learned numbers, 30 flops a network\n"
-        "  head.first: linear 4 -> 3, 15 numbers, 24 flops\n"
+  CHECK(reader.readout.flops(1) == doctest::Approx(30));
+  CHECK(reader.readout.str() ==
+        "readout: 19 learned numbers, 30 flops a network\n"
+        "  readout.first: linear 4 -> 3, 15 numbers, 24 flops\n"
         "    weight [3, 4]\n"
         "    bias [3]\n"
-        "  head.last: linear 3 -> 1, 4 numbers, 6 flops\n"
+        "  readout.last: linear 3 -> 1, 4 numbers, 6 flops\n"
         "    weight [1, 3]\n"
         "    bias [1]\n");
 }

@@ -21,8 +21,8 @@ InrClassifier::InrClassifier(const Config& c, const Module& as)
       pool_(*this, "pool", space_, c.d, c.d) {
   for (int i = 0; i < c.layers; ++i)
     layers_.emplace_back(*this, "layers." + std::to_string(i), space_, c.d, c.d, false);
-  const std::int64_t sizes[] = {c.d, c.head, c.head, c.classes};
-  for (int i = 0; i < 3; ++i) head_.emplace_back(*this, "head." + std::to_string(i), sizes[i], sizes[i + 1]);
+  const std::int64_t sizes[] = {c.d, c.hidden, c.hidden, c.classes};
+  for (int i = 0; i < 3; ++i) readout_.emplace_back(*this, "head." + std::to_string(i), sizes[i], sizes[i + 1]);
 }
 
 Var InrClassifier::operator()(const Features& x, const std::optional<RandomKey>& training) const {
@@ -35,9 +35,9 @@ Var InrClassifier::operator()(const Features& x, const std::optional<RandomKey>&
   Features y = linear_(x);
   for (const MagepEquivariant& layer : layers_) y = layer(y, activated());
   Var h = pool_(y, activated());
-  for (std::size_t i = 0; i < head_.size(); ++i) {
-    const bool last = i + 1 == head_.size();
-    h = last ? head_[i](h) : head_[i](h, UnaryOp::Relu);
+  for (std::size_t i = 0; i < readout_.size(); ++i) {
+    const bool last = i + 1 == readout_.size();
+    h = last ? readout_[i](h) : readout_[i](h, UnaryOp::Relu);
     if (!last && training) h = dropout(h, dropout_, training->at(draws++));
   }
   return h;

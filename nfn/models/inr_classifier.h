@@ -10,14 +10,14 @@
 namespace weft {
 
 /// Class of what an implicit representation (a SIREN) shows, from its weights (spec 2.6): Fourier features, Linear ->
-/// d, sin, channel dropout, [E d -> d, sin, channel dropout] x layers, I d -> d, MLP d -> head -> head -> classes with
+/// d, sin, channel dropout, [E d -> d, sin, channel dropout] x layers, I d -> d, MLP d -> hidden -> hidden -> classes with
 /// dropout. With sines and cosines it is invariant under hidden permutations, with sines alone under signs too.
 class InrClassifier : public Module {
  public:
   struct Config {
     std::vector<std::int64_t> widths = {2, 32, 32, 1};
     FourierOptions fourier = {};
-    std::int64_t d = 128, head = 1000, classes = 10;
+    std::int64_t d = 128, hidden = 1000, classes = 10;
     int layers = 3;
     double dropout = 0.1;
   };
@@ -36,7 +36,7 @@ class InrClassifier : public Module {
   FourierLinear linear_;
   std::vector<MagepEquivariant> layers_;
   MagepInvariant pool_;
-  std::vector<Linear> head_;
+  std::vector<Linear> readout_;
 };
 
 }  // namespace weft

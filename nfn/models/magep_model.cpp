@@ -23,7 +23,7 @@ MagepModel::MagepModel(const Settings& settings, const Space& space)
       act_(act_of(space)),
       lift_(*this, "lift", space, folded_, derive_linear(space, folded_), 1, settings.whole("channels")),
       invariant_(*this, "I", folded_, settings.whole("channels"), settings.whole("channels")),
-      head_(*this, "head", {settings.whole("channels"), settings.whole("hidden"), settings.whole("hidden"), 1}) {
+      readout_(*this, "head", {settings.whole("channels"), settings.whole("hidden"), settings.whole("hidden"), 1}) {
   for (std::int64_t i = 0; i < settings.whole("equivariant_layers"); ++i)
     equivariant_.emplace_back(*this, "E" + std::to_string(i + 1), folded_, settings.whole("channels"),
                               settings.whole("channels"), settings.flag("train_psi"));
@@ -39,7 +39,7 @@ Var MagepModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
   const LayerInput activated{.activation = act_};
   Features x = lift_(Features::constant(tape, space_, prepared));
   for (const MagepEquivariant& layer : equivariant_) x = layer(x, activated);
-  return reshape(head_(invariant_(x, activated)), {x.batch()});
+  return reshape(readout_(invariant_(x, activated)), {x.batch()});
 }
 
 namespace {

@@ -29,7 +29,7 @@ class MagepModel final : public AccuracyModel {
   LinearLayer lift_;
   std::vector<MagepEquivariant> equivariant_;
   MagepInvariant invariant_;
-  Mlp head_;
+  Mlp readout_;  ///< "head" in files, as since 0.1
 };
 
 }  // namespace weft

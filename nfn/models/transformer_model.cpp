@@ -45,7 +45,7 @@ Var flattened(Tape& tape, std::span<const Tensor> weights) {
   return concat(parts, 1);
 }
 
-std::vector<std::int64_t> head_sizes(std::int64_t inputs, std::int64_t hidden) {
+std::vector<std::int64_t> readout_sizes(std::int64_t inputs, std::int64_t hidden) {
   return {inputs, hidden, hidden, hidden};
 }
 
@@ -69,7 +69,7 @@ TransformerModel::TransformerModel(const Settings& settings, const Space& space)
     block.norm.emplace(*this, name + ".norm", c);
   }
   norm_.emplace(*this, "encoder.norm", c * network.shape.blocks);
-  head_.emplace(*this, "encoder.head", head_sizes(c * network.shape.blocks, h), true);
+  readout_.emplace(*this, "encoder.head", readout_sizes(c * network.shape.blocks, h), true);
 
   const std::int64_t widths[] = {network.shape.D, network.ends.hidden, network.ends.classes};
   classifier_.space = mlp_space(widths, FactorKind::positive_monomial);
@@ -88,7 +88,7 @@ TransformerModel::TransformerModel(const Settings& settings, const Space& space)
       classifier_.invariant.emplace(*this, "classifier.I", classifier_.space, c, c);
     classifier_.inputs = pools ? pooled_size(classifier_.space, c) : c;
   }
-  classifier_.head.emplace(*this, "classifier.head", head_sizes(classifier_.inputs, h), true);
+  classifier_.readout.emplace(*this, "classifier.head", readout_sizes(classifier_.inputs, h), true);
   const bool embeds = network.ends.patch > 0;
   if (embeds) embedding_.emplace(*this, "embedding", (network.ends.patch + 1) * network.shape.D, h);
   last_.emplace(*this, "last", (embeds ? 3 : 2) * h, 1);
@@ -125,16 +125,16 @@ Var TransformerModel::encode(Tape& tape, std::span<const Tensor> weights) const 
     }
     parts[b] = (*blocks_[b].norm)((*blocks_[b].invariant)(x, read));
   }
-  return (*head_)((*norm_)(concat(parts, 1)));
+  return (*readout_)((*norm_)(concat(parts, 1)));
 }
 
 Var TransformerModel::classify(Tape& tape, std::span<const Tensor> weights) const {
-  const Mlp& head = *classifier_.head;
-  if (classifier_.linear.empty()) return head(flattened(tape, weights));
+  const Mlp& readout = *classifier_.readout;
+  if (classifier_.linear.empty()) return readout(flattened(tape, weights));
   const LayerInput activated{.activation = UnaryOp::Relu};
   const Features x = classifier_.linear[0](Features::constant(tape, classifier_.space, weights));
-  if (classifier_.invariant) return head((*classifier_.invariant)(x, activated));
-  return head((*classifier_.pool)(relu(classifier_.linear[1](x, activated))));
+  if (classifier_.invariant) return readout((*classifier_.invariant)(x, activated));
+  return readout((*classifier_.pool)(relu(classifier_.linear[1](x, activated))));
 }
 
 Var TransformerModel::forward(Tape& tape, std::span<const Tensor> prepared) const {

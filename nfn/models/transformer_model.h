@@ -46,8 +46,8 @@ class TransformerModel final : public AccuracyModel {
     std::vector<LinearLayer> linear;  ///< empty for flattened weights
     std::optional<NormalisingPool> pool;
     std::optional<MagepInvariant> invariant;  ///< instead of a pool
-    std::optional<Mlp> head;
-    std::int64_t inputs = 0;  ///< of the head
+    std::optional<Mlp> readout;
+    std::int64_t inputs = 0;  ///< of the readout
   };
 
   Var encode(Tape& tape, std::span<const Tensor> weights) const;
@@ -58,7 +58,7 @@ class TransformerModel final : public AccuracyModel {
   int first_block_ = 0;  ///< tensor of the space
   std::vector<EncoderBlock> blocks_;
   std::optional<LayerNormLayer> norm_;
-  std::optional<Mlp> head_;
+  std::optional<Mlp> readout_;
   Classifier classifier_;
   std::optional<Linear> embedding_;
   std::optional<Linear> last_;

@@ -53,7 +53,7 @@ std::unique_ptr<AccuracyModel> model_of(const Kinds& k, DType dtype, Backend* ba
 struct InrStep {
   Arena arena{device().memory()};
   Tape tape{arena};
-  InrClassifier model{{.widths = {2, 4, 3, 1}, .d = 3, .head = 5, .layers = 1, .dropout = 0.4}};
+  InrClassifier model{{.widths = {2, 4, 3, 1}, .d = 3, .hidden = 5, .layers = 1, .dropout = 0.4}};
   std::vector<Tensor> networks;
   Tensor loss = Tensor::zeros({1}, DType::f32, &device()), labels = Tensor::zeros({6}, DType::i32, &device()),
          number = Tensor::zeros({sizeof(std::uint64_t)}, DType::u8, &device());
@@ -100,7 +100,7 @@ TEST_CASE("the INR classifier and the INR editor") {
     const InrClassifier::Config config{.widths = {2, 4, 3, 1},
                                        .fourier = {.frequencies = 3, .deviation = 1, .sines = sines},
                                        .d = 3,
-                                       .head = 5,
+                                       .hidden = 5,
                                        .classes = 3,
                                        .layers = 1,
                                        .dropout = 0.2};
