@@ -10,8 +10,8 @@
 namespace weft {
 
 /// Class of what an implicit representation (a SIREN) shows, from its weights (spec 2.6): Fourier features, Linear ->
-/// d, sin, channel dropout, [E d -> d, sin, channel dropout] x layers, I d -> d, MLP d -> hidden -> hidden -> classes with
-/// dropout. With sines and cosines it is invariant under hidden permutations, with sines alone under signs too.
+/// d, sin, channel dropout, [E d -> d, sin, channel dropout] x layers, I d -> d, MLP d -> hidden -> hidden -> classes
+/// with dropout. With sines and cosines it is invariant under hidden permutations, with sines alone under signs too.
 class InrClassifier : public Module {
  public:
   struct Config {
