@@ -61,8 +61,7 @@ void Trainer::backward(std::int64_t count, std::int64_t epoch, std::int64_t step
       const T* value = loss.value().template address<T>();
       if (!arena_.backend() && !std::isfinite(*value))
         throw NumericError("[trainer] the loss of epoch {}, step {} is {}; lower the learning rate ({})", epoch,
-                           step + 1, told(*value),
-                           config_.learning_rate(std::max<std::int64_t>(optimiser_.steps() - 1, 0)));
+                           step + 1, told(*value), last_rate());
       loop(arena_.backend(), 1, 1, AddLoss<T>{value, loss_sum_.address<double>(), static_cast<double>(n)});
     });
     const Var weighted = n == count ? loss : scale(loss, static_cast<double>(n) / static_cast<double>(count));
@@ -177,7 +176,7 @@ const Trainer::Epoch& Trainer::run_epoch(const std::function<void(std::int64_t, 
   const double sum = loss_sum_.placed_on(nullptr).span<double>()[0];
   if (!std::isfinite(sum))
     throw NumericError("[trainer] the mean loss of epoch {} is {}; lower the learning rate ({})", epoch, told(sum),
-                       config_.learning_rate(std::max<std::int64_t>(optimiser_.steps() - 1, 0)));
+                       last_rate());
   Epoch row{epoch, sum / static_cast<double>(training_.items), {}};
   if (training_.judge) {
     const NoGrad no_grad(tape_);
@@ -190,8 +189,7 @@ const Trainer::Epoch& Trainer::run_epoch(const std::function<void(std::int64_t, 
   for (std::size_t i = 0; i < row.metrics.size(); ++i)
     if (!std::isfinite(row.metrics[i]))
       throw NumericError("[trainer] after epoch {} {} is {}; lower the learning rate ({})", epoch, training_.metrics[i],
-                         told(row.metrics[i]),
-                         config_.learning_rate(std::max<std::int64_t>(optimiser_.steps() - 1, 0)));
+                         told(row.metrics[i]), last_rate());
   if (is_best(row, log_, best_epoch_)) {
     best_epoch_ = epoch;
     best_values_.copy_from(model_.parameters().flat_values());
@@ -199,6 +197,8 @@ const Trainer::Epoch& Trainer::run_epoch(const std::function<void(std::int64_t, 
   log_.push_back(std::move(row));
   return log_.back();
 }
+
+double Trainer::last_rate() const { return config_.learning_rate(std::max<std::int64_t>(optimiser_.steps() - 1, 0)); }
 
 double Trainer::score(const Epoch& row) const {
   const double number = best_metric_ < 0 ? row.train_loss : row.metrics[static_cast<std::size_t>(best_metric_)];

@@ -102,6 +102,8 @@ class Trainer {
   void resume(const std::filesystem::path& path);
 
  private:
+  /// The learning rate of the last step, for messages.
+  double last_rate() const;
   double score(const Epoch& row) const;
   /// Whether an epoch is better than the best one of the log so far, 0 for none.
   bool is_best(const Epoch& row, const std::vector<Epoch>& log, std::int64_t best_epoch) const;

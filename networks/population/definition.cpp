@@ -71,19 +71,21 @@ class DefinedNetworks final : public DeviceNetworks {
         batch_(batch),
         own_(memory_of(backend)),
         tape_(arena ? *arena : own_) {
-    for (const SpaceTensor& tensor : definition_->space().tensors()) {
-      const std::int64_t numbers = definition_->space().feature_shape(static_cast<int>(begins_.size()), 1, 1).numel();
-      begins_.push_back(layout_.numbers);
-      std::iota(layout_.place.begin() + layout_.numbers, layout_.place.begin() + layout_.numbers + numbers,
-                static_cast<std::int32_t>(layout_.numbers));
-      layout_.numbers += numbers;
-      layout_.decays.resize(static_cast<std::size_t>(layout_.numbers), tensor.axes.size() > 1);
-    }
+    // Tensor behind tensor, as they are.
+    layout_.numbers = std::ssize(layout_.place);
+    std::iota(layout_.place.begin(), layout_.place.end(), 0);
+    for (std::size_t t = 0; t < layout_.tensors.size(); ++t)
+      layout_.decays.resize(static_cast<std::size_t>(end_of(t)), definition_->space().tensors()[t].axes.size() > 1);
     classes = logit_width = definition_->classes();
     add_buffer(&logits_, batch * logit_width);
     std::vector<std::array<std::int64_t, 2>> sites;
     for (const DropoutSite& site : definition_->sites()) sites.push_back({site.rows * site.columns, chunks_of(site)});
     add_dropout(batch, sites);
+  }
+
+  /// Behind the last number of a tensor, among a network's.
+  std::int64_t end_of(std::size_t tensor) const {
+    return tensor + 1 == layout_.tensors.size() ? layout_.numbers : layout_.tensors[tensor + 1];
   }
 
   /// What the tape takes for one network, so that a group of networks fits where it is to.
@@ -105,10 +107,10 @@ class DefinedNetworks final : public DeviceNetworks {
         Tensor::view_of(const_cast<float*>(pass.values), {networks, layout_.numbers}, DType::f32, {}, pass.backend());
     values_ = tape_.leaf(all);
     const Space& space = definition_->space();
-    const std::span<Var> weights = tape_.variables(begins_.size());
+    const std::span<Var> weights = tape_.variables(layout_.tensors.size());
     for (std::size_t t = 0; t < weights.size(); ++t) {
       const Shape shape = space.feature_shape(static_cast<int>(t), networks, 1);
-      weights[t] = reshape(slice(values_, 1, begins_[t], begins_[t] + shape.numel() / networks), shape);
+      weights[t] = reshape(slice(values_, 1, layout_.tensors[t], end_of(t)), shape);
     }
     const DropBytes drop(
         definition_->sites(), [&](std::size_t number) { return site(pass, number); }, pass.training());
@@ -150,7 +152,6 @@ class DefinedNetworks final : public DeviceNetworks {
 
   std::shared_ptr<const NetworkDefinition> definition_;
   std::int64_t batch_;
-  std::vector<std::int64_t> begins_;  ///< of the tensors among a network's numbers
   mutable Arena own_;
   mutable Tape tape_;
   mutable bool used_ = false;
@@ -216,11 +217,7 @@ struct OneStep {
     pass.partial = array(arena, layout.numbers, 0.f);
   }
 
-  std::int64_t size(std::size_t tensor) const {
-    const DeviceLayout& layout = networks.layout();
-    const bool last = tensor + 1 == layout.tensors.size();
-    return (last ? layout.numbers : layout.tensors[tensor + 1]) - layout.tensors[tensor];
-  }
+  std::int64_t size(std::size_t tensor) const { return networks.end_of(tensor) - networks.layout().tensors[tensor]; }
 
   /// Logits, losses and hits; in training the logits become their gradient.
   void forward() {
