@@ -37,8 +37,17 @@ ZooMakeOptions completed(ZooMakeOptions o) {
     throw UsageError("[zoo] --held-out is for kinds whose best epochs are kept; '{}' has none", o.kind);
   if (o.data_dir.empty() && data_source(o.data).files)
     throw UsageError("[zoo] --data {} needs --data-dir, the folder of its files", o.data);
-  o.networks = o.networks.value_or(kind.usual.networks);
   o.images = o.images.value_or(kind.usual.items);
+  if (o.settings.has("views")) {
+    if (o.networks || o.test_images)
+      throw UsageError("[zoo] --kind {} fits --views networks to each of --images; leave --networks, --test-images out",
+                       o.kind);
+    if (o.settings.text("start") == "shared" && o.settings.whole("views") > 1)
+      throw UsageError("[zoo] --views {} with --start shared: the views of an image would be one network",
+                       o.settings.whole("views"));
+    o.networks = *o.images * o.settings.whole("views");
+  }
+  o.networks = o.networks.value_or(kind.usual.networks);
   o.test_images = o.test_images.value_or(kind.usual.test_items);
   o.epochs = o.epochs.value_or(kind.usual.epochs);
   o.batch = o.batch.value_or(kind.usual.batch);
@@ -99,7 +108,7 @@ int make_zoo(const ZooMakeOptions& o, const Common& common) {
   const TrainAndTest data =
       data_source(o.data).load({.folder = o.data_dir,
                                 .train = *o.images,
-                                .test = *o.test_images,
+                                .test = std::max<std::int64_t>(1, *o.test_images),
                                 .seed = common.seed,
                                 .whole_texts = o.settings.has("pad") && o.settings.text("pad") == "batch"});
   const std::int64_t held_out = o.held_out.value_or(0);
@@ -125,7 +134,7 @@ int make_zoo(const ZooMakeOptions& o, const Common& common) {
                                      clock.epoch_done();
                                    },
                                .remark = [&](const std::string& slow) { common.remark("slow: " + slow); }};
-    catch_interrupts("the zoo stops after this epoch, which is kept; --resume goes on from there.");
+    catch_interrupts("the zoo stops after an epoch, which is kept; --resume goes on from there.");
     make_zoo(o.out.path, *model, data.train, data.test, plan, existing, progress);
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

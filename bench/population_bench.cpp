@@ -1,11 +1,12 @@
 // Training of a population of small networks, one epoch per call. bench/population_torch.py trains such networks one
-// after the other.
+// after the other; bench/siren_torch.py fits implicit networks by batched products.
 
 #include <fmt/format.h>
 
 #include "weft/bench/harness.h"
 #include "weft/networks/cnn/cnn_population.h"
 #include "weft/networks/population/population_trainer.h"
+#include "weft/networks/siren/siren_population.h"
 #include "weft/networks/transformer/transformer_population.h"
 
 namespace weft::bench {
@@ -27,15 +28,17 @@ template <class Model>
 void population_case(Harness& harness, const std::string& population, const Model& model, const Dataset& data,
                      std::int64_t batch, double dropout) {
   constexpr std::int64_t networks = 8;
-  const std::string full = fmt::format("population {} {}x{} images", population, networks, items);
+  const std::int64_t of_each = model.items(data);
+  const std::string full =
+      fmt::format("population {} {}x{} {}", population, networks, of_each, model.implicit() ? "pixels" : "images");
   if (!harness.wants(full)) return;
   const std::vector<TrainingRecipe> recipes(static_cast<std::size_t>(networks),
                                             {.rule = UpdateRule::adam(), .learning_rate = 1e-3, .dropout = dropout});
   PopulationTrainer trainer(model, data, recipes, {.epochs = 1 << 20, .batch = batch});
-  const auto images = static_cast<double>(networks * items);
-  harness.measure(full, {images * model.training_flops(), 0, images}, [&] { trainer.train_epoch(); });
+  const auto seen = static_cast<double>(networks * of_each);
+  harness.measure(full, {seen * model.training_flops(), 0, seen}, [&] { trainer.train_epoch(); });
   if (dropout == 0)  // which evaluation leaves out
-    harness.measure("evaluation " + full, {images * model.forward_flops(), 0, images}, [&] { trainer.evaluate(data); });
+    harness.measure("evaluation " + full, {seen * model.forward_flops(), 0, seen}, [&] { trainer.evaluate(data); });
 }
 
 void cnn_case(Harness& harness, const char* name, const CnnArchitecture& a, double dropout) {
@@ -50,6 +53,9 @@ void population_cases(Harness& harness) {
   cnn_case(harness, "relu, dropout", {}, 0.25);
   cnn_case(harness, "tanh", {.activation = UnaryOp::Tanh}, 0);
   cnn_case(harness, "32x32x3", {.image_rows = 32, .image_columns = 32, .widths = {3, 16, 16, 16, 10}}, 0);
+  population_case(harness, "siren 28x28", SirenPopulation({}), noise(1, 28, 28), 98, 0);
+  population_case(harness, "siren 32x32x3", SirenPopulation({.channels = 3, .rows = 32, .columns = 32}),
+                  noise(3, 32, 32), 128, 0);
   const TransformerPopulation transformer{TransformerArchitecture{}};
   population_case(harness, "vit", transformer, noise(1, 28, 28), 128, 0);
   population_case(harness, "vit, dropout", transformer, noise(1, 28, 28), 128, 0.1);

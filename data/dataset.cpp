@@ -1,5 +1,8 @@
 #include "weft/data/dataset.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "weft/core/hash.h"
 #include "weft/core/parallel.h"
 
@@ -10,6 +13,17 @@ void scale_pixels(const Tensor& bytes, float* out) {
   parallel_blocks(bytes.numel(), 65536, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) out[i] = static_cast<float>(in[i]) / 127.5f - 1.f;
   });
+}
+
+Tensor pixel_bytes(const Tensor& images) {
+  const Tensor bytes = Tensor::zeros(images.shape(), DType::u8);
+  const float* in = images.data<float>();
+  std::uint8_t* out = bytes.data<std::uint8_t>();
+  parallel_blocks(images.numel(), 65536, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      out[i] = static_cast<std::uint8_t>(std::lround(std::clamp(127.5f * (in[i] + 1.f), 0.f, 255.f)));
+  });
+  return bytes;
 }
 
 Dataset grey(const Dataset& data) {

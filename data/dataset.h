@@ -31,6 +31,8 @@ struct Dataset {
 
 /// Bytes 0 to 255 as numbers -1 to 1, as images have them.
 void scale_pixels(const Tensor& bytes, float* out);
+/// The nearest bytes of such numbers, uint8 of the same shape: those that they were made of.
+Tensor pixel_bytes(const Tensor& images);
 
 /// MNIST from IDX files, plain or gz: `<prefix>-images-idx3-ubyte[.gz]` and `<prefix>-labels-idx1-ubyte[.gz]` in
 /// `folder`; prefix "train" or "t10k". Throws DiskError for missing files, FormatError for wrong content (also a label

@@ -6,5 +6,6 @@
 #define WEFT_ARCHITECTURES(X) \
   X(cnn)                      \
   X(resnet)                   \
+  X(siren)                    \
   X(vit)                      \
   X(text)

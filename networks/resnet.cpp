@@ -35,7 +35,7 @@ class Resnet final : public NetworkDefinition {
   ArchitectureFacts facts() const override {
     return {"resnet", "relu", {{"blocks", std::to_string(blocks_)}, {"width", std::to_string(width_)}}};
   }
-  std::int64_t classes() const override { return classes_; }
+  std::int64_t outputs() const override { return classes_; }
   ItemFormat items() const override { return {image_}; }
   /// Behind each block.
   std::vector<DropoutSite> sites() const override {
@@ -43,7 +43,7 @@ class Resnet final : public NetworkDefinition {
     return std::vector<DropoutSite>(static_cast<std::size_t>(blocks_), {rows, columns, width_});
   }
 
-  Var logits(std::span<const Var> w, const Var& images, const SiteDropout& drop) const override {
+  Var forward(std::span<const Var> w, const Var& images, const SiteDropout& drop) const override {
     Var x = relu(convolved(images, w[0], w[1], 2));
     for (std::size_t i = 0; i < static_cast<std::size_t>(blocks_); ++i) {
       const std::span<const Var> block = w.subspan(2 + 4 * i, 4);

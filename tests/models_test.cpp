@@ -8,6 +8,7 @@
 
 #include "weft/core/difference.h"
 #include "weft/groups/element.h"
+#include "weft/networks/siren/sine_group.h"
 #include "weft/nfn/models/accuracy_model.h"
 #include "weft/nfn/models/inr_classifier.h"
 #include "weft/nn/losses.h"
@@ -65,22 +66,51 @@ std::int64_t count(const Parameters& parameters) {
 
 }  // namespace
 
-TEST_CASE("models: the INR classifier is invariant under permutations, with sines alone under signs too") {
-  for (const bool sines : {false, true}) {
-    const InrClassifier model(
-        {.widths = {2, 5, 6, 1}, .fourier = {.frequencies = 6, .sines = sines}, .d = 4, .hidden = 8, .classes = 3});
+TEST_CASE("models: INR classifiers respect of the full group of sine networks what they say, and no more") {
+  using Layers = InrClassifier::Layers;
+  using Respects = InrClassifier::Respects;
+  const std::pair<Layers, Respects> all[] = {
+      {Layers::magep, Respects::permutations}, {Layers::magep, Respects::flips},
+      {Layers::magep, Respects::all},          {Layers::monomial, Respects::flips},
+      {Layers::monomial, Respects::all},       {Layers::np, Respects::permutations},
+      {Layers::hnp, Respects::permutations},   {Layers::monomial, Respects::permutations}};
+  for (const auto& [kind, respects] : all) {
+    CAPTURE(static_cast<int>(kind));
+    CAPTURE(static_cast<int>(respects));
+    const InrClassifier model({.widths = {2, 5, 6, 1},
+                               .kind = kind,
+                               .respects = respects,
+                               .frequencies = 6,
+                               .d = 4,
+                               .hidden = 8,
+                               .classes = 3});
     model.init(RandomKey(3, "models_test"), DType::f64);
     const RandomKey key(4, "models_test");
     const auto x = networks(model.space(), 3, DType::f64, key);
-    const Model run = [&](std::span<const Var> in) { return model({model.space(), in}, std::nullopt); };
-    const Space permutations = mlp_space(std::vector<std::int64_t>{2, 5, 6, 1}, FactorKind::permutation),
-                signs = mlp_space(std::vector<std::int64_t>{2, 5, 6, 1}, FactorKind::sign_monomial);
-    CHECK(group_error(run, model.space(), permutations, x, key) < 1e-9);
-    if (sines)
-      CHECK(group_error(run, model.space(), signs, x, key) < 1e-9);
-    else
-      CHECK(group_error(run, model.space(), signs, x, key) > 1e-7);
+    const auto logits = [&](const std::vector<Tensor>& weights) {
+      Tape tape;
+      return model(Features::constant(tape, model.space(), weights), std::nullopt).value().clone();
+    };
+    const Tensor before = logits(x);
+    const auto change = [&](const SineMoves& moves) {
+      return relative_error(logits(SineElement::random(model.space(), 30, moves, key.at("element"))(x)), before);
+    };
+    CHECK(change({.permute = true}) < 1e-9);
+    const auto respected = [&](const SineMoves& moves, bool wanted) {
+      if (wanted)
+        CHECK(change(moves) < 1e-9);
+      else
+        CHECK(change(moves) > 1e-7);
+    };
+    respected({.permute = true, .flip = true}, respects != Respects::permutations);
+    respected({.permute = true, .flip = true, .shift = true}, respects == Respects::all);
+    respected({.shift = true}, respects == Respects::all);
+    // No symmetry of the networks.
+    CHECK(change({.shift = true, .shift_by = 0.5}) > 1e-7);
+    CHECK(change({.flip = true, .whole_flips = false}) > 1e-7);
   }
+  CHECK_THROWS_WITH_AS(InrClassifier({.kind = Layers::np, .respects = Respects::flips}),
+                       "[inr_classifier] NP and HNP respect permutations; allowed: no more than these", UsageError);
 }
 
 TEST_CASE("models: as many parameters as the published ones") {
@@ -98,7 +128,7 @@ TEST_CASE("models: as many parameters as the published ones") {
 }
 
 TEST_CASE("models: a step repeats bit by bit and takes no new memory") {
-  const InrClassifier model({.widths = {2, 9, 9, 1}, .fourier = {.frequencies = 20}, .d = 18, .hidden = 30});
+  const InrClassifier model({.widths = {2, 9, 9, 1}, .frequencies = 20, .d = 18, .hidden = 30});
   model.init(RandomKey(6, "models_test"));
   const Parameters& parameters = model.parameters();
   const auto x = networks(model.space(), 4, DType::f32, RandomKey(7, "models_test"));

@@ -47,7 +47,7 @@ bool same_state(const PopulationTrainer& a, const PopulationTrainer& b) {
 }
 
 const TrainingPlan plan_of_small{
-    .epochs = 4, .batch = 16, .seed = 5, .first_network = 2, .warmup_cosine = true, .percents = {50, 75, 100}};
+    .epochs = 4, .batch = 16, .seed = 5, .first_network = 2, .rates = TrainingPlan::Rates::warmup_cosine, .percents = {50, 75, 100}};
 
 /// Of the grid, and one that learns fast.
 std::vector<TrainingRecipe> some_recipes() {
@@ -115,7 +115,7 @@ TEST_CASE("the learning rate warms up over a tenth of the steps and falls along 
   const TransformerPopulation model(small);
   const Dataset data = bright_rows(20, RandomKey(3, "data"));
   const TrainingRecipe recipe{.rule = UpdateRule::sgd(), .learning_rate = 0.5};
-  const TrainingPlan plan{.epochs = 20, .batch = 20, .warmup_cosine = true};
+  const TrainingPlan plan{.epochs = 20, .batch = 20, .rates = TrainingPlan::Rates::warmup_cosine};
   PopulationTrainer trainer(model, data, {recipe}, plan);
   const WarmupCosine schedule{0.5, 1e-5, 2, 20};
   for (std::int64_t step = 0; step < 20; ++step) {

@@ -1,6 +1,8 @@
 #include "weft/zoo/make_zoo.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -34,6 +36,19 @@ std::vector<HyperParameter> hyper_parameters(const std::vector<TrainingRecipe>& 
           column(recipes, "share", share.c_str(), [](R r) { return r.share; })};
 }
 
+/// Of implicit networks, which are all fitted alike: what tells them apart.
+std::vector<HyperParameter> stored_images(const PopulationModel& model, const Dataset& data, std::int64_t networks) {
+  std::vector<double> image, view, label;
+  for (std::int64_t n = 0; n < networks; ++n) {
+    image.push_back(static_cast<double>(model.image_of(n)));
+    view.push_back(static_cast<double>(n % model.views()));
+    label.push_back(static_cast<double>(data.labels.data<std::int32_t>()[model.image_of(n)]));
+  }
+  return {HyperParameter::numbers("image", "number of the image that the network stores", image),
+          HyperParameter::numbers("view", "which of the networks that store it", view),
+          HyperParameter::numbers("class", "label of the image", label)};
+}
+
 ZooDescription describe(const PopulationModel& model, const Dataset& train, const Dataset& held_out,
                         const Dataset& test, const ZooPlan& plan) {
   const ArchitectureFacts facts = model.facts();
@@ -46,12 +61,20 @@ ZooDescription describe(const PopulationModel& model, const Dataset& train, cons
   d.generator = plan.generator;
   d.seed = plan.training.seed;
   d.networks = std::ssize(plan.recipes);
-  d.hyper_parameters = hyper_parameters(plan.recipes, train.texts() ? "texts" : "images");
-  d.settings = {{"epochs", std::to_string(plan.training.epochs)},
-                {"batch", std::to_string(plan.training.batch)},
-                {"training_items", std::to_string(train.items())},
-                {"test_items", std::to_string(test.items())},
-                {"test_hash", content_hash(test)}};
+  d.views = model.views();
+  d.hyper_parameters = model.implicit() ? stored_images(model, train, d.networks)
+                                        : hyper_parameters(plan.recipes, train.texts() ? "texts" : "images");
+  d.settings = {{"epochs", std::to_string(plan.training.epochs)}, {"batch", std::to_string(plan.training.batch)}};
+  if (model.implicit()) {
+    const TrainingRecipe& recipe = plan.recipes.front();
+    d.settings["images"] = std::to_string(train.items());
+    d.settings["optimiser"] = name(recipe.rule.kind);
+    d.settings["learning_rate"] = number_text(recipe.learning_rate);
+  } else {
+    d.settings["training_items"] = std::to_string(train.items());
+    d.settings["test_items"] = std::to_string(test.items());
+    d.settings["test_hash"] = content_hash(test);
+  }
   if (plan.backend) {
     d.settings["device"] = "cuda";  // the CPU's numbers up to rounding
     d.settings["products"] = name(plan.backend->precision);
@@ -80,7 +103,6 @@ void check(const ZooPlan& plan, const Dataset& train, const Dataset& test) {
     throw UsageError("[zoo] {} networks, {} epochs, batch {}, {} {}, {} to test on; allowed: 1 or more of each",
                      networks, training.epochs, training.batch, train.items(), train.texts() ? "texts" : "images",
                      test.items());
-  require_valid(training, train.items());
 }
 
 void append(ZooWriter& writer, const PopulationTrainer& trainer, const PopulationCheckpoint& checkpoint,
@@ -95,6 +117,7 @@ void append(ZooWriter& writer, const PopulationTrainer& trainer, const Populatio
     result.epoch = checkpoint.best ? trainer.best_epoch(n) : trainer.epochs_done();
     result.accuracy = checkpoint.test[i].accuracy;
     result.loss = checkpoint.test[i].loss;
+    if (trainer.implicit()) result.psnr = psnr(result.loss);
     if (!checkpoint.train.empty()) result.train_accuracy = checkpoint.train[i].accuracy;
     if (!checkpoints.empty()) result.checkpoint = place;
     result.diverged = trainer.diverged_at(n) != 0;
@@ -102,6 +125,8 @@ void append(ZooWriter& writer, const PopulationTrainer& trainer, const Populatio
   }
   writer.append(results, checkpoint.best ? trainer.best_weights() : trainer.weights());
 }
+
+constexpr double share_of_saving = 0.05;  ///< of the time, at most
 
 /// Trains from where a killed run stopped, or from the start, and writes.
 void make(ZooWriter& writer, PopulationTrainer& trainer, const Dataset& test,
@@ -118,13 +143,22 @@ void make(ZooWriter& writer, PopulationTrainer& trainer, const Dataset& test,
           trainer.epochs_done(), writer.rows(), due, trainer.networks());
   }
   if (progress.begin) progress.begin(trainer.epochs_done() * trainer.networks());
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
+  auto saved = Clock::now();
+  double saving = 0;  // seconds that the last save took
   bool remarked = false;
   train_population(trainer, test,
                    {.progress = progress.training,
                     .checkpoint = [&](const PopulationCheckpoint& c) { append(writer, trainer, c, checkpoints); },
                     .epoch =
                         [&] {
+                          if (saving > share_of_saving * since(saved) && trainer.epochs_done() < trainer.plan().epochs)
+                            return;
+                          const auto before = Clock::now();
                           writer.save_state(trainer.state());
+                          saving = since(before);
+                          saved = Clock::now();
                           if (const std::string why = trainer.fallback(); !why.empty() && !remarked) {
                             remarked = true;
                             if (progress.remark) progress.remark(why);
@@ -147,21 +181,35 @@ ZooPlan usual_plan(const InputArchitecture& architecture, std::int64_t networks,
   return plan;
 }
 
-void make_zoo(const std::filesystem::path& folder, const PopulationModel& model, const Dataset& all,
+double psnr(double mean_squared_error) { return 10 * std::log10(4 / std::max(mean_squared_error, 1e-12)); }
+
+void make_zoo(const std::filesystem::path& folder, const PopulationModel& model, const Dataset& given,
               const Dataset& test, const ZooPlan& plan, ZooWriter::Existing existing, const ZooProgress& progress) {
+  Dataset all = given;
+  Tensor bytes;
+  if (model.implicit()) {
+    // What the zoo keeps of an image is what its networks were fitted to.
+    model.check(given);
+    bytes = pixel_bytes(given.images);
+    all.images = Tensor::zeros(bytes.shape(), DType::f32);
+    scale_pixels(bytes, all.images.data<float>());
+  }
   if (plan.held_out < 0 || (plan.held_out > 0 && plan.held_out >= all.items()))
     throw UsageError("[zoo] {} of {} training items held out; allowed: 0 to {}, fewer than there are", plan.held_out,
                      all.items(), all.items() - 1);
   const Dataset train = all.slice(0, all.items() - plan.held_out),
                 held_out = all.slice(all.items() - plan.held_out, all.items());
-  check(plan, train, test);
-  ZooDescription d = describe(model, train, held_out, test, plan);
+  const Dataset& judged = model.implicit() ? train : test;
+  check(plan, train, judged);
+  require_valid(plan.training, model.items(train));
+  ZooDescription d = describe(model, train, held_out, judged, plan);
   const std::vector<std::string> checkpoints = d.checkpoints;
   ZooWriter writer(folder, std::move(d), existing);
   if (writer.complete()) return;
+  if (model.implicit()) writer.save_images(bytes);
   PopulationTrainer trainer(model, train, plan.recipes, plan.training, plan.held_out > 0 ? &held_out : nullptr,
                             plan.backend);
-  make(writer, trainer, test, checkpoints, progress);
+  make(writer, trainer, judged, checkpoints, progress);
 }
 
 }  // namespace weft

@@ -26,12 +26,17 @@ ZooPlan usual_plan(const InputArchitecture& architecture, std::int64_t networks,
 struct ZooProgress {
   std::function<void(std::int64_t done)> begin{};  ///< once, with what an earlier run had done, in networks x epochs
   std::function<void(std::int64_t done, std::int64_t total)> training{};  ///< in networks x epochs
-  /// Called after every epoch, when its state is safe: the moment to stop. May throw.
+  /// Called when the state after an epoch is safe: the moment to stop. May throw.
   std::function<void()> safe_point{};
   std::function<void(const std::string&)> remark{};  ///< once for each slow path that was taken, saying why
 };
 
-/// Trains the networks and writes checkpoints after the plan's percents of the epochs. With Existing::resume it goes on
+/// Peak signal to noise ratio of pixels in [-1, 1], in dB: 10 log10(4 / error); an error below 1e-12 counts as that.
+double psnr(double mean_squared_error);
+
+/// Trains the networks and writes checkpoints after the plan's percents of the epochs; the state is saved so often that
+/// saving takes a twentieth of the time. Implicit networks store the images of `train`, as bytes have them; `test` is
+/// not read then. With Existing::resume it goes on
 /// where a killed run stopped and ends with the same bytes; on another kind of device it is refused, as another
 /// description. Throws UsageError for a plan that cannot be trained, before anything is written; what ZooWriter and
 /// PopulationTrainer throw.

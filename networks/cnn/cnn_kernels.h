@@ -1,13 +1,13 @@
 #pragma once
 // The table of kernels of one instruction set for small convolutional networks (networks/cnn/cnn_population.cpp). All
 // are run by the calling thread on a few images of one network. Channels are the fastest axis and padded to whole
-// multiples of cnn_lanes, so that one position is one AVX-512 register for the usual 16 channels; padding holds zeros.
+// multiples of channel_lanes, so that one position is one AVX-512 register for the usual 16 channels; padding holds zeros.
 
 #include <cstdint>
 
-namespace weft {
+#include "weft/networks/population/product_kernels.h"
 
-inline constexpr std::int64_t cnn_lanes = 16;
+namespace weft {
 
 /// Consecutive inputs of a position and the rows of the weight matrix that they meet: x[x + j] with w[w + j].
 struct TapRun {
@@ -26,7 +26,7 @@ struct TapProduct {
   const float* w;     ///< [.., width]
   const float* bias;  ///< [width] or null
   float* y;
-  std::int64_t width;  ///< a multiple of cnn_lanes
+  std::int64_t width;  ///< a multiple of channel_lanes
   bool relu;           ///< max(0, y), NaN kept
 };
 

@@ -9,7 +9,7 @@
 namespace weft {
 namespace {
 
-std::int64_t padded(std::int64_t channels) { return (channels + cnn_lanes - 1) / cnn_lanes * cnn_lanes; }
+std::int64_t padded(std::int64_t channels) { return (channels + channel_lanes - 1) / channel_lanes * channel_lanes; }
 std::int32_t narrow(std::int64_t offset) { return static_cast<std::int32_t>(offset); }
 
 /// What all layers share.

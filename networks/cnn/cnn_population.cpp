@@ -113,15 +113,15 @@ void CnnPopulation::forward(const Scratch& s, const MiniBatch& batch, std::int64
     if (!hidden) {  // mean over the image
       const std::int64_t positions = layers_[i - 1].positions, width = l.in_width;
       const float* y = s.layers[i - 1].y;
-      using Lanes = SideBySide<float, cnn_lanes>;
+      using Lanes = SideBySide<float, channel_lanes>;
       for (std::int64_t n = 0; n < count; ++n)
-        for (std::int64_t c = 0; c < width; c += cnn_lanes) {
+        for (std::int64_t c = 0; c < width; c += channel_lanes) {
           const auto sum = pairwise_sum<Lanes>(positions, [=](std::int64_t p) {
             Lanes at;
-            std::copy_n(y + (n * positions + p) * width + c, cnn_lanes, at.x);
+            std::copy_n(y + (n * positions + p) * width + c, channel_lanes, at.x);
             return at;
           });
-          for (std::int64_t k = 0; k < cnn_lanes; ++k)
+          for (std::int64_t k = 0; k < channel_lanes; ++k)
             s.pooled[n * width + c + k] = sum.x[k] / static_cast<float>(positions);
         }
     }
@@ -145,8 +145,8 @@ void CnnPopulation::forward(const Scratch& s, const MiniBatch& batch, std::int64
     if (drop.threshold == 0) continue;
     const RandomKey key = dropout.key.at(static_cast<std::uint64_t>(i));
     s.kernels.random_words(
-        {key.seed, key.purpose, static_cast<std::uint64_t>(first * l.positions * l.width / cnn_lanes)},
-        values / cnn_lanes, to.words);
+        {key.seed, key.purpose, static_cast<std::uint64_t>(first * l.positions * l.width / channel_lanes)},
+        values / channel_lanes, to.words);
     s.kernels.drop(to.y, bytes_of(to.words), drop.threshold, drop.scale, values);
   }
 }

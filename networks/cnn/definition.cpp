@@ -14,7 +14,7 @@ class Cnn final : public NetworkDefinition {
 
   const Space& space() const override { return space_; }
   ArchitectureFacts facts() const override { return {"cnn", traits(a_.activation).name, {}}; }
-  std::int64_t classes() const override { return a_.widths.back(); }
+  std::int64_t outputs() const override { return a_.widths.back(); }
   ItemFormat items() const override { return {{a_.widths.front(), a_.image_rows, a_.image_columns}}; }
 
   /// Behind each activation, of the positions that the next convolution reads.
@@ -33,7 +33,7 @@ class Cnn final : public NetworkDefinition {
     return sites;
   }
 
-  Var logits(std::span<const Var> weights, const Var& images, const SiteDropout& drop) const override {
+  Var forward(std::span<const Var> weights, const Var& images, const SiteDropout& drop) const override {
     std::vector<PatchShape> layers;
     for (const std::int64_t side : a_.kernels) layers.push_back({side, side, a_.stride, 0});
     return cnn_forward(weights, layers, images, a_.activation,

@@ -26,11 +26,11 @@ DeviceCnn::DeviceCnn(const CnnPopulation& model, std::int64_t batch)
     if (!hidden) {
       head_ = map;
       classes = l.out;
-      logit_width = l.width;
+      output_width = l.width;
       continue;
     }
     layers_.push_back({.map = map, .grid = l.grid, .stride = (map.rows() + 3) / 4 * 4});
-    sites.push_back({l.positions, l.width / cnn_lanes});
+    sites.push_back({l.positions, l.width / channel_lanes});
   }
   for (Layer& l : layers_) {
     add_buffer(&l.columns, batch * l.positions() * l.stride);
@@ -38,7 +38,7 @@ DeviceCnn::DeviceCnn(const CnnPopulation& model, std::int64_t batch)
   }
   add_buffer(&mean_, batch * (head_.in + 4));
   add_buffer(&mean_gradient_, batch * head_.in);
-  add_buffer(&logits_, batch * logit_width);
+  add_buffer(&outputs_, batch * output_width);
   add_dropout(batch, sites);
 }
 
@@ -65,12 +65,12 @@ void DeviceCnn::forward(const DevicePass& pass) const {
       loop(pass.backend(), items * (l.map.out / 4 + 1), 256,
            ActivateMean{activation(pass, i), batch_, l.positions(), l.map.out, l.y, mean_});
   }
-  apply(pass, head_, batch_, mean_, head_.in + 4, logits_, logit_width);
+  apply(pass, head_, batch_, mean_, head_.in + 4, outputs_, output_width);
 }
 
 void DeviceCnn::backward(const DevicePass& pass) const {
   const std::int64_t items = pass.batches.networks * batch_;
-  back(pass, head_, batch_, mean_, head_.in + 4, logits_, mean_gradient_, head_.in);
+  back(pass, head_, batch_, mean_, head_.in + 4, outputs_, mean_gradient_, head_.in);
   for (std::size_t i = layers_.size(); i-- > 0;) {
     const Layer& l = layers_[i];
     const std::int64_t rows = batch_ * l.positions(), chunks = items * l.positions() * l.map.out / 4;

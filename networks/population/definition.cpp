@@ -1,6 +1,7 @@
 #include "weft/networks/population/definition.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <optional>
 
@@ -76,8 +77,9 @@ class DefinedNetworks final : public DeviceNetworks {
     std::iota(layout_.place.begin(), layout_.place.end(), 0);
     for (std::size_t t = 0; t < layout_.tensors.size(); ++t)
       layout_.decays.resize(static_cast<std::size_t>(end_of(t)), definition_->space().tensors()[t].axes.size() > 1);
-    classes = logit_width = definition_->classes();
-    add_buffer(&logits_, batch * logit_width);
+    classes = output_width = definition_->outputs();
+    classifies = definition_->items().views == 0;
+    add_buffer(&outputs_, batch * output_width);
     std::vector<std::array<std::int64_t, 2>> sites;
     for (const DropoutSite& site : definition_->sites()) sites.push_back({site.rows * site.columns, chunks_of(site)});
     add_dropout(batch, sites);
@@ -114,12 +116,19 @@ class DefinedNetworks final : public DeviceNetworks {
     }
     const DropBytes drop(
         definition_->sites(), [&](std::size_t number) { return site(pass, number); }, pass.training());
-    output_ = definition_->logits(weights, tape_.constant(items_of(pass)), drop);
-    Tensor::view_of(logits_, output_.shape(), DType::f32, {}, pass.backend()).copy_from(output_.value());
+    output_ = definition_->forward(weights, tape_.constant(items_of(pass)), drop);
+    Tensor::view_of(outputs_, output_.shape(), DType::f32, {}, pass.backend()).copy_from(output_.value());
+  }
+
+  void score(const DevicePass& pass, float* losses, std::int32_t* hits) const override {
+    if (classifies) return DeviceNetworks::score(pass, losses, hits);
+    const Shape& image = definition_->items().shape;
+    loop(pass.backend(), pass.batches.networks * pass.batches.batch, 256,
+         SquaredErrorRows{pass.batches, outputs_, pass.data.images, image[0], image[1] * image[2], losses});
   }
 
   void backward(const DevicePass& pass) const override {
-    const Tensor cotangent = Tensor::view_of(logits_, output_.shape(), DType::f32, {}, pass.backend());
+    const Tensor cotangent = Tensor::view_of(outputs_, output_.shape(), DType::f32, {}, pass.backend());
     tape_.backward({&output_, 1}, {&cotangent, 1});
     const Tensor gradient = tape_.grad(values_).value();
     loop(pass.backend(), pass.batches.networks * pass.parts * layout_.numbers, 4096,
@@ -127,10 +136,15 @@ class DefinedNetworks final : public DeviceNetworks {
   }
 
  private:
-  /// [networks, batch, shape of an item…]
+  /// [networks, batch, shape of an item…], or places [networks, batch, 2]
   Tensor items_of(const DevicePass& pass) const {
     const ItemFormat format = definition_->items();
     const Shape& one = format.shape;
+    if (format.views > 0) {
+      const Tensor places = tape_.empty({pass.batches.networks, batch_, 2}, DType::f32);
+      loop(pass.backend(), places.numel(), 1024, GatherPixels{pass.batches, one[1], one[2], places.address<float>()});
+      return places;
+    }
     if (format.texts()) {
       const Tensor texts = tape_.empty({pass.batches.networks, batch_, one[0], one[1]}, DType::f32);
       loop(pass.backend(), texts.numel(), 1024,
@@ -199,6 +213,7 @@ struct OneStep {
                     .lengths = nullptr,
                     .purposes = nullptr,
                     .shares = nullptr,
+                    .images = array(arena, 1, static_cast<std::int32_t>(batch.image)),
                     .seed = 0,
                     .networks = 1,
                     .batch = items,
@@ -219,12 +234,10 @@ struct OneStep {
 
   std::int64_t size(std::size_t tensor) const { return networks.end_of(tensor) - networks.layout().tensors[tensor]; }
 
-  /// Logits, losses and hits; in training the logits become their gradient.
+  /// Outputs, losses and hits; in training the outputs become their gradient.
   void forward() {
     networks.forward(pass);
-    loop(nullptr, items, 256,
-         CrossEntropyRows{pass.batches, networks.logits(), networks.logit_width, networks.classes, pass.data.labels,
-                          losses, hits});
+    networks.score(pass, losses, hits);
   }
 };
 
@@ -234,7 +247,8 @@ DefinedPopulation::DefinedPopulation(std::shared_ptr<const NetworkDefinition> de
     : definition_(std::move(definition)) {}
 
 void DefinedPopulation::check(const Dataset& data) const {
-  check_items(definition_->facts().name, data, definition_->items().shape, definition_->classes());
+  check_items(definition_->facts().name, data, definition_->items().shape,
+              implicit() ? data.classes : definition_->outputs());
 }
 
 double DefinedPopulation::loss_and_gradient(NetworkWeights weights, const MiniBatch& batch, const Dropout& dropout,
@@ -259,7 +273,8 @@ Score DefinedPopulation::evaluate(NetworkWeights weights, const MiniBatch& items
   for (std::size_t begin = 0; begin < items.items.size(); begin += at_once) {
     const Arena::Mark mark = arena.mark();
     {
-      const MiniBatch some{items.data, items.items.subspan(begin, std::min(at_once, items.items.size() - begin))};
+      const MiniBatch some{items.data, items.items.subspan(begin, std::min(at_once, items.items.size() - begin)),
+                           items.image};
       OneStep step(definition_, weights, some, nullptr, arena);
       step.forward();
       sum.loss += std::accumulate(step.losses, step.losses + step.items, 0.);
@@ -268,7 +283,7 @@ Score DefinedPopulation::evaluate(NetworkWeights weights, const MiniBatch& items
     arena.rewind(mark);
   }
   const auto n = static_cast<double>(items.items.size());
-  return {sum.loss / n, sum.accuracy / n};
+  return {sum.loss / n, implicit() ? NAN : sum.accuracy / n};
 }
 
 std::unique_ptr<DeviceNetworks> DefinedPopulation::on_device(Backend& backend, std::int64_t batch) const {
@@ -276,8 +291,7 @@ std::unique_ptr<DeviceNetworks> DefinedPopulation::on_device(Backend& backend, s
   Arena arena;
   const ItemFormat format = definition_->items();
   const Shape& one = format.shape;
-  Dataset data{
-      .name = "nothing", .images = {}, .labels = Tensor::zeros({1}, DType::i32), .classes = definition_->classes()};
+  Dataset data{.name = "nothing", .images = {}, .labels = Tensor::zeros({1}, DType::i32), .classes = 1};
   if (format.texts()) {
     data.tokens = Tensor::zeros({1, one[0]}, DType::i32);
     data.word_vectors = Tensor::zeros({1, one[1]}, DType::f32);

@@ -29,6 +29,9 @@ class SiteDropout {
 struct ItemFormat {
   Shape shape;
   std::int64_t crop = 0;  ///< training images are moved by up to so many pixels, what comes in is -1 (black)
+  /// Or what they store: such an image each, so many of them the same (PopulationModel::views). They read where pixels
+  /// lie, [row, column] from -1 to 1, and say what is there; the loss is the mean squared error.
+  std::int64_t views = 0;
 
   bool texts() const { return shape.rank() == 2; }
 };
@@ -39,22 +42,24 @@ class NetworkDefinition {
 
   virtual const Space& space() const = 0;
   virtual ArchitectureFacts facts() const = 0;
-  virtual std::int64_t classes() const = 0;
+  /// Classes, or the channels of a pixel.
+  virtual std::int64_t outputs() const = 0;
   virtual ItemFormat items() const = 0;
   virtual std::vector<DropoutSite> sites() const { return {}; }
   /// Of B networks, each on n items of its own. weights: [B, taps, axes…] in the order of the space, of plain types;
-  /// items: [B, n, shape of an item…]. Returns [B, n, classes].
-  virtual Var logits(std::span<const Var> weights, const Var& items, const SiteDropout& drop) const = 0;
+  /// items: [B, n, shape of an item…], or places [B, n, 2]. Returns [B, n, outputs].
+  virtual Var forward(std::span<const Var> weights, const Var& items, const SiteDropout& drop) const = 0;
 };
 
 /// Networks of a definition.
-class DefinedPopulation final : public PopulationModel {
+class DefinedPopulation : public PopulationModel {
  public:
   explicit DefinedPopulation(std::shared_ptr<const NetworkDefinition> definition);
 
   const NetworkDefinition& definition() const { return *definition_; }
   ArchitectureFacts facts() const override { return definition_->facts(); }
   const Space& space() const override { return definition_->space(); }
+  std::int64_t views() const override { return definition_->items().views; }
   void check(const Dataset& data) const override;
   double loss_and_gradient(NetworkWeights weights, const MiniBatch& batch, const Dropout& dropout,
                            NetworkGradient gradient, Arena& arena) const override;

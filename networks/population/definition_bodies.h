@@ -25,6 +25,24 @@ struct GatherItemTexts {
   float* to;
 };
 
+/// to [networks, batch, 2]: where the pixels of a step lie, row and column, from -1 to 1; zeros where there is none.
+struct GatherPixels {
+  static constexpr const char* name = "gather_pixels";
+  DeviceBatches batches;
+  std::int64_t rows, columns;
+  float* to;
+};
+
+/// The mean over channels of (y - pixel)², of every pixel of a step; in training y becomes its gradient.
+struct SquaredErrorRows {
+  static constexpr const char* name = "population_squared_error";
+  DeviceBatches batches;
+  float* y;             ///< [networks, batch, channels]
+  const float* images;  ///< [images, channels, pixels]
+  std::int64_t channels, pixels;
+  float* losses;  ///< [networks, batch]
+};
+
 /// y = drop(x), or its vjp: [networks, batch, channels, rows, columns], of which the first of a grid have bytes.
 struct DropValues {
   static constexpr const char* name = "drop_values";
@@ -44,7 +62,8 @@ struct FirstPart {
   float* partial;
 };
 
-#define WEFT_DEFINITION_LOOPS(X) X(GatherItemImages) X(GatherItemTexts) X(DropValues) X(FirstPart)
+#define WEFT_DEFINITION_LOOPS(X) \
+  X(GatherItemImages) X(GatherItemTexts) X(GatherPixels) X(SquaredErrorRows) X(DropValues) X(FirstPart)
 
 inline namespace WEFT_ISA {
 
@@ -71,6 +90,37 @@ WEFT_HD void loop_at(const GatherItemTexts& g, std::int64_t i) {
                      n = rest;
   const std::int32_t item = item_of(g.batches, n, place), token = item < 0 ? -1 : g.tokens[item * g.length + t];
   g.to[i] = token < 0 ? 0.f : g.words[token * g.channels + c];
+}
+
+/// Place i of n from -1 to 1; the middle where there is one alone.
+WEFT_HD float place_of_pixel(std::int64_t i, std::int64_t n) {
+  return n > 1 ? static_cast<float>(2 * i - (n - 1)) / static_cast<float>(n - 1) : 0.f;
+}
+
+WEFT_HD void loop_at(const GatherPixels& g, std::int64_t i) {
+  auto rest = static_cast<std::uint32_t>(i);
+  const std::int64_t coordinate = take(rest, 2), place = take(rest, g.batches.batch), n = rest;
+  const std::int32_t pixel = item_of(g.batches, n, place);
+  const std::int64_t row = pixel / g.columns, column = pixel % g.columns;
+  const float at = coordinate == 0 ? place_of_pixel(row, g.rows) : place_of_pixel(column, g.columns);
+  g.to[i] = pixel < 0 ? 0.f : at;
+}
+
+WEFT_HD void loop_at(const SquaredErrorRows& s, std::int64_t i) {
+  auto rest = static_cast<std::uint32_t>(i);
+  const std::int64_t place = take(rest, s.batches.batch), n = rest;
+  const std::int32_t pixel = item_of(s.batches, n, place);
+  float* y = s.y + i * s.channels;
+  const float* image = s.images + s.batches.images[n] * s.channels * s.pixels;
+  const float share =
+      s.batches.shares ? 2 * s.batches.shares[s.batches.steps[n]] / static_cast<float>(s.channels) : 0.f;
+  float sum = 0;
+  for (std::int64_t c = 0; c < s.channels; ++c) {
+    const float error = pixel < 0 ? 0.f : y[c] - image[c * s.pixels + pixel];
+    sum = math::fma(error, error, sum);
+    if (s.batches.shares) y[c] = share * error;
+  }
+  s.losses[i] = sum / static_cast<float>(s.channels);
 }
 
 WEFT_HD void loop_at(const FirstPart& f, std::int64_t i) {

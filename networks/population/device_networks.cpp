@@ -67,6 +67,11 @@ void DeviceNetworks::draw_dropout(const DevicePass& pass, bool lengths) const {
   }
 }
 
+void DeviceNetworks::score(const DevicePass& pass, float* losses, std::int32_t* hits) const {
+  loop(pass.backend(), pass.batches.networks * pass.batches.batch, 256,
+       CrossEntropyRows{pass.batches, outputs_, output_width, classes, pass.data.labels, losses, hits});
+}
+
 DropSite DeviceNetworks::site(const DevicePass& pass, std::size_t number) const {
   return {reinterpret_cast<const std::uint8_t*>(bytes_) + 16 * sites_[number].first, pass.thresholds, 16 * blocks_};
 }

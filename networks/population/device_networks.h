@@ -77,11 +77,14 @@ class DeviceNetworks {
 
   /// Enqueues what holds for all steps, after place().
   virtual void prepare(const DevicePass&) const {}
-  /// Enqueues. forward() leaves the logits; backward() takes their gradient in the same place.
+  /// Enqueues. forward() leaves the outputs; backward() takes their gradient in the same place.
   virtual void forward(const DevicePass& pass) const = 0;
   virtual void backward(const DevicePass& pass) const = 0;
-  float* logits() const { return logits_; }
-  std::int64_t classes = 0, logit_width = 0;
+  /// Enqueues in between: the loss of every item, and whether it is classified correctly; in training the outputs
+  /// become their gradient. Here cross-entropy of logits. losses, hits: [networks, batch]
+  virtual void score(const DevicePass& pass, float* losses, std::int32_t* hits) const;
+  bool classifies = true;  ///< else there are no hits
+  std::int64_t classes = 0, output_width = 0;
 
  protected:
   /// Memory of so many numbers for each network.
@@ -101,7 +104,7 @@ class DeviceNetworks {
 
   DeviceLayout layout_;
   std::int64_t numbers_beside_ = 0;
-  float* logits_ = nullptr;  ///< [networks, batch, logit_width]
+  float* outputs_ = nullptr;  ///< [networks, batch, output_width]
 
  private:
   struct Buffer {

@@ -1,6 +1,7 @@
 #include "weft/networks/population/device_population.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 
@@ -88,7 +89,7 @@ struct DevicePopulation::Inputs {
   std::vector<std::int64_t> networks{};
   std::int64_t steps = 0;
   bool shared = false, training = false;
-  std::vector<std::int32_t> items{}, lengths{};
+  std::vector<std::int32_t> items{}, lengths{}, images{};
   std::vector<float> values{};
   // Training.
   std::vector<float> first{}, second{}, shares{};
@@ -100,7 +101,8 @@ struct DevicePopulation::Inputs {
 /// A group of networks in the device's memory, and its launches.
 struct DevicePopulation::Resident {
   DevicePass pass;
-  CrossEntropyRows loss;
+  float* losses;
+  std::int32_t* hits;
   TallyRows tally;
   UpdateNetworks update;
 };
@@ -108,6 +110,7 @@ struct DevicePopulation::Resident {
 DevicePopulation::DevicePopulation(Backend& backend, const PopulationModel& model, const Dataset& train,
                                    const PopulationDraws& draws, std::int64_t bytes)
     : backend_(backend),
+      model_(model),
       train_(train),
       draws_(draws),
       networks_(model.on_device(backend, draws.plan().batch)),
@@ -183,6 +186,9 @@ DevicePopulation::Inputs DevicePopulation::inputs(std::vector<std::int64_t> netw
   const std::size_t lists = shared ? 1 : in.networks.size(), n = static_cast<std::size_t>(steps);
   in.items.assign(n * lists * static_cast<std::size_t>(draws_.plan().batch), -1);
   if (networks_->lengths()) in.lengths.assign(n * in.networks.size(), 1);
+  if (model_.implicit())
+    for (const std::int64_t network : in.networks)
+      in.images.push_back(static_cast<std::int32_t>(model_.image_of(draws_.number(network))));
   return in;
 }
 
@@ -253,6 +259,7 @@ DevicePopulation::Resident DevicePopulation::place(const Inputs& in, const Devic
                               .lengths = put(in.lengths, group_),
                               .purposes = put(in.purposes, group_),
                               .shares = put(in.shares, group_),
+                              .images = put(in.images, group_),
                               .seed = draws_.plan().seed,
                               .networks = networks,
                               .batch = batch,
@@ -260,11 +267,11 @@ DevicePopulation::Resident DevicePopulation::place(const Inputs& in, const Devic
                               .shared = in.shared};
   float *losses = array(0.f, networks * batch), *values = put(in.values, group_);
   std::int32_t* hits = array(std::int32_t{}, networks * batch);
-  Resident group{
-      .pass = {.arena = group_, .batches = batches, .data = data, .values = values},
-      .loss = {batches, networks_->logits(), networks_->logit_width, networks_->classes, data.labels, losses, hits},
-      .tally = {},
-      .update = {}};
+  Resident group{.pass = {.arena = group_, .batches = batches, .data = data, .values = values},
+                 .losses = losses,
+                 .hits = hits,
+                 .tally = {},
+                 .update = {}};
   if (in.training) {
     group.pass.thresholds = put(in.thresholds, group_);
     group.pass.partial = array(0.f, networks * parts * numbers);
@@ -306,7 +313,7 @@ void DevicePopulation::train_epoch(std::int64_t epoch, const State& state,
     StepRecorder recorder(&backend_);
     const std::function<void()> step = [&] {
       networks_->forward(group.pass);
-      loop(&backend_, networks * draws_.plan().batch, 256, group.loss);
+      networks_->score(group.pass, group.losses, group.hits);
       networks_->backward(group.pass);
       team_loop(&backend_, group_, networks, 1, group.update);
     };
@@ -352,7 +359,7 @@ std::vector<Score> DevicePopulation::evaluate(const std::vector<Tensor>& weights
     StepRecorder recorder(&backend_);
     const std::function<void()> step = [&] {
       networks_->forward(group.pass);
-      loop(&backend_, networks * batch, 256, group.loss);
+      networks_->score(group.pass, group.losses, group.hits);
       team_loop(&backend_, group_, networks, 1, group.tally);
     };
     for (std::int64_t s = 0; s < in.steps; ++s) recorder.run(step);
@@ -362,7 +369,7 @@ std::vector<Score> DevicePopulation::evaluate(const std::vector<Tensor>& weights
     backend_.download(hits.data(), group.tally.hit, hits.size() * sizeof(double));
     for (std::size_t i = 0; i < some.size(); ++i) {
       const auto count = static_cast<double>(lists[items.shared ? 0 : i].size());
-      scores[static_cast<std::size_t>(some[i])] = {loss[i] / count, hits[i] / count};
+      scores[static_cast<std::size_t>(some[i])] = {loss[i] / count, networks_->classifies ? hits[i] / count : NAN};
     }
   }
   return scores;

@@ -58,6 +58,7 @@ class DevicePopulation {
   std::vector<std::vector<std::int64_t>> groups(const std::vector<std::int64_t>& networks) const;
 
   Backend& backend_;
+  const PopulationModel& model_;
   const Dataset& train_;
   const PopulationDraws& draws_;
   std::unique_ptr<DeviceNetworks> networks_;

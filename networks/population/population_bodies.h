@@ -1,6 +1,6 @@
 #pragma once
 // What the populations on a device (networks/population/device_networks.h) have in common, as bodies for core/loop.h:
-// their mini-batches, dropout, loss, update. nvcc reads it. Channels are padded with zeros to whole cnn_lanes, as on
+// their mini-batches, dropout, loss, update. nvcc reads it. Channels are padded with zeros to whole channel_lanes, as on
 // the CPU, so that four neighbours move at once and a byte of dropout lies where its value does.
 
 #include <cstdint>
@@ -20,6 +20,7 @@ struct DeviceBatches {
   const std::int32_t* lengths;    ///< [steps, networks] tokens that count; null: all
   const std::uint64_t* purposes;  ///< training: [steps, networks, streams] of random numbers
   const float* shares;            ///< training: [steps] 1 / items of the mini-batch
+  const std::int32_t* images;     ///< implicit networks: [networks] the image that each stores; else null
   std::uint64_t seed;
   std::int64_t networks, batch, streams;
   bool shared;

@@ -55,17 +55,8 @@ std::vector<std::int32_t> PopulationDraws::share(std::int64_t n) const {
   return items;
 }
 
-void PopulationDraws::draw_start(std::int64_t n, const std::string& tensor, const Tensor& start) const {
-  const RandomKey of_tensor = key("init", n).at(tensor);
-  fill_normal(start, of_tensor, 0, recipe(n).init_std);
-  const std::span<float> numbers = start.span<float>();
-  for (std::size_t i = 0; i < numbers.size(); ++i)
-    for (std::uint64_t again = 0; std::abs(static_cast<double>(numbers[i])) > recipe(n).init_cut; ++again)
-      numbers[i] = static_cast<float>(recipe(n).init_std * normal(of_tensor.at("cut").at(i), again));
-}
-
 RandomKey PopulationDraws::key(const char* purpose, std::int64_t network) const {
-  return RandomKey(plan_.seed, purpose).at(static_cast<std::uint64_t>(plan_.first_network + network));
+  return RandomKey(plan_.seed, purpose).at(static_cast<std::uint64_t>(number(network)));
 }
 
 std::vector<std::int32_t> PopulationDraws::order(std::int64_t n, std::int64_t epoch) const {
@@ -87,7 +78,15 @@ Dropout PopulationDraws::dropout(std::int64_t n, std::int64_t step) const {
 double PopulationDraws::learning_rate(std::int64_t n, std::int64_t step) const {
   const std::int64_t total = plan_.epochs * steps();
   const double rate = recipe(n).learning_rate;
-  return plan_.warmup_cosine ? WarmupCosine{rate, 1e-5, total / 10, total}(step - 1) : rate;
+  switch (plan_.rates) {
+    case TrainingPlan::Rates::warmup_cosine:
+      return WarmupCosine{rate, 1e-5, total / 10, total}(step - 1);
+    case TrainingPlan::Rates::cosine:
+      return WarmupCosine{rate, 0, 0, total}(step - 1);
+    case TrainingPlan::Rates::constant:
+      break;
+  }
+  return rate;
 }
 
 }  // namespace weft

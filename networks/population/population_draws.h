@@ -15,8 +15,10 @@ struct TrainingPlan {
   std::int64_t epochs = 8, batch = 32;
   std::uint64_t seed = 0;
   std::int64_t first_network = 0;  ///< its number in the zoo: network i draws from the keys of first_network + i
-  /// A tenth of all steps of linear warm-up, then a cosine to 1e-5 (nn/learning_rate.h), instead of a constant rate.
-  bool warmup_cosine = false;
+  /// Learning rates over time (nn/learning_rate.h): as they are; after a tenth of all steps of linear warm-up along a
+  /// cosine to 1e-5; along a cosine to 0.
+  enum class Rates : std::uint8_t { constant, warmup_cosine, cosine };
+  Rates rates = Rates::constant;
   std::vector<int> percents{25, 50, 100};  ///< of the epochs, rounded up: when train_population has checkpoints
 };
 
@@ -44,8 +46,8 @@ class PopulationDraws {
   /// Of an epoch: the last mini-batch is as large as what is left.
   std::int64_t steps() const { return (items_ + plan_.batch - 1) / plan_.batch; }
 
-  /// A network's start values of one tensor.
-  void draw_start(std::int64_t network, const std::string& tensor, const Tensor& start) const;
+  /// Its number in the zoo.
+  std::int64_t number(std::int64_t network) const { return plan_.first_network + network; }
   /// Passes over the network's share, each in an order of its own, until it has seen as many items as there are.
   std::vector<std::int32_t> order(std::int64_t network, std::int64_t epoch) const;
   /// step: of all epochs, counted from 1.

@@ -13,21 +13,27 @@
 namespace weft {
 namespace {
 
-ItemLists all_items(const Dataset& data) {
-  return {true, [&](std::int64_t) {
-            std::vector<std::int32_t> all(static_cast<std::size_t>(data.items()));
+ItemLists all_items(const PopulationModel& model, const Dataset& data) {
+  return {true, [items = model.items(data)](std::int64_t) {
+            std::vector<std::int32_t> all(static_cast<std::size_t>(items));
             std::iota(all.begin(), all.end(), 0);
             return all;
           }};
 }
 
-/// The items of the training data.
-std::int64_t checked_items(const PopulationModel& model, const Dataset& train, const Dataset* held_out) {
+/// What each of the networks up to number `end` is trained on.
+std::int64_t checked_items(const PopulationModel& model, const Dataset& train, const Dataset* held_out,
+                           std::int64_t end) {
   model.check(train);
   if (held_out) model.check(*held_out);
   if (train.items() < 1 || (held_out && held_out->items() < 1))
     throw UsageError("[population] '{}' has no items", train.name);
-  return train.items();
+  if (model.implicit() && held_out)
+    throw UsageError("[population] held-out items for networks that store images; they have none to choose by");
+  if (model.implicit() && end > train.items() * model.views())
+    throw UsageError("[population] networks up to number {} for {} images with {} views each; allowed: {}", end - 1,
+                     train.items(), model.views(), train.items() * model.views());
+  return model.items(train);
 }
 
 /// Weights decay and start at random; tensors with one axis are biases.
@@ -36,25 +42,26 @@ bool is_weight(const SpaceTensor& tensor) { return tensor.axes.size() > 1; }
 }  // namespace
 
 PopulationTrainer::PopulationTrainer(const PopulationModel& model, const Dataset& train,
-                                     std::vector<TrainingRecipe> recipes, const TrainingPlan& plan,
+                                     const std::vector<TrainingRecipe>& recipes, const TrainingPlan& plan,
                                      const Dataset* held_out, Backend* backend)
     : model_(model),
       train_(train),
-      draws_(std::move(recipes), plan, checked_items(model, train, held_out)),
+      draws_(recipes, plan,
+             checked_items(model, train, held_out, plan.first_network + static_cast<std::int64_t>(recipes.size()))),
       held_out_(held_out) {
   int slots = 0;
   for (const TrainingRecipe& recipe : draws_.recipes()) slots = std::max(slots, states(recipe.rule.kind));
   epochs_done_ = Tensor::zeros({1}, DType::i32);
   diverged_at_ = Tensor::zeros({networks()}, DType::i32);
   const Space& space = model.space();
-  for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
-    const Shape shape = space.feature_shape(t, networks(), 1);
-    const SpaceTensor& tensor = space.tensors()[static_cast<std::size_t>(t)];
+  const RandomKey starts(plan.seed, "init");
+  for (std::size_t t = 0; t < space.tensors().size(); ++t) {
+    const Shape shape = space.feature_shape(static_cast<int>(t), networks(), 1);
     weights_.push_back(Tensor::zeros(shape, DType::f32));
     if (slots > 0) first_.push_back(Tensor::zeros(shape, DType::f32));
     if (slots > 1) second_.push_back(Tensor::zeros(shape, DType::f32));
-    for (std::int64_t n = 0; n < networks() && is_weight(tensor); ++n)
-      draws_.draw_start(n, tensor.name, weights_.back()[n]);
+    for (std::int64_t n = 0; n < networks(); ++n)
+      model.draw_start(t, draws_.recipe(n), starts, draws_.number(n), weights_.back()[n]);
     if (held_out) best_.push_back(weights_.back().clone());
   }
   if (held_out) {
@@ -109,8 +116,10 @@ void PopulationTrainer::train_network(std::int64_t n, Arena& arena) {
   const std::int64_t items = draws_.items(), at_once = plan().batch;
   for (std::int64_t s = 0; s < draws_.steps(); ++s) {
     const std::int64_t step = epochs_done() * draws_.steps() + s + 1, begin = s * at_once;
-    const MiniBatch batch{train_, std::span(order).subspan(static_cast<std::size_t>(begin),
-                                                           static_cast<std::size_t>(std::min(at_once, items - begin)))};
+    const MiniBatch batch{train_,
+                          std::span(order).subspan(static_cast<std::size_t>(begin),
+                                                   static_cast<std::size_t>(std::min(at_once, items - begin))),
+                          model_.image_of(draws_.number(n))};
     const double loss = model_.loss_and_gradient(weights, batch, draws_.dropout(n, step), gradient, arena);
     const float square = SerialTeam{}.sum<float>(numbers, [=](std::int64_t i) { return flat[i] * flat[i]; });
     if (!std::isfinite(loss) || !(square <= 1e30f)) {
@@ -167,13 +176,14 @@ std::vector<Score> PopulationTrainer::evaluate(const std::vector<Tensor>& weight
   each_network([&](std::int64_t n, Arena& arena, bool) {
     const std::span<const float*> values = pointers<Tensor, const float*>(weights, n, arena);
     const std::vector<std::int32_t> own = items.shared ? std::vector<std::int32_t>{} : items.of(n);
-    scores[static_cast<std::size_t>(n)] = model_.evaluate(values, {data, items.shared ? of_all : own}, arena);
+    scores[static_cast<std::size_t>(n)] =
+        model_.evaluate(values, {data, items.shared ? of_all : own, model_.image_of(draws_.number(n))}, arena);
   });
   return scores;
 }
 
 std::vector<Score> PopulationTrainer::evaluate(const Dataset& data) const {
-  return evaluate(weights_, data, all_items(data));
+  return evaluate(weights_, data, all_items(model_, data));
 }
 
 std::vector<Score> PopulationTrainer::evaluate_share() const {
@@ -181,7 +191,7 @@ std::vector<Score> PopulationTrainer::evaluate_share() const {
 }
 
 std::vector<Score> PopulationTrainer::evaluate_best(const Dataset& data) const {
-  return evaluate(best_, data, all_items(data));
+  return evaluate(best_, data, all_items(model_, data));
 }
 
 std::string PopulationTrainer::fallback() const { return device_ ? device_->fallback() : ""; }
@@ -256,7 +266,8 @@ void train_population(PopulationTrainer& trainer, const Dataset& test, const Tra
       if (callbacks.progress) callbacks.progress(before + done, total);
     });
     if (const auto percent = checkpoint_after(trainer.plan(), trainer.epochs_done()); percent && callbacks.checkpoint)
-      callbacks.checkpoint({false, *percent, trainer.evaluate_share(), trainer.evaluate(test)});
+      callbacks.checkpoint({false, *percent, trainer.implicit() ? std::vector<Score>{} : trainer.evaluate_share(),
+                            trainer.evaluate(test)});
     if (trainer.epochs_done() == epochs && trainer.keeps_best() && callbacks.checkpoint)
       callbacks.checkpoint({true, 0, {}, trainer.evaluate_best(test)});
     if (callbacks.progress) callbacks.progress(trainer.epochs_done() * trainer.networks(), total);

@@ -24,7 +24,7 @@ class PopulationTrainer {
   /// Draws the start values. With held-out items, the weights of every network after the epoch that had the highest
   /// accuracy on them, of several the first, are kept too. Model, data and backend must outlive this; a null backend is
   /// the CPU. Throws what model.check() throws, UsageError for a recipe or plan out of range, and DeviceError.
-  PopulationTrainer(const PopulationModel& model, const Dataset& train, std::vector<TrainingRecipe> recipes,
+  PopulationTrainer(const PopulationModel& model, const Dataset& train, const std::vector<TrainingRecipe>& recipes,
                     const TrainingPlan& plan, const Dataset* held_out = nullptr, Backend* backend = nullptr);
   ~PopulationTrainer();
   PopulationTrainer(const PopulationTrainer&) = delete;
@@ -44,6 +44,7 @@ class PopulationTrainer {
   std::int64_t diverged_at(std::int64_t network) const { return diverged_at_.data<std::int32_t>()[network]; }
   /// Tensor i of the space, [networks, taps, axes…]: features with one channel.
   const std::vector<Tensor>& weights() const { return weights_; }
+  bool implicit() const { return model_.implicit(); }
   bool keeps_best() const { return held_out_ != nullptr; }
   const std::vector<Tensor>& best_weights() const { return best_; }
   std::int64_t best_epoch(std::int64_t network) const { return best_epoch_.data<std::int32_t>()[network]; }
@@ -90,7 +91,7 @@ class PopulationTrainer {
 struct PopulationCheckpoint {
   bool best;                       ///< every network as it was after its best epoch
   int percent;                     ///< else: of the epochs
-  std::vector<Score> train, test;  ///< train: on its share; none for the best
+  std::vector<Score> train, test;  ///< train: on its share; none for the best, nor for implicit networks
 };
 
 struct TrainingCallbacks {
@@ -103,7 +104,8 @@ struct TrainingCallbacks {
 std::optional<int> checkpoint_after(const TrainingPlan& plan, std::int64_t epoch);
 
 /// Trains from where the trainer stands to the last epoch, with checkpoints after the plan's percents of the epochs.
-/// Last comes the checkpoint of the best epochs, if they are kept.
+/// Last comes the checkpoint of the best epochs, if they are kept. Implicit networks are tested on all pixels of their
+/// own images: `test` is what they are trained on.
 void train_population(PopulationTrainer& trainer, const Dataset& test, const TrainingCallbacks& callbacks);
 
 }  // namespace weft

@@ -15,14 +15,14 @@ class Transformer final : public NetworkDefinition {
 
   const Space& space() const override { return space_; }
   ArchitectureFacts facts() const override { return {"transformer", "relu", {}}; }
-  std::int64_t classes() const override { return a_.classes; }
+  std::int64_t outputs() const override { return a_.classes; }
   ItemFormat items() const override { return {a_.item(), a_.patch > 0 ? a_.crop : 0}; }
   /// Behind the embedding, and behind attention and the MLP of each block.
   std::vector<DropoutSite> sites() const override {
     return std::vector<DropoutSite>(static_cast<std::size_t>(1 + 2 * a_.shape.blocks), {a_.tokens(), 1, a_.shape.D});
   }
 
-  Var logits(std::span<const Var> weights, const Var& items, const SiteDropout& drop) const override {
+  Var forward(std::span<const Var> weights, const Var& items, const SiteDropout& drop) const override {
     const std::int64_t B = items.shape()[0], n = items.shape()[1], D = a_.shape.D;
     Var x = items;
     if (a_.patch > 0) {

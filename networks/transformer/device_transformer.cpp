@@ -28,7 +28,7 @@ DeviceTransformer::DeviceTransformer(Backend& backend, const TransformerPopulati
   first_ = add(maps.first);
   second_ = add(maps.second);
   classes = a.classes;
-  logit_width = second_.out;
+  output_width = second_.out;
 
   const auto add_norm = [&](Norm& n) {
     add_buffer(&n.y, rows_ * (width_ + 4));
@@ -53,7 +53,7 @@ DeviceTransformer::DeviceTransformer(Backend& backend, const TransformerPopulati
   add_buffer(&mean_gradient_, batch * width_);
   add_buffer(&dense_, batch * (first_.out + 4));
   add_buffer(&dense_gradient_, batch * first_.out);
-  add_buffer(&logits_, batch * logit_width);
+  add_buffer(&outputs_, batch * output_width);
   add_buffer(reinterpret_cast<float**>(&corners_), batch * 2);
   add_dropout(batch, std::vector<std::array<std::int64_t, 2>>(1 + 2 * blocks_.size(), {tokens_, width_ / 16}));
 
@@ -156,7 +156,7 @@ void DeviceTransformer::forward(const DevicePass& pass) const {
   }
   loop(pass.backend(), items * (width_ / 4 + 1), 256, MeanTokens{token_rows(pass), last_.y, mean_});
   apply(pass, first_, batch_, mean_, width_ + 4, dense_, first_.out + 4, true);
-  apply(pass, second_, batch_, dense_, first_.out + 4, logits_, logit_width);
+  apply(pass, second_, batch_, dense_, first_.out + 4, outputs_, output_width);
 }
 
 void DeviceTransformer::backward(const DevicePass& pass) const {
@@ -165,7 +165,7 @@ void DeviceTransformer::backward(const DevicePass& pass) const {
   const auto relu_back = [&](std::int64_t rows, std::int64_t width, const float* y, float* g) {
     loop(pass.backend(), rows * (width / 4), 1024, ReluVjpRows{width, y, g});
   };
-  back(pass, second_, batch_, dense_, first_.out + 4, logits_, dense_gradient_, first_.out);
+  back(pass, second_, batch_, dense_, first_.out + 4, outputs_, dense_gradient_, first_.out);
   relu_back(items, first_.out, dense_, dense_gradient_);
   back(pass, first_, batch_, mean_, width_ + 4, dense_gradient_, mean_gradient_, width_);
   norm_back(pass, 2 * blocks_.size(), last_, mean_gradient_, true);

@@ -1,38 +1,12 @@
 #pragma once
 // The table of kernels of one instruction set for small transformers (networks/transformer/transformer_population.cpp),
 // run by the calling thread on a few items of one network. Channels are the fastest axis and padded to whole multiples
-// of cnn_lanes (networks/cnn/cnn_kernels.h) with zeros. Scores are kept with the query as the fastest axis, so that the
+// of channel_lanes (networks/population/product_kernels.h) with zeros. Scores are kept with the query as the fastest axis, so that the
 // softmax over keys goes down columns and no sum runs across a register.
 
 #include <cstdint>
 
 namespace weft {
-
-/// y[r, c] = act([y[r, c] +] [bias[c] +] Σ_j x[r, j] w[j, c]) for r < rows, j < depth, c < width.
-struct RowsProduct {
-  std::int64_t rows, depth, width;  ///< width: a multiple of cnn_lanes
-  const float* x;
-  std::int64_t x_stride;
-  const float* w;
-  std::int64_t w_stride;
-  const float* bias = nullptr;
-  float* y;
-  std::int64_t y_stride;
-  bool add = false, relu = false;
-};
-
-/// g[j, c] = [g[j, c] +] Σ_r x[r, j] y[r, c] for j < depth, c < width: the gradient of such a product by its weights,
-/// and the product with x transposed.
-struct RowsGradient {
-  std::int64_t rows, depth, width;
-  const float* x;
-  std::int64_t x_stride;
-  const float* y;
-  std::int64_t y_stride;
-  float* g;
-  std::int64_t g_stride;
-  bool add = false;
-};
 
 /// Rows of `channels` values, `stride` apart.
 struct NormRows {
@@ -40,10 +14,6 @@ struct NormRows {
 };
 
 struct TransformerKernels {
-  void (*product)(const RowsProduct&);
-  void (*gradient)(const RowsGradient&);
-  /// sums[c] += Σ_r x[r, c]
-  void (*column_sums)(std::int64_t rows, std::int64_t width, const float* x, std::int64_t stride, float* sums);
   /// y = (x - mean) s with s = 1 / sqrt(var + 1e-5), which goes to scales[r].
   void (*layer_norm)(const NormRows&, const float* x, float* y, float* scales);
   /// gx = [gx +] s (gy - mean(gy) - y mean(gy y)); gy is one row for all where gy_stride is 0.

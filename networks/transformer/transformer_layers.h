@@ -42,7 +42,7 @@ struct MapPart {
 
 /// y = x W + b, with W [in, out] padded with zeros.
 struct LinearMap {
-  std::int64_t in, out;  ///< padded to a multiple of cnn_lanes
+  std::int64_t in, out;  ///< padded to a multiple of channel_lanes
   std::vector<MapPart> parts;
   int bias = -1;  ///< its tensor
 };

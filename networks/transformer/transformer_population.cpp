@@ -10,6 +10,7 @@ namespace weft {
 
 WEFT_ISA_TABLE(CnnKernels, cnn_kernels)
 WEFT_ISA_TABLE(TransformerKernels, transformer_kernels)
+WEFT_ISA_TABLE(ProductKernels, product_kernels)
 
 namespace {
 
@@ -79,6 +80,7 @@ TransformerPopulation::Scratch TransformerPopulation::make_scratch(NetworkWeight
   const std::int64_t group = std::max<std::int64_t>(1, 512 * 1024 / (4 * values)), rows = group * T;
 
   Scratch s{.kernels = WEFT_FOR_ISA(transformer_kernels),
+            .products = WEFT_FOR_ISA(product_kernels),
             .common = WEFT_FOR_ISA(cnn_kernels),
             .tokens = T,
             .queries = Tp,

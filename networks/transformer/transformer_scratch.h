@@ -4,6 +4,7 @@
 
 #include "weft/networks/cnn/cnn_kernels.h"
 #include "weft/networks/population/dropout_bytes.h"
+#include "weft/networks/population/product_kernels.h"
 #include "weft/networks/transformer/transformer_kernels.h"
 #include "weft/networks/transformer/transformer_population.h"
 
@@ -23,6 +24,7 @@ struct TransformerPopulation::Scratch {
   };
 
   const TransformerKernels& kernels;
+  const ProductKernels& products;
   const CnnKernels& common;
   std::int64_t tokens, queries;  ///< of an item; queries: padded
   std::int64_t group;            ///< items that go through the network together: their values fit into the cache

@@ -68,7 +68,7 @@ void TransformerPopulation::embed(const Step& step) const {
   RowsProduct product = through(map, at.w, count * T, s.patches, s.x);
   product.bias = at.bias;
   product.add = true;
-  s.kernels.product(product);
+  s.products.product(product);
 }
 
 /// qkv -> scores, heads
@@ -82,25 +82,25 @@ void TransformerPopulation::attend(const Scratch& s, std::size_t block, std::int
       const float *q = at.qkv + n * T * width + i * K, *k = q + h * K, *v = at.qkv + n * T * width + 2 * h * K + i * V;
       float* scores = at.scores + (n * h + i) * T * Tp;
       s.common.transpose(q, width, K, T, s.turned, Tp);
-      s.kernels.product({.rows = T,
-                         .depth = Dk,
-                         .width = Tp,
-                         .x = k,
-                         .x_stride = width,
-                         .w = s.turned,
-                         .w_stride = Tp,
-                         .y = scores,
-                         .y_stride = Tp});
+      s.products.product({.rows = T,
+                          .depth = Dk,
+                          .width = Tp,
+                          .x = k,
+                          .x_stride = width,
+                          .w = s.turned,
+                          .w_stride = Tp,
+                          .y = scores,
+                          .y_stride = Tp});
       s.kernels.softmax(T, Tp, scores);
-      s.kernels.gradient({.rows = T,
-                          .depth = T,
-                          .width = V,
-                          .x = scores,
-                          .x_stride = Tp,
-                          .y = v,
-                          .y_stride = width,
-                          .g = at.heads + n * T * out + i * V,
-                          .g_stride = out});
+      s.products.gradient({.rows = T,
+                           .depth = T,
+                           .width = V,
+                           .x = scores,
+                           .x_stride = Tp,
+                           .y = v,
+                           .y_stride = width,
+                           .g = at.heads + n * T * out + i * V,
+                           .g_stride = out});
     }
 }
 
@@ -115,38 +115,38 @@ void TransformerPopulation::attend_backward(const Scratch& s, std::size_t block,
       const std::int64_t to_q = n * T * width + i * K, to_k = to_q + h * K, to_v = n * T * width + 2 * h * K + i * V;
       const float *scores = at.scores + (n * h + i) * T * Tp, *g = s.gheads + n * T * out + i * V;
       s.common.transpose(g, out, V, T, s.turned, Tp);
-      s.kernels.product({.rows = T,
-                         .depth = Dv,
-                         .width = Tp,
-                         .x = at.qkv + to_v,
-                         .x_stride = width,
-                         .w = s.turned,
-                         .w_stride = Tp,
-                         .y = s.gscores,
-                         .y_stride = Tp});
+      s.products.product({.rows = T,
+                          .depth = Dv,
+                          .width = Tp,
+                          .x = at.qkv + to_v,
+                          .x_stride = width,
+                          .w = s.turned,
+                          .w_stride = Tp,
+                          .y = s.gscores,
+                          .y_stride = Tp});
       s.kernels.softmax_vjp(T, Tp, scores, s.gscores);
       auto by_queries = [&](const float* x, const float* w, std::int64_t stride, std::int64_t columns, float* y) {
-        s.kernels.product({.rows = T,
-                           .depth = T,
-                           .width = columns,
-                           .x = x,
-                           .x_stride = Tp,
-                           .w = w,
-                           .w_stride = stride,
-                           .y = y,
-                           .y_stride = width});
+        s.products.product({.rows = T,
+                            .depth = T,
+                            .width = columns,
+                            .x = x,
+                            .x_stride = Tp,
+                            .w = w,
+                            .w_stride = stride,
+                            .y = y,
+                            .y_stride = width});
       };
       by_queries(scores, g, out, V, s.gqkv + to_v);
       by_queries(s.gscores, at.qkv + to_q, width, K, s.gqkv + to_k);
-      s.kernels.gradient({.rows = T,
-                          .depth = T,
-                          .width = K,
-                          .x = s.gscores,
-                          .x_stride = Tp,
-                          .y = at.qkv + to_k,
-                          .y_stride = width,
-                          .g = s.gqkv + to_q,
-                          .g_stride = width});
+      s.products.gradient({.rows = T,
+                           .depth = T,
+                           .width = K,
+                           .x = s.gscores,
+                           .x_stride = Tp,
+                           .y = at.qkv + to_k,
+                           .y_stride = width,
+                           .g = s.gqkv + to_q,
+                           .g_stride = width});
     }
 }
 
@@ -160,13 +160,13 @@ void TransformerPopulation::forward(const Step& step) const {
     RowsProduct product = through(maps_.maps[static_cast<std::size_t>(map)], at.w, count, x, y);
     product.bias = at.bias;
     product.relu = relu;
-    s.kernels.product(product);
+    s.products.product(product);
   };
   auto drop_out = [&](std::size_t site, float* x) {
     if (!step.training || drop.threshold == 0) return;
     const RandomKey key = step.dropout.key.at(static_cast<std::uint64_t>(site));
-    s.common.random_words({key.seed, key.purpose, static_cast<std::uint64_t>(step.first * T * D / cnn_lanes)},
-                          rows * D / cnn_lanes, s.words[site]);
+    s.common.random_words({key.seed, key.purpose, static_cast<std::uint64_t>(step.first * T * D / channel_lanes)},
+                          rows * D / channel_lanes, s.words[site]);
     s.common.drop(x, bytes_of(s.words[site]), drop.threshold, drop.scale, rows * D);
   };
 
@@ -189,7 +189,7 @@ void TransformerPopulation::forward(const Step& step) const {
   }
   s.kernels.layer_norm(norm, s.x, s.last, s.last_scales);
   std::fill_n(s.pooled, step.count * D, 0.f);
-  for (std::int64_t n = 0; n < step.count; ++n) s.kernels.column_sums(T, D, s.last + n * T * D, D, s.pooled + n * D);
+  for (std::int64_t n = 0; n < step.count; ++n) s.products.column_sums(T, D, s.last + n * T * D, D, s.pooled + n * D);
   for (std::int64_t i = 0; i < step.count * D; ++i) s.pooled[i] /= static_cast<float>(T);
   apply(maps_.first, step.count, s.pooled, s.dense, true);
   apply(maps_.second, step.count, s.dense, s.logits, false);
@@ -206,27 +206,27 @@ void TransformerPopulation::backward(const Step& step) const {
   auto back = [&](int map, std::int64_t count, const float* x, const float* gy, float* gx) {
     const Scratch::Map& at = s.maps[static_cast<std::size_t>(map)];
     const LinearMap& shape = maps_.maps[static_cast<std::size_t>(map)];
-    s.kernels.gradient({.rows = count,
-                        .depth = shape.in,
-                        .width = shape.out,
-                        .x = x,
-                        .x_stride = shape.in,
-                        .y = gy,
-                        .y_stride = shape.out,
-                        .g = at.gw,
-                        .g_stride = shape.out,
-                        .add = true});
-    if (shape.bias >= 0) s.kernels.column_sums(count, shape.out, gy, shape.out, at.gb);
+    s.products.gradient({.rows = count,
+                         .depth = shape.in,
+                         .width = shape.out,
+                         .x = x,
+                         .x_stride = shape.in,
+                         .y = gy,
+                         .y_stride = shape.out,
+                         .g = at.gw,
+                         .g_stride = shape.out,
+                         .add = true});
+    if (shape.bias >= 0) s.products.column_sums(count, shape.out, gy, shape.out, at.gb);
     if (!gx) return;
-    s.kernels.product({.rows = count,
-                       .depth = shape.out,
-                       .width = shape.in,
-                       .x = gy,
-                       .x_stride = shape.out,
-                       .w = at.back,
-                       .w_stride = shape.in,
-                       .y = gx,
-                       .y_stride = shape.in});
+    s.products.product({.rows = count,
+                        .depth = shape.out,
+                        .width = shape.in,
+                        .x = gy,
+                        .x_stride = shape.out,
+                        .w = at.back,
+                        .w_stride = shape.in,
+                        .y = gx,
+                        .y_stride = shape.in});
   };
   auto drop_out = [&](std::size_t site, float* g) {
     if (drop.threshold > 0) s.common.drop(g, bytes_of(s.words[site]), drop.threshold, drop.scale, rows * D);

@@ -5,36 +5,77 @@
 namespace weft {
 namespace {
 
+using Layers = InrClassifier::Layers;
+using Respects = InrClassifier::Respects;
+
 /// The list of spec 4.1 without sign terms, which every group of hidden neurons allows.
 std::string monomial_linear(const std::vector<std::int64_t>& widths) {
   const Space space = mlp_space(widths, FactorKind::positive_monomial);
   return derive_linear(space, space);
 }
 
+/// NP's ends are permuted in the derivation, though not in the space.
+std::string permutation_linear(const std::vector<std::int64_t>& widths, Layers kind) {
+  Space space = mlp_space(widths, FactorKind::permutation);
+  if (kind == Layers::np) space = space.with_kind(FactorKind::fixed, FactorKind::permutation);
+  return derive_linear(space, space, {.means = true});
+}
+
+bool by_permutations(const InrClassifier::Config& c) { return c.kind == Layers::np || c.kind == Layers::hnp; }
+
+FactorKind neurons(const InrClassifier::Config& c) {
+  if (by_permutations(c) && c.respects != Respects::permutations)
+    throw UsageError("[inr_classifier] NP and HNP respect permutations; allowed: no more than these");
+  return c.respects == Respects::permutations ? FactorKind::permutation : FactorKind::sign_monomial;
+}
+
 }  // namespace
 
 InrClassifier::InrClassifier(const Config& c, const Module& as)
     : Module(as),
-      space_(mlp_space(c.widths, c.fourier.sines ? FactorKind::sign_monomial : FactorKind::permutation)),
-      dropout_(c.dropout),
-      linear_(*this, "linear", space_, space_, monomial_linear(c.widths), c.fourier, c.d),
-      pool_(*this, "pool", space_, c.d, c.d) {
-  for (int i = 0; i < c.layers; ++i)
-    layers_.emplace_back(*this, "layers." + std::to_string(i), space_, c.d, c.d, false);
-  const std::int64_t sizes[] = {c.d, c.hidden, c.hidden, c.classes};
+      space_(mlp_space(c.widths, neurons(c))),
+      activation_(by_permutations(c) ? UnaryOp::Relu : UnaryOp::Sin),
+      dropout_(c.dropout) {
+  const std::string lift = monomial_linear(c.widths);
+  if (c.respects == Respects::all) {
+    features_.emplace(
+        *this, "features",
+        SineFeatures::Config{.widths = c.widths, .frequencies = c.frequencies, .deviation = c.deviation});
+    lift_.emplace(*this, "linear", space_, space_, lift, features_->channels(), c.d);
+  } else {
+    const bool sines = c.respects == Respects::flips;
+    fourier_.emplace(*this, "linear", space_, space_, lift,
+                     FourierOptions{sines ? 2 * c.frequencies : c.frequencies, c.deviation, sines}, c.d);
+  }
+  for (int i = 0; i < c.layers; ++i) {
+    const std::string name = "layers." + std::to_string(i);
+    if (c.kind == Layers::magep)
+      polynomial_.emplace_back(*this, name, space_, c.d, c.d, false);
+    else
+      linear_.emplace_back(*this, name, space_, space_,
+                           by_permutations(c) ? permutation_linear(c.widths, c.kind) : lift, c.d, c.d);
+  }
+  if (c.kind == Layers::magep) invariant_.emplace(*this, "pool", space_, c.d, c.d);
+  if (c.kind == Layers::monomial) pool_.emplace(*this, "pool", space_, c.d);
+  const std::int64_t sizes[] = {invariant_ ? c.d : pooled_size(space_, c.d), c.hidden, c.hidden, c.classes};
   for (int i = 0; i < 3; ++i) readout_.emplace_back(*this, "head." + std::to_string(i), sizes[i], sizes[i + 1]);
 }
 
 Var InrClassifier::operator()(const Features& x, const std::optional<RandomKey>& training) const {
   std::uint64_t draws = 0;
-  auto activated = [&] {
-    LayerInput input{.activation = UnaryOp::Sin};
+  const auto activated = [&] {
+    LayerInput input{.activation = activation_};
     if (training) input.dropout = dropout_, input.key = training->at(draws++);
     return input;
   };
-  Features y = linear_(x);
-  for (const MagepEquivariant& layer : layers_) y = layer(y, activated());
-  Var h = pool_(y, activated());
+  Features y = fourier_ ? (*fourier_)(x) : (*lift_)((*features_)(x));
+  for (const MagepEquivariant& layer : polynomial_) y = layer(y, activated());
+  for (const LinearLayer& layer : linear_) y = layer(y, activated());
+  Var h;
+  if (invariant_)
+    h = (*invariant_)(y, activated());
+  else
+    h = pool_ ? (*pool_)(unary(activation_, y)) : mean_pool(unary(activation_, y));
   for (std::size_t i = 0; i < readout_.size(); ++i) {
     const bool last = i + 1 == readout_.size();
     h = last ? readout_[i](h) : readout_[i](h, UnaryOp::Relu);

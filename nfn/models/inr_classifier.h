@@ -1,27 +1,40 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "weft/nfn/linear/linear.h"
 #include "weft/nfn/magep/equivariant.h"
 #include "weft/nfn/magep/invariant.h"
+#include "weft/nfn/models/sine_features.h"
+#include "weft/nfn/pooling.h"
 #include "weft/nn/layers.h"
 
 namespace weft {
 
-/// Class of what an implicit representation (a SIREN) shows, from its weights (spec 2.6): Fourier features, Linear ->
-/// d, sin, channel dropout, [E d -> d, sin, channel dropout] x layers, I d -> d, MLP d -> hidden -> hidden -> classes
-/// with dropout. With sines and cosines it is invariant under hidden permutations, with sines alone under signs too.
+/// Class of what an implicit representation (a SIREN) shows, from its weights (spec 2.6, 9.3): features of the weights,
+/// Linear -> d, act, channel dropout, [layer d -> d, act, channel dropout] x layers, pool, MLP d -> hidden -> hidden ->
+/// classes with dropout.
 class InrClassifier : public Module {
  public:
+  /// What of the hidden neurons' group it respects, by what it sees of the weights: sines and cosines of them, as
+  /// published; sines alone; or products of parities (SineFeatures).
+  enum class Respects : std::uint8_t { permutations, flips, all };
+  /// MAGEP's polynomial layers, pooled by its invariant one, with sines between; monomial linear ones (spec 4.1) with
+  /// sines and the normalising pool; NP's or HNP's (spec 4.2) with ReLU and means.
+  enum class Layers : std::uint8_t { magep, monomial, np, hnp };
   struct Config {
     std::vector<std::int64_t> widths = {2, 32, 32, 1};
-    FourierOptions fourier = {};
+    Layers kind = Layers::magep;
+    Respects respects = Respects::permutations;
+    std::int64_t frequencies = 128;  ///< makes twice as many features
+    double deviation = 3;            ///< of the frequencies
     std::int64_t d = 128, hidden = 1000, classes = 10;
     int layers = 3;
     double dropout = 0.1;
   };
-  /// `as`: a model of its own, or a part of another one.
+  /// `as`: a model of its own, or a part of another one. Throws UsageError for NP and HNP that are to respect more than
+  /// permutations.
   explicit InrClassifier(const Config& config, const Module& as = Module("inr-classifier"));
 
   const Space& space() const { return space_; }
@@ -32,10 +45,15 @@ class InrClassifier : public Module {
 
  private:
   Space space_;
+  UnaryOp activation_;
   double dropout_;
-  FourierLinear linear_;
-  std::vector<MagepEquivariant> layers_;
-  MagepInvariant pool_;
+  std::optional<SineFeatures> features_;
+  std::optional<FourierLinear> fourier_;  ///< both in one, where features are of single weights
+  std::optional<LinearLayer> lift_;
+  std::vector<MagepEquivariant> polynomial_;
+  std::vector<LinearLayer> linear_;
+  std::optional<MagepInvariant> invariant_;
+  std::optional<NormalisingPool> pool_;
   std::vector<Linear> readout_;
 };
 

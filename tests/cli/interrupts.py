@@ -66,10 +66,10 @@ class Interrupts(Test):
         long_zoo = ("--kind", "vit", "--networks", 40, "--images", 4000, "--test-images", 100, "--epochs", 20)
         long_fit = ("train", "zoo", "--epochs", 100000, "--patience", 100000)
         for name, words, begun, plan in (
-                ("at-once-zoo", ("zoo", "make", *long_zoo), "at-once-zoo.part", "the zoo stops after this epoch"),
+                ("at-once-zoo", ("zoo", "make", *long_zoo), "at-once-zoo.part", "the zoo stops after an epoch"),
                 ("at-once-run", long_fit, "at-once-run/state.safetensors", "training stops after this step"),
                 ("at-once-demo", ("demo", "--images", 3000, "--networks", 300), "at-once-demo/zoo.part",
-                 "the zoo stops after this epoch")):
+                 "the zoo stops after an epoch")):
             said, process = self.says_at_once((*words, "--out", name, "--quiet"), lambda _: (self.folder / begun).exists())
             line = self.answer(said)
             self.assertIn(plan, line)

@@ -96,9 +96,18 @@ TEST_CASE("a recorded step of the INR classifier is the launched one, and draws 
 }
 
 TEST_CASE("the INR classifier and the INR editor") {
-  for (const bool sines : {false, true}) {
+  using Layers = InrClassifier::Layers;
+  using Respects = InrClassifier::Respects;
+  for (const auto& [kind, respects] : {std::pair{Layers::magep, Respects::permutations},
+                                       {Layers::magep, Respects::flips},
+                                       {Layers::magep, Respects::all},
+                                       {Layers::monomial, Respects::flips},
+                                       {Layers::hnp, Respects::permutations}}) {
     const InrClassifier::Config config{.widths = {2, 4, 3, 1},
-                                       .fourier = {.frequencies = 3, .deviation = 1, .sines = sines},
+                                       .kind = kind,
+                                       .respects = respects,
+                                       .frequencies = 3,
+                                       .deviation = 1,
                                        .d = 3,
                                        .hidden = 5,
                                        .classes = 3,

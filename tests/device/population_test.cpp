@@ -110,7 +110,8 @@ void check_evaluation(const PopulationModel& model, const Dataset& data, std::in
 
 /// Two epochs, the last mini-batch of each smaller than the others.
 void check_training(const PopulationModel& model, const Dataset& data, std::int64_t batch, RandomKey) {
-  const TrainingPlan plan{.epochs = 2, .batch = batch, .seed = 7, .first_network = 11, .warmup_cosine = true};
+  const TrainingPlan plan{
+      .epochs = 2, .batch = batch, .seed = 7, .first_network = 11, .rates = TrainingPlan::Rates::warmup_cosine};
   REQUIRE(data.items() % batch != 0);
   const Dataset held_out = data.slice(0, 5);
   PopulationTrainer expected(model, data, mixed_recipes(0.3), plan, &held_out),

@@ -1,0 +1,48 @@
+#pragma once
+// The table of kernels of one instruction set for implicit networks (networks/siren/siren_population.cpp), run by the
+// calling thread on a few pixels of one network. Neurons are the fastest axis, padded with zeros to whole multiples of
+// channel_lanes (networks/population/product_kernels.h).
+
+#include <cstdint>
+
+namespace weft {
+
+/// a = sin(ω z), d = ω cos(ω z) with z[r, j] = b[j] + Σ_k places[r, k] w[k, j]: the layer that reads where pixels lie.
+struct SirenFirst {
+  std::int64_t rows, width;
+  const float* places;  ///< [rows, 2]
+  const float *w, *b;   ///< [2, width], [width]
+  float omega;
+  float *a, *d;  ///< [rows, width]
+};
+
+/// y[r, c] = b[c] + Σ_j a[r, j] w[c, j], and its squared error against the target.
+struct SirenLast {
+  std::int64_t rows, width, channels;
+  const float* a;       ///< [rows, width]
+  const float *w, *b;   ///< [channels, width], [channels]
+  const float* target;  ///< [rows, channels]
+  float* error;         ///< [rows, channels]: y - target
+};
+
+/// Back through the last layer: gz[r, j] = d[r, j] Σ_c error[r, c] w[c, j]; gw[c, j] += Σ_r error[r, c] a[r, j].
+struct SirenLastVjp {
+  std::int64_t rows, width, channels;
+  const float *a, *d, *w, *error;
+  float *gz, *gw;
+};
+
+struct SirenKernels {
+  void (*first)(const SirenFirst&);
+  /// z becomes sin(ω z); d = ω cos(ω z).
+  void (*sines)(float omega, float* z, float* d, std::int64_t n);
+  /// Returns the sum of the squares of the errors.
+  float (*last)(const SirenLast&);
+  void (*last_vjp)(const SirenLastVjp&);
+  /// g *= d
+  void (*multiply)(float* g, const float* d, std::int64_t n);
+  /// gw[k, j] += Σ_r g[r, j] places[r, k] for the two coordinates k. g: [rows, width], gw: [2, width]
+  void (*first_vjp)(std::int64_t rows, std::int64_t width, const float* g, const float* places, float* gw);
+};
+
+}  // namespace weft

@@ -1,0 +1,270 @@
+#include "weft/networks/siren/siren_population.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "weft/core/isa.h"
+#include "weft/networks/networks.h"
+#include "weft/networks/population/definition_bodies.h"
+#include "weft/networks/population/product_kernels.h"
+#include "weft/networks/siren/siren_kernels.h"
+
+namespace weft {
+
+WEFT_ISA_TABLE(SirenKernels, siren_kernels)
+WEFT_ISA_TABLE(ProductKernels, product_kernels)
+
+namespace {
+
+/// Pixels that go through the network together: their values, 6 KiB a layer, stay in the first cache.
+constexpr std::int64_t at_once = 48;
+
+class Siren final : public NetworkDefinition {
+ public:
+  explicit Siren(const SirenShape& shape) : shape_(shape) {
+    const std::int64_t widths[] = {2, shape.width, shape.width, shape.channels};
+    space_ = mlp_space(widths, FactorKind::sign_monomial);
+  }
+
+  const Space& space() const override { return space_; }
+  ArchitectureFacts facts() const override {
+    return {"siren",
+            "sin",
+            {{"omega", fmt::format("{}", siren_omega)},
+             {"width", std::to_string(shape_.width)},
+             {"start", shape_.shared_start ? "shared" : "random"}}};
+  }
+  std::int64_t outputs() const override { return shape_.channels; }
+  ItemFormat items() const override {
+    return {.shape = {shape_.channels, shape_.rows, shape_.columns}, .views = shape_.views};
+  }
+  Var forward(std::span<const Var> weights, const Var& places, const SiteDropout&) const override {
+    const std::int64_t B = places.shape()[0], n = places.shape()[1];
+    const Var y = mlp_forward(weights, reshape(places, {B, 1, n, 2}), UnaryOp::Sin, siren_omega);
+    return reshape(y, {B, n, shape_.channels});
+  }
+
+ private:
+  SirenShape shape_;
+  Space space_;
+};
+
+const SirenShape& checked(const SirenShape& s) {
+  for (const std::int64_t size : {s.channels, s.rows, s.columns, s.width, s.views})
+    if (size < 1)
+      throw UsageError("[siren] images {}x{}x{}, width {}, {} views; allowed: 1 or more of each", s.channels, s.rows,
+                       s.columns, s.width, s.views);
+  if (s.shared_start && s.views > 1)
+    throw UsageError("[siren] {} views of one start would be one network; allowed: 1 view, or random starts", s.views);
+  return s;
+}
+
+float* zeros(Arena& arena, std::int64_t n) {
+  float* p = arena.allocate_array<float>(static_cast<std::size_t>(n));
+  std::fill_n(p, n, 0.f);
+  return p;
+}
+
+}  // namespace
+
+std::shared_ptr<const NetworkDefinition> siren_definition(const SirenShape& shape) {
+  return std::make_shared<Siren>(checked(shape));
+}
+
+SirenPopulation::SirenPopulation(const SirenShape& shape)
+    : DefinedPopulation(siren_definition(shape)),
+      shape_(shape),
+      width_((shape.width + channel_lanes - 1) / channel_lanes * channel_lanes) {}
+
+double SirenPopulation::forward_flops() const {
+  const auto W = static_cast<double>(shape_.width);
+  return 2 * W * (2 + W + static_cast<double>(shape_.channels));
+}
+
+double SirenPopulation::training_flops() const { return 3 * forward_flops() - 4 * static_cast<double>(shape_.width); }
+
+void SirenPopulation::draw_start(std::size_t tensor, const TrainingRecipe&, RandomKey key, std::int64_t network,
+                                 const Tensor& to) const {
+  const double fan_in = tensor < 2 ? 2 : static_cast<double>(shape_.width);
+  const bool bias = tensor % 2 == 1;
+  const double reach = bias ? 1 / std::sqrt(fan_in) : tensor == 0 ? 1 / fan_in : std::sqrt(6 / fan_in) / siren_omega;
+  const RandomKey own = shape_.shared_start ? key.at("shared") : key.at(static_cast<std::uint64_t>(network));
+  fill_uniform(to, own.at(space().tensors()[tensor].name), -reach, reach);
+}
+
+/// Memory of one call, from the arena. Maps are kept as products read them: [in, out] with padded rows.
+struct SirenPopulation::Scratch {
+  const SirenKernels& kernels;
+  const ProductKernels& products;
+  float *w1, *b1, *w2, *b2, *w3, *b3;  // w1 [2, width], w2 [width, width], w3 [channels, width]
+  float *places, *target, *error;      // of the pixels of a group
+  float *a1, *d1, *a2, *d2;            // sines and their slopes, [at_once, width]
+  // Training. w2_back: [out, in]; gradients as the maps are kept, summed over groups.
+  float *w2_back, *g1, *g2, *gw1, *gb1, *gw2, *gb2, *gw3, *gb3;
+};
+
+SirenPopulation::Scratch SirenPopulation::make_scratch(NetworkWeights weights, bool training, Arena& arena) const {
+  const std::int64_t W = shape_.width, c = shape_.channels, values = at_once * width_;
+  Scratch s{.kernels = WEFT_FOR_ISA(siren_kernels),
+            .products = WEFT_FOR_ISA(product_kernels),
+            .w1 = zeros(arena, 2 * width_),
+            .b1 = zeros(arena, width_),
+            .w2 = zeros(arena, W * width_),
+            .b2 = zeros(arena, width_),
+            .w3 = zeros(arena, c * width_),
+            .b3 = zeros(arena, c),
+            .places = zeros(arena, 2 * at_once),
+            .target = zeros(arena, c * at_once),
+            .error = zeros(arena, c * at_once),
+            .a1 = zeros(arena, values),
+            .d1 = zeros(arena, values),
+            .a2 = zeros(arena, values),
+            .d2 = zeros(arena, values),
+            .w2_back = nullptr,
+            .g1 = nullptr,
+            .g2 = nullptr,
+            .gw1 = nullptr,
+            .gb1 = nullptr,
+            .gw2 = nullptr,
+            .gb2 = nullptr,
+            .gw3 = nullptr,
+            .gb3 = nullptr};
+  for (std::int64_t j = 0; j < W; ++j)
+    for (std::int64_t k = 0; k < 2; ++k) s.w1[k * width_ + j] = weights[0][2 * j + k];
+  for (std::int64_t i = 0; i < W; ++i)
+    for (std::int64_t j = 0; j < W; ++j) s.w2[j * width_ + i] = weights[2][i * W + j];
+  for (std::int64_t k = 0; k < c; ++k) std::copy_n(weights[4] + k * W, W, s.w3 + k * width_);
+  std::copy_n(weights[1], W, s.b1);
+  std::copy_n(weights[3], W, s.b2);
+  std::copy_n(weights[5], c, s.b3);
+  if (!training) return s;
+  s.w2_back = zeros(arena, W * width_);
+  for (std::int64_t i = 0; i < W; ++i) std::copy_n(weights[2] + i * W, W, s.w2_back + i * width_);
+  s.g1 = zeros(arena, values);
+  s.g2 = zeros(arena, values);
+  s.gw1 = zeros(arena, 2 * width_);
+  s.gb1 = zeros(arena, width_);
+  s.gw2 = zeros(arena, W * width_);
+  s.gb2 = zeros(arena, width_);
+  s.gw3 = zeros(arena, c * width_);
+  s.gb3 = zeros(arena, c);
+  return s;
+}
+
+/// The sum of the squared errors of some pixels.
+double SirenPopulation::forward(const Scratch& s, const MiniBatch& batch, std::int64_t first,
+                                std::int64_t count) const {
+  const std::int64_t c = shape_.channels, pixels = shape_.rows * shape_.columns;
+  const float* image = batch.data.images.data<float>() + batch.image * c * pixels;
+  for (std::int64_t r = 0; r < count; ++r) {
+    const std::int64_t pixel = batch.items[static_cast<std::size_t>(first + r)];
+    s.places[2 * r] = place_of_pixel(pixel / shape_.columns, shape_.rows);
+    s.places[2 * r + 1] = place_of_pixel(pixel % shape_.columns, shape_.columns);
+    for (std::int64_t k = 0; k < c; ++k) s.target[r * c + k] = image[k * pixels + pixel];
+  }
+  const auto omega = static_cast<float>(siren_omega);
+  s.kernels.first(
+      {.rows = count, .width = width_, .places = s.places, .w = s.w1, .b = s.b1, .omega = omega, .a = s.a1, .d = s.d1});
+  s.products.product({.rows = count,
+                      .depth = shape_.width,
+                      .width = width_,
+                      .x = s.a1,
+                      .x_stride = width_,
+                      .w = s.w2,
+                      .w_stride = width_,
+                      .bias = s.b2,
+                      .y = s.a2,
+                      .y_stride = width_});
+  s.kernels.sines(omega, s.a2, s.d2, count * width_);
+  return static_cast<double>(s.kernels.last({.rows = count,
+                                             .width = width_,
+                                             .channels = c,
+                                             .a = s.a2,
+                                             .w = s.w3,
+                                             .b = s.b3,
+                                             .target = s.target,
+                                             .error = s.error}));
+}
+
+void SirenPopulation::backward(const Scratch& s, std::int64_t count) const {
+  const std::int64_t W = shape_.width, c = shape_.channels;
+  s.kernels.last_vjp({.rows = count,
+                      .width = width_,
+                      .channels = c,
+                      .a = s.a2,
+                      .d = s.d2,
+                      .w = s.w3,
+                      .error = s.error,
+                      .gz = s.g2,
+                      .gw = s.gw3});
+  for (std::int64_t r = 0; r < count; ++r)
+    for (std::int64_t k = 0; k < c; ++k) s.gb3[k] += s.error[r * c + k];
+  s.products.gradient({.rows = count,
+                       .depth = W,
+                       .width = width_,
+                       .x = s.a1,
+                       .x_stride = width_,
+                       .y = s.g2,
+                       .y_stride = width_,
+                       .g = s.gw2,
+                       .g_stride = width_,
+                       .add = true});
+  s.products.column_sums(count, width_, s.g2, width_, s.gb2);
+  s.products.product({.rows = count,
+                      .depth = W,
+                      .width = width_,
+                      .x = s.g2,
+                      .x_stride = width_,
+                      .w = s.w2_back,
+                      .w_stride = width_,
+                      .y = s.g1,
+                      .y_stride = width_});
+  s.kernels.multiply(s.g1, s.d1, count * width_);
+  s.kernels.first_vjp(count, width_, s.g1, s.places, s.gw1);
+  s.products.column_sums(count, width_, s.g1, width_, s.gb1);
+}
+
+/// Sums over pixels become the gradient of the mean squared error.
+void SirenPopulation::write_gradient(const Scratch& s, double share, NetworkGradient gradient) const {
+  const std::int64_t W = shape_.width, c = shape_.channels;
+  const auto scale = static_cast<float>(2 * share);
+  for (std::int64_t j = 0; j < W; ++j) {
+    for (std::int64_t k = 0; k < 2; ++k) gradient[0][2 * j + k] = scale * s.gw1[k * width_ + j];
+    gradient[1][j] = scale * s.gb1[j];
+    gradient[3][j] = scale * s.gb2[j];
+    for (std::int64_t k = 0; k < c; ++k) gradient[4][k * W + j] = scale * s.gw3[k * width_ + j];
+  }
+  for (std::int64_t i = 0; i < W; ++i)
+    for (std::int64_t j = 0; j < W; ++j) gradient[2][i * W + j] = scale * s.gw2[j * width_ + i];
+  for (std::int64_t k = 0; k < c; ++k) gradient[5][k] = scale * s.gb3[k];
+}
+
+double SirenPopulation::loss_and_gradient(NetworkWeights weights, const MiniBatch& batch, const Dropout&,
+                                          NetworkGradient gradient, Arena& arena) const {
+  const Arena::Mark mark = arena.mark();
+  const Scratch s = make_scratch(weights, true, arena);
+  const auto items = static_cast<std::int64_t>(batch.items.size());
+  double sum = 0;
+  for (std::int64_t first = 0; first < items; first += at_once) {
+    const std::int64_t count = std::min(at_once, items - first);
+    sum += forward(s, batch, first, count);
+    backward(s, count);
+  }
+  const double share = 1 / static_cast<double>(items * shape_.channels);
+  write_gradient(s, share, gradient);
+  arena.rewind(mark);
+  return sum * share;
+}
+
+Score SirenPopulation::evaluate(NetworkWeights weights, const MiniBatch& batch, Arena& arena) const {
+  const Arena::Mark mark = arena.mark();
+  const Scratch s = make_scratch(weights, false, arena);
+  const auto items = static_cast<std::int64_t>(batch.items.size());
+  double sum = 0;
+  for (std::int64_t first = 0; first < items; first += at_once)
+    sum += forward(s, batch, first, std::min(at_once, items - first));
+  arena.rewind(mark);
+  return {sum / static_cast<double>(items * shape_.channels), NAN};
+}
+
+}  // namespace weft

@@ -1,0 +1,194 @@
+// Implicit networks: kernels against their definition, start values, the full group of sine networks, training.
+
+#include <algorithm>
+#include <cmath>
+
+#include <doctest/doctest.h>
+
+#include "weft/data/glyphs.h"
+#include "weft/networks/networks.h"
+#include "weft/networks/population/population_trainer.h"
+#include "weft/networks/siren/sine_group.h"
+#include "weft/networks/siren/siren_population.h"
+#include "weft/tests/population_reference.h"
+#include "weft/tests/with_threads.h"
+
+using namespace weft;
+using namespace weft::testing;
+
+namespace {
+
+Dataset images_of(const SirenShape& s, std::int64_t items, RandomKey key) {
+  Dataset data{"noise", Tensor::zeros({items, s.channels, s.rows, s.columns}, DType::f32),
+               Tensor::zeros({items}, DType::i32), 10};
+  fill_uniform(data.images, key, -1, 1);
+  return data;
+}
+
+/// Networks as they start, in float64.
+std::vector<Tensor> networks_of(const SirenShape& shape, std::int64_t n, RandomKey key) {
+  const SirenPopulation model(shape);
+  std::vector<Tensor> all;
+  for (std::size_t t = 0; t < model.space().tensors().size(); ++t) {
+    const Tensor stacked = Tensor::zeros(model.space().feature_shape(static_cast<int>(t), n, 1), DType::f32);
+    for (std::int64_t i = 0; i < n; ++i) model.draw_start(t, {}, key, i, stacked[i]);
+    all.push_back(stacked.to(DType::f64));
+  }
+  return all;
+}
+
+/// What float64 networks show at some places.
+Tensor shown(const std::vector<Tensor>& networks) {
+  Tape tape;
+  std::vector<Var> weights;
+  for (const Tensor& t : networks) weights.push_back(tape.constant(t));
+  const Tensor places = Tensor::zeros({networks[0].dim(0), 1, 50, 2}, DType::f64);
+  fill_uniform(places, RandomKey(9, "places"), -1, 1);
+  return mlp_forward(weights, tape.constant(places), UnaryOp::Sin, siren_omega).value().clone();
+}
+
+constexpr SirenShape shapes[] = {{.channels = 1, .rows = 28, .columns = 28},
+                                 {.channels = 3, .rows = 9, .columns = 11, .width = 20, .views = 2},
+                                 {.channels = 2, .rows = 1, .columns = 70, .width = 5}};
+
+}  // namespace
+
+TEST_CASE("siren: the kernels compute what the definition says, on every instruction set") {
+  for (const SirenShape& shape : shapes) {
+    CAPTURE(shape.width);
+    const RandomKey key(1, "siren_test");
+    const SirenPopulation fast(shape);
+    const DefinedPopulation slow(siren_definition(shape));
+    const Dataset data = images_of(shape, 3, key.at("images"));
+    fast.check(data);
+    REQUIRE(fast.items(data) == shape.rows * shape.columns);
+    const std::vector<Tensor> weights = random_network(fast.space(), key.at("weights"));
+    // Not a multiple of the pixels that go together.
+    const auto items = random_items(61, fast.items(data), key.at("items"));
+    const MiniBatch batch{data, items, 2};
+    Arena arena;
+    const auto expected = zeros_like(weights);
+    const double loss =
+        slow.loss_and_gradient(pointers<const float*>(weights), batch, {}, pointers<float*>(expected), arena);
+    const Score score = slow.evaluate(pointers<const float*>(weights), batch, arena);
+    CHECK(score.loss == doctest::Approx(loss).epsilon(1e-6));
+    CHECK(std::isnan(score.accuracy));
+    on_every_isa([&] {
+      const auto gradient = zeros_like(weights);
+      CHECK(fast.loss_and_gradient(pointers<const float*>(weights), batch, {}, pointers<float*>(gradient), arena) ==
+            doctest::Approx(loss).epsilon(1e-5));
+      for (std::size_t t = 0; t < weights.size(); ++t) {
+        CAPTURE(t);
+        CHECK(relative_error(gradient[t], expected[t]) < 1e-4);
+      }
+      CHECK(fast.evaluate(pointers<const float*>(weights), batch, arena).loss == doctest::Approx(loss).epsilon(1e-5));
+    });
+    // Another image has another loss.
+    CHECK(fast.evaluate(pointers<const float*>(weights), {data, items, 1}, arena).loss !=
+          doctest::Approx(loss).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("siren: the definition's gradient is that of central differences") {
+  const SirenShape shape{.channels = 2, .rows = 4, .columns = 5, .width = 6};
+  const RandomKey key(2, "siren_test");
+  const SirenPopulation model(shape);
+  const Dataset data = images_of(shape, 1, key);
+  std::vector<Tensor> weights = random_network(model.space(), key.at("weights"));
+  const auto items = random_items(20, 20, key.at("items"));
+  Arena arena;
+  const auto gradient = zeros_like(weights);
+  model.loss_and_gradient(pointers<const float*>(weights), {data, items}, {}, pointers<float*>(gradient), arena);
+  for (std::size_t t = 0; t < weights.size(); ++t) {
+    // Along the gradient of one tensor: float32 has few digits for single numbers.
+    CAPTURE(t);
+    double square = 0;
+    for (const float g : gradient[t].span<float>()) square += static_cast<double>(g) * static_cast<double>(g);
+    const auto h = static_cast<float>(2e-3 / std::sqrt(square) / siren_omega);
+    const auto along = [&](float by) {
+      std::vector<Tensor> moved = weights;
+      moved[t] = weights[t].clone();
+      for (std::int64_t i = 0; i < moved[t].numel(); ++i)
+        moved[t].data<float>()[i] += by * gradient[t].data<float>()[i];
+      return model.evaluate(pointers<const float*>(moved), {data, items}, arena).loss;
+    };
+    CHECK((along(h) - along(-h)) / (2 * static_cast<double>(h)) == doctest::Approx(square).epsilon(0.02));
+  }
+}
+
+TEST_CASE("siren: start values are those of SIREN; shared ones are the same for all, random ones for none") {
+  const SirenShape shape{.width = 32};
+  const auto networks = networks_of(shape, 3, RandomKey(3, "siren_test"));
+  const double reach[] = {0.5,
+                          1 / std::sqrt(2.),
+                          std::sqrt(6. / 32) / siren_omega,
+                          1 / std::sqrt(32.),
+                          std::sqrt(6. / 32) / siren_omega,
+                          1 / std::sqrt(32.)};
+  for (std::size_t t = 0; t < networks.size(); ++t) {
+    CAPTURE(t);
+    double largest = 0;
+    for (const double x : networks[t].span<double>()) largest = std::max(largest, std::abs(x));
+    CHECK(largest <= reach[t]);
+    if (networks[t].numel() > 30) CHECK(largest > 0.8 * reach[t]);
+    CHECK(relative_error(networks[t][0], networks[t][1]) > 0.1);
+  }
+  SirenShape shared = shape;
+  shared.shared_start = true;
+  for (const Tensor& t : networks_of(shared, 3, RandomKey(3, "siren_test"))) CHECK(relative_error(t[0], t[2]) == 0);
+}
+
+TEST_CASE("siren: permutations, flips and shifts leave what networks show as it is, and nothing else does") {
+  const SirenShape shape{.channels = 3, .width = 12};
+  const RandomKey key(4, "siren_test");
+  const Space space = siren_definition(shape)->space();
+  const auto networks = networks_of(shape, 4, key);
+  const Tensor before = shown(networks);
+  const auto change = [&](const SineMoves& moves) {
+    return relative_error(shown(SineElement::random(space, siren_omega, moves, key.at("element"))(networks)), before);
+  };
+  CHECK(change({}) == 0);
+  for (const SineMoves& moves : {SineMoves{.permute = true}, SineMoves{.flip = true}, SineMoves{.shift = true},
+                                 SineMoves{.permute = true, .flip = true, .shift = true}})
+    CHECK(change(moves) < 1e-12);
+  CHECK(change({.shift = true, .shift_by = 0.5}) > 1e-2);
+  CHECK(change({.flip = true, .whole_flips = false}) > 1e-2);
+  CHECK_THROWS_WITH_AS(SineElement::random(Space::parse("h: permutation(3) W[h, h*]"), siren_omega, {}, key),
+                       "[sine_group] networks of 'h: permutation(3) W[h, h*]'; allowed: weights and biases of dense "
+                       "layers, W1 b1 W2 b2 …",
+                       UsageError);
+}
+
+TEST_CASE(
+    "siren: a population learns its images, on any number of threads with the same bits") {
+  const Dataset data = draw_glyphs(3, RandomKey(5, "siren_test"));
+  const SirenPopulation model({.views = 2});
+  const std::vector<TrainingRecipe> recipes(6, {.rule = UpdateRule::adam(), .learning_rate = 3e-3});
+  const TrainingPlan plan{.epochs = 12, .batch = 98, .rates = TrainingPlan::Rates::cosine, .percents = {100}};
+  std::vector<Tensor> first;
+  for (const int n : {1, 3}) {
+    const WithThreads with(n);
+    PopulationTrainer trainer(model, data, recipes, plan);
+    train_population(trainer, data, {});
+    for (const Score& score : trainer.evaluate(data)) CHECK(score.loss < 0.05);
+    for (std::size_t t = 0; t < trainer.weights().size(); ++t) {
+      if (first.size() <= t) first.push_back(trainer.weights()[t].clone());
+      CHECK(relative_error(trainer.weights()[t], first[t]) == 0);
+    }
+    // Views of one image are networks of their own.
+    CHECK(relative_error(trainer.weights()[0][0], trainer.weights()[0][1]) > 0.1);
+  }
+}
+
+TEST_CASE("siren: what makes no sense is refused") {
+  CHECK_THROWS_WITH_AS(SirenPopulation({.views = 2, .shared_start = true}),
+                       "[siren] 2 views of one start would be one network; allowed: 1 view, or random starts",
+                       UsageError);
+  CHECK_THROWS_AS(SirenPopulation({.width = 0}), UsageError);
+  const Dataset data = draw_glyphs(2, RandomKey(6, "siren_test"));
+  const SirenPopulation model({.views = 2});
+  const std::vector<TrainingRecipe> recipes(5, {.rule = UpdateRule::adam()});
+  CHECK_THROWS_WITH_AS(PopulationTrainer(model, data, recipes, {}),
+                       "[population] networks up to number 4 for 2 images with 2 views each; allowed: 4", UsageError);
+  CHECK_THROWS_AS(PopulationTrainer(model, data, std::vector(2, recipes[0]), {}, &data), UsageError);
+}
