@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -58,6 +59,13 @@ inline std::vector<std::filesystem::path> files_in(const std::filesystem::path& 
     if (entry.is_regular_file()) result.push_back(entry.path());
   std::sort(result.begin(), result.end());
   return result;
+}
+
+/// Every file of a folder, name and bytes.
+inline std::map<std::string, std::string> content(const std::filesystem::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& path : files_in(folder)) files.emplace(path.filename(), read_text(path));
+  return files;
 }
 
 /// A folder of data beside the sources, unless the environment names another one.

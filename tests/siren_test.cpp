@@ -2,16 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include <doctest/doctest.h>
 
 #include "weft/data/glyphs.h"
+#include "weft/networks/architecture.h"
 #include "weft/networks/networks.h"
 #include "weft/networks/population/population_trainer.h"
 #include "weft/networks/siren/sine_group.h"
 #include "weft/networks/siren/siren_population.h"
+#include "weft/tests/files.h"
 #include "weft/tests/population_reference.h"
 #include "weft/tests/with_threads.h"
+#include "weft/zoo/make_zoo.h"
 
 using namespace weft;
 using namespace weft::testing;
@@ -159,8 +163,7 @@ TEST_CASE("siren: permutations, flips and shifts leave what networks show as it 
                        UsageError);
 }
 
-TEST_CASE(
-    "siren: a population learns its images, on any number of threads with the same bits") {
+TEST_CASE("siren: a population learns its images, on any number of threads with the same bits") {
   const Dataset data = draw_glyphs(3, RandomKey(5, "siren_test"));
   const SirenPopulation model({.views = 2});
   const std::vector<TrainingRecipe> recipes(6, {.rule = UpdateRule::adam(), .learning_rate = 3e-3});
@@ -191,4 +194,48 @@ TEST_CASE("siren: what makes no sense is refused") {
   CHECK_THROWS_WITH_AS(PopulationTrainer(model, data, recipes, {}),
                        "[population] networks up to number 4 for 2 images with 2 views each; allowed: 4", UsageError);
   CHECK_THROWS_AS(PopulationTrainer(model, data, std::vector(2, recipes[0]), {}, &data), UsageError);
+}
+
+TEST_CASE("siren: a zoo of implicit networks has images, classes and PSNR, and resumes with the same bytes") {
+  const Dataset data = draw_glyphs(8, RandomKey(7, "siren_test"));
+  const SirenPopulation model({.views = 3});
+  const ZooPlan plan = usual_plan(input_architecture("siren"), 24, 3, 98, model.items(data), 11);
+  const TemporaryFolder folder;
+  make_zoo(folder / "whole", model, data, {}, plan, ZooWriter::Existing::refuse);
+  struct Stop {};
+  for (int stop_after : {1, 2}) {
+    int epochs = 0;
+    CHECK_THROWS_AS(make_zoo(folder / "broken", model, data, {}, plan, ZooWriter::Existing::replace,
+                             {.training = {},
+                              .safe_point =
+                                  [&] {
+                                    if (++epochs == stop_after) throw Stop{};
+                                  }}),
+                    Stop);
+    make_zoo(folder / "broken", model, data, {}, plan, ZooWriter::Existing::resume);
+    CHECK(content(folder / "broken") == content(folder / "whole"));
+  }
+  const Zoo zoo = Zoo::open(folder / "whole");
+  CHECK(zoo.description().views == 3);
+  REQUIRE(zoo.rows().size() == 24);
+  REQUIRE(zoo.images().shape() == data.images.shape());
+  Arena arena;
+  std::vector<std::int32_t> pixels(784);
+  std::iota(pixels.begin(), pixels.end(), 0);
+  Dataset stored = data;
+  stored.images = Tensor::zeros(data.images.shape(), DType::f32);
+  scale_pixels(zoo.images(), stored.images.data<float>());
+  CHECK(relative_error(stored.images, data.images) < 1 / 255.);
+  for (const ZooRow& row : zoo.rows()) {
+    const std::int64_t ids[] = {row.id}, image = zoo.image_of(row);
+    CHECK(image == row.network / 3);
+    CHECK(row.splits == zoo.rows()[static_cast<std::size_t>(3 * image)].splits);
+    CHECK(zoo.column(ids, "class").data<float>()[0] == static_cast<float>(data.labels.data<std::int32_t>()[image]));
+    CHECK(zoo.column(ids, "image").data<float>()[0] == static_cast<float>(image));
+    // What the table says is what the network shows.
+    const std::vector<Tensor> weights = zoo.weights(ids);
+    const double loss = model.evaluate(pointers<const float*>(weights), {stored, pixels, image}, arena).loss;
+    CHECK(row.loss == doctest::Approx(loss).epsilon(1e-6));
+    CHECK(row.psnr == doctest::Approx(10 * std::log10(4 / loss)).epsilon(1e-6));
+  }
 }

@@ -17,13 +17,6 @@ using Existing = ZooWriter::Existing;
 
 namespace {
 
-/// Every file of a folder, name and bytes.
-std::map<std::string, std::string> content(const std::filesystem::path& folder) {
-  std::map<std::string, std::string> files;
-  for (const auto& path : files_in(folder)) files.emplace(path.filename(), read_text(path));
-  return files;
-}
-
 /// The sample's files as a run that nobody kills writes them.
 std::map<std::string, std::string> expected_content() {
   const TemporaryFolder folder;

@@ -134,7 +134,7 @@ inline Reference reference(const TransformerArchitecture& a, const std::vector<T
     labels.data<std::int32_t>()[i] = data.labels.data<std::int32_t>()[items[static_cast<std::size_t>(i)]];
   const Tensor read = a.patch > 0 ? cropped_images(a, data, items, training, dropout) : words_of(a, data, items);
   const Var logits = reshape(
-      transformer_definition(a)->logits(vars, tape.constant(read), SpelledDropout(training ? dropout : Dropout{})),
+      transformer_definition(a)->forward(vars, tape.constant(read), SpelledDropout(training ? dropout : Dropout{})),
       {n, 1, a.classes});
   const Var loss = mean_all(cross_entropy(logits, labels));
   tape.backward(loss);

@@ -56,12 +56,6 @@ std::vector<TrainingRecipe> some_recipes() {
   return recipes;
 }
 
-std::map<std::string, std::string> content(const std::filesystem::path& folder) {
-  std::map<std::string, std::string> files;
-  for (const auto& path : files_in(folder)) files.emplace(path.filename(), read_text(path));
-  return files;
-}
-
 }  // namespace
 
 TEST_CASE("the grid of spec 6.2: every recipe lies on it, and every value occurs") {

@@ -126,7 +126,9 @@ void append(ZooWriter& writer, const PopulationTrainer& trainer, const Populatio
   writer.append(results, checkpoint.best ? trainer.best_weights() : trainer.weights());
 }
 
-constexpr double share_of_saving = 0.05;  ///< of the time, at most
+// A state beyond this size is saved so often that it takes this share of the time, a smaller one after every epoch.
+constexpr std::size_t large_state = std::size_t{32} << 20;
+constexpr double share_of_saving = 0.05;
 
 /// Trains from where a killed run stopped, or from the start, and writes.
 void make(ZooWriter& writer, PopulationTrainer& trainer, const Dataset& test,
@@ -147,14 +149,16 @@ void make(ZooWriter& writer, PopulationTrainer& trainer, const Dataset& test,
   const auto since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
   auto saved = Clock::now();
   double saving = 0;  // seconds that the last save took
+  std::size_t bytes = 0;
+  for (const NamedTensor& t : trainer.state()) bytes += t.tensor.bytes();
   bool remarked = false;
   train_population(trainer, test,
                    {.progress = progress.training,
                     .checkpoint = [&](const PopulationCheckpoint& c) { append(writer, trainer, c, checkpoints); },
                     .epoch =
                         [&] {
-                          if (saving > share_of_saving * since(saved) && trainer.epochs_done() < trainer.plan().epochs)
-                            return;
+                          const bool last = trainer.epochs_done() == trainer.plan().epochs;
+                          if (bytes > large_state && saving > share_of_saving * since(saved) && !last) return;
                           const auto before = Clock::now();
                           writer.save_state(trainer.state());
                           saving = since(before);

@@ -34,8 +34,8 @@ struct ZooProgress {
 /// Peak signal to noise ratio of pixels in [-1, 1], in dB: 10 log10(4 / error); an error below 1e-12 counts as that.
 double psnr(double mean_squared_error);
 
-/// Trains the networks and writes checkpoints after the plan's percents of the epochs; the state is saved so often that
-/// saving takes a twentieth of the time. Implicit networks store the images of `train`, as bytes have them; `test` is
+/// Trains the networks and writes checkpoints after the plan's percents of the epochs; after an
+/// epoch the state is saved, a large one so often that it takes a twentieth of the time. Implicit networks store the images of `train`, as bytes have them; `test` is
 /// not read then. With Existing::resume it goes on
 /// where a killed run stopped and ends with the same bytes; on another kind of device it is refused, as another
 /// description. Throws UsageError for a plan that cannot be trained, before anything is written; what ZooWriter and

@@ -225,10 +225,12 @@ DevicePopulation::Inputs DevicePopulation::training_inputs(std::int64_t epoch, c
   in.purposes.resize(all * static_cast<std::size_t>(streams_));
   in.updates.resize(all);
   in.thresholds.resize(count);
+  std::vector<std::int32_t> of_all;
+  if (draws_.one_order()) of_all = draws_.order(0, epoch);
   parallel_blocks(static_cast<std::int64_t>(count), 1, [&](std::int64_t place, std::int64_t) {
     const auto i = static_cast<std::size_t>(place);
     const std::int64_t n = in.networks[i];
-    add_items(in, i, train_, draws_.order(n, epoch));
+    add_items(in, i, train_, draws_.one_order() ? of_all : draws_.order(n, epoch));
     in.thresholds[i] = DropoutScale(draws_.recipe(n).dropout).threshold;
     std::vector<RandomKey> streams;
     for (std::int64_t s = 0; s < in.steps; ++s) {

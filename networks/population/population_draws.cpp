@@ -42,8 +42,9 @@ void require_valid(const TrainingPlan& plan, std::int64_t items) {
         plan.epochs, steps, most);
 }
 
-PopulationDraws::PopulationDraws(std::vector<TrainingRecipe> recipes, const TrainingPlan& plan, std::int64_t items)
-    : recipes_(std::move(recipes)), plan_(plan), items_(items) {
+PopulationDraws::PopulationDraws(std::vector<TrainingRecipe> recipes, const TrainingPlan& plan, std::int64_t items,
+                                 bool one_order)
+    : recipes_(std::move(recipes)), plan_(plan), items_(items), one_order_(one_order) {
   require_valid(plan, items);
   for (const TrainingRecipe& recipe : recipes_) require_valid(recipe);
 }
@@ -60,6 +61,8 @@ RandomKey PopulationDraws::key(const char* purpose, std::int64_t network) const 
 }
 
 std::vector<std::int32_t> PopulationDraws::order(std::int64_t n, std::int64_t epoch) const {
+  if (one_order_)
+    return permutation(items_, RandomKey(plan_.seed, "order").at("all").at(static_cast<std::uint64_t>(epoch)));
   const std::vector<std::int32_t> own = share(n);
   const auto items = static_cast<std::size_t>(items_);
   const RandomKey of_epoch = key("order", n).at(static_cast<std::uint64_t>(epoch));

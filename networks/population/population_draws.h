@@ -33,8 +33,10 @@ struct ItemLists {
 
 class PopulationDraws {
  public:
-  /// For `items` training items. Throws UsageError for a recipe or plan out of range.
-  PopulationDraws(std::vector<TrainingRecipe> recipes, const TrainingPlan& plan, std::int64_t items);
+  /// For `items` training items, which every network sees in an order of its own; or, with one_order, all in the same:
+  /// pixels of their own images, say. Throws UsageError for a recipe or plan out of range.
+  PopulationDraws(std::vector<TrainingRecipe> recipes, const TrainingPlan& plan, std::int64_t items,
+                  bool one_order = false);
 
   std::int64_t networks() const { return static_cast<std::int64_t>(recipes_.size()); }
   const std::vector<TrainingRecipe>& recipes() const { return recipes_; }
@@ -43,12 +45,14 @@ class PopulationDraws {
   /// The training items that a network sees. Drawn anew each time: those of all networks are more than fits.
   std::vector<std::int32_t> share(std::int64_t network) const;
   std::int64_t items() const { return items_; }
+  bool one_order() const { return one_order_; }
   /// Of an epoch: the last mini-batch is as large as what is left.
   std::int64_t steps() const { return (items_ + plan_.batch - 1) / plan_.batch; }
 
   /// Its number in the zoo.
   std::int64_t number(std::int64_t network) const { return plan_.first_network + network; }
-  /// Passes over the network's share, each in an order of its own, until it has seen as many items as there are.
+  /// Passes over the network's share, each in an order of its own, until it has seen as many items as there are. With
+  /// one_order() all items once, the same for all networks.
   std::vector<std::int32_t> order(std::int64_t network, std::int64_t epoch) const;
   /// step: of all epochs, counted from 1.
   Dropout dropout(std::int64_t network, std::int64_t step) const;
@@ -60,6 +64,7 @@ class PopulationDraws {
   std::vector<TrainingRecipe> recipes_;
   TrainingPlan plan_;
   std::int64_t items_;
+  bool one_order_;
 };
 
 }  // namespace weft

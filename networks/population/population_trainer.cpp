@@ -47,7 +47,8 @@ PopulationTrainer::PopulationTrainer(const PopulationModel& model, const Dataset
     : model_(model),
       train_(train),
       draws_(recipes, plan,
-             checked_items(model, train, held_out, plan.first_network + static_cast<std::int64_t>(recipes.size()))),
+             checked_items(model, train, held_out, plan.first_network + static_cast<std::int64_t>(recipes.size())),
+             model.implicit()),
       held_out_(held_out) {
   int slots = 0;
   for (const TrainingRecipe& recipe : draws_.recipes()) slots = std::max(slots, states(recipe.rule.kind));
@@ -95,7 +96,7 @@ std::span<Pointer> PopulationTrainer::pointers(const std::vector<T>& tensors, st
   return all;
 }
 
-void PopulationTrainer::train_network(std::int64_t n, Arena& arena) {
+void PopulationTrainer::train_network(std::int64_t n, std::span<const std::int32_t> order, Arena& arena) {
   const TrainingRecipe& recipe = draws_.recipe(n);
   const std::span<float*> values = pointers<Tensor, float*>(weights_, n, arena),
                           first = pointers<Tensor, float*>(first_, n, arena),
@@ -112,14 +113,13 @@ void PopulationTrainer::train_network(std::int64_t n, Arena& arena) {
   UpdateRule rule_of_biases = recipe.rule;
   rule_of_biases.weight_decay = 0;
 
-  const std::vector<std::int32_t> order = draws_.order(n, epochs_done());
   const std::int64_t items = draws_.items(), at_once = plan().batch;
   for (std::int64_t s = 0; s < draws_.steps(); ++s) {
     const std::int64_t step = epochs_done() * draws_.steps() + s + 1, begin = s * at_once;
-    const MiniBatch batch{train_,
-                          std::span(order).subspan(static_cast<std::size_t>(begin),
-                                                   static_cast<std::size_t>(std::min(at_once, items - begin))),
-                          model_.image_of(draws_.number(n))};
+    const MiniBatch batch{
+        train_,
+        order.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(std::min(at_once, items - begin))),
+        model_.image_of(draws_.number(n))};
     const double loss = model_.loss_and_gradient(weights, batch, draws_.dropout(n, step), gradient, arena);
     const float square = SerialTeam{}.sum<float>(numbers, [=](std::int64_t i) { return flat[i] * flat[i]; });
     if (!std::isfinite(loss) || !(square <= 1e30f)) {
@@ -144,8 +144,10 @@ void PopulationTrainer::train_epoch(const std::function<void(std::int64_t)>& pro
     device_->train_epoch(epochs_done(), {weights_, first_, second_, diverged_at_.span<std::int32_t>()}, progress);
   } else {
     std::atomic<std::int64_t> done = 0;
+    std::vector<std::int32_t> of_all;
+    if (draws_.one_order()) of_all = draws_.order(0, epochs_done());
     each_network([&](std::int64_t n, Arena& arena, bool calling_thread) {
-      if (diverged_at(n) == 0) train_network(n, arena);
+      if (diverged_at(n) == 0) train_network(n, draws_.one_order() ? of_all : draws_.order(n, epochs_done()), arena);
       ++done;
       if (calling_thread && progress) progress(done);
     });

@@ -75,7 +75,8 @@ class PopulationTrainer {
   std::vector<Score> evaluate(const std::vector<Tensor>& weights, const Dataset& data, const ItemLists& items) const;
   void keep_best();
   void check_numbers(const SafeTensors& state) const;
-  void train_network(std::int64_t network, Arena& arena);
+  /// order: of the items in this epoch.
+  void train_network(std::int64_t network, std::span<const std::int32_t> order, Arena& arena);
 
   const PopulationModel& model_;
   const Dataset& train_;

@@ -2,6 +2,7 @@
 
 #include "weft/data/glyphs.h"
 #include "weft/networks/population/device_population.h"
+#include "weft/networks/siren/siren_population.h"
 #include "weft/tests/cnn_reference.h"
 #include "weft/tests/device/device_under_test.h"
 #include "weft/tests/device/without_recordings.h"
@@ -176,6 +177,25 @@ TEST_CASE("populations on a device: two epochs of CNNs follow the CPU's") {
 }
 TEST_CASE("populations on a device: two epochs of transformers follow the CPU's") {
   of_transformers(check_training, RandomKey(6, "population"));
+}
+
+TEST_CASE("populations on a device: implicit networks follow the CPU's, each on its own image") {
+  const SirenPopulation model({.channels = 2, .rows = 5, .columns = 7, .width = 6, .views = 2});
+  Dataset data{"noise", Tensor::zeros({3, 2, 5, 7}, DType::f32), Tensor::zeros({3}, DType::i32), 10};
+  fill_uniform(data.images, RandomKey(9, "population"), -1, 1);
+  // The last mini-batch is smaller than the others, and the first networks of the zoo are not among these.
+  const TrainingPlan plan{
+      .epochs = 2, .batch = 8, .seed = 7, .first_network = 1, .rates = TrainingPlan::Rates::cosine, .percents = {100}};
+  const std::vector<TrainingRecipe> recipes(5, {.rule = UpdateRule::adam(), .learning_rate = 1e-3});
+  PopulationTrainer expected(model, data, recipes, plan), trainer(model, data, recipes, plan, nullptr, &device());
+  for (PopulationTrainer* t : {&expected, &trainer}) train_population(*t, data, {});
+  for (std::size_t t = 0; t < expected.weights().size(); ++t)
+    CHECK(relative_error(trainer.weights()[t], expected.weights()[t]) < 1e-4);
+  const auto got = trainer.evaluate(data), wanted = expected.evaluate(data);
+  for (std::size_t n = 0; n < got.size(); ++n) {
+    CHECK(got[n].loss == doctest::Approx(wanted[n].loss).epsilon(1e-4));
+    CHECK(std::isnan(got[n].accuracy));
+  }
 }
 
 TEST_CASE("populations on a device: the same bits twice, and resumed") {
