@@ -14,6 +14,7 @@
 #include "weft/groups/space.h"
 #include "weft/groups/term.h"
 #include "weft/nfn/baselines/statistics.h"
+#include "weft/nfn/forward.h"
 #include "weft/nfn/linear/linear.h"
 #include "weft/nfn/list_layer.h"
 #include "weft/nfn/magep/equivariant.h"

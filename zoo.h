@@ -7,7 +7,6 @@
 #include "weft/data/source.h"
 #include "weft/data/texts.h"
 #include "weft/networks/architecture.h"
-#include "weft/networks/networks.h"
 #include "weft/networks/population/population_trainer.h"
 #include "weft/symmetry/assignment.h"
 #include "weft/symmetry/attention.h"

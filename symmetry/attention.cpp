@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "weft/core/error.h"
-#include "weft/networks/networks.h"
+#include "weft/nfn/forward.h"
 #include "weft/ops/rows.h"
 #include "weft/symmetry/internal/heads.h"
 

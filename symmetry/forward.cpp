@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "weft/core/error.h"
-#include "weft/networks/networks.h"
+#include "weft/nfn/forward.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"

@@ -11,7 +11,7 @@
 
 namespace weft {
 
-/// An input and what two networks make of it, in float64; shapes as the forward passes of networks/networks.h have
+/// An input and what two networks make of it, in float64; shapes as the forward passes of nfn/forward.h have
 /// them, for one network.
 struct NetworkWitness {
   Tensor x, y_a, y_b;

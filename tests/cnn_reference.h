@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "weft/networks/cnn/cnn_population.h"
-#include "weft/networks/networks.h"
+#include "weft/nfn/forward.h"
 #include "weft/nn/losses.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"

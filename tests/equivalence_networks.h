@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "weft/core/random.h"
-#include "weft/networks/networks.h"
+#include "weft/nfn/forward.h"
 #include "weft/ops/act.h"
 
 namespace weft::testing {

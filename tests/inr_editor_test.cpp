@@ -2,11 +2,16 @@
 
 #include "weft/nfn/models/inr_editor.h"
 
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 #include "weft/core/difference.h"
 #include "weft/groups/element.h"
+#include "weft/networks/siren/sine_group.h"
+#include "weft/nfn/models/sine_editor.h"
 #include "weft/ops/act.h"
+#include "weft/ops/view.h"
 
 using namespace weft;
 
@@ -121,4 +126,69 @@ TEST_CASE("inr editor: the gradient of all parameters along a random direction")
   const double found = (along(h) - along(-h)) / (2 * h);
   CHECK(std::abs(expected) > 1e-3);
   CHECK(found == doctest::Approx(expected).epsilon(1e-6));
+}
+
+namespace {
+
+/// Edited networks, [2, outputs, axes…].
+template <class Editor>
+Weights edited(const Editor& editor, const Weights& x) {
+  Tape tape;
+  Weights all;
+  const Features y = editor(Features::constant(tape, editor.space(), x));
+  for (const Var& t : y.vars()) all.push_back(t.value().clone());
+  return all;
+}
+
+/// Channel c alone.
+Weights channel(const Weights& x, std::int64_t c) {
+  Weights all;
+  for (const Tensor& t : x) {
+    Tape tape;
+    all.push_back(slice(tape.constant(t), 1, c, c + 1).value().clone());
+  }
+  return all;
+}
+
+/// How far editing a moved network is from moving the edited one, the worst of all outputs.
+template <class Editor>
+double sine_error(const Editor& editor, std::int64_t outputs, const SineMoves& moves) {
+  const RandomKey key(4, "inr_editor_test");
+  const Weights x = networks(editor.space(), DType::f64, key);
+  const SineElement g = SineElement::random(editor.space(), siren_omega, moves, key.at("element"));
+  const Weights of_moved = edited(editor, g(x)), of_x = edited(editor, x);
+  double worst = 0;
+  for (std::int64_t c = 0; c < outputs; ++c)
+    worst = std::max(worst, relative_error(channel(of_moved, c), g(channel(of_x, c))));
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE("inr editor: every kind of layers respects what it says, with several outputs, too") {
+  for (const InrLayers kind : {InrLayers::magep, InrLayers::np, InrLayers::hnp, InrLayers::monomial}) {
+    CAPTURE(static_cast<int>(kind));
+    InrEditor::Config config = small;
+    config.kind = kind;
+    config.outputs = 3;
+    const InrEditor editor(config);
+    editor.init(RandomKey(5, "inr_editor_test"), DType::f64);
+    CHECK(sine_error(editor, 3, {.permute = true}) < 1e-9);
+    const double flipped = sine_error(editor, 3, {.permute = true, .flip = true});
+    if (kind == InrLayers::monomial)
+      CHECK(flipped < 1e-9);
+    else
+      CHECK(flipped > 1e-5);
+    CHECK(sine_error(editor, 3, {.shift = true}) > 1e-5);
+  }
+}
+
+TEST_CASE("sine editor: equivariant under permutations, flips and shifts, alone and together") {
+  const SineEditor editor({.widths = {2, 5, 6, 3}, .frequencies = 4, .d = 6, .layers = 2, .outputs = 2});
+  editor.init(RandomKey(6, "inr_editor_test"), DType::f64);
+  for (const SineMoves& moves : {SineMoves{.permute = true}, SineMoves{.flip = true}, SineMoves{.shift = true},
+                                 SineMoves{.permute = true, .flip = true, .shift = true}})
+    CHECK(sine_error(editor, 2, moves) < 1e-9);
+  CHECK(sine_error(editor, 2, {.shift = true, .shift_by = 0.5}) > 1e-5);
+  CHECK(sine_error(editor, 2, {.flip = true, .whole_flips = false}) > 1e-5);
 }

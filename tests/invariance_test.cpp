@@ -8,7 +8,7 @@
 
 #include "weft/core/difference.h"
 #include "weft/groups/element.h"
-#include "weft/networks/networks.h"
+#include "weft/nfn/forward.h"
 #include "weft/ops/act.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"

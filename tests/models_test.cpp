@@ -67,13 +67,12 @@ std::int64_t count(const Parameters& parameters) {
 }  // namespace
 
 TEST_CASE("models: INR classifiers respect of the full group of sine networks what they say, and no more") {
-  using Layers = InrClassifier::Layers;
   using Respects = InrClassifier::Respects;
-  const std::pair<Layers, Respects> all[] = {
-      {Layers::magep, Respects::permutations}, {Layers::magep, Respects::flips},
-      {Layers::magep, Respects::all},          {Layers::monomial, Respects::flips},
-      {Layers::monomial, Respects::all},       {Layers::np, Respects::permutations},
-      {Layers::hnp, Respects::permutations},   {Layers::monomial, Respects::permutations}};
+  const std::pair<InrLayers, Respects> all[] = {
+      {InrLayers::magep, Respects::permutations}, {InrLayers::magep, Respects::flips},
+      {InrLayers::magep, Respects::all},          {InrLayers::monomial, Respects::flips},
+      {InrLayers::monomial, Respects::all},       {InrLayers::np, Respects::permutations},
+      {InrLayers::hnp, Respects::permutations},   {InrLayers::monomial, Respects::permutations}};
   for (const auto& [kind, respects] : all) {
     CAPTURE(static_cast<int>(kind));
     CAPTURE(static_cast<int>(respects));
@@ -109,7 +108,7 @@ TEST_CASE("models: INR classifiers respect of the full group of sine networks wh
     CHECK(change({.shift = true, .shift_by = 0.5}) > 1e-7);
     CHECK(change({.flip = true, .whole_flips = false}) > 1e-7);
   }
-  CHECK_THROWS_WITH_AS(InrClassifier({.kind = Layers::np, .respects = Respects::flips}),
+  CHECK_THROWS_WITH_AS(InrClassifier({.kind = InrLayers::np, .respects = Respects::flips}),
                        "[inr_classifier] NP and HNP respect permutations; allowed: no more than these", UsageError);
 }
 

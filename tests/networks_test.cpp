@@ -1,6 +1,6 @@
 // Input networks compute what spec 1 says: values against plain loops, and what they refuse.
 
-#include "weft/networks/networks.h"
+#include "weft/nfn/forward.h"
 
 #include <cmath>
 #include <vector>

@@ -8,7 +8,7 @@
 
 #include "weft/data/glyphs.h"
 #include "weft/networks/architecture.h"
-#include "weft/networks/networks.h"
+#include "weft/nfn/forward.h"
 #include "weft/networks/population/population_trainer.h"
 #include "weft/networks/siren/sine_group.h"
 #include "weft/networks/siren/siren_population.h"

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "weft/core/isa.h"
-#include "weft/networks/networks.h"
 #include "weft/networks/population/definition_bodies.h"
 #include "weft/networks/population/product_kernels.h"
 #include "weft/networks/siren/siren_kernels.h"

@@ -3,11 +3,9 @@
 // 9.2).
 
 #include "weft/networks/population/definition.h"
+#include "weft/nfn/forward.h"
 
 namespace weft {
-
-/// ω of every SIREN here: sin(30 (W x + b)).
-inline constexpr double siren_omega = 30;
 
 struct SirenShape {
   std::int64_t channels = 1, rows = 28, columns = 28;  ///< of an image

@@ -1,6 +1,6 @@
 #include "weft/networks/transformer/definition.h"
 
-#include "weft/networks/networks.h"
+#include "weft/nfn/forward.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/operators.h"
 #include "weft/ops/rows.h"

@@ -1,27 +1,11 @@
 #include "weft/nfn/models/inr_classifier.h"
 
-#include "weft/groups/derive.h"
-
 namespace weft {
 namespace {
 
-using Layers = InrClassifier::Layers;
 using Respects = InrClassifier::Respects;
 
-/// The list of spec 4.1 without sign terms, which every group of hidden neurons allows.
-std::string monomial_linear(const std::vector<std::int64_t>& widths) {
-  const Space space = mlp_space(widths, FactorKind::positive_monomial);
-  return derive_linear(space, space);
-}
-
-/// NP's ends are permuted in the derivation, though not in the space.
-std::string permutation_linear(const std::vector<std::int64_t>& widths, Layers kind) {
-  Space space = mlp_space(widths, FactorKind::permutation);
-  if (kind == Layers::np) space = space.with_kind(FactorKind::fixed, FactorKind::permutation);
-  return derive_linear(space, space, {.means = true});
-}
-
-bool by_permutations(const InrClassifier::Config& c) { return c.kind == Layers::np || c.kind == Layers::hnp; }
+bool by_permutations(const InrClassifier::Config& c) { return c.kind == InrLayers::np || c.kind == InrLayers::hnp; }
 
 FactorKind neurons(const InrClassifier::Config& c) {
   if (by_permutations(c) && c.respects != Respects::permutations)
@@ -36,11 +20,10 @@ InrClassifier::InrClassifier(const Config& c, const Module& as)
       space_(mlp_space(c.widths, neurons(c))),
       activation_(by_permutations(c) ? UnaryOp::Relu : UnaryOp::Sin),
       dropout_(c.dropout) {
-  const std::string lift = monomial_linear(c.widths);
+  const std::string lift = linear_terms(InrLayers::monomial, c.widths);
   if (c.respects == Respects::all) {
-    features_.emplace(
-        *this, "features",
-        SineFeatures::Config{.widths = c.widths, .frequencies = c.frequencies, .deviation = c.deviation});
+    features_.emplace(*this, "features",
+                      SineFeatures::Config{.widths = c.widths, .frequencies = c.frequencies, .deviation = c.deviation});
     lift_.emplace(*this, "linear", space_, space_, lift, features_->channels(), c.d);
   } else {
     const bool sines = c.respects == Respects::flips;
@@ -49,14 +32,13 @@ InrClassifier::InrClassifier(const Config& c, const Module& as)
   }
   for (int i = 0; i < c.layers; ++i) {
     const std::string name = "layers." + std::to_string(i);
-    if (c.kind == Layers::magep)
+    if (c.kind == InrLayers::magep)
       polynomial_.emplace_back(*this, name, space_, c.d, c.d, false);
     else
-      linear_.emplace_back(*this, name, space_, space_,
-                           by_permutations(c) ? permutation_linear(c.widths, c.kind) : lift, c.d, c.d);
+      linear_.emplace_back(*this, name, space_, space_, linear_terms(c.kind, c.widths), c.d, c.d);
   }
-  if (c.kind == Layers::magep) invariant_.emplace(*this, "pool", space_, c.d, c.d);
-  if (c.kind == Layers::monomial) pool_.emplace(*this, "pool", space_, c.d);
+  if (c.kind == InrLayers::magep) invariant_.emplace(*this, "pool", space_, c.d, c.d);
+  if (c.kind == InrLayers::monomial) pool_.emplace(*this, "pool", space_, c.d);
   const std::int64_t sizes[] = {invariant_ ? c.d : pooled_size(space_, c.d), c.hidden, c.hidden, c.classes};
   for (int i = 0; i < 3; ++i) readout_.emplace_back(*this, "head." + std::to_string(i), sizes[i], sizes[i + 1]);
 }

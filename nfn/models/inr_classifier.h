@@ -6,6 +6,7 @@
 #include "weft/nfn/linear/linear.h"
 #include "weft/nfn/magep/equivariant.h"
 #include "weft/nfn/magep/invariant.h"
+#include "weft/nfn/models/inr_layers.h"
 #include "weft/nfn/models/sine_features.h"
 #include "weft/nfn/pooling.h"
 #include "weft/nn/layers.h"
@@ -20,12 +21,11 @@ class InrClassifier : public Module {
   /// What of the hidden neurons' group it respects, by what it sees of the weights: sines and cosines of them, as
   /// published; sines alone; or products of parities (SineFeatures).
   enum class Respects : std::uint8_t { permutations, flips, all };
-  /// MAGEP's polynomial layers, pooled by its invariant one, with sines between; monomial linear ones (spec 4.1) with
-  /// sines and the normalising pool; NP's or HNP's (spec 4.2) with ReLU and means.
-  enum class Layers : std::uint8_t { magep, monomial, np, hnp };
   struct Config {
     std::vector<std::int64_t> widths = {2, 32, 32, 1};
-    Layers kind = Layers::magep;
+    /// MAGEP's, pooled by its invariant layer, with sines between; monomial ones with sines and the normalising pool;
+    /// NP's or HNP's with ReLU and means.
+    InrLayers kind = InrLayers::magep;
     Respects respects = Respects::permutations;
     std::int64_t frequencies = 128;  ///< makes twice as many features
     double deviation = 3;            ///< of the frequencies

@@ -1,8 +1,8 @@
 #include "weft/nfn/models/inr_editor.h"
 
 #include "weft/core/loop.h"
-#include "weft/groups/derive.h"
 #include "weft/nfn/models/position_bodies.h"
+#include "weft/nfn/models/sine_editor.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/view.h"
@@ -10,40 +10,38 @@
 namespace weft {
 namespace {
 
-/// The list of spec 4.1 without sign terms, which every group of hidden neurons allows.
-std::string monomial_linear(const std::vector<std::int64_t>& widths) {
-  const Space space = mlp_space(widths, FactorKind::positive_monomial);
-  return derive_linear(space, space);
-}
-
-/// The list of NP: that of permuted ends, which fixed ones allow.
-std::string np_linear(const std::vector<std::int64_t>& widths) {
-  const Space space = mlp_space(widths, FactorKind::permutation).with_kind(FactorKind::fixed, FactorKind::permutation);
-  return derive_linear(space, space, {.means = true});
-}
+constexpr double two_pi = 6.283185307179586476925;
 
 }  // namespace
 
 InrEditor::InrEditor(const Config& c, const Module& as)
     : Module(as),
-      space_(mlp_space(c.widths, FactorKind::permutation)),
-      lift_(*this, "lift", space_, space_, monomial_linear(c.widths), 1, c.lift),
-      equivariant_(*this, "E", space_, c.lift, c.lift, false),
-      mix_(*this, "mix", space_, space_, monomial_linear(c.widths), c.lift, c.mixed),
-      frequencies_(add_parameter("frequencies", {c.frequencies, c.mixed}, Init::normal(c.deviation), false)),
+      signs_(c.kind == InrLayers::monomial),
+      space_(mlp_space(c.widths, signs_ ? FactorKind::sign_monomial : FactorKind::permutation)),
       scale_(*this, "scale", space_) {
-  if (c.layers < 1) throw UsageError("[inr_editor] {} layers; allowed: at least 1", c.layers);
-  const std::string np = np_linear(c.widths);
+  if (c.layers < 1 || c.outputs < 1)
+    throw UsageError("[inr_editor] {} layers, {} outputs; allowed: at least 1 of each", c.layers, c.outputs);
+  std::int64_t seen = 1;
+  if (c.kind == InrLayers::magep) {
+    const std::string linear = linear_terms(InrLayers::monomial, c.widths);
+    lift_.emplace(*this, "lift", space_, space_, linear, 1, c.lift);
+    equivariant_.emplace(*this, "E", space_, c.lift, c.lift, false);
+    mix_.emplace(*this, "mix", space_, space_, linear, c.lift, c.mixed);
+    seen = c.mixed;
+  }
+  frequencies_ = add_parameter("frequencies", {signs_ ? 2 * c.frequencies : c.frequencies, seen},
+                               Init::normal(c.deviation), false);
+  const std::string terms = linear_terms(c.kind == InrLayers::magep ? InrLayers::np : c.kind, c.widths);
   for (int i = 0; i <= c.layers; ++i)
-    layers_.emplace_back(*this, "layers." + std::to_string(i), space_, space_, np, i == 0 ? 2 * c.frequencies : c.d,
-                         i == c.layers ? 1 : c.d);
+    layers_.emplace_back(*this, "layers." + std::to_string(i), space_, space_, terms, i == 0 ? 2 * c.frequencies : c.d,
+                         i == c.layers ? c.outputs : c.d);
 }
 
 Var InrEditor::encoded(const Var& x, const SpaceTensor& tensor) const {
   Tape& tape = x.tape();
   const bool matrix = x.type().size() == 2;
   const Var phase = contract(matrix ? "bcij,mc->bmij" : "bci,mc->bmi", x, on(tape, frequencies_));
-  constexpr double two_pi = 6.283185307179586476925;
+  if (signs_) return sin(phase, two_pi);
   const Var parts[] = {sin(phase, two_pi), cos(phase, two_pi)};
   const Var y = concat(parts, 1);
   // Rows and columns that are neurons of an end have positions.
@@ -63,12 +61,14 @@ Var InrEditor::encoded(const Var& x, const SpaceTensor& tensor) const {
 }
 
 Features InrEditor::operator()(const Features& x) const {
-  const Features mixed = mix_(equivariant_(lift_(x)));
-  const std::span<Var> waves = x.tape().variables(mixed.vars().size());
-  for (std::size_t t = 0; t < waves.size(); ++t) waves[t] = encoded(mixed.vars()[t], space_.tensors()[t]);
+  const Features seen = lift_ ? (*mix_)((*equivariant_)((*lift_)(x))) : x;
+  const std::size_t tensors = seen.vars().size();
+  const std::span<Var> waves = x.tape().variables(tensors);
+  for (std::size_t t = 0; t < tensors; ++t) waves[t] = encoded(seen.vars()[t], space_.tensors()[t]);
   Features y = layers_[0]({space_, waves});
-  for (std::size_t i = 1; i < layers_.size(); ++i) y = layers_[i](y, {.activation = UnaryOp::Relu});
-  return x + scale_(y);
+  for (std::size_t i = 1; i < layers_.size(); ++i)
+    y = layers_[i](y, {.activation = signs_ ? UnaryOp::Sin : UnaryOp::Relu});
+  return edited_networks(x, scale_(y));
 }
 
 }  // namespace weft

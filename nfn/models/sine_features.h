@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "weft/nfn/forward.h"
 #include "weft/nn/module.h"
 #include "weft/ops/features.h"
 
@@ -22,7 +23,7 @@ class SineFeatures : public Module {
     std::vector<std::int64_t> widths = {2, 32, 32, 1};
     std::int64_t frequencies = 32;
     double deviation = 3;  ///< of the frequencies; points are uniform in [-1, 1]
-    double omega = 30;
+    double omega = siren_omega;
   };
   /// Throws UsageError for fewer than two layers, or no frequency.
   SineFeatures(const Module& parent, std::string_view name, const Config& config);

@@ -96,13 +96,12 @@ TEST_CASE("a recorded step of the INR classifier is the launched one, and draws 
 }
 
 TEST_CASE("the INR classifier and the INR editor") {
-  using Layers = InrClassifier::Layers;
   using Respects = InrClassifier::Respects;
-  for (const auto& [kind, respects] : {std::pair{Layers::magep, Respects::permutations},
-                                       {Layers::magep, Respects::flips},
-                                       {Layers::magep, Respects::all},
-                                       {Layers::monomial, Respects::flips},
-                                       {Layers::hnp, Respects::permutations}}) {
+  for (const auto& [kind, respects] : {std::pair{InrLayers::magep, Respects::permutations},
+                                       {InrLayers::magep, Respects::flips},
+                                       {InrLayers::magep, Respects::all},
+                                       {InrLayers::monomial, Respects::flips},
+                                       {InrLayers::hnp, Respects::permutations}}) {
     const InrClassifier::Config config{.widths = {2, 4, 3, 1},
                                        .kind = kind,
                                        .respects = respects,

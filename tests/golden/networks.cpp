@@ -1,6 +1,6 @@
 // Kinds that are forward passes of input networks.
 
-#include "weft/networks/networks.h"
+#include "weft/nfn/forward.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "weft/networks/networks.h"
+#include "weft/nfn/forward.h"
 
 #include <cmath>
 
@@ -19,7 +19,7 @@ void check_weights(const char* who, std::span<const Var> weights) {
 Var mlp_forward(std::span<const Var> weights, Var x, UnaryOp act, std::optional<double> p) {
   check_weights("mlp_forward", weights);
   for (std::size_t i = 0; i < weights.size(); i += 2) {
-    x = contract("bcni,bcoi+bco->bcno", x, weights[i], weights[i + 1]);
+    x = contract(x.shape().rank() == 2 ? "ni,bcoi+bco->bcno" : "bcni,bcoi+bco->bcno", x, weights[i], weights[i + 1]);
     if (i + 2 < weights.size()) x = unary(act, x, p);
   }
   return x;

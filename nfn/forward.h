@@ -13,9 +13,13 @@
 
 namespace weft {
 
-/// weights: W1 b1 … W{L} b{L} of mlp_space, [B, 1, …]. x: [B, 1, n, n_0] -> [B, 1, n, n_L]. Between layers: act with
-/// parameter p (the usual one when none is given); SIREN is sin with p = omega, also before the first hidden layer's
-/// output (Sitzmann et al. 2020).
+/// ω of implicit networks (spec 9.1): sin(30 (W x + b)).
+inline constexpr double siren_omega = 30;
+
+/// weights: W1 b1 … W{L} b{L} of mlp_space, [B, C, …]: C networks of each batch entry, usually one.
+/// x: [B, C, n, n_0], or [n, n_0] for all of them -> [B, C, n, n_L]. Between layers: act with parameter p (the usual
+/// one when none is given); SIREN is sin with p = omega, also before the first hidden layer's output (Sitzmann et al.
+/// 2020).
 Var mlp_forward(std::span<const Var> weights, Var x, UnaryOp act, std::optional<double> p = {});
 
 /// weights: W1 b1 … of cnn_space, [B, taps, …], plain types. x: [B, n, C, H, W]. Convolutions (one per entry of
