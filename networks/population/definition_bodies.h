@@ -2,6 +2,7 @@
 // What a population by definition has of its own beside operations, as bodies for core/loop.h. nvcc reads it.
 
 #include "weft/networks/population/population_bodies.h"
+#include "weft/nfn/pixel_place.h"
 
 namespace weft {
 
@@ -92,17 +93,12 @@ WEFT_HD void loop_at(const GatherItemTexts& g, std::int64_t i) {
   g.to[i] = token < 0 ? 0.f : g.words[token * g.channels + c];
 }
 
-/// Place i of n from -1 to 1; the middle where there is one alone.
-WEFT_HD float place_of_pixel(std::int64_t i, std::int64_t n) {
-  return n > 1 ? static_cast<float>(2 * i - (n - 1)) / static_cast<float>(n - 1) : 0.f;
-}
-
 WEFT_HD void loop_at(const GatherPixels& g, std::int64_t i) {
   auto rest = static_cast<std::uint32_t>(i);
   const std::int64_t coordinate = take(rest, 2), place = take(rest, g.batches.batch), n = rest;
   const std::int32_t pixel = item_of(g.batches, n, place);
   const std::int64_t row = pixel / g.columns, column = pixel % g.columns;
-  const float at = coordinate == 0 ? place_of_pixel(row, g.rows) : place_of_pixel(column, g.columns);
+  const float at = coordinate == 0 ? pixel_place<float>(row, g.rows) : pixel_place<float>(column, g.columns);
   g.to[i] = pixel < 0 ? 0.f : at;
 }
 

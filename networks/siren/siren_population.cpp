@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "weft/core/isa.h"
-#include "weft/networks/population/definition_bodies.h"
 #include "weft/networks/population/product_kernels.h"
 #include "weft/networks/siren/siren_kernels.h"
+#include "weft/nfn/pixel_place.h"
 
 namespace weft {
 
@@ -157,8 +157,8 @@ double SirenPopulation::forward(const Scratch& s, const MiniBatch& batch, std::i
   const float* image = batch.data.images.data<float>() + batch.image * c * pixels;
   for (std::int64_t r = 0; r < count; ++r) {
     const std::int64_t pixel = batch.items[static_cast<std::size_t>(first + r)];
-    s.places[2 * r] = place_of_pixel(pixel / shape_.columns, shape_.rows);
-    s.places[2 * r + 1] = place_of_pixel(pixel % shape_.columns, shape_.columns);
+    s.places[2 * r] = pixel_place<float>(pixel / shape_.columns, shape_.rows);
+    s.places[2 * r + 1] = pixel_place<float>(pixel % shape_.columns, shape_.columns);
     for (std::int64_t k = 0; k < c; ++k) s.target[r * c + k] = image[k * pixels + pixel];
   }
   const auto omega = static_cast<float>(siren_omega);
