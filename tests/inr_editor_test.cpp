@@ -8,7 +8,7 @@
 
 #include "weft/core/difference.h"
 #include "weft/groups/element.h"
-#include "weft/networks/siren/sine_group.h"
+#include "weft/groups/sine_group.h"
 #include "weft/nfn/models/sine_editor.h"
 #include "weft/ops/act.h"
 #include "weft/ops/view.h"

@@ -8,7 +8,7 @@
 
 #include "weft/core/difference.h"
 #include "weft/groups/element.h"
-#include "weft/networks/siren/sine_group.h"
+#include "weft/groups/sine_group.h"
 #include "weft/nfn/models/accuracy_model.h"
 #include "weft/nfn/models/inr_classifier.h"
 #include "weft/nn/losses.h"

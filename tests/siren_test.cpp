@@ -7,11 +7,11 @@
 #include <doctest/doctest.h>
 
 #include "weft/data/glyphs.h"
+#include "weft/groups/sine_group.h"
 #include "weft/networks/architecture.h"
-#include "weft/nfn/forward.h"
 #include "weft/networks/population/population_trainer.h"
-#include "weft/networks/siren/sine_group.h"
 #include "weft/networks/siren/siren_population.h"
+#include "weft/nfn/forward.h"
 #include "weft/tests/files.h"
 #include "weft/tests/population_reference.h"
 #include "weft/tests/with_threads.h"

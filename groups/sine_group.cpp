@@ -1,4 +1,4 @@
-#include "weft/networks/siren/sine_group.h"
+#include "weft/groups/sine_group.h"
 
 #include <cmath>
 #include <numbers>
