@@ -5,6 +5,11 @@
 //     table.csv                     one row per checkpoint of a network: results, splits, hyper-parameters
 //     weights-00000.safetensors …   shards of checkpoints: one tensor per name of the space, [rows, taps, axes…], and
 //                                   their ids and results as "table.id", "table.accuracy", …
+//     images.safetensors            of implicit networks: "images", the originals that they store, uint8 [images,
+//                                   channels, rows, columns]
+//
+// Its networks are classifiers that read all items of a data set, or implicit networks, each of which stores one image
+// (spec 9.2). What is measured of them differs, and so do columns of the table.
 //
 // It appears complete or not at all. While it is written the folder is called `<folder>.part`; a killed run resumes
 // there and ends with the same bytes as one that was never killed.
@@ -30,7 +35,7 @@ const char* name(ZooPart split);
 using ZooSplits = std::array<ZooPart, 5>;
 
 /// Five seeded random splits of networks, 70 / 15 / 15 (the shares of val and test rounded to the nearest network). All
-/// checkpoints of a network share its splits.
+/// checkpoints of a network share its splits. Of implicit networks images are split, and their views share the splits.
 std::vector<ZooSplits> draw_splits(std::int64_t networks, std::uint64_t seed);
 
 /// A column of the table that describes the networks.
@@ -57,17 +62,22 @@ struct ZooDescription {
   /// What the rows of a network are: {"50", "75", "100", "best"}, percents of the epochs and its best epoch, which may
   /// be one of the others. Empty: rows differ in their epoch, and the table has no such column.
   std::vector<std::string> checkpoints{};
+  /// Of implicit networks: how many of them, one behind the other, store the same image, so that they share its splits;
+  /// `networks` is a multiple. 0: networks are classifiers that read all items.
+  std::int64_t views = 0;
   bool operator==(const ZooDescription&) const = default;
 };
 
-/// What was measured on one checkpoint of one network.
+/// What was measured on one checkpoint of one network; NaN: not measured, as accuracies of implicit networks are not.
 struct ZooResult {
+  static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
   std::int64_t network = 0, epoch = 0;
-  double accuracy = 0;                                               ///< on the test items, 0 to 1
-  double loss = 0;                                                   ///< mean over the test items
-  bool diverged = false;                                             ///< the weights are the last finite ones
-  double train_accuracy = std::numeric_limits<double>::quiet_NaN();  ///< 0 to 1 where it was measured
-  std::int64_t checkpoint = 0;                                       ///< in the description's list of them
+  double accuracy = unknown;        ///< on the test items, 0 to 1
+  double loss = 0;                  ///< mean over the test items; of implicit networks the mean squared error
+  bool diverged = false;            ///< the weights are the last finite ones
+  double train_accuracy = unknown;  ///< 0 to 1 where it was measured
+  std::int64_t checkpoint = 0;      ///< in the description's list of them
+  double psnr = unknown;            ///< of the rendered image in dB, peak 2; of implicit networks
 };
 
 /// One row of the table.
@@ -106,15 +116,21 @@ class ZooWriter {
   /// One shard: result i belongs to row i of the weights, float32 [results, taps, axes…] in the order of the space.
   /// Their ids count on. Throws ShapeError, DtypeError; NumericError for a weight that is not finite, naming network
   /// and tensor; UsageError for a network that the zoo does not have, an epoch or checkpoint that it has twice, an
-  /// accuracy that is not in [0, 1] (a train_accuracy may be NaN: not measured).
+  /// accuracy that is not in [0, 1] (a train_accuracy may be NaN: not measured), or a psnr of an implicit network that
+  /// is not finite.
   void append(std::span<const ZooResult> results, std::span<const Tensor> weights);
+
+  /// The originals that implicit networks store, uint8 [networks / views, channels, rows, columns]: once before
+  /// finish(), again or not in a run that resumes. Throws UsageError for a zoo of classifiers; ShapeError, DtypeError.
+  void save_images(const Tensor& images);
 
   /// What the training needs to go on from here, under any names; "weft.rows" and "weft.numerics" in the metadata are
   /// taken; finish() removes the file. A run that is killed resumes here: rows appended later are dropped, and are the
   /// same bytes when they are made again.
   void save_state(std::span<const NamedTensor> tensors, Metadata metadata = {});
 
-  /// Writes the table and gives the folder its name. Throws UsageError when a network has no row.
+  /// Writes the table and gives the folder its name. Throws UsageError when a network has no row, or implicit networks
+  /// no images.
   void finish();
 
  private:
@@ -126,25 +142,32 @@ class ZooWriter {
 class Zoo {
  public:
   /// Throws DiskError where there is no zoo or an incomplete one; FormatError for a file that is missing or is not as
-  /// the others say it must be (schema, columns, rows, ids, splits, accuracies, names and shapes of tensors, dtypes),
-  /// naming file and place; NumericError for weights that are not finite, naming id and tensor.
+  /// the others say it must be (schema, columns, rows, ids, splits, ranges of results, names and shapes of tensors,
+  /// dtypes), naming file and place; NumericError for weights that are not finite, naming id and tensor.
   static Zoo open(const std::filesystem::path& folder);
 
   const ZooDescription& description() const;
   const Space& space() const { return description().space; }
-  /// 16 hexadecimal digits that stand for the description, and for the results, splits and weights of the rows in their
-  /// order: two zoos with the same ones are the same zoo, wherever they lie. Ids, which only name the rows, have no
-  /// part in it. Reads all weights; found once for all copies of this handle.
+  /// 16 hexadecimal digits that stand for the description, for the results, splits and weights of the rows in their
+  /// order, and for the images of implicit networks: two zoos with the same ones are the same zoo, wherever they lie.
+  /// Ids, which only name the rows, have no part in it. Reads all weights; found once for all copies of this handle.
   const std::string& hash() const;
   /// In the order of the table; an id names a row, it is not its place here.
   const std::vector<ZooRow>& rows() const;
   /// The row of an id. Throws UsageError for an unknown one.
   const ZooRow& row(std::int64_t id) const;
-  /// A number of some rows: "accuracy", "loss", "epoch", "train_accuracy", or a hyper-parameter of numbers. float32
-  /// [ids]. Throws UsageError for another column, an unknown id, or a value that is no number.
+  /// A number of some rows: "epoch", what was measured ("accuracy", "loss", "train_accuracy"; of implicit networks
+  /// "psnr", "loss"), or a hyper-parameter of numbers. float32 [ids]. Throws UsageError for another column, an unknown
+  /// id, or a value that is no number.
   Tensor column(std::span<const std::int64_t> ids, std::string_view name) const;
   /// The ids of one part of one of the five splits, in the order of rows().
   std::vector<std::int64_t> ids(int split, ZooPart part) const;
+
+  /// The originals that implicit networks store, a view into the file: uint8 [images, channels, rows, columns]. Like
+  /// image_of() it throws UsageError for a zoo of classifiers.
+  const Tensor& images() const;
+  /// Which of them the network of a row stores.
+  std::int64_t image_of(const ZooRow& row) const;
 
   /// Weights of some rows: copies them into float32 tensors [ids, taps, axes…] in the order of the space, features with
   /// one channel. Touches the pages of these rows only and allocates nothing. Throws UsageError for an unknown id,

@@ -59,6 +59,9 @@ class Reader {
   std::string where_;
 };
 
+constexpr const char* allowed_views = "numbers that divide the networks";
+bool divides(std::int64_t views, std::int64_t networks) { return views > 0 && networks % views == 0; }
+
 void check(const ZooDescription& d) {
   if (d.space.tensors().empty()) throw UsageError("[zoo] the space has no tensor");
   for (const SpaceTensor& t : d.space.tensors())
@@ -66,6 +69,8 @@ void check(const ZooDescription& d) {
       throw UsageError("[zoo] the space has a tensor '{}'; names that begin with 'table.' are the table's", t.name);
   if (d.networks < 1 || d.networks >= index_end)
     throw UsageError("[zoo] {} networks; allowed: 1 to {}", d.networks, index_end - 1);
+  if (d.views != 0 && !divides(d.views, d.networks))
+    throw UsageError("[zoo] {} views of {} networks; allowed: {}", d.views, d.networks, allowed_views);
   for (const HyperParameter& h : d.hyper_parameters)
     if (static_cast<std::int64_t>(h.values.size()) != d.networks)
       throw UsageError("[zoo] hyper-parameter {}: {} values for {} networks", in_quotes(h.name), h.values.size(),
@@ -96,11 +101,10 @@ std::vector<Column> columns(const ZooDescription& description) {
   if (!description.checkpoints.empty())
     all.push_back({"checkpoint", "percent of the epochs, or best: of all epochs the best on held-out items"});
   for (std::size_t k = 0; k < ZooSplits{}.size(); ++k)
-    all.push_back({fmt::format("split_{}", k), "train, val or test: a seeded split 70/15/15 by network"});
+    all.push_back({fmt::format("split_{}", k), fmt::format("train, val or test: a seeded split 70/15/15 by {}",
+                                                           description.views > 0 ? "image" : "network")});
   all.push_back({"diverged", "1: training ran to infinity, the weights are the last finite ones"});
-  all.push_back({"accuracy", "share of the test items classified correctly"});
-  all.push_back({"loss", "mean loss over the test items"});
-  all.push_back({"train_accuracy", "share of the training items classified correctly; nan: not measured"});
+  for (const Measure& m : measures(description)) all.push_back({std::string(m.name), std::string(m.meaning)});
   all.push_back({"seed", "seed of everything random in the zoo"});
   for (const HyperParameter& h : description.hyper_parameters) all.push_back({h.name, h.meaning});
   return all;
@@ -131,6 +135,7 @@ std::string description_text(const ZooDescription& d) {
                     {"hyper_parameters_hash", hash_of_values(d.hyper_parameters)},
                     {"columns", std::move(all_columns)}};
   if (!d.checkpoints.empty()) json.emplace_back("checkpoints", Json::List(d.checkpoints.begin(), d.checkpoints.end()));
+  if (d.views > 0) json.emplace_back("views", d.views);
   try {
     return Json(std::move(json)).dump(2) + "\n";
   } catch (const UsageError&) {
@@ -167,6 +172,11 @@ ZooDescription read_description(const std::filesystem::path& path, std::string& 
         fail(path, "'checkpoints' are {}; allowed: up to 255 strings", checkpoints->dump());
       d.checkpoints.push_back(*name.text());
     }
+  if (json.find("views")) {
+    d.views = static_cast<std::int64_t>(std::min<std::uint64_t>(top.natural("views"), index_end));
+    if (!divides(d.views, d.networks))
+      fail(path, "{} views of {} networks; allowed: {}", d.views, d.networks, allowed_views);
+  }
   values_hash = top.text("hyper_parameters_hash");
 
   std::vector<Column> found;

@@ -1,6 +1,8 @@
 #pragma once
 // The files of a zoo (store.h), each written and read by one pair of functions: what the writer and the reader share.
 
+#include <algorithm>
+
 #include "weft/core/error.h"
 #include "weft/io/text.h"
 #include "weft/zoo/store.h"
@@ -12,6 +14,7 @@ inline constexpr int schema = 1;
 inline constexpr std::int64_t index_end = std::int64_t{1} << 31;
 inline constexpr const char* description_file = "zoo.json";
 inline constexpr const char* table_file = "table.csv";
+inline constexpr const char* images_file = "images.safetensors";
 inline constexpr const char* state_file = "state.safetensors";
 inline std::string shard_file(std::size_t shard) { return fmt::format("weights-{:05}.safetensors", shard); }
 /// `folder` under another name beside it: "zoo" or "zoo/" -> "zoo.part".
@@ -34,6 +37,24 @@ void disk_errors(F&& f) {
     throw DiskError("[zoo] {}", error.what());
   }
 }
+
+/// How many networks, one behind the other, share their splits: the views of an image, or one classifier.
+inline std::int64_t networks_a_split(const ZooDescription& description) {
+  return std::max<std::int64_t>(description.views, 1);
+}
+
+/// A number that is measured on every checkpoint: a column of the table, and a tensor of the shards.
+struct Measure {
+  std::string_view name, meaning;
+  double ZooResult::*value;
+  double lowest, highest;
+  bool may_be_nan;
+  const char* allowed;  ///< for messages
+};
+/// Of classifiers, or of implicit networks.
+std::span<const Measure> measures(const ZooDescription& description);
+/// "accuracy 1.5; allowed: 0 to 1": the first measure of a row that is out of its range; empty where none is.
+std::string out_of_range(const ZooDescription& description, const ZooResult& row);
 
 struct Column {
   std::string name, meaning;
@@ -68,15 +89,17 @@ void write_shard(const std::filesystem::path& path, const ZooDescription& descri
                  std::span<const Tensor> weights);
 Shard read_shard(const std::filesystem::path& path, const ZooDescription& description);
 
+// images.safetensors
+
+/// Throws ShapeError, DtypeError.
+void write_images(const std::filesystem::path& path, const ZooDescription& description, const Tensor& images);
+/// A view into the file.
+Tensor read_images(const std::filesystem::path& path, const ZooDescription& description);
+
 /// What two rows must not share: the network, and its epoch or checkpoint.
 std::array<std::int64_t, 2> key_of(const ZooDescription& description, const ZooResult& row);
 /// "epoch 3", "checkpoint best"
 std::string called(const ZooDescription& description, const ZooResult& row);
-
-/// "accuracy 1.5": the first share of a row that is none, between 0 and 1; empty where all are. A training accuracy may
-/// be NaN, which says that nobody measured it.
-std::string no_share(const ZooResult& row);
-inline constexpr const char* allowed_shares = "0 to 1";
 
 /// The shape of tensor `t` stacked over rows.
 Shape stacked_shape(const Space& space, int t, std::int64_t rows);

@@ -18,16 +18,29 @@ namespace {
 
 bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
-/// The first column in which two rows differ, or null.
-const char* difference(const ZooRow& a, const ZooRow& b) {
+/// The first column in which two rows differ, or nothing.
+std::string_view difference(const ZooDescription& description, const ZooRow& a, const ZooRow& b) {
   if (a.id != b.id) return "id";
   if (a.network != b.network) return "network";
   if (a.epoch != b.epoch) return "epoch";
   if (a.checkpoint != b.checkpoint) return "checkpoint";
   if (a.diverged != b.diverged) return "diverged";
-  if (!same(a.accuracy, b.accuracy)) return "accuracy";
-  if (!same(a.loss, b.loss)) return "loss";
-  return same(a.train_accuracy, b.train_accuracy) ? nullptr : "train_accuracy";
+  for (const Measure& m : measures(description))
+    if (!same(a.*m.value, b.*m.value)) return m.name;
+  return {};
+}
+
+/// Row by row: how the rows are cut into threads must not show.
+void add_rows(Hash& all, const Tensor& stacked) {
+  const std::int64_t n = stacked.dim(0), size = n ? static_cast<std::int64_t>(stacked.bytes()) / n : 0;
+  const auto* bytes = static_cast<const std::byte*>(stacked.raw());
+  std::vector<std::uint64_t> of_rows(static_cast<std::size_t>(n));
+  parallel_blocks(n, 1 + (1 << 18) / (size + 1), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      of_rows[static_cast<std::size_t>(i)] =
+          Hash().add(std::span(bytes + i * size, static_cast<std::size_t>(size))).value();
+  });
+  all.add(std::as_bytes(std::span(of_rows)));
 }
 
 void check_complete(const fs::path& folder) {
@@ -44,6 +57,7 @@ struct Zoo::Contents {
   ZooDescription description;
   std::vector<ZooRow> rows;
   std::vector<Shard> shards;
+  Tensor images;  ///< of implicit networks
   struct Place {
     std::size_t row;    ///< in rows
     std::size_t shard;  ///< and in which of them
@@ -65,23 +79,16 @@ struct Zoo::Contents {
     Hash all;
     all.add(description_text(description));
     for (const ZooRow& row : rows) {
-      all.add(fmt::format("{} {} {} {} {} {} {}", row.network, row.epoch, row.checkpoint, row.diverged,
-                          number_text(row.accuracy), number_text(row.loss), number_text(row.train_accuracy)));
+      all.add(fmt::format("{} {} {} {}", row.network, row.epoch, row.checkpoint, row.diverged));
+      for (const Measure& m : measures(description)) all.add(" " + number_text(row.*m.value));
       for (const ZooPart split : row.splits) all.add(name(split));
     }
     for (const Shard& shard : shards)
-      for (const Tensor& weights : shard.weights) {
-        // Row by row: how the rows are cut into threads must not show.
-        const std::int64_t n = weights.dim(0);
-        std::vector<std::uint64_t> of_rows(static_cast<std::size_t>(n));
-        parallel_blocks(n, 1 + (1 << 16) / (weights.numel() / std::max<std::int64_t>(n, 1) + 1),
-                        [&](std::int64_t begin, std::int64_t end) {
-                          for (std::int64_t i = begin; i < end; ++i)
-                            of_rows[static_cast<std::size_t>(i)] =
-                                Hash().add(std::as_bytes(weights[i].span<float>())).value();
-                        });
-        all.add(std::as_bytes(std::span(of_rows)));
-      }
+      for (const Tensor& weights : shard.weights) add_rows(all, weights);
+    if (images.defined()) {
+      all.add(images.shape().str());
+      add_rows(all, images);
+    }
     return fmt::format("{:016x}", all.value());
   }
 
@@ -95,7 +102,7 @@ struct Zoo::Contents {
       for (std::size_t i = 0; i < shards.back().rows.size(); ++i, ++at) {
         if (at == rows.size())
           fail(path, "row {} is beyond the {} rows of {}", i, rows.size(), in_quotes(table.native()));
-        if (const char* column = difference(rows[at], shards.back().rows[i]))
+        if (const auto column = difference(description, rows[at], shards.back().rows[i]); !column.empty())
           fail(table, "row {} (id {}) has another {} than row {} of {}: the table does not belong to the shards", at,
                rows[at].id, column, i, in_quotes(path.native()));
         places.emplace(rows[at].id, Place{at, shards.size() - 1, static_cast<std::int64_t>(i)});
@@ -127,6 +134,7 @@ Zoo Zoo::open(const fs::path& folder) {
     fail(folder / table_file, "hyper-parameters with the hash {}; {} was written with {}: the table was changed", hash,
          description_file, values_hash);
   disk_errors([&] { contents->read_shards(folder); });
+  if (contents->description.views > 0) contents->images = read_images(folder / images_file, contents->description);
   return Zoo(std::move(contents));
 }
 
@@ -148,6 +156,16 @@ std::vector<std::int64_t> Zoo::ids(int split, ZooPart part) const {
   for (const ZooRow& row : rows())
     if (row.splits[static_cast<std::size_t>(split)] == part) result.push_back(row.id);
   return result;
+}
+
+const Tensor& Zoo::images() const {
+  if (!contents_->images.defined()) throw UsageError("[zoo] no images: its networks are classifiers");
+  return contents_->images;
+}
+
+std::int64_t Zoo::image_of(const ZooRow& row) const {
+  images();
+  return row.network / description().views;
 }
 
 void Zoo::gather(std::span<const std::int64_t> ids, std::span<const Tensor> into) const {
@@ -175,15 +193,16 @@ void Zoo::gather(std::span<const std::int64_t> ids, std::span<const Tensor> into
 }
 
 Tensor Zoo::column(std::span<const std::int64_t> ids, std::string_view name) const {
+  const auto measured = measures(description());
+  const auto measure = std::ranges::find(measured, name, &Measure::name);
   const auto& parameters = description().hyper_parameters;
   const auto parameter = std::ranges::find(parameters, name, &HyperParameter::name);
   const auto number = [&](const ZooRow& row) -> double {
-    if (name == "accuracy") return row.accuracy;
-    if (name == "loss") return row.loss;
+    if (measure != measured.end()) return row.*measure->value;
     if (name == "epoch") return static_cast<double>(row.epoch);
-    if (name == "train_accuracy") return row.train_accuracy;
     if (parameter == parameters.end()) {
-      std::string names = "accuracy, loss, epoch, train_accuracy";
+      std::string names = "epoch";
+      for (const Measure& m : measured) names += fmt::format(", {}", m.name);
       for (const HyperParameter& p : parameters) names += ", " + p.name;
       throw UsageError("[zoo] no column '{}'; allowed: {}", name, names);
     }

@@ -1,6 +1,6 @@
 #include <atomic>
 #include <bit>
-#include <cmath>
+#include <functional>
 #include <set>
 
 #include "weft/core/parallel.h"
@@ -14,9 +14,11 @@ constexpr const char* schema_key = "weft.schema";
 
 /// One number of every row, as a tensor of the shard.
 template <class T, class F>
-NamedTensor column(const char* name, std::span<const ZooRow> rows, F&& value) {
-  NamedTensor result{name, Tensor::zeros({static_cast<std::int64_t>(rows.size())}, dtype_of<T>)};
-  for (std::size_t i = 0; i < rows.size(); ++i) result.tensor.span<T>()[i] = static_cast<T>(value(rows[i]));
+NamedTensor column(std::string_view name, std::span<const ZooRow> rows, F&& value) {
+  NamedTensor result{fmt::format("table.{}", name),
+                     Tensor::zeros({static_cast<std::int64_t>(rows.size())}, dtype_of<T>)};
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    result.tensor.span<T>()[i] = static_cast<T>(std::invoke(value, rows[i]));
   return result;
 }
 
@@ -72,27 +74,15 @@ std::string called(const ZooDescription& description, const ZooResult& row) {
                        : fmt::format("checkpoint {}", names[static_cast<std::size_t>(row.checkpoint)]);
 }
 
-std::string no_share(const ZooResult& row) {
-  const auto is_share = [](double x) { return 0 <= x && x <= 1; };  // NaN is not
-  if (!is_share(row.accuracy)) return fmt::format("accuracy {}", row.accuracy);
-  if (!is_share(row.train_accuracy) && !std::isnan(row.train_accuracy))
-    return fmt::format("train_accuracy {}", row.train_accuracy);
-  return {};
-}
-
 void write_shard(const std::filesystem::path& path, const ZooDescription& description, std::span<const ZooRow> rows,
                  std::span<const Tensor> weights) {
   const Space& space = description.space;
   std::vector<NamedTensor> tensors{
-      column<std::int32_t>("table.id", rows, [](const ZooRow& r) { return r.id; }),
-      column<std::int32_t>("table.network", rows, [](const ZooRow& r) { return r.network; }),
-      column<std::int32_t>("table.epoch", rows, [](const ZooRow& r) { return r.epoch; }),
-      column<std::uint8_t>("table.diverged", rows, [](const ZooRow& r) { return r.diverged; }),
-      column<double>("table.accuracy", rows, [](const ZooRow& r) { return r.accuracy; }),
-      column<double>("table.loss", rows, [](const ZooRow& r) { return r.loss; }),
-      column<double>("table.train_accuracy", rows, [](const ZooRow& r) { return r.train_accuracy; })};
+      column<std::int32_t>("id", rows, &ZooRow::id), column<std::int32_t>("network", rows, &ZooRow::network),
+      column<std::int32_t>("epoch", rows, &ZooRow::epoch), column<std::uint8_t>("diverged", rows, &ZooRow::diverged)};
+  for (const Measure& m : measures(description)) tensors.push_back(column<double>(m.name, rows, m.value));
   if (!description.checkpoints.empty())
-    tensors.push_back(column<std::uint8_t>("table.checkpoint", rows, [](const ZooRow& r) { return r.checkpoint; }));
+    tensors.push_back(column<std::uint8_t>("checkpoint", rows, &ZooRow::checkpoint));
   for (std::size_t t = 0; t < weights.size(); ++t) tensors.push_back({space.tensors()[t].name, weights[t]});
   save_safetensors(path, tensors, {{schema_key, std::to_string(schema)}, {space_key, space.str()}});
 }
@@ -106,24 +96,22 @@ Shard read_shard(const std::filesystem::path& path, const ZooDescription& descri
   Shard shard{std::vector<ZooRow>(static_cast<std::size_t>(n)), {}};
   const Tensor id = file.tensor("table.id", DType::i32, {n}), network = file.tensor("table.network", DType::i32, {n}),
                epoch = file.tensor("table.epoch", DType::i32, {n}),
-               diverged = file.tensor("table.diverged", DType::u8, {n}),
-               accuracy = file.tensor("table.accuracy", DType::f64, {n}),
-               loss = file.tensor("table.loss", DType::f64, {n}),
-               train_accuracy = file.tensor("table.train_accuracy", DType::f64, {n});
+               diverged = file.tensor("table.diverged", DType::u8, {n});
+  for (const Measure& m : measures(description)) {
+    const Tensor values = file.tensor(fmt::format("table.{}", m.name), DType::f64, {n});
+    for (std::size_t i = 0; i < shard.rows.size(); ++i) shard.rows[i].*m.value = values.span<double>()[i];
+  }
   for (std::size_t i = 0; i < shard.rows.size(); ++i) {
     ZooRow& row = shard.rows[i];
     row.id = id.span<std::int32_t>()[i];
     row.network = network.span<std::int32_t>()[i];
     row.epoch = epoch.span<std::int32_t>()[i];
     row.diverged = diverged.span<std::uint8_t>()[i] != 0;
-    row.accuracy = accuracy.span<double>()[i];
-    row.loss = loss.span<double>()[i];
-    row.train_accuracy = train_accuracy.span<double>()[i];
     if (row.network < 0 || row.network >= description.networks || row.epoch < 0 || row.id < 0)
       fail(path, "row {} is id {}, network {}, epoch {}; allowed: networks 0 to {}, no negative number", i, row.id,
            row.network, row.epoch, description.networks - 1);
-    if (const std::string wrong = no_share(row); !wrong.empty())
-      fail(path, "row {} (id {}) has {}; allowed: {}", i, row.id, wrong, allowed_shares);
+    if (const std::string wrong = out_of_range(description, row); !wrong.empty())
+      fail(path, "row {} (id {}) has {}", i, row.id, wrong);
   }
   if (!description.checkpoints.empty()) {
     const Tensor checkpoint = file.tensor("table.checkpoint", DType::u8, {n});

@@ -101,7 +101,9 @@ std::string table_text(const ZooDescription& description, std::span<const ZooRow
     out.add(row.id).add(row.network).add(row.epoch);
     if (!description.checkpoints.empty()) out.add(description.checkpoints[static_cast<std::size_t>(row.checkpoint)]);
     for (ZooPart split : row.splits) out.add(name(split));
-    out.add(row.diverged ? "1" : "0").add(row.accuracy).add(row.loss).add(row.train_accuracy).add(description.seed);
+    out.add(row.diverged ? "1" : "0");
+    for (const Measure& m : measures(description)) out.add(row.*m.value);
+    out.add(description.seed);
     for (const HyperParameter& h : description.hyper_parameters)
       out.add(h.values[static_cast<std::size_t>(row.network)]);
     out.end_row();
@@ -116,6 +118,8 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
     fail(path, "{} rows for {} networks; allowed: one or more for each", csv.rows(), description.networks);
   const std::string seed = fmt::format("{}", description.seed);
   std::vector<const ZooRow*> first(static_cast<std::size_t>(description.networks));
+  const std::int64_t sharing = networks_a_split(description);
+  std::vector<const ZooRow*> first_sharing(static_cast<std::size_t>(description.networks / sharing));
   for (HyperParameter& h : description.hyper_parameters) h.values.assign(first.size(), {});
   std::vector<ZooRow> rows(csv.rows());
   std::set<std::int64_t> ids;
@@ -133,18 +137,18 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
     const auto network = static_cast<std::size_t>(row.network);
     const bool is_first = !first[network];
     if (is_first) first[network] = &row;
-    if (!is_first) row.splits = first[network]->splits;
+    const ZooRow*& with_splits = first_sharing[static_cast<std::size_t>(row.network / sharing)];
+    if (with_splits) row.splits = with_splits->splits;
     for (ZooPart& split : row.splits)
-      if (is_first)
-        split = fields.split();
-      else
+      if (with_splits)
         fields.same(name(split));
+      else
+        split = fields.split();
+    if (!with_splits) with_splits = &row;
     row.diverged = fields.integer(2) == 1;
-    row.accuracy = fields.number();
-    row.loss = fields.number();
-    row.train_accuracy = fields.number();
-    if (const std::string wrong = no_share(row); !wrong.empty())
-      fail(path, "line {}: id {} has {}; allowed: {}", csv.line(r), row.id, wrong, allowed_shares);
+    for (const Measure& m : measures(description)) row.*m.value = fields.number();
+    if (const std::string wrong = out_of_range(description, row); !wrong.empty())
+      fail(path, "line {}: id {} has {}", csv.line(r), row.id, wrong);
     fields.same(seed);
     for (HyperParameter& h : description.hyper_parameters)
       if (is_first)

@@ -21,7 +21,7 @@ constexpr const char *rows_key = "weft.rows", *numerics_key = "weft.numerics";
 
 /// A file that a zoo, complete or not, may consist of: nothing else is ever removed.
 bool belongs_to_zoo(const std::string& name) {
-  if (name == description_file || name == table_file || name == state_file) return true;
+  if (name == description_file || name == table_file || name == images_file || name == state_file) return true;
   if (name.starts_with(".weft-") && name.ends_with(".tmp")) return true;  // of an AtomicFile whose process was killed
   unsigned long long shard = 0;
   const std::string_view prefix = "weights-";
@@ -142,7 +142,7 @@ struct ZooWriter::State {
     }
     restore_rows();
     remove_files(part, [&](const std::string& name) {
-      if (name == description_file || name == state_file) return true;
+      if (name == description_file || name == images_file || name == state_file) return true;
       for (std::size_t i = 0; i < shards; ++i)
         if (name == shard_file(i)) return true;
       return false;
@@ -231,9 +231,8 @@ struct ZooWriter::State {
       if (r.checkpoint < 0 || r.checkpoint >= std::max<std::int64_t>(1, std::ssize(description.checkpoints)))
         throw UsageError("[zoo] network {}: checkpoint {}; the description has {}", r.network, r.checkpoint,
                          description.checkpoints.size());
-      if (const std::string wrong = no_share(r); !wrong.empty())
-        throw UsageError("[zoo] network {}, {}: {}; allowed: {}", r.network, called(description, r), wrong,
-                         allowed_shares);
+      if (const std::string wrong = out_of_range(description, r); !wrong.empty())
+        throw UsageError("[zoo] network {}, {}: {}", r.network, called(description, r), wrong);
       const auto key = key_of(description, r);
       if (checkpoints.contains(key) || !here.insert(key).second)
         throw UsageError("[zoo] network {}, {} a second time; allowed: once", r.network, called(description, r));
@@ -293,6 +292,14 @@ void ZooWriter::append(std::span<const ZooResult> results, std::span<const Tenso
   for (const ZooRow& row : rows) s.add(row);
 }
 
+void ZooWriter::save_images(const Tensor& images) {
+  const State& s = *state_;
+  if (s.complete) throw UsageError("[zoo] {} is complete; no images to save", in_quotes(s.folder.native()));
+  if (s.description.views == 0)
+    throw UsageError("[zoo] images for a zoo of classifiers; describe implicit networks by their views");
+  write_images(s.part / images_file, s.description, images);
+}
+
 void ZooWriter::save_state(std::span<const NamedTensor> tensors, Metadata metadata) {
   if (state_->complete) throw UsageError("[zoo] {} is complete; no state to save", in_quotes(state_->folder.native()));
   metadata[rows_key] = fmt::format("{}", state_->rows.size());
@@ -303,15 +310,18 @@ void ZooWriter::save_state(std::span<const NamedTensor> tensors, Metadata metada
 void ZooWriter::finish() {
   State& s = *state_;
   if (s.complete) return;
-  const auto splits = draw_splits(s.description.networks, s.description.seed);
-  std::vector<bool> has_row(splits.size());
+  const std::int64_t sharing = networks_a_split(s.description);
+  const auto splits = draw_splits(s.description.networks / sharing, s.description.seed);
+  std::vector<bool> has_row(static_cast<std::size_t>(s.description.networks));
   for (ZooRow& row : s.rows) {
-    row.splits = splits[static_cast<std::size_t>(row.network)];
+    row.splits = splits[static_cast<std::size_t>(row.network / sharing)];
     has_row[static_cast<std::size_t>(row.network)] = true;
   }
   if (const auto missing = std::find(has_row.begin(), has_row.end(), false); missing != has_row.end())
     throw UsageError("[zoo] network {} of {} has no row; append a checkpoint of every network before finish()",
                      missing - has_row.begin(), has_row.size());
+  if (s.description.views > 0 && !fs::exists(s.part / images_file))
+    throw UsageError("[zoo] implicit networks without images; give them to save_images() before finish()");
   write_file(s.part / table_file, table_text(s.description, s.rows));
   remove_file(s.part / state_file);  // from here on, resuming finds a complete zoo that lacks its name
   disk_errors([&] { s.publish(); });
