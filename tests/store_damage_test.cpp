@@ -4,6 +4,7 @@
 
 #include "weft/core/error.h"
 #include "weft/core/numerics.h"
+#include "weft/io/csv.h"
 #include "weft/tests/disk.h"
 #include "weft/tests/files.h"
 #include "weft/tests/store_samples.h"
@@ -15,20 +16,18 @@ using namespace weft::testing;
 
 namespace {
 
-/// A complete sample zoo, written once.
-const std::filesystem::path& sample() {
+/// Complete sample zoos, of classifiers and of two views of implicit networks, written once.
+std::filesystem::path sample(std::int64_t views) {
   static const TemporaryFolder folder;
-  static const std::filesystem::path zoo = [] {
-    train_store_sample(folder / "zoo", ZooWriter::Existing::refuse);
-    return folder / "zoo";
-  }();
+  const std::filesystem::path zoo = folder / std::to_string(views);
+  if (!std::filesystem::exists(zoo)) train_store_sample(zoo, ZooWriter::Existing::refuse, views);
   return zoo;
 }
 
 /// A copy of it that is damaged, then opened.
 class Damaged {
  public:
-  Damaged() { std::filesystem::copy(sample(), zoo); }
+  explicit Damaged(std::int64_t views = 0) { std::filesystem::copy(sample(views), zoo); }
 
   /// Replaces the first `from` in a file, which must have it.
   Damaged& replace(const char* file, const std::string& from, const std::string& to) {
@@ -71,6 +70,7 @@ class Damaged {
 constexpr const char* json = "zoo.json";
 constexpr const char* table = "table.csv";
 constexpr const char* first_shard = "weights-00000.safetensors";
+constexpr const char* originals = "images.safetensors";
 
 NamedTensor& named(std::vector<NamedTensor>& tensors, const std::string& name) {
   for (NamedTensor& t : tensors)
@@ -217,12 +217,79 @@ TEST_CASE("a zoo with a missing or a foreign shard") {
   CHECK(more.error() == more.at("weights-00006.safetensors") + "row 0 is beyond the 14 rows of " + more.path(table));
 }
 
+TEST_CASE("a zoo of implicit networks with broken images") {
+  const auto check = [](const std::string& message, auto&& change) {
+    Damaged d(2);
+    CHECK(d.shard(originals, change).error() == d.at(originals) + message);
+  };
+  const auto other = [](Tensor images) { return [images](auto& tensors, auto&) { tensors[0].tensor = images; }; };
+  check("tensor 'images' has shape [3, 1, 3, 5]; allowed: [4, channels, rows, columns], as in zoo.json",
+        other(Tensor::zeros({3, 1, 3, 5}, DType::u8)));
+  check("tensor 'images' has shape [8, 1, 3, 5]; allowed: [4, channels, rows, columns], as in zoo.json",
+        other(Tensor::zeros({8, 1, 3, 5}, DType::u8)));
+  check("tensor 'images' has shape [4, 3, 5]; allowed: [4, channels, rows, columns], as in zoo.json",
+        other(Tensor::zeros({4, 3, 5}, DType::u8)));
+  check("tensor 'images' has shape [4, 1, 0, 5]; allowed: [4, channels, rows, columns], as in zoo.json",
+        other(Tensor::zeros({4, 1, 0, 5}, DType::u8)));
+  check("tensor 'images' is float32; allowed: uint8", other(Tensor::zeros({4, 1, 3, 5}, DType::f32)));
+  check("tensors 1: 'pictures'; allowed: 'images' alone", [](auto& tensors, auto&) { tensors[0].name = "pictures"; });
+  check("tensors 2: 'images', 'more'; allowed: 'images' alone", [](auto& tensors, auto&) {
+    tensors.push_back({"more", Tensor::zeros({1}, DType::u8)});
+  });
+  Damaged missing(2);
+  CHECK(missing.remove(originals).error<ReadError>() ==
+        "[read] " + missing.path(originals) + ": No such file or directory");
+  Damaged cut(2);
+  write_text(cut.zoo / originals, read_text(cut.zoo / originals).substr(0, 100));
+  CHECK(cut.error().starts_with("[safetensors] " + cut.path(originals) + ": "));
+}
+
+TEST_CASE("a zoo of implicit networks with a broken zoo.json, table or shard") {
+  for (const char* views : {"0", "3", "9", "18446744073709551615"}) {
+    Damaged d(2);
+    const std::string shown = views[1] ? "2147483648" : views;
+    CHECK(d.replace(json, "\"views\": 2", std::string("\"views\": ") + views).error() ==
+          d.at(json) + shown + " views of 8 networks; allowed: numbers that divide the networks");
+  }
+  Damaged negative(2);
+  CHECK(negative.replace(json, "\"views\": 2", "\"views\": -2").error() ==
+        negative.at(json) + "'views' of the file is -2; allowed: a non-negative integer");
+  Damaged none(2);
+  CHECK(none.replace(json, "\"views\"", "\"view\"").error() ==
+        none.at(json) + "column 9 is 'psnr'; schema 1 has 'accuracy' there");
+  Damaged classifiers;
+  CHECK(classifiers.replace(json, "\n}", ",\n  \"views\": 1\n}").error() ==
+        classifiers.at(json) + "column 9 is 'accuracy'; schema 1 has 'psnr' there");
+  // An image's views share its splits: other images would be shared with them.
+  Damaged views(2);
+  CHECK(views.replace(json, "\"views\": 2", "\"views\": 4").error().starts_with(views.at(table) + "line "));
+
+  const std::string psnr = number_text(Zoo::open(sample(2)).row(1).psnr);
+  for (const char* wrong : {"nan", "inf", "-inf"}) {
+    Damaged d(2);
+    CHECK(d.replace(table, "," + psnr + ",", fmt::format(",{},", wrong)).error() ==
+          d.at(table) + "line 3: id 1 has psnr " + wrong + "; allowed: finite numbers");
+  }
+  Damaged other(2);
+  CHECK(other.replace(table, "," + psnr + ",", ",20,").error() ==
+        other.at(table) + "row 1 (id 1) has another psnr than row 1 of " + other.path(first_shard) +
+            ": the table does not belong to the shards");
+  Damaged shard(2);
+  shard.shard(first_shard, [](auto& tensors, auto&) {
+    named(tensors, "table.psnr").tensor.template data<double>()[1] = std::numeric_limits<double>::infinity();
+  });
+  CHECK(shard.error() == shard.at(first_shard) + "row 1 (id 1) has psnr inf; allowed: finite numbers");
+  Damaged accuracy(2);
+  accuracy.shard(first_shard, [](auto& tensors, auto&) { named(tensors, "table.psnr").name = "table.accuracy"; });
+  CHECK(accuracy.error() == accuracy.at(first_shard) + "no tensor 'table.psnr'");
+}
+
 TEST_CASE("any few bytes changed, in any file: the zoo opens or says what is wrong") {
   int refused = 0;
   for (std::uint64_t n = 0; n < 400; ++n) {
     INFO(n);
     const RandomKey key = RandomKey(n, "store_damage");
-    const Damaged d;
+    const Damaged d(n % 2 ? 2 : 0);
     const auto files = files_in(d.zoo);
     const auto& file = files[static_cast<std::size_t>(uniform_index(key, 0, static_cast<std::int64_t>(files.size())))];
     std::string text = read_text(file);

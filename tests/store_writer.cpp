@@ -9,7 +9,7 @@
 #include "weft/tests/store_samples.h"
 
 // Writes the sample zoo, or resumes it, and is killed on the way:
-//   weft_store_writer FOLDER resume|replace STEP
+//   weft_store_writer FOLDER resume|replace STEP VIEWS
 // The calls that change a disk are counted; the one with number STEP is half done when the process kills itself (0:
 // none). The test store_crash runs it for every STEP.
 
@@ -58,12 +58,12 @@ int mkdir(const char* path, mode_t mode) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 4) return 2;
+  if (argc != 5) return 2;
   using Existing = weft::ZooWriter::Existing;
   const Existing existing = std::string_view(argv[2]) == "replace" ? Existing::replace : Existing::resume;
   step_to_die = std::strtol(argv[3], nullptr, 10);
   try {
-    weft::testing::train_store_sample(argv[1], existing);
+    weft::testing::train_store_sample(argv[1], existing, std::strtol(argv[4], nullptr, 10));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;
