@@ -26,11 +26,14 @@ double chance_of(const Space& space) {
 int show_zoo(const ShowOptions& o, const Common& common) {
   const Zoo zoo = open_zoo(o.zoo);
   const ZooDescription& d = zoo.description();
+  const bool implicit = d.views > 0;
   const double at_chance = chance_of(d.space);
   std::vector<double> last;
+  double sum = 0;
   std::int64_t diverged = 0, chance = 0, middle = 0;
   for (const auto& [network, row] : last_checkpoints(zoo)) {
-    last.push_back(row->accuracy);
+    last.push_back(implicit ? row->psnr : row->accuracy);
+    sum += last.back();
     diverged += row->diverged;
     chance += row->accuracy < at_chance;
     middle += row->accuracy >= at_chance && row->accuracy < 0.6;
@@ -47,7 +50,8 @@ int show_zoo(const ShowOptions& o, const Common& common) {
               {"checkpoints", zoo.rows().size()},
               {"diverged", diverged},
               {"settings", d.settings},
-              {"accuracies", last}};
+              {implicit ? "psnr" : "accuracies", last}};
+    if (implicit) json["views"] = d.views;
     fmt::print("{}\n", json.dump(1));
     return exit_ok;
   }
@@ -59,6 +63,13 @@ int show_zoo(const ShowOptions& o, const Common& common) {
              last.size(), d.architecture, d.activation, d.data_name, zoo.rows().size(), d.seed, d.generator,
              d.space.str(), d.space.parameters());
   for (const auto& [key, value] : d.settings) fmt::print("  {:<16} {}\n", key, value);
+  if (implicit) {
+    fmt::print("  PSNR (dB)        {:.1f} .. {:.1f} .. {:.1f} .. {:.1f} .. {:.1f} (quarters), mean {:.2f}\n",
+               last.front(), quantile(0.25), quantile(0.5), quantile(0.75), last.back(),
+               sum / static_cast<double>(last.size()));
+    fmt::print("  {} images, {} networks each, {} diverged\n", zoo.images().dim(0), d.views, diverged);
+    return exit_ok;
+  }
   fmt::print("  test accuracy    {:.3f} .. {:.3f} .. {:.3f} .. {:.3f} .. {:.3f} (quarters)\n", last.front(),
              quantile(0.25), quantile(0.5), quantile(0.75), last.back());
   const std::string guessed =
@@ -80,9 +91,12 @@ int export_network(const ExportOptions& o, const Common& common) {
   check_output_file(o.out);
   const std::int64_t ids[] = {o.id};
   const ZooRow& row = zoo.row(o.id);
+  const bool implicit = zoo.description().views > 0;
+  const char* measured = implicit ? "psnr" : "accuracy";
+  const double value = implicit ? row.psnr : row.accuracy;
   NetworkFile{zoo.space(),
               zoo.weights(ids),
-              {{"accuracy", fmt::format("{}", row.accuracy)},
+              {{measured, fmt::format("{}", value)},
                {"network", std::to_string(row.network)},
                {"epoch", std::to_string(row.epoch)}}}
       .save(o.out.path);
@@ -91,10 +105,10 @@ int export_network(const ExportOptions& o, const Common& common) {
                             {"id", o.id},
                             {"network", row.network},
                             {"epoch", row.epoch},
-                            {"accuracy", row.accuracy}}
+                            {measured, value}}
                            .dump(1));
   else if (!common.quiet)
-    fmt::print("{}: network {} after epoch {}, accuracy {:.3f}\n", o.out.path, row.network, row.epoch, row.accuracy);
+    fmt::print("{}: network {} after epoch {}, {} {:.3f}\n", o.out.path, row.network, row.epoch, measured, value);
   return exit_ok;
 }
 
@@ -121,6 +135,7 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
       add_verb(zoo, common, "make", "Train a zoo of small networks, as one population",
                "  weft zoo make --out zoo\n"
                "  weft zoo make --out zoo --kind vit --networks 30\n"
+               "  weft zoo make --out zoo --kind siren --images 2000\n"
                "  weft zoo make --out zoo --data mnist --data-dir mnist --networks 600 --images 30000 --epochs 15",
                Runs::on_devices);
   auto o = std::make_shared<ZooMakeOptions>();
