@@ -34,12 +34,18 @@ Judged judge(const Reader& model, const Task& task, const Zoo& zoo, const Judged
   // Bounds of accuracies.
   if (&task == tasks().front())
     for (double accuracy : {0.2, 0.4, 0.6, 0.8}) judged.above.push_back({accuracy, 0, {}});
+  std::vector<double> images;
+  if (task.image) {
+    const Tensor wide = targets_of(task, zoo, judged.ids).to(DType::f64);
+    images.assign(wide.span<double>().begin(), wide.span<double>().end());
+  }
+  const std::vector<double>& truth_of_all = task.image ? images : judged.truth;
   const std::vector<Tensor> weights = zoo.weights(judged.ids);
   auto add = [&](std::string column, std::span<const Tensor> of) {
     check_interrupt();
     const std::vector<double> outputs = predict_outputs(model, model.prepare(of), judged.ids);
     judged.columns.push_back(std::move(column));
-    judged.score.push_back(score_of(metric, outputs, judged.truth));
+    judged.score.push_back(score_of(metric, outputs, truth_of_all));
     for (Judged::Above& above : judged.above) {
       std::vector<double> some, truth;
       for (std::size_t i = 0; i < outputs.size(); ++i)
@@ -52,8 +58,10 @@ Judged judge(const Reader& model, const Task& task, const Zoo& zoo, const Judged
     }
     std::vector<double>& predicted = judged.predicted.emplace_back();
     const auto one = static_cast<std::size_t>(model.outputs());
-    for (std::size_t i = 0; i < outputs.size(); i += one)
-      predicted.push_back(task.prediction(std::span(outputs).subspan(i, one)));
+    for (std::size_t i = 0; i < outputs.size(); i += one) {
+      const auto own = std::span(outputs).subspan(i, one);
+      predicted.push_back(task.image ? metric.of(own, std::span(images).subspan(i, one)) : task.prediction(own));
+    }
   };
   add("as they are", weights);
   for (const Move& move : moves_of(zoo.space(), zoo.description().architecture, strongest))

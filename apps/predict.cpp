@@ -98,6 +98,9 @@ void add_predict(CLI::App& app, Common& common, Run& run) {
       const std::filesystem::path path = model_path(o->model);
       const LoadedModel loaded = load_model(path, DType::f32, common.backend);
       const TrainedOn trained_on = TrainedOn::read(path, loaded.metadata);
+      if (task(trained_on.task).image)
+        throw UsageError("[predict] '{}' edits networks; weft edit --model {} --network FILE does it", o->model,
+                         o->model);
       check_outputs(task(trained_on.task), loaded.model->outputs());
       if (!o->network.empty()) return predict_network(*loaded.model, task(trained_on.task), *o, common);
       return predict_zoo(*loaded.model, trained_on, *o, common);

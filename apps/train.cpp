@@ -24,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
+const std::string edit_prefix = "edit-";  ///< of names of tasks
 constexpr const char* state_file = "state.safetensors";
 constexpr double share_of_saving = 0.05;  ///< of the time, at most
 
@@ -106,15 +107,21 @@ Json options_of_run(const TrainOptions& o, const std::string& checkpoint, const 
   return all;
 }
 
-/// A model for other networks says in its own words what it misses; here it is known which model to take.
-void check_reads(const TrainOptions& o, const Zoo& zoo) {
+/// A model for other networks, or other tasks, says in its own words what it misses; here it is known which model to
+/// take.
+void check_reads(const TrainOptions& o, const Task& learnt, const Zoo& zoo) {
   const ModelKind& kind = model_kind(o.model);
-  if (kind.reads(zoo.space())) return;
+  const bool edits = learnt.image != nullptr;
   std::vector<std::string_view> others;
   for (const ModelKind* other : model_kinds())
-    if (other->reads(zoo.space())) others.emplace_back(other->name);
-  throw UsageError("[train] --model {} reads {}, '{}' holds networks of kind {}; give --model {}", o.model,
-                   kind.reads_text, o.zoo, zoo.description().architecture, fmt::join(others, ", "));
+    if (other->reads(zoo.space()) && other->edits == edits) others.emplace_back(other->name);
+  if (!kind.reads(zoo.space()))
+    throw UsageError("[train] --model {} reads {}, '{}' holds networks of kind {}; give --model {}", o.model,
+                     kind.reads_text, o.zoo, zoo.description().architecture, fmt::join(others, ", "));
+  if (kind.edits != edits)
+    throw UsageError("[train] --model {} {} networks, --task {} is to {}; give --model {}", o.model,
+                     kind.edits ? "edits" : "says something of", learnt.name, edits ? "edit them" : "say something",
+                     fmt::join(others, ", "));
 }
 
 }  // namespace
@@ -128,9 +135,9 @@ int train(TrainOptions o, const Common& common) {
     for (const char* file : {model_file, log_file, run_file}) check_output(o.out, folder / file);
   };
   const Zoo zoo = open_zoo(o.zoo);
-  check_reads(o, zoo);
   if (o.task.empty()) o.task = usual_task(zoo).name;
   const Task& learnt = task(o.task);
+  check_reads(o, learnt, zoo);
   const std::int64_t outputs = learnt.outputs(zoo);
   if (fs::is_directory(folder)) take_folder();
   const std::string device = device_of(common.backend).kind == Device::Kind::cpu ? "cpu" : "cuda";
@@ -177,7 +184,7 @@ int train(TrainOptions o, const Common& common) {
   if (o.out.force) fs::remove(folder / state_file);
 
   const auto validation_text = [&](const Trainer::Epoch& row) {
-    return fmt::format("validation {} {:.3f}", learnt.metric.name, validation_metric(row));
+    return fmt::format("validation {} {:.{}f}", learnt.metric.name, validation_metric(row), learnt.metric.digits);
   };
   catch_interrupts("training stops after this step; --resume goes on from the last epoch that was saved.");
   const auto start = Clock::now();
@@ -255,11 +262,18 @@ void add_train(CLI::App& app, Common& common, Run& run) {
   std::vector<std::string> names, task_names;
   for (const ModelKind* kind : model_kinds()) names.emplace_back(kind->name);
   for (const Task* t : tasks()) task_names.emplace_back(t->name);
+  task_names.emplace_back("edit");
+  std::vector<std::string> edits;
+  for (const Task* t : tasks())
+    if (t->image) edits.emplace_back(std::string_view(t->name).substr(edit_prefix.size()));
+  auto edit = std::make_shared<std::string>();
   verb.add_option("--model", o->model, "what to train")->check(CLI::IsMember(names));
   verb.add_option("--task", o->task,
                   "what it learns to predict; the class where the zoo's networks have one, else the accuracy, when not "
-                  "given")
+                  "given; edit: what --edit says")
       ->check(CLI::IsMember(task_names));
+  verb.add_option("--edit", *edit, "of --task edit: what the images of edited networks should become")
+      ->check(CLI::IsMember(edits));
   add_output(verb, o->out, "folder for the model, its log and what it cost", true);
   verb.add_option("--split", o->split, "which of the zoo's five splits")->transform(split_limit());
   verb.add_option("--checkpoint", o->checkpoint,
@@ -270,6 +284,9 @@ void add_train(CLI::App& app, Common& common, Run& run) {
   for (const ModelKind* kind : model_kinds())
     if (!kind->solved) of_trainings.add(kind->name, training_settings(kind->name).list());
   verb.callback([=, &common, &run] {
+    if ((o->task == "edit") == edit->empty())
+      throw CLI::ValidationError("--edit", fmt::format("goes with --task edit; allowed: {}", fmt::join(edits, ", ")));
+    if (o->task == "edit") o->task = edit_prefix + *edit;
     o->settings = model_settings(o->model);
     o->fit = training_settings(o->model);
     of_models.require(of_models.take(o->settings), "train", "model " + o->model);

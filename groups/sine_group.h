@@ -4,6 +4,7 @@
 // space, sign_monomial; shifts move biases by constants, which no factor does, so they are here.
 
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "weft/core/random.h"
@@ -19,6 +20,13 @@ struct SineMoves {
   /// Flips move biases and outgoing weights along; without, it is a negative control.
   bool whole_flips = true;
 };
+
+/// The parts of the group, each alone, and all of it.
+inline constexpr std::pair<const char*, SineMoves> sine_moves[] = {
+    {"permutations", {.permute = true}},
+    {"flips", {.flip = true}},
+    {"shifts", {.shift = true}},
+    {"all three", {.permute = true, .flip = true, .shift = true}}};
 
 /// An element, of every hidden layer.
 class SineElement {

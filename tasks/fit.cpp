@@ -167,6 +167,7 @@ struct Steps {
   }
 
   bool solve() const {
+    if (task.image) return model.solve(train.prepared, {});
     const std::vector<double> all = targets(train.target.placed_on(nullptr));
     const auto one = static_cast<std::size_t>(model.outputs());
     std::vector<double> outputs(all.size() * one);
@@ -235,7 +236,7 @@ Training training_of(Reader& model, const Task& task, const FitConfig& config, E
           .judge = [s](Tape& tape) { return s->judge(tape); },
           .metrics = {"validation_loss", metric},
           .best = metric,
-          .highest = true,
+          .highest = task.metric.highest,
           .rehearse =
               [s](Tape& tape) {
                 outputs_of(s->model, s->validation.prepared, std::min(judged_at_once, s->validation.count()), tape);
@@ -286,7 +287,7 @@ std::vector<double> predict_outputs(const Reader& model, std::span<const Tensor>
 }
 
 double mean_loss(const Task& task, std::span<const double> outputs, const Tensor& target) {
-  const std::int64_t n = target.numel();
+  const std::int64_t n = target.dim(0);
   if (n == 0) return 0;
   Tape tape;
   const NoGrad no_grad(tape);

@@ -34,12 +34,12 @@ struct FitConfig {
 /// Networks as a model reads them, with what it should say of each.
 struct Examples {
   std::vector<Tensor> prepared;  ///< Reader::prepare of n networks
-  Tensor target;                 ///< float [n], or int32 [n] of classes
+  Tensor target;                 ///< float [n], int32 [n] of classes, or float [n, outputs] of images
 
-  std::int64_t count() const { return target.numel(); }
+  std::int64_t count() const { return target.dim(0); }
 };
 
-/// Trains a model on examples of a task with Adam; the best epoch is that with the highest metric of the task on the
+/// Trains a model on examples of a task with Adam; the best epoch is that with the best metric of the task on the
 /// validation networks. Its metrics are "validation_loss" and, by the name of that one, "validation_tau". A model that
 /// needs no steps is solved.
 class Fit : public Trainer {

@@ -5,4 +5,6 @@
 #define WEFT_TASKS(X)   \
   X(accuracy)           \
   X(generalisation_gap) \
-  X(image_class)
+  X(image_class)        \
+  X(edit_dilate)        \
+  X(edit_contrast)

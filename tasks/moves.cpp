@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include "weft/core/random.h"
+#include "weft/groups/sine_group.h"
+#include "weft/nfn/forward.h"
 #include "weft/ops/act.h"
 
 namespace weft {
@@ -31,8 +33,38 @@ std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> w
   return moved;
 }
 
-std::vector<Move> moves_of(const Space& space, const std::string&, int strongest) {
+namespace {
+
+/// By one element per network.
+std::vector<Tensor> moved_sines(const Space& space, std::span<const Tensor> weights,
+                                std::span<const std::int64_t> numbers, const SineMoves& moves, RandomKey key) {
+  std::vector<Tensor> moved;
+  for (const Tensor& w : weights) moved.push_back(w.clone());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const SineElement g =
+        SineElement::random(space, siren_omega, moves, key.at(static_cast<std::uint64_t>(numbers[i])));
+    const auto n = static_cast<std::int64_t>(i);
+    std::vector<Tensor> one;
+    for (const Tensor& w : weights) one.push_back(w.slice(n, n + 1));
+    const std::vector<Tensor> of_one = g(one);
+    for (std::size_t t = 0; t < moved.size(); ++t) moved[t].slice(n, n + 1).copy_from(of_one[t]);
+  }
+  return moved;
+}
+
+}  // namespace
+
+std::vector<Move> moves_of(const Space& space, const std::string& architecture, int strongest) {
   std::vector<Move> moves;
+  if (architecture == "siren") {
+    for (const auto& [name, which] : sine_moves)
+      moves.push_back(
+          {name, [space, name = name, which = which](std::span<const Tensor> weights,
+                                                     std::span<const std::int64_t> numbers, std::uint64_t seed) {
+             return moved_sines(space, weights, numbers, which, RandomKey(seed, "moved").at(name));
+           }});
+    return moves;
+  }
   for (int k = 0; k <= strongest; ++k)
     moves.push_back({fmt::format("k = {}", k),
                      [space, k](std::span<const Tensor> weights, std::span<const std::int64_t> numbers,

@@ -28,7 +28,8 @@ struct Move {
       apply;
 };
 /// Those that networks of an architecture (ZooDescription::architecture) are judged under: elements of the space's
-/// group, of strength k = 0 … strongest.
+/// group, of strength k = 0 … strongest; of implicit networks the parts of the group of sine networks (spec 9.1), each
+/// alone and all together.
 std::vector<Move> moves_of(const Space& space, const std::string& architecture, int strongest);
 
 }  // namespace weft

@@ -27,18 +27,23 @@ const Task& usual_task(const Zoo& zoo) {
 }
 
 void check_outputs(const Task& task, std::int64_t outputs) {
-  if (task.classes ? outputs < 2 : outputs != 1)
+  const bool several = task.classes || task.image;
+  if (several ? outputs < 2 : outputs != 1)
     throw UsageError("[task] the {} is predicted from {}, the model has {}", task.name,
-                     task.classes ? "2 outputs or more" : "1 output", outputs);
+                     several ? "2 outputs or more" : "1 output", outputs);
 }
 
 Tensor targets_of(const Task& task, const Zoo& zoo, std::span<const std::int64_t> ids) {
-  const Tensor targets = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, task.classes ? DType::i32 : DType::f32);
+  Shape shape{static_cast<std::int64_t>(ids.size())};
+  if (task.image) shape.push_back(task.outputs(zoo));
+  const Tensor targets = Tensor::zeros(shape, task.classes ? DType::i32 : DType::f32);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const double target = task.target(zoo, zoo.row(ids[i]));
     if (!std::isfinite(target))
       throw UsageError("[task] the {} of row {} of the zoo was not measured; leave it out", task.name, ids[i]);
-    if (task.classes)
+    if (task.image)
+      task.image(zoo, zoo.row(ids[i]), targets[static_cast<std::int64_t>(i)].span<float>());
+    else if (task.classes)
       targets.data<std::int32_t>()[i] = static_cast<std::int32_t>(target);
     else
       targets.data<float>()[i] = static_cast<float>(target);

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include "weft/core/difference.h"
+#include "weft/groups/sine_group.h"
+#include "weft/nfn/forward.h"
 #include "weft/ops/act.h"
 #include "weft/tasks/fit.h"
 
@@ -83,11 +85,36 @@ std::vector<Space> controls(const Space& space) {
   return out;
 }
 
+/// Every part of the group of sine networks, those that the model does not respect as controls; then what is none.
+std::vector<VerifyRow> verify_sines(const Reader& model, const SineMoves& respects, double bound, RandomKey key) {
+  const Space& space = model.space();
+  const auto weights = random_networks(space, key.at("networks"));
+  const auto before = logits(model, weights);
+  std::vector<VerifyRow> rows;
+  const auto check = [&](const std::string& what, const std::string& group, const SineMoves& moves, bool respected) {
+    const SineElement g = SineElement::random(space, siren_omega, moves, key.at(what));
+    const double error = change(model, before, g(weights));
+    if (respected)
+      rows.push_back({what, group, error, bound, false, error < bound});
+    else
+      rows.push_back({what, group, error, broken, true, error > broken});
+  };
+  for (const auto& [name, moves] : sine_moves) {
+    const bool respected =
+        (!moves.permute || respects.permute) && (!moves.flip || respects.flip) && (!moves.shift || respects.shift);
+    check(name, respected ? "of sine networks" : "not respected", moves, respected);
+  }
+  check("shifts by half a step", "negative control", {.shift = true, .shift_by = 0.5}, false);
+  check("flips of incoming weights alone", "negative control", {.flip = true, .whole_flips = false}, false);
+  return rows;
+}
+
 }  // namespace
 
 std::vector<VerifyRow> verify_invariance(const Reader& model, std::uint64_t seed) {
   const double bound = model.parameters().flat_values().dtype() == DType::f64 ? exact : exact_float;
   const RandomKey key(seed, "verify");
+  if (const auto respects = model.sine_moves()) return verify_sines(model, *respects, bound, key);
   const Space& space = model.space();
   const auto weights = random_networks(space, key.at("networks"));
   const auto before = logits(model, weights);

@@ -22,6 +22,9 @@ struct VerifyRow {
 /// each to 1e-9 for a model of float64, to 1e-4 for one of float32; then negative controls, elements of groups that are
 /// not the model's, which must change the logits by more than 1e-4. Networks are moved in float64, and rounded to
 /// float32 for a model of it.
+/// Readers of sine networks (Reader::sine_moves) are moved by every part of these networks' group (spec 9.1): the parts
+/// that they do not respect are controls, and say by how much; so are shifts by half a step and flips of incoming
+/// weights alone.
 std::vector<VerifyRow> verify_invariance(const Reader& model, std::uint64_t seed);
 
 }  // namespace weft

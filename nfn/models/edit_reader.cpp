@@ -142,8 +142,8 @@ ModelKind kind_of(const char* name, const char* text, std::int64_t frequencies, 
 
 extern const ModelKind edit_magep_model =
     kind_of("edit-magep", "MAGEP's editor of implicit networks (spec 2.6)", 128, make_layers<InrLayers::magep>);
-extern const ModelKind edit_sine_model = kind_of(
-    "edit-sine", "an editor that respects permutations, flips and shifts of sine networks", 32, make_sine);
+extern const ModelKind edit_sine_model =
+    kind_of("edit-sine", "an editor that respects permutations, flips and shifts of sine networks", 32, make_sine);
 extern const ModelKind edit_monomial_model =
     kind_of("edit-monomial", "an editor by linear layers of monomial groups", 128, make_layers<InrLayers::monomial>);
 extern const ModelKind edit_np_model =

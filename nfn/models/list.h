@@ -8,4 +8,16 @@
   X(statnn)            \
   X(balanced_statnn)   \
   X(ridge)             \
-  X(mlp)
+  X(mlp)               \
+  X(inr_magep)         \
+  X(inr_magep_flips)   \
+  X(inr_sine)          \
+  X(inr_monomial)      \
+  X(inr_np)            \
+  X(inr_hnp)           \
+  X(edit_magep)        \
+  X(edit_sine)         \
+  X(edit_monomial)     \
+  X(edit_np)           \
+  X(edit_hnp)          \
+  X(unedited)

@@ -10,6 +10,7 @@
 
 #include "weft/core/random.h"
 #include "weft/core/settings.h"
+#include "weft/groups/sine_group.h"
 #include "weft/groups/space.h"
 #include "weft/nn/module.h"
 
@@ -53,6 +54,9 @@ class Reader : public Module {
   virtual std::vector<Tensor> prepare(std::span<const Tensor> weights) const = 0;
   /// Where prepare() keeps the tensors of the space: their axes that the layers take as fixed. Empty for a baseline.
   virtual std::vector<FixedAxis> fixed_axes() const { return {}; }
+  /// Of readers of sine networks: the parts of these networks' group (spec 9.1) under which what it says stays as it is.
+  /// Of others, whose group is their space's, nothing.
+  virtual std::optional<SineMoves> sine_moves() const { return {}; }
   /// prepared tensors of B networks, which lie where the model does -> [B, outputs()]; what they predict is said by the
   /// task that they are trained for (tasks/task.h): of an accuracy they are logits.
   /// training: for readers with dropout, in a training step: a key that differs from step to step, or one that is
@@ -75,6 +79,7 @@ struct ModelKind {
   const char* text;        ///< what it is, on a line
   const char* reads_text;  ///< "dense and convolutional networks"
   bool (*reads)(const Space& space);
+  bool edits = false;  ///< it is an EditReader (nfn/models/edit_reader.h)
   std::vector<Setting> settings;
   /// The usual values of its training's settings (tasks/fit.h), where they are others.
   std::vector<std::pair<std::string, SettingValue>> training;
