@@ -67,14 +67,15 @@ std::vector<std::string> columns_of(const std::vector<ReportRun>& runs) {
 }
 
 /// "0.912" or, of several, "0.912 ± 0.013", without those that are no number; "-" where none is.
-std::string mean_and_deviation(std::vector<double> values) {
+std::string mean_and_deviation(std::vector<double> values, int digits = 3) {
   std::erase_if(values, [](double v) { return std::isnan(v); });
   if (values.empty()) return "-";
   double mean = 0, square = 0;
   for (double v : values) mean += v / static_cast<double>(values.size());
   for (double v : values) square += (v - mean) * (v - mean);
-  if (values.size() < 2) return fmt::format("{:.3f}", mean);
-  return fmt::format("{:.3f} ± {:.3f}", mean, std::sqrt(square / static_cast<double>(values.size() - 1)));
+  if (values.size() < 2) return fmt::format("{:.{}f}", mean, digits);
+  return fmt::format("{:.{}f} ± {:.{}f}", mean, digits, std::sqrt(square / static_cast<double>(values.size() - 1)),
+                     digits);
 }
 
 /// Header, then one row of cells per model.
@@ -115,7 +116,7 @@ Table score_cells(const OfMetric& group) {
       values.clear();
       for (const ReportRun* run : of_model)
         if (c < run->judged.score.size()) values.push_back(run->judged.score[c]);
-      row.push_back(mean_and_deviation(values));
+      row.push_back(mean_and_deviation(values, group.metric.digits));
     }
     values.clear();
     for (const ReportRun* run : of_model)
@@ -213,13 +214,16 @@ std::string score_against_strength(const OfMetric& group) {
 
 std::string learning_curves(const OfMetric& group) {
   std::size_t epochs = 2;
-  double low = 0;
+  double low = 0, high = group.metric.highest ? 1 : 0;
   for (const ReportRun& run : group.runs) {
     epochs = std::max(epochs, run.log.size());
-    for (const Trainer::Epoch& row : run.log) low = std::fmin(low, validation_metric(row));  // a NaN is passed over
+    for (const Trainer::Epoch& row : run.log) {  // a NaN is passed over
+      low = std::fmin(low, validation_metric(row));
+      high = std::fmax(high, validation_metric(row));
+    }
   }
   Plot plot("Learning curves", "epoch", {1, static_cast<double>(epochs)},
-            fmt::format("validation {}", group.metric.name), {std::floor(low * 5) / 5, 1});
+            fmt::format("validation {}", group.metric.name), {std::floor(low * 5) / 5, high});
   std::size_t colour = 0;
   for (const auto& [model, runs] : by_model(group.runs)) {
     Plot::Points points;
@@ -234,7 +238,8 @@ std::string learning_curves(const OfMetric& group) {
 std::string judged_label(const ReportRun& run) {
   std::vector<double> as_they_are;
   if (!run.judged.score.empty()) as_they_are.push_back(run.judged.score[0]);
-  return fmt::format("{}: {} {}", label(run), task(run.task).metric.name, mean_and_deviation(as_they_are));
+  const Metric& metric = task(run.task).metric;
+  return fmt::format("{}: {} {}", label(run), metric.name, mean_and_deviation(as_they_are, metric.digits));
 }
 
 /// How many networks of each class are taken for which.
@@ -266,18 +271,34 @@ std::string scatter(const ReportRun& run, std::size_t colour) {
   return plot.svg();
 }
 
-std::string distribution(const std::vector<double>& accuracies) {
-  if (accuracies.empty()) return {};
-  constexpr int bins = 20;
-  std::vector<double> counts(bins, 0.);
-  for (double a : accuracies)
-    counts[static_cast<std::size_t>(std::clamp(static_cast<int>(a * bins), 0, bins - 1))] += 1;
+/// How the numbers that were measured on the zoo's networks spread, in bars of equal width.
+std::string distribution(const char* title, const char* what, Plot::Range range, int bins,
+                         const std::vector<double>& numbers) {
+  if (numbers.empty()) return {};
+  const double width = (range.high - range.low) / bins;
+  std::vector<double> counts(static_cast<std::size_t>(bins), 0.);
+  for (const double x : numbers)
+    counts[static_cast<std::size_t>(std::clamp(static_cast<int>((x - range.low) / width), 0, bins - 1))] += 1;
   std::vector<std::pair<Plot::Range, double>> bars;
-  for (int i = 0; i < bins; ++i) bars.push_back({{i / 20., (i + 1) / 20.}, counts[static_cast<std::size_t>(i)]});
-  Plot plot("Test accuracy of the zoo's networks", "accuracy", {0, 1}, "networks",
-            {0, std::max(1., 1.1 * *std::max_element(counts.begin(), counts.end()))});
+  for (int i = 0; i < bins; ++i)
+    bars.push_back({{range.low + i * width, range.low + (i + 1) * width}, counts[static_cast<std::size_t>(i)]});
+  Plot plot(title, what, range, "networks", {0, std::max(1., 1.1 * *std::max_element(counts.begin(), counts.end()))});
   plot.add_bars(bars, 0);
   return plot.svg();
+}
+
+std::string distributions(const Report& report) {
+  std::string out = distribution("Test accuracy of the zoo's networks", "accuracy", {0, 1}, 20, report.accuracies);
+  if (report.psnr.empty()) return out;
+  const auto [low, high] = std::ranges::minmax(report.psnr);
+  return out + distribution("How well the zoo's networks show their images", "PSNR in dB",
+                            {std::floor(low), std::floor(high) + 1}, 20, report.psnr);
+}
+
+std::string pictures(const Report& report) {
+  std::string out;
+  for (const ReportPictures& p : report.pictures) out += "<h2>" + escaped(p.title) + "</h2>\n" + picture_table(p.rows);
+  return out;
 }
 
 std::string verification(const Report& report) {
@@ -359,13 +380,17 @@ std::string report_page(const Report& report) {
   out += "<div class=\"plots\">\n";
   for (const OfMetric& group : by_metric(report.runs)) out += score_against_strength(group) + learning_curves(group);
   out += "</div>\n";
-  out += "<h2>Predicted against true, test networks as they are</h2>\n<div class=\"plots\">\n";
+  std::string predicted;
   std::size_t colour = 0;
   for (const auto& [model, runs] : by_model(report.runs)) {
-    out += task(runs[0]->task).classes ? confusion(*runs[0]) : scatter(*runs[0], colour);
+    const Task& learnt = task(runs[0]->task);
+    if (!learnt.image) predicted += learnt.classes ? confusion(*runs[0]) : scatter(*runs[0], colour);
     ++colour;
   }
-  out += "</div>\n<h2>The zoo</h2>\n<div class=\"plots\">\n" + distribution(report.accuracies) + "<table>";
+  if (!predicted.empty())
+    out +=
+        "<h2>Predicted against true, test networks as they are</h2>\n<div class=\"plots\">\n" + predicted + "</div>\n";
+  out += pictures(report) + "<h2>The zoo</h2>\n<div class=\"plots\">\n" + distributions(report) + "<table>";
   for (const auto& [name, value] : report.zoo)
     out += fmt::format("<tr><td>{}</td><td class=\"text\">{}</td></tr>", escaped(name), escaped(value));
   out += "</table></div>\n" + verification(report) + "<h2>Cost</h2>\n" + html_table(costs(report));

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "weft/apps/pictures.h"
 #include "weft/tasks/fit.h"
 #include "weft/tasks/verify.h"
 
@@ -50,10 +51,18 @@ struct ReportRun {
   std::vector<VerifyRow> verified{};
 };
 
+/// Pictures of what implicit networks show.
+struct ReportPictures {
+  std::string title;
+  std::vector<PictureRow> rows;
+};
+
 struct Report {
   std::string title;
   std::vector<std::pair<std::string, std::string>> zoo;  ///< facts: "networks", "300"
   std::vector<double> accuracies;                        ///< of the last checkpoints
+  std::vector<double> psnr;                              ///< the same of implicit networks
+  std::vector<ReportPictures> pictures;
   std::vector<ReportRun> runs;
   std::vector<std::pair<std::string, double>> seconds;  ///< of the parts of a demo
 };

@@ -55,6 +55,24 @@ WideNetworks as_one(const Space& space, std::span<const Tensor> networks) {
   return wide;
 }
 
+WideNetworks edited_networks(const EditReader& editor, std::span<const Tensor> weights) {
+  Backend* backend = editor.parameters().backend();
+  Tape tape(backend);
+  const NoGrad no_grad(tape);
+  std::vector<Tensor> prepared, networks;
+  for (const Tensor& t : editor.prepare(weights)) prepared.push_back(t.placed_on(backend));
+  const Features y = editor.edited(tape, prepared);
+  for (const Var& t : y.vars()) {
+    networks.push_back(t.value().placed_on(nullptr).clone());
+    const Tensor wide = networks.back().to(DType::f64);
+    for (const double x : wide.span<double>())
+      if (!std::isfinite(x))
+        throw NumericError(
+            "[edit] the edited network is not finite; are its weights of the size that the model was trained on?");
+  }
+  return as_one(editor.space(), networks);
+}
+
 namespace {
 
 /// An editor of implicit networks as such a reader.

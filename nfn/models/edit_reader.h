@@ -35,4 +35,8 @@ struct WideNetworks {
 };
 WideNetworks as_one(const Space& space, std::span<const Tensor> networks);
 
+/// What an editor makes of networks. weights: one feature per tensor of its space, [n, 1, axes…], on the CPU. Throws
+/// NumericError for edits that are not finite.
+WideNetworks edited_networks(const EditReader& editor, std::span<const Tensor> weights);
+
 }  // namespace weft
