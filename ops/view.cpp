@@ -176,14 +176,17 @@ Var gather(const Var& x, int axis, const Tensor& given) {
   given.require_on(device, "gather", "index");
   const Tensor index = x.requires_grad() ? x.tape().copy(given) : given;
   const Tensor y = x.tape().empty(with_size(x.shape(), a, m), x.dtype());
-  if (device)
-    with_float(x.dtype(), "gather", [&](auto t) {
-      using T = decltype(t);
-      loop(device, y.numel(), 1,
-           Gather<T>{x.value().address<T>(), index.address<std::int32_t>(), y.address<T>(), s.n, m, s.inner});
-    });
-  else
+  const auto on_device = [&](auto t) {
+    using T = decltype(t);
+    loop(device, y.numel(), 1,
+         Gather<T>{x.value().address<T>(), index.address<std::int32_t>(), y.address<T>(), s.n, m, s.inner});
+  };
+  if (!device)
     gather_rows(x.value(), s, index, y);
+  else if (x.dtype() == DType::i32)
+    on_device(std::int32_t{});
+  else
+    with_float(x.dtype(), "gather", on_device);
   return x.tape().record("gather", y, released(x.type(), a), {x}, [s, index, m](Backward& b) {
     const GradSlot g = b.grad(0);
     with_float(g.tensor.dtype(), "gather", [&](auto t) {

@@ -21,8 +21,8 @@ Var concat(std::span<const Var> parts, int axis);
 /// y[.., i, ..] = x[.., index[i], ..] along dimension `axis`; index: int32 [m], values in [0, n).
 /// vjp   gx[.., index[i], ..] += gy[.., i, ..]     saves a copy of index
 /// Throws UsageError for an index out of range. On a device, where the index must lie too (DeviceError), nobody waits
-/// to look at it: such an index gives NaN; x is float32 or float64; and the vjp reads the whole index once for each
-/// number of gx.
+/// to look at it: such an index gives NaN, or -1 among whole numbers; x is float32, float64 or int32; and the vjp reads
+/// the whole index once for each number of gx.
 Var gather(const Var& x, int axis, const Tensor& index);
 
 /// Rows of a tensor that is no variable, targets say, in memory of the step: [m, …].

@@ -19,7 +19,8 @@ struct AddRows {
   bool accumulate;
 };
 
-/// y[o, i, k] = x[o, index[i], k]; NaN for an index out of range, which a device finds too late to throw.
+/// y[o, i, k] = x[o, index[i], k]; for an index out of range, which a device finds too late to throw, NaN, or -1 among
+/// whole numbers.
 template <class T>
 struct Gather {
   static constexpr const char* name = "gather";
@@ -96,7 +97,7 @@ struct Choose {
   X(DropoutMask<T>)              \
   X(MaskRows<T>)                 \
   X(Choose<T>)
-#define WEFT_VIEW_LOOPS(X) WEFT_VIEW_LOOPS_OF(X, float) WEFT_VIEW_LOOPS_OF(X, double)
+#define WEFT_VIEW_LOOPS(X) WEFT_VIEW_LOOPS_OF(X, float) WEFT_VIEW_LOOPS_OF(X, double) X(Gather<std::int32_t>)
 
 inline namespace WEFT_ISA {
 
@@ -107,12 +108,16 @@ WEFT_HD void loop_at(const AddRows<T>& body, std::int64_t number) {
   to = body.from[r * body.from_step + i] + (body.accumulate ? to : T(0));
 }
 
+WEFT_HD float no_item(float) { return math::from_bits(0x7fc00000u); }
+WEFT_HD double no_item(double) { return static_cast<double>(math::from_bits(0x7fc00000u)); }
+WEFT_HD std::int32_t no_item(std::int32_t) { return -1; }
+
 template <class T>
 WEFT_HD void loop_at(const Gather<T>& body, std::int64_t number) {
   const std::int64_t row = number / body.inner, k = number - row * body.inner, o = row / body.m, i = row - o * body.m;
   const std::int64_t from = body.index[i];
   const bool inside = from >= 0 && from < body.n;
-  body.y[number] = inside ? body.x[(o * body.n + from) * body.inner + k] : static_cast<T>(math::from_bits(0x7fc00000u));
+  body.y[number] = inside ? body.x[(o * body.n + from) * body.inner + k] : no_item(T());
 }
 
 template <class T>

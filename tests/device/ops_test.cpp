@@ -106,6 +106,16 @@ TEST_CASE("indices and targets lie beside what they are for, and a bad one shows
   }
 }
 
+TEST_CASE("whole numbers are gathered on the device, and a bad index shows as -1") {
+  const std::int32_t values[] = {7, -3, 1 << 30, 0, 5, 2}, index[] = {2, 0, 3, -1};
+  Arena memory(device().memory());
+  Tape tape(memory);
+  const Tensor x = Tensor::from<std::int32_t>(values, {3, 2}).on(&device()),
+               at = Tensor::from<std::int32_t>(index, {4}).on(&device());
+  const Tensor got = gathered(tape, x, at).on(nullptr);
+  CHECK(std::ranges::equal(got.span<std::int32_t>(), std::vector<std::int32_t>{5, 2, 7, -3, -1, -1, -1, -1}));
+}
+
 TEST_CASE("a result of the device is not read on the CPU") {
   Arena memory(device().memory());
   Tape tape(memory);
