@@ -19,7 +19,7 @@ double tau_of(std::span<const double> outputs, std::span<const double> truth) {
 
 }  // namespace
 
-Judged judge(const AccuracyModel& model, const Task& task, const Zoo& zoo, const JudgedOn& on, int strongest,
+Judged judge(const Reader& model, const Task& task, const Zoo& zoo, const JudgedOn& on, int strongest,
              std::uint64_t seed) {
   Judged judged{.on = on, .task = task.name, .seed = seed};
   judged.ids = checkpoints(zoo, task, on.split, ZooPart::test, on.checkpoint, true);

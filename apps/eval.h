@@ -18,7 +18,7 @@ struct EvalOptions {
 
 /// Judges a saved model on the test networks of a split (the chosen checkpoints, of all the last ones), as they are and
 /// moved by random elements of their group, one element per network and strength.
-Judged judge(const AccuracyModel& model, const Task& task, const Zoo& zoo, const JudgedOn& on, int strongest,
+Judged judge(const Reader& model, const Task& task, const Zoo& zoo, const JudgedOn& on, int strongest,
              std::uint64_t seed);
 
 int eval(const EvalOptions& options, const Common& common);

@@ -27,7 +27,7 @@ std::string column(const Task& task) {
 }
 std::string predicted_column(const Task& task) { return "predicted_" + column(task); }
 
-int predict_network(const AccuracyModel& model, const Task& task, const PredictOptions& o, const Common& common) {
+int predict_network(const Reader& model, const Task& task, const PredictOptions& o, const Common& common) {
   const NetworkFile network = load_network(o.network, model.space());
   double predicted = 0;
   try {
@@ -42,8 +42,7 @@ int predict_network(const AccuracyModel& model, const Task& task, const PredictO
   return exit_ok;
 }
 
-int predict_zoo(const AccuracyModel& model, const TrainedOn& trained_on, const PredictOptions& o,
-                const Common& common) {
+int predict_zoo(const Reader& model, const TrainedOn& trained_on, const PredictOptions& o, const Common& common) {
   const Task& task = weft::task(trained_on.task);
   const Zoo zoo = open_zoo(o.zoo);
   if (!(zoo.space() == model.space()))

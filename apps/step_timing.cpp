@@ -61,7 +61,7 @@ std::vector<Tensor> network_batch(const Space& space, std::int64_t batch, double
 /// An accuracy predictor on random networks.
 Case accuracy(const char* kind, Settings::Given given, const Space& space, std::int64_t batch, double deviation,
               RandomKey key, Backend* backend) {
-  const std::shared_ptr<AccuracyModel> model = make_accuracy_model(kind, given, space, DType::f32, key, backend);
+  const std::shared_ptr<Reader> model = make_reader(kind, given, space, DType::f32, key, backend);
   auto networks = model->prepare(network_batch(space, batch, deviation, key.at("networks")));
   for (Tensor& t : networks) t = t.placed_on(backend);
   const Tensor target = Tensor::zeros({batch}, DType::f32, backend);

@@ -30,7 +30,7 @@ constexpr double share_of_saving = 0.05;  ///< of the time, at most
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /// Those to train on come first: the model is standardised by them.
-Examples examples(AccuracyModel& model, const Task& task, const Zoo& zoo, const std::vector<std::int64_t>& ids,
+Examples examples(Reader& model, const Task& task, const Zoo& zoo, const std::vector<std::int64_t>& ids,
                   bool to_train) {
   const std::vector<Tensor> weights = zoo.weights(ids);
   return {to_train ? model.standardise(weights) : model.prepare(weights), targets_of(task, zoo, ids)};
@@ -145,8 +145,8 @@ int train(const TrainOptions& o, const Common& common) {
   const NewFolder made(folder);
   if (!lock) take_folder();
   const Task& learnt = task(o.task);
-  auto model = make_accuracy_model(o.model, o.settings, zoo.space(), DType::f32, RandomKey(common.seed, "model"),
-                                   common.backend);
+  auto model =
+      make_reader(o.model, o.settings, zoo.space(), DType::f32, RandomKey(common.seed, "model"), common.backend);
   const std::string chosen = chosen_checkpoint(zoo, o.checkpoint);
   Examples training =
       examples(*model, learnt, zoo, checkpoints(zoo, learnt, o.split, ZooPart::train, chosen, false), true);

@@ -38,7 +38,7 @@ int verify(const VerifyOptions& o, const Common& common) {
   const std::filesystem::path path = model_path(o.model);
   const LoadedModel loaded = load_model(path, dtype, common.backend);
   if (!o.out.empty()) check_output_file({o.out, o.force}, {path});
-  const AccuracyModel& model = *loaded.model;
+  const Reader& model = *loaded.model;
   const std::vector<VerifyRow> rows = verify_invariance(model, common.seed);
   bool passed = true;
   for (const VerifyRow& row : rows) passed &= row.passed;

@@ -7,8 +7,8 @@
 
 using namespace weft;
 
-struct Reader : Module {
-  explicit Reader(const Space& space)
+struct Predictor : Module {
+  explicit Predictor(const Space& space)
       : lift(*this, "lift", space, space.without_taps(), derive_linear(space, space.without_taps()), 1, 12),
         pool(*this, "pool", lift.out(), 12, 12),
         readout(*this, "readout", {12, 48, 1}) {}
@@ -23,17 +23,17 @@ int main(int argc, char** argv) try {
   const auto ids = zoo.ids(0, ZooPart::train), unseen = zoo.ids(0, ZooPart::test);
   const auto weights = zoo.weights(ids);
   const Tensor losses = zoo.column(ids, "loss");
-  const Reader reader(zoo.space());
-  reader.init(RandomKey(1, "reader"));
-  fmt::print("{}", reader.str());
+  const Predictor predictor(zoo.space());
+  predictor.init(RandomKey(1, "predictor"));
+  fmt::print("{}", predictor.str());
   const auto loss = [&](Tape& tape, const Tensor& items) {
-    const Var y = reshape(reader(Features::gathered(tape, zoo.space(), weights, items)), {items.numel()});
+    const Var y = reshape(predictor(Features::gathered(tape, zoo.space(), weights, items)), {items.numel()});
     return mean_all(abs(y - tape.constant(gathered(tape, losses, items))));
   };
-  Trainer trainer(reader, {.batch = 16, .epochs = 20}, {.items = losses.numel(), .loss = loss});
+  Trainer trainer(predictor, {.batch = 16, .epochs = 20}, {.items = losses.numel(), .loss = loss});
   while (!trainer.done()) fmt::print("loss {:.4f}\n", trainer.run_epoch().train_loss);
   Tape tape;
-  const Var y = reader(Features::constant(tape, zoo.space(), zoo.weights(unseen)));
+  const Var y = predictor(Features::constant(tape, zoo.space(), zoo.weights(unseen)));
   fmt::print("tau {:.3f} on unseen networks\n", kendall_tau_b(y.value(), zoo.column(unseen, "loss")));
 } catch (const Error& error) {
   return fmt::print(stderr, "{}\n", error.what()), 1;

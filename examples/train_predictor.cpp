@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
     const Zoo zoo = Zoo::open(argc < 2 ? folder : std::filesystem::path(argv[1]));
 
     const auto model =
-        make_accuracy_model("magep", {{"channels", 8}, {"hidden", 64}}, zoo.space(), DType::f32, RandomKey(1, "model"));
+        make_reader("magep", {{"channels", 8}, {"hidden", 64}}, zoo.space(), DType::f32, RandomKey(1, "model"));
     auto examples = [&](ZooPart part) {
       const auto ids = zoo.ids(0, part);
       const auto weights = zoo.weights(ids);

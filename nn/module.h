@@ -1,7 +1,7 @@
 #pragma once
 // Models and their parts. A part registers itself, and what it learns, under a name in its parent.
-//     struct Reader : Module {
-//       explicit Reader(const Space& space)
+//     struct Predictor : Module {
+//       explicit Predictor(const Space& space)
 //           : lift(*this, "lift", space, space, derive_linear(space, space), 1, 8),
 //             readout(*this, "readout", {8, 32, 1}) {}
 //       LinearLayer lift;

@@ -34,8 +34,7 @@ void check_targets(const Task& task, const char* part, const Tensor& target) {
 }
 
 /// Of the first n networks. What is on the tape goes.
-std::vector<double> outputs_of(const AccuracyModel& model, std::span<const Tensor> prepared, std::int64_t n,
-                               Tape& tape) {
+std::vector<double> outputs_of(const Reader& model, std::span<const Tensor> prepared, std::int64_t n, Tape& tape) {
   Backend* backend = model.parameters().backend();
   tape.reset();
   std::vector<double> outputs;
@@ -115,7 +114,7 @@ namespace {
 
 /// What the steps of a training read, where the model lies.
 struct Steps {
-  AccuracyModel& model;
+  Reader& model;
   Task task;
   FitConfig config;
   Examples train, validation;
@@ -180,8 +179,7 @@ FitConfig checked(const FitConfig& config, const Task& task, const Examples& tra
   return fitting;
 }
 
-Training training_of(AccuracyModel& model, const Task& task, const FitConfig& config, Examples train,
-                     Examples validation) {
+Training training_of(Reader& model, const Task& task, const FitConfig& config, Examples train, Examples validation) {
   Backend* backend = model.parameters().backend();
   const std::vector<double> truth = targets(validation.target);
   for (Examples* examples : {&train, &validation})
@@ -226,11 +224,11 @@ std::function<double(std::int64_t)> rate_of(const FitConfig& config, std::int64_
 
 }  // namespace
 
-Fit::Fit(AccuracyModel& model, const FitConfig& given, Examples train, Examples validation, const Task& task)
+Fit::Fit(Reader& model, const FitConfig& given, Examples train, Examples validation, const Task& task)
     : Fit{model, checked(given, task, train, validation), train.count(), std::move(train), std::move(validation),
           task} {}
 
-Fit::Fit(AccuracyModel& model, const FitConfig& config, std::int64_t items, Examples train, Examples validation,
+Fit::Fit(Reader& model, const FitConfig& config, std::int64_t items, Examples train, Examples validation,
          const Task& task)
     : Trainer(model,
               {.batch = config.batch,
@@ -240,7 +238,7 @@ Fit::Fit(AccuracyModel& model, const FitConfig& config, std::int64_t items, Exam
                .seed = config.seed},
               training_of(model, task, config, std::move(train), std::move(validation))) {}
 
-std::vector<double> predict_outputs(const AccuracyModel& model, std::span<const Tensor> prepared,
+std::vector<double> predict_outputs(const Reader& model, std::span<const Tensor> prepared,
                                     std::span<const std::int64_t> ids) {
   Tape tape(model.parameters().backend());
   const NoGrad no_grad(tape);

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "weft/nfn/models/accuracy_model.h"
+#include "weft/nfn/models/reader.h"
 #include "weft/nn/trainer.h"
 #include "weft/tasks/task.h"
 
@@ -33,7 +33,7 @@ struct FitConfig {
 
 /// Networks as a model reads them, with what it should say of each.
 struct Examples {
-  std::vector<Tensor> prepared;  ///< AccuracyModel::prepare of n networks
+  std::vector<Tensor> prepared;  ///< Reader::prepare of n networks
   Tensor target;                 ///< float [n]
 
   std::int64_t count() const { return target.numel(); }
@@ -46,11 +46,11 @@ class Fit : public Trainer {
   /// The model outlives this. The examples lie on the CPU: to a device they go once, here. Throws UsageError for a
   /// config out of its range or no examples, a target outside the task's range, or axes to permute that the model
   /// lacks; OutOfDeviceMemory.
-  Fit(AccuracyModel& model, const FitConfig& config, Examples train, Examples validation,
+  Fit(Reader& model, const FitConfig& config, Examples train, Examples validation,
       const Task& task = weft::task("accuracy"));
 
  private:
-  Fit(AccuracyModel& model, const FitConfig& checked, std::int64_t items, Examples train, Examples validation,
+  Fit(Reader& model, const FitConfig& checked, std::int64_t items, Examples train, Examples validation,
       const Task& task);
 };
 
@@ -61,7 +61,7 @@ inline double validation_tau(const Trainer::Epoch& epoch) { return epoch.metrics
 /// What the model says of networks prepared for it, as outputs (Task::prediction). The networks may lie on the CPU or
 /// beside the model. Throws NumericError for one that is no number, naming the network by its id, or by its place where
 /// no ids are given.
-std::vector<double> predict_outputs(const AccuracyModel& model, std::span<const Tensor> prepared,
+std::vector<double> predict_outputs(const Reader& model, std::span<const Tensor> prepared,
                                     std::span<const std::int64_t> ids = {});
 
 /// The mean of a task's loss over networks.

@@ -37,7 +37,7 @@ Json json_of(const SettingValue& value) {
 
 }  // namespace
 
-void save_model(const std::filesystem::path& path, const AccuracyModel& model, Metadata metadata) {
+void save_model(const std::filesystem::path& path, const Reader& model, Metadata metadata) {
   Json::Object config{{"space", model.space().str()}};
   for (const Setting& setting : model.settings().list())
     config.emplace_back(setting.name, json_of(model.settings().value(setting.name)));
@@ -53,11 +53,11 @@ LoadedModel load_model(const std::filesystem::path& path, const Checkpoint& file
   const Json* space = config.find("space");
   if (!space || !space->text())
     throw FormatError("[model] '{}': the config lacks the text 'space'; was it written by weft train?", path.string());
-  std::unique_ptr<AccuracyModel> model;
+  std::unique_ptr<Reader> model;
   try {
     Settings settings = model_settings(file.kind());
     for (const Setting& setting : settings.list()) settings.set(setting.name, value_of(path, config, setting));
-    model = declare_accuracy_model(file.kind(), settings, Space::parse(*space->text()));
+    model = declare_reader(file.kind(), settings, Space::parse(*space->text()));
   } catch (const FormatError&) {
     throw;
   } catch (const Error& error) {

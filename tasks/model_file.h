@@ -4,17 +4,17 @@
 #include <memory>
 
 #include "weft/io/checkpoint.h"
-#include "weft/nfn/models/accuracy_model.h"
+#include "weft/nfn/models/reader.h"
 
 namespace weft {
 
 /// Writes a model as a checkpoint (io/checkpoint.h), complete or not at all: every parameter by name; the config holds
 /// its settings and the text of the space. Throws what Checkpoint::save throws.
-void save_model(const std::filesystem::path& path, const AccuracyModel& model, Metadata metadata = {});
+void save_model(const std::filesystem::path& path, const Reader& model, Metadata metadata = {});
 
 /// A saved model, its parameters converted to `dtype`, on the CPU or a device.
 struct LoadedModel {
-  std::unique_ptr<AccuracyModel> model;
+  std::unique_ptr<Reader> model;
   Metadata metadata;
 };
 /// Throws what Checkpoint::open and load throw; FormatError for a config that is incomplete.

@@ -42,14 +42,14 @@ std::vector<Tensor> moved(const Space& group, std::span<const Tensor> weights, R
   return out;
 }
 
-std::vector<double> logits(const AccuracyModel& model, std::span<const Tensor> weights) {
+std::vector<double> logits(const Reader& model, std::span<const Tensor> weights) {
   std::vector<Tensor> of_model;
   for (const Tensor& w : weights) of_model.push_back(w.to(model.parameters().flat_values().dtype()));
   return predict_outputs(model, model.prepare(of_model));
 }
 
 /// The largest change over the largest value; NaN where a prediction is no number, so that no check passes.
-double change(const AccuracyModel& model, const std::vector<double>& before, std::span<const Tensor> weights) {
+double change(const Reader& model, const std::vector<double>& before, std::span<const Tensor> weights) {
   try {
     return relative_error(logits(model, weights), before);
   } catch (const NumericError&) {
@@ -85,7 +85,7 @@ std::vector<Space> controls(const Space& space) {
 
 }  // namespace
 
-std::vector<VerifyRow> verify_invariance(const AccuracyModel& model, std::uint64_t seed) {
+std::vector<VerifyRow> verify_invariance(const Reader& model, std::uint64_t seed) {
   const double bound = model.parameters().flat_values().dtype() == DType::f64 ? exact : exact_float;
   const RandomKey key(seed, "verify");
   const Space& space = model.space();

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "weft/nfn/models/accuracy_model.h"
+#include "weft/nfn/models/reader.h"
 
 namespace weft {
 
@@ -22,6 +22,6 @@ struct VerifyRow {
 /// each to 1e-9 for a model of float64, to 1e-4 for one of float32; then negative controls, elements of groups that are
 /// not the model's, which must change the logits by more than 1e-4. Networks are moved in float64, and rounded to
 /// float32 for a model of it.
-std::vector<VerifyRow> verify_invariance(const AccuracyModel& model, std::uint64_t seed);
+std::vector<VerifyRow> verify_invariance(const Reader& model, std::uint64_t seed);
 
 }  // namespace weft

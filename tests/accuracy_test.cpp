@@ -39,7 +39,7 @@ std::vector<std::int64_t> ids(std::int64_t n) {
 }
 
 /// Networks whose target is a function of the weights that the group leaves alone; the model is standardised by them.
-Examples examples(AccuracyModel& model, std::int64_t n, RandomKey key) {
+Examples examples(Reader& model, std::int64_t n, RandomKey key) {
   const auto weights = random_networks(model.space(), n, key, DType::f32);
   model.standardise(weights);
   const Tensor target = Tensor::zeros({n}, DType::f32);
@@ -107,7 +107,7 @@ TEST_CASE("balanced networks, statistics and standardised ones: what is no numbe
   CHECK_THROWS_WITH_AS(balanced(space, large),
                        "[balanced] network 1 leaves float64; are its weights of a size that can be squared?",
                        NumericError);
-  auto model = make_accuracy_model("mlp", {{"hidden", 4}}, space, DType::f32, RandomKey(3, "not finite"));
+  auto model = make_reader("mlp", {{"hidden", 4}}, space, DType::f32, RandomKey(3, "not finite"));
   const auto weights = random_networks(space, 3, RandomKey(3, "not finite"), DType::f32);
   weights[0].data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
   CHECK_THROWS_AS(model->standardise(weights), NumericError);
@@ -152,7 +152,7 @@ constexpr const char* dense_kinds[] = {"magep", "statnn", "balanced-statnn", "ml
 
 TEST_CASE("verify: Transformer-NFN is invariant, and controls are noticed") {
   const Space space = transformer_network_space({6, 5, 3, 4, 2, 2}, {7, 8, 4});
-  const auto model = make_accuracy_model("transformer-nfn", {}, space, DType::f64, RandomKey(4, "verify"));
+  const auto model = make_reader("transformer-nfn", {}, space, DType::f64, RandomKey(4, "verify"));
   for (const VerifyRow& row : verify_invariance(*model, 5)) {
     CAPTURE(row.check);
     CAPTURE(row.error);
@@ -165,8 +165,8 @@ TEST_CASE("verify: MAGEP is invariant, balanced StatNN under scales, StatNN and 
     for (const char* kind : dense_kinds) {
       if (std::string_view(kind) == "balanced-statnn" && hidden != FactorKind::positive_monomial) continue;
       const Space space = cnn_space(widths, taps, hidden);
-      auto model = make_accuracy_model(kind, testing::of_kind(kind, {{"channels", 6}, {"hidden", 16}}), space,
-                                       DType::f64, RandomKey(4, "verify"));
+      auto model = make_reader(kind, testing::of_kind(kind, {{"channels", 6}, {"hidden", 16}}), space, DType::f64,
+                               RandomKey(4, "verify"));
       bool invariant = true, controlled = true;
       for (const VerifyRow& row : verify_invariance(*model, 5)) (row.control ? controlled : invariant) &= row.passed;
       CAPTURE(kind);
@@ -184,8 +184,8 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
     CAPTURE(kind);
     const FitConfig config{.learning_rate = 3e-3, .batch = 8, .epochs = 12, .patience = 12, .seed = 1};
     auto make = [&] {
-      return make_accuracy_model(kind, testing::of_kind(kind, {{"channels", 4}, {"hidden", 32}}), space, DType::f32,
-                                 RandomKey(6, "fit"));
+      return make_reader(kind, testing::of_kind(kind, {{"channels", 4}, {"hidden", 32}}), space, DType::f32,
+                         RandomKey(6, "fit"));
     };
     auto model = make();
     const Examples validation = examples(*model, 40, RandomKey(7, "validation")),
@@ -215,7 +215,7 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
     CHECK(std::equal(a.begin(), a.end(), b.begin(), b.end()));
     CHECK(resumed.best_epoch() == fit.best_epoch());
   }
-  auto model = make_accuracy_model("mlp", {{"hidden", 8}}, space, DType::f32, RandomKey(6, "fit"));
+  auto model = make_reader("mlp", {{"hidden", 8}}, space, DType::f32, RandomKey(6, "fit"));
   const Examples some = examples(*model, 16, RandomKey(8, "some"));
   CHECK_THROWS_WITH_AS(Fit(*model, {.batch = 0}, some, some),
                        "[fit] batch 0, epochs 100, patience 20, learning rate 0.001; allowed: positive ones",
@@ -231,11 +231,11 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
 }
 
 /// Keeps the networks that it is shown.
-struct Watcher final : AccuracyModel {
+struct Watcher final : Reader {
   mutable std::vector<std::vector<Tensor>> shown;
   const Tensor first_ = Tensor::zeros({64}, DType::i32);
 
-  explicit Watcher(const Space& space) : AccuracyModel("watcher", {}, space) {
+  explicit Watcher(const Space& space) : Reader("watcher", {}, space) {
     add_parameter("bias", {1}, Init::zeros());
     init(RandomKey(1, "watcher"), DType::f64);
   }
@@ -251,10 +251,10 @@ struct Watcher final : AccuracyModel {
 };
 
 /// Gives numbers for the first networks that it sees and infinite ones for all others.
-struct Fragile final : AccuracyModel {
+struct Fragile final : Reader {
   mutable int calls = 0;
 
-  explicit Fragile(const Space& space) : AccuracyModel("fragile", {}, space) {
+  explicit Fragile(const Space& space) : Reader("fragile", {}, space) {
     add_parameter("bias", {1}, Init::constant(1));
     init(RandomKey(1, "fragile"), DType::f64);
   }
@@ -281,12 +281,12 @@ TEST_CASE("verify: a prediction that is no number passes no check, controls incl
 
 TEST_CASE("models: unknown kinds are refused") {
   const Space space = mlp_space(widths, FactorKind::positive_monomial);
-  CHECK_THROWS_WITH_AS(make_accuracy_model("tree", {}, space, DType::f32, RandomKey(1, "x")),
+  CHECK_THROWS_WITH_AS(make_reader("tree", {}, space, DType::f32, RandomKey(1, "x")),
                        "[model] 'tree'; allowed: magep, transformer-nfn, statnn, balanced-statnn, ridge, mlp",
                        UsageError);
-  CHECK_THROWS_WITH_AS(
-      make_accuracy_model("transformer-nfn", {{"classifier", "tree"}}, space, DType::f32, RandomKey(1, "x")),
-      "[settings] model 'transformer-nfn': classifier 'tree'; allowed: linear, magep, flat", UsageError);
+  CHECK_THROWS_WITH_AS(make_reader("transformer-nfn", {{"classifier", "tree"}}, space, DType::f32, RandomKey(1, "x")),
+                       "[settings] model 'transformer-nfn': classifier 'tree'; allowed: linear, magep, flat",
+                       UsageError);
 }
 
 TEST_CASE("fit: permuted axes move together, anew at each step, and nothing else moves") {
@@ -338,8 +338,8 @@ TEST_CASE("fit: permuted axes move together, anew at each step, and nothing else
   }
   CHECK(changed == 5);
   CHECK(differs == 6);
-  auto mlp = make_accuracy_model("mlp", {{"hidden", 8}}, mlp_space(widths, FactorKind::positive_monomial), DType::f32,
-                                 RandomKey(6, "fit"));
+  auto mlp = make_reader("mlp", {{"hidden", 8}}, mlp_space(widths, FactorKind::positive_monomial), DType::f32,
+                         RandomKey(6, "fit"));
   const Examples some = examples(*mlp, 4, RandomKey(8, "some"));
   CHECK_THROWS_WITH_AS(
       Fit(*mlp, {.permute_fixed = true}, some, some),
@@ -349,11 +349,11 @@ TEST_CASE("fit: permuted axes move together, anew at each step, and nothing else
 
 TEST_CASE("fit: the learning rate rises over the warm-up and falls to the end") {
   const Space space = mlp_space(widths, FactorKind::positive_monomial);
-  const Examples some = examples(*make_accuracy_model("mlp", {{"hidden", 8}}, space, DType::f32, RandomKey(6, "fit")),
-                                 16, RandomKey(8, "some"));
+  const Examples some =
+      examples(*make_reader("mlp", {{"hidden", 8}}, space, DType::f32, RandomKey(6, "fit")), 16, RandomKey(8, "some"));
   // One step an epoch. Adam's first step is the learning rate in every number, later ones are about as large.
   auto moves = [&](std::int64_t warmup) {
-    auto model = make_accuracy_model("mlp", {{"hidden", 8}}, space, DType::f32, RandomKey(6, "fit"));
+    auto model = make_reader("mlp", {{"hidden", 8}}, space, DType::f32, RandomKey(6, "fit"));
     Fit fit(*model, {.batch = 16, .epochs = 12, .patience = 12, .warmup = warmup}, some, some);
     std::vector<double> largest;
     while (!fit.done()) {

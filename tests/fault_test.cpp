@@ -77,8 +77,7 @@ struct Scenario {
 /// Trains a model on eight networks for two epochs and saves it over the one that was there.
 void train(const std::filesystem::path& model_file,
            const std::function<void(std::int64_t, std::int64_t)>& on_step = {}) {
-  const auto model =
-      make_accuracy_model("magep", {{"channels", 2}, {"hidden", 3}}, mlp(), DType::f32, RandomKey(1, "model"));
+  const auto model = make_reader("magep", {{"channels", 2}, {"hidden", 3}}, mlp(), DType::f32, RandomKey(1, "model"));
   const std::vector<Tensor> weights = store_weights(mlp(), 8, RandomKey(2, "weights"));
   model->standardise(weights);
   const Tensor target = Tensor::zeros({8}, DType::f32);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "weft/nfn/models/accuracy_model.h"
+#include "weft/nfn/models/reader.h"
 
 namespace weft::testing {
 

@@ -8,8 +8,8 @@
 
 #include "weft/core/difference.h"
 #include "weft/groups/element.h"
-#include "weft/nfn/models/accuracy_model.h"
 #include "weft/nfn/models/inr_classifier.h"
+#include "weft/nfn/models/reader.h"
 #include "weft/nn/losses.h"
 #include "weft/nn/optim.h"
 #include "weft/ops/act.h"
@@ -86,13 +86,13 @@ TEST_CASE("models: the INR classifier is invariant under permutations, with sine
 TEST_CASE("models: as many parameters as the published ones") {
   constexpr std::int64_t widths[] = {1, 16, 16, 16, 10};
   constexpr std::array<std::int64_t, 2> taps[] = {{3, 3}, {3, 3}, {3, 3}, {1, 1}};
-  const auto cnn = make_accuracy_model("magep", {}, cnn_space(widths, taps, FactorKind::positive_monomial), DType::f32,
-                                       RandomKey(5, "models_test"));
+  const auto cnn = make_reader("magep", {}, cnn_space(widths, taps, FactorKind::positive_monomial), DType::f32,
+                               RandomKey(5, "models_test"));
   const InrClassifier inr({});
   inr.init(RandomKey(5, "models_test"));
   CHECK(count(cnn->parameters()) == 1006121);
   const Space transformer = transformer_network_space({32, 64, 2, 16, 16, 2}, {16, 32, 10});
-  const auto one = make_accuracy_model("transformer-nfn", {}, transformer, DType::f32, RandomKey(5, "models_test"));
+  const auto one = make_reader("transformer-nfn", {}, transformer, DType::f32, RandomKey(5, "models_test"));
   CHECK(one->parameters().trained_numbers() == 1945711);
   CHECK(count(inr.parameters()) == 4082730);
 }
@@ -128,11 +128,11 @@ const TransformerShape small{6, 5, 3, 4, 2, 2};
 Space vision() { return transformer_network_space(small, {7, 8, 4}); }
 Space text() { return transformer_network_space(small, {0, 8, 4}); }
 
-std::unique_ptr<AccuracyModel> transformer_model(const Space& space, std::int64_t layers, const std::string& classifier,
-                                                 DType dtype) {
-  return make_accuracy_model(
-      "transformer-nfn", {{"channels", 3}, {"equivariant_layers", layers}, {"hidden", 6}, {"classifier", classifier}},
-      space, dtype, RandomKey(9, "models_test"));
+std::unique_ptr<Reader> transformer_model(const Space& space, std::int64_t layers, const std::string& classifier,
+                                          DType dtype) {
+  return make_reader("transformer-nfn",
+                     {{"channels", 3}, {"equivariant_layers", layers}, {"hidden", 6}, {"classifier", classifier}},
+                     space, dtype, RandomKey(9, "models_test"));
 }
 
 }  // namespace
@@ -198,20 +198,19 @@ TEST_CASE("models: Transformer-NFN trains, takes no new memory, and has a proof"
   // As a damaged file may have them: refused before tables are made.
   const std::int64_t wide[] = {2, 1 << 30, 2};
   for (const char* kind : {"magep", "mlp"})
-    CHECK_THROWS_WITH_AS(
-        declare_accuracy_model(kind, model_settings(kind), mlp_space(wide, FactorKind::positive_monomial)),
-        "[model] for networks of 5368709122 numbers; allowed: up to 2097152", ShapeError);
-  CHECK_THROWS_WITH_AS(make_accuracy_model("transformer-nfn", {}, transformer_space(small, false), DType::f32,
-                                           RandomKey(0, "models_test")),
-                       ("[transformer_model] space '" + transformer_space(small, false).str() +
-                        "'; allowed: a whole transformer, as transformer_network_space() names it")
-                           .c_str(),
-                       TypeError);
+    CHECK_THROWS_WITH_AS(declare_reader(kind, model_settings(kind), mlp_space(wide, FactorKind::positive_monomial)),
+                         "[model] for networks of 5368709122 numbers; allowed: up to 2097152", ShapeError);
+  CHECK_THROWS_WITH_AS(
+      make_reader("transformer-nfn", {}, transformer_space(small, false), DType::f32, RandomKey(0, "models_test")),
+      ("[transformer_model] space '" + transformer_space(small, false).str() +
+       "'; allowed: a whole transformer, as transformer_network_space() names it")
+          .c_str(),
+      TypeError);
 }
 
 TEST_CASE("models: Transformer-NFN brings biases to 1 and all else to 1 / sqrt(D), once standardised") {
-  const auto model = make_accuracy_model("transformer-nfn", {{"channels", 3}, {"hidden", 6}}, vision(), DType::f64,
-                                         RandomKey(9, "models_test"));
+  const auto model = make_reader("transformer-nfn", {{"channels", 3}, {"hidden", 6}}, vision(), DType::f64,
+                                 RandomKey(9, "models_test"));
   const Space& space = model->space();
   auto x = networks(space, 5, DType::f64, RandomKey(11, "models_test"));
   const auto b1 = static_cast<std::size_t>(space.tensor("b1")), bB = static_cast<std::size_t>(space.tensor("bB.0"));
@@ -241,7 +240,7 @@ TEST_CASE("models: Transformer-NFN brings biases to 1 and all else to 1 / sqrt(D
 }
 
 TEST_CASE("models: axes that layers take as fixed") {
-  auto text_of = [](const AccuracyModel& model) {
+  auto text_of = [](const Reader& model) {
     std::string text;
     for (const FixedAxis& axis : model.fixed_axes()) {
       text += fmt::format("{}:", axis.size);
@@ -252,8 +251,8 @@ TEST_CASE("models: axes that layers take as fixed") {
     return text;
   };
   auto of = [](const char* kind, const Space& space) {
-    return make_accuracy_model(kind, testing::of_kind(kind, {{"channels", 2}, {"hidden", 3}}), space, DType::f32,
-                               RandomKey(0, "models_test"));
+    return make_reader(kind, testing::of_kind(kind, {{"channels", 2}, {"hidden", 3}}), space, DType::f32,
+                       RandomKey(0, "models_test"));
   };
   CHECK(text_of(*of("transformer-nfn", transformer_network_space({6, 5, 3, 4, 2, 2}, {7, 8, 4}))) ==
         "7: WE.0; 6: WE.1 bE.0 WQ.0.1 WK.0.1 WV.0.1; 6: WB.0.1 bB.0.0 WQ.1.1 WK.1.1 WV.1.1; 6: WB.1.1 bB.1.0 W1.1; "
@@ -270,7 +269,7 @@ TEST_CASE("models: the baselines read transformers, heads pooled into their tens
   for (const Space& space : {vision(), text()})
     for (const char* kind : {"statnn", "balanced-statnn", "mlp"}) {
       CAPTURE(kind);
-      const auto model = make_accuracy_model(kind, {{"hidden", 9}}, space, DType::f64, RandomKey(13, "models_test"));
+      const auto model = make_reader(kind, {{"hidden", 9}}, space, DType::f64, RandomKey(13, "models_test"));
       const auto x = networks(space, 6, DType::f64, RandomKey(14, "models_test"));
       auto prepared = model->prepare(x);
       const auto tensors = static_cast<std::int64_t>(space.tensors().size());

@@ -18,7 +18,7 @@ const Space space = Space::parse("i: fixed(2); h: positive_monomial(3) W[h, i*] 
 const Space set = Space::parse("n: permutation(3) R[n, n]");
 
 /// A model of parts within parts, and a tensor of its own.
-struct Reader : Module {
+struct Sample : Module {
   struct Readout : Module {
     Readout(const Module& parent, std::string_view name)
         : Module(parent, name), first(*this, "first", 4, 3), last(*this, "last", 3, 1) {}
@@ -26,8 +26,8 @@ struct Reader : Module {
     Linear first, last;
   };
 
-  Reader()
-      : Module("reader"),
+  Sample()
+      : Module("sample"),
         lift(*this, "lift", space, space, derive_linear(space, space), 1, 2),
         readout(*this, "readout"),
         bias(add_parameter("bias", {1}, Init::zeros(), false)) {}
@@ -39,12 +39,12 @@ struct Reader : Module {
 }  // namespace
 
 TEST_CASE("modules: parameters have their parts' names, and the printed form says what there is") {
-  const Reader reader;
-  const Parameters& p = reader.parameters();
+  const Sample sample;
+  const Parameters& p = sample.parameters();
   CHECK(p.name(0) == "lift.W.phi1");
   CHECK(p.shape(p.find("readout.first.weight")) == Shape{3, 4});
-  CHECK(reader.str() ==
-        "reader: 37 learned numbers, 138 flops a network\n"
+  CHECK(sample.str() ==
+        "sample: 37 learned numbers, 138 flops a network\n"
         "    bias [1] frozen\n"
         "  lift: linear_layer 1 -> 2, 4 terms, 18 numbers, 108 flops\n"
         "    W.phi1 [2, 1, 2, 2]\n"
@@ -57,10 +57,10 @@ TEST_CASE("modules: parameters have their parts' names, and the printed form say
         "  readout.last: linear 3 -> 1, 4 numbers, 6 flops\n"
         "    weight [1, 3]\n"
         "    bias [1]\n");
-  CHECK(reader.flops(10) == doctest::Approx(1380));
+  CHECK(sample.flops(10) == doctest::Approx(1380));
   // Of a part, what it and its own parts are.
-  CHECK(reader.readout.flops(1) == doctest::Approx(30));
-  CHECK(reader.readout.str() ==
+  CHECK(sample.readout.flops(1) == doctest::Approx(30));
+  CHECK(sample.readout.str() ==
         "readout: 19 learned numbers, 30 flops a network\n"
         "  readout.first: linear 4 -> 3, 15 numbers, 24 flops\n"
         "    weight [3, 4]\n"
@@ -94,21 +94,21 @@ TEST_CASE("modules: a part keeps its model, and a copy is the same model") {
 
 TEST_CASE("modules: saved and loaded, by any model of the same parts, in float32 and float64") {
   const TemporaryFolder folder;
-  const auto path = folder / "reader.safetensors";
+  const auto path = folder / "sample.safetensors";
   for (const DType dtype : {DType::f32, DType::f64}) {
-    const Reader reader;
-    reader.init(RandomKey(2, "module_test"), dtype);
-    reader.save(path);
-    const Reader other;
+    const Sample sample;
+    sample.init(RandomKey(2, "module_test"), dtype);
+    sample.save(path);
+    const Sample other;
     other.load(path, dtype);
-    for (int i = 0; i < reader.parameters().count(); ++i)
-      CHECK(relative_error(other.parameters().value(i), reader.parameters().value(i)) == 0);
+    for (int i = 0; i < sample.parameters().count(); ++i)
+      CHECK(relative_error(other.parameters().value(i), sample.parameters().value(i)) == 0);
     // Into memory that is there, its dtype stays.
-    const Reader narrow;
+    const Sample narrow;
     narrow.init(RandomKey(3, "module_test"));
     narrow.load(path);
     CHECK(narrow.parameters().value(0).dtype() == DType::f32);
-    CHECK(relative_error(narrow.parameters().value(0), reader.parameters().value(0).to(DType::f32)) == 0);
+    CHECK(relative_error(narrow.parameters().value(0), sample.parameters().value(0).to(DType::f32)) == 0);
   }
   const Module stranger;
   const Linear layer(stranger, "lift", 2, 2);
@@ -130,5 +130,5 @@ TEST_CASE("modules: proofs of all lists, equal ones once, and slow parts by name
   REQUIRE(slow.size() == 2);
   CHECK(slow[1] ==
         "'two' runs operation by operation: there is no schedule for lists with diagonals, heads or shared phis");
-  CHECK(Reader().fallbacks().empty());
+  CHECK(Sample().fallbacks().empty());
 }

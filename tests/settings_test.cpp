@@ -63,7 +63,7 @@ TEST_CASE("settings: every kind of model is made from its usual ones, and its ow
     for (const Space* space : {&dense, &signs, &transformer}) {
       if (!kind->reads(*space)) continue;
       ++read;
-      CHECK(declare_accuracy_model(kind->name, model_settings(kind->name), *space)->kind() == kind->name);
+      CHECK(declare_reader(kind->name, model_settings(kind->name), *space)->kind() == kind->name);
       CHECK_NOTHROW(training_settings(kind->name, {{"epochs", 3}}));
     }
     CHECK(read > 0);
@@ -108,7 +108,7 @@ TEST_CASE("tasks: a model learns its task, whose loss is that of the training an
   const auto weights = networks(space, 40, RandomKey(4, "tasks"));
   const Tensor gaps = Tensor::zeros({40}, DType::f64);
   fill_uniform(gaps, RandomKey(5, "tasks"), -1, 1);
-  const auto model = make_accuracy_model("mlp", {{"hidden", 8}}, space, DType::f64, RandomKey(6, "tasks"));
+  const auto model = make_reader("mlp", {{"hidden", 8}}, space, DType::f64, RandomKey(6, "tasks"));
   const Examples all{model->standardise(weights), gaps};
   const Task& gap = task("generalisation-gap");
   const double before = mean_loss(gap, predict_outputs(*model, all.prepared), gaps);
@@ -129,7 +129,7 @@ TEST_CASE("ridge: solved in one epoch without steps, as the normal equations say
   const std::int64_t widths[] = {2, 5, 2};
   const Space space = mlp_space(widths, FactorKind::positive_monomial);
   const auto weights = networks(space, 60, RandomKey(1, "ridge")), unseen = networks(space, 40, RandomKey(2, "ridge"));
-  const auto model = make_accuracy_model("ridge", {{"lambda", 1e-6}}, space, DType::f64, RandomKey(3, "ridge"));
+  const auto model = make_reader("ridge", {{"lambda", 1e-6}}, space, DType::f64, RandomKey(3, "ridge"));
   const auto prepared = model->standardise(weights);
   // Targets whose logits are linear in what the model reads are learnt whole.
   const auto targets = [&](const Tensor& x) {

@@ -128,8 +128,8 @@ TEST_CASE("a step of Transformer-NFN after the first allocates nothing") {
   Tensor values[2];
   for (int n : {1, 2}) {
     const WithThreads with(n);
-    const auto model = make_accuracy_model("transformer-nfn", {{"equivariant_layers", 2}}, space, DType::f32,
-                                           RandomKey(4, "training_test"));
+    const auto model =
+        make_reader("transformer-nfn", {{"equivariant_layers", 2}}, space, DType::f32, RandomKey(4, "training_test"));
     std::vector<Tensor> networks;
     for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
       networks.push_back(Tensor::zeros(space.feature_shape(t, 4, 1), DType::f32));

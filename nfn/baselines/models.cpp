@@ -11,7 +11,7 @@
 namespace weft {
 
 BaselineModel::BaselineModel(const char* kind, const Settings& settings, const Space& space, Reads reads)
-    : AccuracyModel(kind, settings, space),
+    : Reader(kind, settings, space),
       reads_(reads),
       mean_(add_parameter("mean", {inputs()}, Init::zeros(), false)),
       inverse_deviation_(add_parameter("inverse_deviation", {inputs()}, Init::ones(), false)) {}
@@ -92,7 +92,7 @@ class DenseBaseline final : public BaselineModel {
 };
 
 template <BaselineModel::Reads reads>
-std::unique_ptr<AccuracyModel> make_dense(const ModelKind& kind, const Settings& settings, const Space& space) {
+std::unique_ptr<Reader> make_dense(const ModelKind& kind, const Settings& settings, const Space& space) {
   return std::make_unique<DenseBaseline>(kind.name, settings, space, reads);
 }
 

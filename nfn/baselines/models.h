@@ -1,12 +1,12 @@
 #pragma once
 // The baselines as models (spec 4.4): what they read of a network, standardised.
 
-#include "weft/nfn/models/accuracy_model.h"
+#include "weft/nfn/models/reader.h"
 
 namespace weft {
 
 /// A model on numbers that are read of every network, brought to mean 0 and deviation 1 over the training networks.
-class BaselineModel : public AccuracyModel {
+class BaselineModel : public Reader {
  public:
   /// What is read: 7 statistics a tensor, the same of the balanced network, or the weights themselves, flattened.
   enum class Reads : std::uint8_t { statistics, balanced_statistics, weights };

@@ -69,7 +69,7 @@ extern const ModelKind ridge_model{
                   .why = "without it fewer networks than inputs have many solutions"}},
     .training = {},
     .solved = true,
-    .make = [](const ModelKind&, const Settings& settings, const Space& space) -> std::unique_ptr<AccuracyModel> {
+    .make = [](const ModelKind&, const Settings& settings, const Space& space) -> std::unique_ptr<Reader> {
       return std::make_unique<Ridge>(settings, space);
     }};
 

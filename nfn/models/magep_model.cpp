@@ -18,7 +18,7 @@ UnaryOp act_of(const Space& space) {
 }  // namespace
 
 MagepModel::MagepModel(const Settings& settings, const Space& space)
-    : AccuracyModel("magep", settings, space),
+    : Reader("magep", settings, space),
       folded_(space.without_taps()),
       act_(act_of(space)),
       lift_(*this, "lift", space, folded_, derive_linear(space, folded_), 1, settings.whole("channels")),
@@ -65,7 +65,7 @@ extern const ModelKind magep_model{
                  hidden_setting(500),
                  {.name = "train_psi", .text = "train the psi of MAGEP's equivariant layers, too", .usual = false}},
     .training = {},
-    .make = [](const ModelKind&, const Settings& settings, const Space& space) -> std::unique_ptr<AccuracyModel> {
+    .make = [](const ModelKind&, const Settings& settings, const Space& space) -> std::unique_ptr<Reader> {
       return std::make_unique<MagepModel>(settings, space);
     }};
 

@@ -6,7 +6,7 @@
 #include "weft/nfn/linear/linear.h"
 #include "weft/nfn/magep/equivariant.h"
 #include "weft/nfn/magep/invariant.h"
-#include "weft/nfn/models/accuracy_model.h"
+#include "weft/nfn/models/reader.h"
 #include "weft/nn/layers.h"
 #include "weft/ops/pointwise_kernels.h"
 
@@ -15,7 +15,7 @@ namespace weft {
 /// Linear (derived; kernel taps folded into channels) -> act -> [E -> act] x equivariant_layers -> I -> Mlp with two
 /// hidden layers -> logit. act is ReLU for positive scales and permutations, tanh for signs: what the group of the
 /// hidden neurons allows. Throws UsageError for a space that is no chain of dense or convolutional layers.
-class MagepModel final : public AccuracyModel {
+class MagepModel final : public Reader {
  public:
   MagepModel(const Settings& settings, const Space& space);
 

@@ -52,7 +52,7 @@ std::vector<std::int64_t> readout_sizes(std::int64_t inputs, std::int64_t hidden
 }  // namespace
 
 TransformerModel::TransformerModel(const Settings& settings, const Space& space)
-    : AccuracyModel("transformer-nfn", settings, space), scale_(*this, "scale", space) {
+    : Reader("transformer-nfn", settings, space), scale_(*this, "scale", space) {
   const Network network = network_of(space);
   const std::int64_t c = settings.whole("channels"), h = settings.whole("hidden"),
                      layers = settings.whole("equivariant_layers");
@@ -173,7 +173,7 @@ extern const ModelKind transformer_nfn_model{
                   .usual = "linear",
                   .allowed = {"linear", "magep", "flat"}}},
     .training = {{"batch", 16}, {"patience", 100}, {"warmup", 10}, {"permute_fixed", true}},
-    .make = [](const ModelKind&, const Settings& settings, const Space& space) -> std::unique_ptr<AccuracyModel> {
+    .make = [](const ModelKind&, const Settings& settings, const Space& space) -> std::unique_ptr<Reader> {
       return std::make_unique<TransformerModel>(settings, space);
     }};
 

@@ -6,8 +6,8 @@
 
 #include "weft/nfn/linear/linear.h"
 #include "weft/nfn/magep/invariant.h"
-#include "weft/nfn/models/accuracy_model.h"
 #include "weft/nfn/models/input_scale.h"
+#include "weft/nfn/models/reader.h"
 #include "weft/nfn/pooling.h"
 #include "weft/nfn/transformer/equivariant.h"
 #include "weft/nfn/transformer/invariant.h"
@@ -26,7 +26,7 @@ namespace weft {
 ///               weights ("flat"), which knows no symmetry of the classifier
 /// standardise() brings biases to a root mean square of 1 and all else to 1 / sqrt(D), so that a neuron's bias weighs
 /// as much as the weights that it reads with. Throws TypeError for another space.
-class TransformerModel final : public AccuracyModel {
+class TransformerModel final : public Reader {
  public:
   TransformerModel(const Settings& settings, const Space& space);
 

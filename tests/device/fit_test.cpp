@@ -23,13 +23,13 @@ Space space_of(std::string_view kind) {
                                    : mlp_space(widths, FactorKind::positive_monomial);
 }
 
-std::unique_ptr<AccuracyModel> model_of(const char* kind, DType dtype, Backend* backend) {
-  return make_accuracy_model(kind, of_kind(kind, {{"channels", 2}, {"equivariant_layers", 1}, {"hidden", 6}}),
-                             space_of(kind), dtype, RandomKey(6, "fit"), backend);
+std::unique_ptr<Reader> model_of(const char* kind, DType dtype, Backend* backend) {
+  return make_reader(kind, of_kind(kind, {{"channels", 2}, {"equivariant_layers", 1}, {"hidden", 6}}), space_of(kind),
+                     dtype, RandomKey(6, "fit"), backend);
 }
 
 /// Networks whose target is a function of their last bias; the model is standardised by them.
-Examples examples(AccuracyModel& model, DType dtype, std::int64_t n, RandomKey key) {
+Examples examples(Reader& model, DType dtype, std::int64_t n, RandomKey key) {
   const Space& space = model.space();
   std::vector<Tensor> weights;
   for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
@@ -46,7 +46,7 @@ Examples examples(AccuracyModel& model, DType dtype, std::int64_t n, RandomKey k
 
 struct Data {
   Examples validation, train;  // in this order: standardised by the latter
-  Data(AccuracyModel& model, DType dtype)
+  Data(Reader& model, DType dtype)
       : validation(examples(model, dtype, 9, RandomKey(7, "validation"))),
         train(examples(model, dtype, 11, RandomKey(7, "train"))) {}
 };
@@ -66,7 +66,7 @@ TEST_CASE("a training on the device: the CPU's losses, the same bits again, and 
     while (!on_cpu.done()) on_cpu.run_epoch();
 
     std::vector<std::pair<std::string, Tensor>> saved;
-    auto train = [&](AccuracyModel& model, bool resumes) {
+    auto train = [&](Reader& model, bool resumes) {
       const Data data(model, DType::f64);
       Fit fit(model, own, data.train, data.validation);
       if (resumes)
@@ -223,8 +223,8 @@ TEST_CASE("where a step could be tried an epoch runs: judging takes more than a 
   for (std::size_t room = 12; room < 40; room += 2) {
     const std::shared_ptr<Backend> small = small_device(room << 17);
     if (!small) return;
-    const auto model = make_accuracy_model("magep", {{"channels", 16}, {"equivariant_layers", 2}, {"hidden", 6}},
-                                           space_of("magep"), DType::f32, RandomKey(6, "fit"), small.get());
+    const auto model = make_reader("magep", {{"channels", 16}, {"equivariant_layers", 2}, {"hidden", 6}},
+                                   space_of("magep"), DType::f32, RandomKey(6, "fit"), small.get());
     FitConfig narrow = config;
     narrow.batch = 2;
     Fit fit(*model, narrow, examples(*model, DType::f32, 5, RandomKey(9, "few")),

@@ -1,8 +1,8 @@
 // Every model on the device against the CPU: values and all gradients, dropout included.
 
-#include "weft/nfn/models/accuracy_model.h"
 #include "weft/nfn/models/inr_classifier.h"
 #include "weft/nfn/models/inr_editor.h"
+#include "weft/nfn/models/reader.h"
 #include "weft/nn/layers.h"
 #include "weft/nn/losses.h"
 #include "weft/nn/optim.h"
@@ -41,8 +41,8 @@ std::vector<Kinds> kinds() {
           {"mlp", dense}};
 }
 
-std::unique_ptr<AccuracyModel> model_of(const Kinds& k, DType dtype, Backend* backend) {
-  return make_accuracy_model(
+std::unique_ptr<Reader> model_of(const Kinds& k, DType dtype, Backend* backend) {
+  return make_reader(
       k.kind,
       of_kind(k.kind,
               {{"channels", 3}, {"equivariant_layers", 1}, {"hidden", 6}, {"classifier", std::string(k.classifier)}}),
@@ -151,7 +151,7 @@ TEST_CASE("a training step of every accuracy predictor: the CPU's numbers, no ne
       weights.push_back(Tensor::zeros(k.space.feature_shape(t, 4, 1), DType::f64));
       fill_normal(weights.back(), RandomKey(6, "weights").at(static_cast<std::uint64_t>(t)), 0, 0.5);
     }
-    for (AccuracyModel* model : {here.get(), there.get()}) model->standardise(weights);
+    for (Reader* model : {here.get(), there.get()}) model->standardise(weights);
     const std::vector<Tensor> prepared = here->prepare(weights);
     std::vector<Tensor> placed;
     for (const Tensor& t : prepared) placed.push_back(t.on(&device()));

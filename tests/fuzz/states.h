@@ -53,13 +53,13 @@ class DamagedFit {
   }
 
  private:
-  static Examples examples(AccuracyModel& model, std::int64_t n) {
+  static Examples examples(Reader& model, std::int64_t n) {
     const Tensor target = Tensor::zeros({n}, DType::f32);
     for (std::int64_t i = 0; i < n; ++i) target.data<float>()[i] = static_cast<float>(i) / static_cast<float>(n);
     return {model.prepare(damaged_networks(n)), target};
   }
-  std::unique_ptr<AccuracyModel> model_ =
-      make_accuracy_model("statnn", {{"hidden", 2}}, damaged_space(), DType::f32, RandomKey(2, "damaged"));
+  std::unique_ptr<Reader> model_ =
+      make_reader("statnn", {{"hidden", 2}}, damaged_space(), DType::f32, RandomKey(2, "damaged"));
   Fit fit_{*model_, {.batch = 2, .epochs = 5, .seed = 1}, examples(*model_, 4), examples(*model_, 3)};
 };
 
@@ -103,9 +103,8 @@ inline std::vector<std::byte> bytes_of(const std::function<void(const std::files
 }
 
 inline std::vector<std::byte> model_bytes(const std::string& kind) {
-  const auto model =
-      make_accuracy_model(kind, of_kind(kind, {{"channels", 1}, {"equivariant_layers", 1}, {"hidden", 2}}),
-                          damaged_space(), DType::f32, RandomKey(4, "damaged"));
+  const auto model = make_reader(kind, of_kind(kind, {{"channels", 1}, {"equivariant_layers", 1}, {"hidden", 2}}),
+                                 damaged_space(), DType::f32, RandomKey(4, "damaged"));
   return bytes_of([&](const auto& path) { save_model(path, *model); });
 }
 

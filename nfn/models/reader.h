@@ -27,11 +27,11 @@ std::vector<FixedAxis> fixed_axes_of(const Space& space,
                                      const std::function<std::string(const SpaceTensor&, const std::string&)>& name);
 
 /// One model on networks of one space.
-class AccuracyModel : public Module {
+class Reader : public Module {
  public:
-  virtual ~AccuracyModel() = default;
-  AccuracyModel(const AccuracyModel&) = delete;
-  AccuracyModel& operator=(const AccuracyModel&) = delete;
+  virtual ~Reader() = default;
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
 
   const Space& space() const { return space_; }
   const Settings& settings() const { return settings_; }
@@ -54,7 +54,7 @@ class AccuracyModel : public Module {
   virtual Var forward(Tape& tape, std::span<const Tensor> prepared) const = 0;
 
  protected:
-  AccuracyModel(const char* kind, const Settings& settings, const Space& space)
+  Reader(const char* kind, const Settings& settings, const Space& space)
       : Module(kind), settings_(settings), space_(space) {}
 
   Settings settings_;
@@ -70,9 +70,9 @@ struct ModelKind {
   std::vector<Setting> settings;
   /// The usual values of its training's settings (tasks/fit.h), where they are others.
   std::vector<std::pair<std::string, SettingValue>> training;
-  bool solved = false;  ///< by AccuracyModel::solve: it has no such settings
+  bool solved = false;  ///< by Reader::solve: it has no such settings
   /// Throws TypeError, UsageError when the space does not suit the kind.
-  std::unique_ptr<AccuracyModel> (*make)(const ModelKind& kind, const Settings& settings, const Space& space);
+  std::unique_ptr<Reader> (*make)(const ModelKind& kind, const Settings& settings, const Space& space);
 };
 /// All of them, by nfn/models/list.h.
 std::vector<const ModelKind*> model_kinds();
@@ -88,13 +88,12 @@ Setting hidden_setting(std::int64_t usual);
 
 /// A model whose parameters have names and shapes, but no memory yet. Throws what the kind's make() throws, ShapeError
 /// for networks too large.
-std::unique_ptr<AccuracyModel> declare_accuracy_model(std::string_view kind, const Settings& settings,
-                                                      const Space& space);
+std::unique_ptr<Reader> declare_reader(std::string_view kind, const Settings& settings, const Space& space);
 
 /// Builds a model, on the CPU or a device, and draws its start values.
-std::unique_ptr<AccuracyModel> make_accuracy_model(std::string_view kind, const Settings& settings, const Space& space,
-                                                   DType dtype, RandomKey key, Backend* backend = nullptr);
-std::unique_ptr<AccuracyModel> make_accuracy_model(std::string_view kind, Settings::Given given, const Space& space,
-                                                   DType dtype, RandomKey key, Backend* backend = nullptr);
+std::unique_ptr<Reader> make_reader(std::string_view kind, const Settings& settings, const Space& space, DType dtype,
+                                    RandomKey key, Backend* backend = nullptr);
+std::unique_ptr<Reader> make_reader(std::string_view kind, Settings::Given given, const Space& space, DType dtype,
+                                    RandomKey key, Backend* backend = nullptr);
 
 }  // namespace weft

@@ -1,4 +1,4 @@
-#include "weft/nfn/models/accuracy_model.h"
+#include "weft/nfn/models/reader.h"
 
 #include <algorithm>
 
@@ -50,7 +50,7 @@ Setting hidden_setting(std::int64_t usual) {
           .why = "hidden x hidden numbers take 4 GiB then"};
 }
 
-bool AccuracyModel::solve(std::span<const Tensor>, std::span<const double>) { return false; }
+bool Reader::solve(std::span<const Tensor>, std::span<const double>) { return false; }
 
 std::vector<FixedAxis> fixed_axes_of(const Space& space) {
   return fixed_axes_of(space, [](const SpaceTensor&, const std::string& factor) { return factor; });
@@ -77,8 +77,7 @@ std::vector<FixedAxis> fixed_axes_of(const Space& space,
   return axes;
 }
 
-std::unique_ptr<AccuracyModel> declare_accuracy_model(std::string_view name, const Settings& settings,
-                                                      const Space& space) {
+std::unique_ptr<Reader> declare_reader(std::string_view name, const Settings& settings, const Space& space) {
   const ModelKind& kind = model_kind(name);
   // Layers keep positions for every number of a network, several times.
   constexpr std::int64_t largest = 1 << 21;
@@ -87,16 +86,16 @@ std::unique_ptr<AccuracyModel> declare_accuracy_model(std::string_view name, con
   return kind.make(kind, settings, space);
 }
 
-std::unique_ptr<AccuracyModel> make_accuracy_model(std::string_view kind, const Settings& settings, const Space& space,
-                                                   DType dtype, RandomKey key, Backend* backend) {
-  std::unique_ptr<AccuracyModel> model = declare_accuracy_model(kind, settings, space);
+std::unique_ptr<Reader> make_reader(std::string_view kind, const Settings& settings, const Space& space, DType dtype,
+                                    RandomKey key, Backend* backend) {
+  std::unique_ptr<Reader> model = declare_reader(kind, settings, space);
   model->init(key.at(kind), dtype, backend);
   return model;
 }
 
-std::unique_ptr<AccuracyModel> make_accuracy_model(std::string_view kind, Settings::Given given, const Space& space,
-                                                   DType dtype, RandomKey key, Backend* backend) {
-  return make_accuracy_model(kind, model_settings(kind, given), space, dtype, key, backend);
+std::unique_ptr<Reader> make_reader(std::string_view kind, Settings::Given given, const Space& space, DType dtype,
+                                    RandomKey key, Backend* backend) {
+  return make_reader(kind, model_settings(kind, given), space, dtype, key, backend);
 }
 
 }  // namespace weft
