@@ -15,6 +15,7 @@
 #include "weft/symmetry/products.h"
 #include "weft/tasks/fit.h"
 #include "weft/tasks/model_file.h"
+#include "weft/tasks/moves.h"
 #include "weft/tasks/task.h"
 #include "weft/tasks/verify.h"
 #include "weft/zoo/make_zoo.h"

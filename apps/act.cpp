@@ -8,6 +8,7 @@
 #include "weft/apps/network_option.h"
 #include "weft/apps/numbers.h"
 #include "weft/apps/run_folder.h"
+#include "weft/tasks/moves.h"
 
 namespace weft::apps {
 namespace {

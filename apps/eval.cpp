@@ -8,6 +8,7 @@
 #include "weft/apps/numbers.h"
 #include "weft/nn/metrics.h"
 #include "weft/tasks/model_file.h"
+#include "weft/tasks/moves.h"
 
 namespace weft::apps {
 namespace {
@@ -53,8 +54,8 @@ Judged judge(const Reader& model, const Task& task, const Zoo& zoo, const Judged
     for (const double z : outputs) judged.predicted.back().push_back(task.prediction(z));
   };
   add("as they are", weights);
-  for (int k = 0; k <= strongest; ++k)
-    add(fmt::format("k = {}", k), moved_networks(zoo.space(), weights, networks, k, seed));
+  for (const Move& move : moves_of(zoo.space(), zoo.description().architecture, strongest))
+    add(move.name, move.apply(weights, networks, seed));
   return judged;
 }
 

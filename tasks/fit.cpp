@@ -10,7 +10,6 @@
 #include "weft/core/told.h"
 #include "weft/nn/losses.h"
 #include "weft/nn/metrics.h"
-#include "weft/ops/act.h"
 #include "weft/ops/view.h"
 
 namespace weft {
@@ -257,27 +256,6 @@ double mean_loss(const Task& task, std::span<const double> outputs, const Tensor
   const NoGrad no_grad(tape);
   const Var y = tape.constant(Tensor::from<double>(outputs, {std::ssize(outputs)}));
   return mean_all(task.loss(y, target.to(DType::f64))).value().data<double>()[0];
-}
-
-std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> weights,
-                                   std::span<const std::int64_t> numbers, int strength, std::uint64_t seed) {
-  std::vector<Tensor> moved;
-  for (const Tensor& w : weights) moved.push_back(w.clone());
-  const double reach = std::pow(10., strength);
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
-    const RandomKey key =
-        RandomKey(seed, "moved").at(static_cast<std::uint64_t>(numbers[i])).at(static_cast<std::uint64_t>(strength));
-    const Element g = Element::random(space, key,
-                                      {.scale_low = 1,
-                                       .scale_high = reach,
-                                       .condition = std::min(reach, 10.),
-                                       .signs = strength > 0,
-                                       .avoid_identity = false});
-    const auto n = static_cast<std::int64_t>(i);
-    for (std::size_t t = 0; t < moved.size(); ++t)
-      moved[t].slice(n, n + 1).copy_from(act(g, static_cast<int>(t), weights[t].slice(n, n + 1)));
-  }
-  return moved;
 }
 
 }  // namespace weft

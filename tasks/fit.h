@@ -67,12 +67,4 @@ std::vector<double> predict_outputs(const Reader& model, std::span<const Tensor>
 /// The mean of a task's loss over networks.
 double mean_loss(const Task& task, std::span<const double> outputs, const Tensor& target);
 
-/// The networks moved by random group elements that keep their functions, one element per network, keyed by (seed,
-/// number, strength): uniform permutations; positive scales U[1, 10^strength], or random signs when the strength is at
-/// least 1, or GL elements: orthogonal, and of condition number 10 when the strength is at least 1 (worse conditioned
-/// ones cost the moved network's function digits of float32). Acts in float64; the dtype stays.
-/// weights: one feature per tensor of the space, [n, taps, axes…]; numbers: of the n networks (ZooRow::network)
-std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> weights,
-                                   std::span<const std::int64_t> numbers, int strength, std::uint64_t seed);
-
 }  // namespace weft

@@ -13,6 +13,7 @@
 #include "weft/ops/act.h"
 #include "weft/ops/view.h"
 #include "weft/tasks/fit.h"
+#include "weft/tasks/moves.h"
 #include "weft/tasks/verify.h"
 #include "weft/tests/model_settings.h"
 

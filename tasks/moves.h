@@ -1,0 +1,34 @@
+#pragma once
+// How networks are moved by elements that keep their functions, to see whether a model notices.
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "weft/core/tensor.h"
+#include "weft/groups/space.h"
+
+namespace weft {
+
+/// The networks moved by random group elements that keep their functions, one element per network, keyed by (seed,
+/// number, strength): uniform permutations; positive scales U[1, 10^strength], or random signs when the strength is at
+/// least 1, or GL elements: orthogonal, and of condition number 10 when the strength is at least 1 (worse conditioned
+/// ones cost the moved network's function digits of float32). Acts in float64; the dtype stays.
+/// weights: one feature per tensor of the space, [n, taps, axes…]; numbers: of the n networks (ZooRow::network)
+std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> weights,
+                                   std::span<const std::int64_t> numbers, int strength, std::uint64_t seed);
+
+/// One way of moving networks.
+struct Move {
+  std::string name;  ///< "k = 2", in tables
+  /// Weights, numbers and seed as moved_networks() takes them.
+  std::function<std::vector<Tensor>(std::span<const Tensor> weights, std::span<const std::int64_t> numbers,
+                                    std::uint64_t seed)>
+      apply;
+};
+/// Those that networks of an architecture (ZooDescription::architecture) are judged under: elements of the space's
+/// group, of strength k = 0 … strongest.
+std::vector<Move> moves_of(const Space& space, const std::string& architecture, int strongest);
+
+}  // namespace weft
