@@ -6,16 +6,15 @@
 
 #include "weft/apps/interrupt.h"
 #include "weft/apps/numbers.h"
-#include "weft/nn/metrics.h"
 #include "weft/tasks/model_file.h"
 #include "weft/tasks/moves.h"
 
 namespace weft::apps {
 namespace {
 
-/// Fewer than two networks have no order that could be predicted.
-double tau_of(std::span<const double> outputs, std::span<const double> truth) {
-  return truth.size() < 2 ? NAN : kendall_tau_b(outputs, truth);
+/// Of too few networks it is no number.
+double score_of(const Metric& metric, std::span<const double> outputs, std::span<const double> truth) {
+  return truth.size() < metric.least ? NAN : metric.of(outputs, truth);
 }
 
 }  // namespace
@@ -27,10 +26,11 @@ Judged judge(const Reader& model, const Task& task, const Zoo& zoo, const Judged
   std::vector<std::int64_t> networks;
   for (const std::int64_t id : judged.ids) {
     const ZooRow& row = zoo.row(id);
-    judged.truth.push_back(task.target(row));
+    judged.truth.push_back(task.target(zoo, row));
     networks.push_back(row.network);
   }
-  judged.ceiling = judged.truth.size() < 2 ? NAN : kendall_ceiling(judged.truth);
+  const Metric& metric = task.metric;
+  judged.ceiling = metric.ceiling && judged.truth.size() >= metric.least ? metric.ceiling(judged.truth) : NAN;
   // Bounds of accuracies.
   if (&task == tasks().front())
     for (double accuracy : {0.2, 0.4, 0.6, 0.8}) judged.above.push_back({accuracy, 0, {}});
@@ -39,7 +39,7 @@ Judged judge(const Reader& model, const Task& task, const Zoo& zoo, const Judged
     check_interrupt();
     const std::vector<double> outputs = predict_outputs(model, model.prepare(of), judged.ids);
     judged.columns.push_back(std::move(column));
-    judged.tau.push_back(tau_of(outputs, judged.truth));
+    judged.score.push_back(score_of(metric, outputs, judged.truth));
     for (Judged::Above& above : judged.above) {
       std::vector<double> some, truth;
       for (std::size_t i = 0; i < outputs.size(); ++i)
@@ -48,10 +48,12 @@ Judged judge(const Reader& model, const Task& task, const Zoo& zoo, const Judged
           truth.push_back(judged.truth[i]);
         }
       above.networks = std::ssize(truth);
-      above.tau.push_back(tau_of(some, truth));
+      above.tau.push_back(score_of(metric, some, truth));
     }
-    judged.predicted.emplace_back();
-    for (const double z : outputs) judged.predicted.back().push_back(task.prediction(z));
+    std::vector<double>& predicted = judged.predicted.emplace_back();
+    const auto one = static_cast<std::size_t>(model.outputs());
+    for (std::size_t i = 0; i < outputs.size(); i += one)
+      predicted.push_back(task.prediction(std::span(outputs).subspan(i, one)));
   };
   add("as they are", weights);
   for (const Move& move : moves_of(zoo.space(), zoo.description().architecture, strongest))
@@ -69,16 +71,21 @@ int eval(const EvalOptions& o, const Common& common) {
     throw FormatError("[eval] the zoo's networks are '{}', the model reads '{}'", zoo.space().str(),
                       loaded.model->space().str());
   const TrainedOn trained_on = TrainedOn::read(path, loaded.metadata);
+  const Task& learnt = task(trained_on.task);
+  check_outputs(learnt, loaded.model->outputs());
+  if (const std::int64_t outputs = learnt.outputs(zoo); outputs > loaded.model->outputs())
+    throw FormatError("[eval] the zoo has {} classes, the model tells {} apart", outputs, loaded.model->outputs());
   const JudgedOn on = judged_on(trained_on, zoo, o.split, o.checkpoint, o.allow_trained_on);
   check_output_file({out.string(), o.out.force}, {path, path.parent_path() / run_file});
-  const Judged judged = judge(*loaded.model, task(trained_on.task), zoo, on, o.strongest, common.seed);
+  const Judged judged = judge(*loaded.model, learnt, zoo, on, o.strongest, common.seed);
   const Json json = to_json(judged);
   write_json(out, json);
   if (common.json)
     fmt::print("{}\n", json.dump(1));
   else if (!common.quiet)
-    fmt::print("test networks of split {}, checkpoint {}\n{}", on.split, on.checkpoint,
-               tau_tables({{.model = loaded.model->kind(), .split = on.split, .judged = judged}}));
+    fmt::print(
+        "test networks of split {}, checkpoint {}\n{}", on.split, on.checkpoint,
+        score_tables({{.task = learnt.name, .model = loaded.model->kind(), .split = on.split, .judged = judged}}));
   return exit_ok;
 }
 

@@ -31,14 +31,15 @@ int predict_network(const Reader& model, const Task& task, const PredictOptions&
   const NetworkFile network = load_network(o.network, model.space());
   double predicted = 0;
   try {
-    predicted = task.prediction(predict_outputs(model, model.prepare(network.weights))[0]);
+    predicted = task.prediction(predict_outputs(model, model.prepare(network.weights)));
   } catch (const NumericError& error) {
     throw NumericError("[predict] '{}': {}", o.network, error.what());
   }
   if (common.json)
-    fmt::print("{}\n", Json{{"network", utf8_text(o.network)}, {predicted_column(task), predicted}}.dump(1));
+    fmt::print("{}\n",
+               Json{{"network", utf8_text(o.network)}, {predicted_column(task), to_json(task, predicted)}}.dump(1));
   else
-    fmt::print("{}: predicted {} {:.4f}\n", o.network, task.name, predicted);
+    fmt::print("{}: predicted {} {:.{}f}\n", o.network, task.name, predicted, task.classes ? 0 : 4);
   return exit_ok;
 }
 
@@ -51,6 +52,7 @@ int predict_zoo(const Reader& model, const TrainedOn& trained_on, const PredictO
   std::vector<std::int64_t> ids;
   for (const ZooRow& row : zoo.rows()) ids.push_back(row.id);
   const std::vector<double> outputs = predict_outputs(model, model.prepare(zoo.weights(ids)), ids);
+  const auto one = static_cast<std::size_t>(model.outputs());
   // Of the training networks a prediction says little.
   const bool parts_known = trained_on.split && trained_on.zoo_is(zoo).value_or(false);
   const auto split = static_cast<std::size_t>(trained_on.split.value_or(0));
@@ -60,15 +62,15 @@ int predict_zoo(const Reader& model, const TrainedOn& trained_on, const PredictO
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const ZooRow& row = zoo.rows()[i];
     const std::string part = parts_known ? name(row.splits[split]) : "unknown";
-    const double target = task.target(row);
+    const double target = task.target(zoo, row), predicted = task.prediction(std::span(outputs).subspan(i * one, one));
     csv.add(row.id).add(row.network).add(row.epoch);
     std::isfinite(target) ? csv.add(target) : csv.add("");  // not measured
-    csv.add(task.prediction(outputs[i])).add(part).end_row();
+    csv.add(predicted).add(part).end_row();
     json.push_back({{"id", row.id},
                     {"network", row.network},
                     {"epoch", row.epoch},
-                    {column(task), target},
-                    {predicted_column(task), task.prediction(outputs[i])},
+                    {column(task), to_json(task, target)},
+                    {predicted_column(task), to_json(task, predicted)},
                     {"part", part}});
   }
   fmt::print("{}", common.json ? json.dump(1) + "\n" : csv.text());
@@ -96,6 +98,7 @@ void add_predict(CLI::App& app, Common& common, Run& run) {
       const std::filesystem::path path = model_path(o->model);
       const LoadedModel loaded = load_model(path, DType::f32, common.backend);
       const TrainedOn trained_on = TrainedOn::read(path, loaded.metadata);
+      check_outputs(task(trained_on.task), loaded.model->outputs());
       if (!o->network.empty()) return predict_network(*loaded.model, task(trained_on.task), *o, common);
       return predict_zoo(*loaded.model, trained_on, *o, common);
     };

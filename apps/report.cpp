@@ -1,5 +1,7 @@
 #include "weft/apps/report.h"
 
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include "weft/apps/trained_on.h"
@@ -55,7 +57,8 @@ int report(const ReportOptions& o, const Common& common) {
   page.title = o.title;
   page.seconds = o.seconds;
   const std::map<std::int64_t, const ZooRow*> last = last_checkpoints(zoo);
-  for (const auto& [network, row] : last) page.accuracies.push_back(row->accuracy);
+  for (const auto& [network, row] : last)
+    if (std::isfinite(row->accuracy)) page.accuracies.push_back(row->accuracy);
   page.zoo = {{"networks", std::to_string(last.size())},
               {"architecture", d.architecture + ", " + d.activation},
               {"parameters", std::to_string(d.space.parameters())},
@@ -84,7 +87,7 @@ int report(const ReportOptions& o, const Common& common) {
         Json{{"report", utf8_text(o.out.path)}, {"runs", utf8_texts(o.runs)}, {"warnings", warnings(page.runs)}}.dump(
             1));
   else if (!common.quiet)
-    fmt::print("{}report: {}\n", tau_tables(page.runs), o.out.path);
+    fmt::print("{}report: {}\n", score_tables(page.runs), o.out.path);
   return exit_ok;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -83,26 +84,43 @@ struct Table {
   std::size_t texts = 1;  ///< columns, the first ones, that hold no numbers
 };
 
-Table tau_cells(const std::vector<ReportRun>& runs) {
+/// Runs whose tasks have one metric.
+struct OfMetric {
+  Metric metric;
+  std::vector<ReportRun> runs;
+};
+std::vector<OfMetric> by_metric(const std::vector<ReportRun>& runs) {
+  std::vector<OfMetric> groups;
+  for (const ReportRun& run : runs) {
+    const Metric& metric = task(run.task).metric;
+    auto at = std::ranges::find_if(groups, [&](const OfMetric& g) { return g.metric.of == metric.of; });
+    if (at == groups.end()) at = groups.insert(at, {metric, {}});
+    at->runs.push_back(run);
+  }
+  return groups;
+}
+
+Table score_cells(const OfMetric& group) {
   Table table;
+  const std::vector<ReportRun>& runs = group.runs;
   const auto models = by_model(runs);
-  table.header = {"Kendall's tau-b"};
+  table.header = {group.metric.text};
   const std::vector<std::string> columns = columns_of(runs);
   table.header.insert(table.header.end(), columns.begin(), columns.end());
-  table.header.push_back("ceiling");
+  if (group.metric.ceiling) table.header.emplace_back("ceiling");
   for (const auto& [model, of_model] : models) {
     std::vector<std::string> row{model};
     std::vector<double> values;
     for (std::size_t c = 0; c < columns.size(); ++c) {
       values.clear();
       for (const ReportRun* run : of_model)
-        if (c < run->judged.tau.size()) values.push_back(run->judged.tau[c]);
+        if (c < run->judged.score.size()) values.push_back(run->judged.score[c]);
       row.push_back(mean_and_deviation(values));
     }
     values.clear();
     for (const ReportRun* run : of_model)
-      if (!run->judged.tau.empty()) values.push_back(run->judged.ceiling);
-    row.push_back(mean_and_deviation(values));
+      if (!run->judged.score.empty()) values.push_back(run->judged.ceiling);
+    if (group.metric.ceiling) row.push_back(mean_and_deviation(values));
     if (values.empty()) row[0] += " (not judged yet)";
     table.rows.push_back(std::move(row));
   }
@@ -137,6 +155,16 @@ Table above_cells(const std::vector<ReportRun>& runs) {
   return table;
 }
 
+/// Those of all runs, metric by metric.
+std::vector<Table> tables_of(const std::vector<ReportRun>& runs) {
+  std::vector<Table> tables;
+  for (const OfMetric& group : by_metric(runs)) {
+    tables.push_back(score_cells(group));
+    if (Table above = above_cells(group.runs); !above.rows.empty()) tables.push_back(std::move(above));
+  }
+  return tables;
+}
+
 std::string html_table(const Table& table) {
   const auto line = [&](const std::vector<std::string>& cells, const std::string& tag) {
     std::string out = "<tr>";
@@ -149,57 +177,87 @@ std::string html_table(const Table& table) {
   return out + "</table>\n";
 }
 
-std::string tau_against_strength(const Report& report) {
+/// Of networks moved with strengths k = 0, 1, …
+std::vector<double> by_strength(const Judged& judged) {
+  std::vector<double> scores;
+  for (std::size_t c = 0; c < judged.columns.size(); ++c)
+    if (judged.columns[c].starts_with("k = ")) scores.push_back(judged.score[c]);
+  return scores;
+}
+
+std::string score_against_strength(const OfMetric& group) {
   double low = 0, high = 1;
   std::size_t strengths = 0;
-  for (const ReportRun& run : report.runs)
-    for (std::size_t k = 1; k < run.judged.tau.size(); ++k) {
-      low = std::fmin(low, run.judged.tau[k]);  // a NaN is passed over
-      strengths = std::max(strengths, k);
-    }
+  for (const ReportRun& run : group.runs) {
+    const std::vector<double> scores = by_strength(run.judged);
+    for (const double score : scores) low = std::fmin(low, score);  // a NaN is passed over
+    strengths = std::max(strengths, scores.size());
+  }
   if (strengths < 2) return {};
-  Plot plot("Tau on moved networks", "scales U[1, 10^k]", {0, static_cast<double>(strengths - 1)}, "Kendall's tau-b",
-            {std::floor(low * 5) / 5, high});
+  Plot plot(fmt::format("{} on moved networks", group.metric.text), "scales U[1, 10^k]",
+            {0, static_cast<double>(strengths - 1)}, group.metric.text, {std::floor(low * 5) / 5, high});
   std::size_t colour = 0;
-  for (const auto& [model, runs] : by_model(report.runs)) {
+  for (const auto& [model, runs] : by_model(group.runs)) {
     Plot::Points points;
-    for (std::size_t k = 1; k <= strengths; ++k) {
+    for (std::size_t k = 0; k < strengths; ++k) {
       double sum = 0, judged = 0;
       for (const ReportRun* run : runs)
-        if (k < run->judged.tau.size() && !std::isnan(run->judged.tau[k])) sum += run->judged.tau[k], judged += 1;
-      if (judged > 0) points.emplace_back(static_cast<double>(k - 1), sum / judged);
+        if (const auto scores = by_strength(run->judged); k < scores.size() && !std::isnan(scores[k]))
+          sum += scores[k], judged += 1;
+      if (judged > 0) points.emplace_back(static_cast<double>(k), sum / judged);
     }
     plot.add_line(model, points, colour++, true);
   }
   return plot.svg();
 }
 
-std::string learning_curves(const Report& report) {
+std::string learning_curves(const OfMetric& group) {
   std::size_t epochs = 2;
   double low = 0;
-  for (const ReportRun& run : report.runs) {
+  for (const ReportRun& run : group.runs) {
     epochs = std::max(epochs, run.log.size());
-    for (const Trainer::Epoch& row : run.log) low = std::fmin(low, validation_tau(row));  // a NaN is passed over
+    for (const Trainer::Epoch& row : run.log) low = std::fmin(low, validation_metric(row));  // a NaN is passed over
   }
-  Plot plot("Learning curves", "epoch", {1, static_cast<double>(epochs)}, "validation tau",
-            {std::floor(low * 5) / 5, 1});
+  Plot plot("Learning curves", "epoch", {1, static_cast<double>(epochs)},
+            fmt::format("validation {}", group.metric.name), {std::floor(low * 5) / 5, 1});
   std::size_t colour = 0;
-  for (const auto& [model, runs] : by_model(report.runs)) {
+  for (const auto& [model, runs] : by_model(group.runs)) {
     Plot::Points points;
     for (const Trainer::Epoch& row : runs[0]->log)
-      points.emplace_back(static_cast<double>(row.epoch), validation_tau(row));
+      points.emplace_back(static_cast<double>(row.epoch), validation_metric(row));
     plot.add_line(model, points, colour++, points.size() == 1);  // a solved model is a point
   }
   return plot.svg();
 }
 
+/// "magep: tau 0.912"
+std::string judged_label(const ReportRun& run) {
+  std::vector<double> as_they_are;
+  if (!run.judged.score.empty()) as_they_are.push_back(run.judged.score[0]);
+  return fmt::format("{}: {} {}", label(run), task(run.task).metric.name, mean_and_deviation(as_they_are));
+}
+
+/// How many networks of each class are taken for which.
+std::string confusion(const ReportRun& run) {
+  std::set<double> classes(run.judged.truth.begin(), run.judged.truth.end());
+  std::map<std::pair<double, double>, std::int64_t> networks;
+  for (std::size_t i = 0; i < run.judged.truth.size(); ++i) {
+    classes.insert(run.judged.predicted[0][i]);
+    ++networks[{run.judged.truth[i], run.judged.predicted[0][i]}];
+  }
+  Table table{{"true, predicted"}, {}};
+  for (const double predicted : classes) table.header.push_back(fmt::format("{}", predicted));
+  for (const double truth : classes) {
+    std::vector<std::string>& row = table.rows.emplace_back(1, fmt::format("{}", truth));
+    for (const double predicted : classes) row.push_back(fmt::format("{}", networks[{truth, predicted}]));
+  }
+  return "<div><p>" + escaped(judged_label(run)) + "</p>\n" + html_table(table) + "</div>\n";
+}
+
 std::string scatter(const ReportRun& run, std::size_t colour) {
-  const Task& learnt = task(run.judged.task);
+  const Task& learnt = task(run.task);
   const Plot::Range range{learnt.low, learnt.high};
-  Plot plot(fmt::format("{}: tau {}", label(run),
-                        mean_and_deviation(run.judged.tau.empty() ? std::vector<double>{}
-                                                                  : std::vector<double>{run.judged.tau[0]})),
-            fmt::format("true {}", learnt.name), range, "predicted", range);
+  Plot plot(judged_label(run), fmt::format("true {}", learnt.name), range, "predicted", range);
   Plot::Points points;
   for (std::size_t i = 0; i < run.judged.truth.size(); ++i)
     points.emplace_back(run.judged.truth[i], run.judged.predicted[0][i]);
@@ -209,6 +267,7 @@ std::string scatter(const ReportRun& run, std::size_t colour) {
 }
 
 std::string distribution(const std::vector<double>& accuracies) {
+  if (accuracies.empty()) return {};
   constexpr int bins = 20;
   std::vector<double> counts(bins, 0.);
   for (double a : accuracies)
@@ -282,8 +341,9 @@ std::vector<std::string> warnings(const std::vector<ReportRun>& runs) {
   return lines;
 }
 
-std::string tau_tables(const std::vector<ReportRun>& runs) {
-  std::string out = text_of(tau_cells(runs)) + "\n" + text_of(above_cells(runs));
+std::string score_tables(const std::vector<ReportRun>& runs) {
+  std::string out;
+  for (const Table& table : tables_of(runs)) out += (out.empty() ? "" : "\n") + text_of(table);
   for (const std::string& line : warnings(runs)) out += line + "\n";
   return out;
 }
@@ -292,16 +352,19 @@ std::string report_page(const Report& report) {
   std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + escaped(report.title) +
                     "</title><style>" + style + "</style></head><body>\n<h1>" + escaped(report.title) + "</h1>\n";
   out +=
-      "<p class=\"lead\">Predicting numbers about a network, as its test accuracy, from its weights alone, as it is "
-      "and moved by group "
-      "elements that leave its "
-      "function unchanged.</p>\n";
-  out += html_table(tau_cells(report.runs)) + html_table(above_cells(report.runs));
+      "<p class=\"lead\">Predicting numbers about a network, as its test accuracy, or its class, from its weights "
+      "alone, as it is and moved by group elements that leave its function unchanged.</p>\n";
+  for (const Table& table : tables_of(report.runs)) out += html_table(table);
   for (const std::string& line : warnings(report.runs)) out += "<p class=\"fail\">" + escaped(line) + "</p>\n";
-  out += "<div class=\"plots\">\n" + tau_against_strength(report) + learning_curves(report) + "</div>\n";
+  out += "<div class=\"plots\">\n";
+  for (const OfMetric& group : by_metric(report.runs)) out += score_against_strength(group) + learning_curves(group);
+  out += "</div>\n";
   out += "<h2>Predicted against true, test networks as they are</h2>\n<div class=\"plots\">\n";
   std::size_t colour = 0;
-  for (const auto& [model, runs] : by_model(report.runs)) out += scatter(*runs[0], colour++);
+  for (const auto& [model, runs] : by_model(report.runs)) {
+    out += task(runs[0]->task).classes ? confusion(*runs[0]) : scatter(*runs[0], colour);
+    ++colour;
+  }
   out += "</div>\n<h2>The zoo</h2>\n<div class=\"plots\">\n" + distribution(report.accuracies) + "<table>";
   for (const auto& [name, value] : report.zoo)
     out += fmt::format("<tr><td>{}</td><td class=\"text\">{}</td></tr>", escaped(name), escaped(value));

@@ -26,9 +26,9 @@ struct Judged {
   std::vector<double> truth{};
   std::vector<std::string> columns{};            ///< "as they are", "k = 0", …
   std::vector<std::vector<double>> predicted{};  ///< per column, one per network
-  std::vector<double> tau{};                     ///< per column; NaN of fewer than two networks, here and below
-  double ceiling = 0;                            ///< of tau, by ties among the true accuracies
-  /// The same among networks whose true accuracy is above a bound.
+  std::vector<double> score{};  ///< per column, by the task's metric; NaN of too few networks, here and below
+  double ceiling = 0;           ///< where the metric has one, by ties among the true numbers
+  /// Tau among networks whose true accuracy is above a bound, of models that predict it.
   struct Above {
     double accuracy;
     std::int64_t networks;
@@ -63,8 +63,9 @@ std::vector<std::string> warnings(const std::vector<ReportRun>& runs);
 
 std::string report_page(const Report& report);
 
-/// Kendall's tau per model and column, and the same among better networks, as text: mean ± standard deviation where a
-/// model has several splits. Those judged with a warning stand apart, with a star and the warning below.
-std::string tau_tables(const std::vector<ReportRun>& runs);
+/// The metric of the runs' task per model and column, a table a metric, and tau among better networks, as text: mean ±
+/// standard deviation where a model has several splits. Those judged with a warning stand apart, with a star and the
+/// warning below.
+std::string score_tables(const std::vector<ReportRun>& runs);
 
 }  // namespace weft::apps

@@ -138,7 +138,7 @@ std::vector<std::int64_t> checkpoints(const Zoo& zoo, const Task& task, int spli
     if (row.splits[static_cast<std::size_t>(split)] != part || row.diverged) continue;
     const std::vector<std::string>& names = zoo.description().checkpoints;
     const std::string checkpoint = names.empty() ? "" : names[static_cast<std::size_t>(row.checkpoint)];
-    const bool known = std::isfinite(task.target(row));
+    const bool known = std::isfinite(task.target(zoo, row));
     if (known) others.insert(checkpoint);
     if (chosen != "all" ? checkpoint != chosen : only_last && &row != last.at(row.network)) continue;
     ++wanted;
@@ -156,31 +156,49 @@ std::vector<std::int64_t> checkpoints(const Zoo& zoo, const Task& task, int spli
                     name(part), split);
 }
 
-std::string log_text(const std::vector<Trainer::Epoch>& log) {
+std::string metric_column(const Task& task) { return fmt::format("validation_{}", task.metric.name); }
+
+std::string log_text(const Task& task, const std::vector<Trainer::Epoch>& log) {
   CsvWriter csv;
-  csv.add("epoch").add("train_loss").add("validation_loss").add("validation_tau").end_row();
+  csv.add("epoch").add("train_loss").add("validation_loss").add(metric_column(task)).end_row();
   for (const Trainer::Epoch& row : log)
-    csv.add(row.epoch).add(row.train_loss).add(validation_loss(row)).add(validation_tau(row)).end_row();
+    csv.add(row.epoch).add(row.train_loss).add(validation_loss(row)).add(validation_metric(row)).end_row();
   return csv.text();
+}
+
+Json to_json(const Task& task, double value) {
+  return task.classes && std::isfinite(value) ? Json(static_cast<std::int64_t>(value)) : Json(value);
 }
 
 Json to_json(const Judged& judged) {
   Json above = Json::array();
   for (const Judged::Above& a : judged.above)
     above.push_back({{"accuracy", a.accuracy}, {"networks", a.networks}, {"tau", a.tau}});
-  return {{"task", judged.task},
-          {"split", judged.on.split},
-          {"checkpoint", judged.on.checkpoint},
-          {"zoo", judged.on.zoo},
-          {"seed", judged.seed},
-          {"warning", judged.on.warning.empty() ? Json() : Json(judged.on.warning)},
-          {"columns", judged.columns},
-          {"tau", judged.tau},
-          {"ceiling", judged.ceiling},
-          {"above", above},
-          {"ids", judged.ids},
-          {"truth", judged.truth},
-          {"predicted", judged.predicted}};
+  const Task& learnt = task(judged.task);
+  const Metric& metric = learnt.metric;
+  const auto values = [&](const std::vector<double>& all) {
+    Json list = Json::array();
+    for (const double value : all) list.push_back(to_json(learnt, value));
+    return list;
+  };
+  Json predicted = Json::array();
+  for (const std::vector<double>& column : judged.predicted) predicted.push_back(values(column));
+  Json json{{"task", judged.task},
+            {"split", judged.on.split},
+            {"checkpoint", judged.on.checkpoint},
+            {"zoo", judged.on.zoo},
+            {"seed", judged.seed},
+            {"warning", judged.on.warning.empty() ? Json() : Json(judged.on.warning)},
+            {"columns", judged.columns},
+            {metric.name, judged.score}};
+  if (metric.ceiling) {
+    json["ceiling"] = judged.ceiling;
+    json["above"] = above;
+  }
+  json["ids"] = judged.ids;
+  json["truth"] = values(judged.truth);
+  json["predicted"] = std::move(predicted);
+  return json;
 }
 
 Json to_json(const std::vector<VerifyRow>& rows) {
@@ -219,8 +237,9 @@ Judged judged_of(const Json& json) {
     json.at("seed").get_to(judged.seed);
   }
   json.at("columns").get_to(judged.columns);
-  judged.tau = numbers_of(json.at("tau"));
-  judged.ceiling = number_of(json.at("ceiling"));
+  const Metric& metric = task(judged.task).metric;
+  judged.score = numbers_of(json.at(metric.name));
+  if (metric.ceiling) judged.ceiling = number_of(json.at("ceiling"));
   for (const Json& a : json.value("above", Json::array()))
     judged.above.push_back({a.at("accuracy"), a.at("networks"), numbers_of(a.at("tau"))});
   json.at("ids").get_to(judged.ids);
@@ -232,7 +251,7 @@ Judged judged_of(const Json& json) {
 /// The report reads list by list.
 void check_sizes(const Judged& judged, const fs::path& file) {
   const std::size_t columns = judged.columns.size(), networks = judged.ids.size();
-  bool fits = judged.tau.size() == columns && judged.predicted.size() == columns && judged.truth.size() == networks;
+  bool fits = judged.score.size() == columns && judged.predicted.size() == columns && judged.truth.size() == networks;
   for (const auto& predicted : judged.predicted) fits &= predicted.size() == networks;
   for (const Judged::Above& above : judged.above) fits &= above.tau.size() == columns;
   if (!fits)
@@ -250,6 +269,7 @@ ReportRun read_run(const fs::path& folder) {
   fs::path reading = file;
   try {
     const Json json = read_json(file);
+    if (json.contains("task")) json.at("task").get_to(run.task);  // release 0.1 knew no other
     json.at("model").get_to(run.model);
     json.at("split").get_to(run.split);
     json.at("parameters").get_to(run.parameters);
@@ -257,11 +277,12 @@ ReportRun read_run(const fs::path& folder) {
     json.at("train_seconds").get_to(run.train_seconds);
     json.at("step_milliseconds").get_to(run.step_milliseconds);
     json.at("peak_mib").get_to(run.peak_mib);
+    const std::string metric = metric_column(task(run.task));
     const Csv log = Csv::read(folder / log_file, Csv::Header::first_row);
     for (std::size_t i = 0; i < log.rows(); ++i)
       run.log.push_back({log.integer(i, log.column("epoch")),
                          log.number(i, log.column("train_loss")),
-                         {log.number(i, log.column("validation_loss")), log.number(i, log.column("validation_tau"))}});
+                         {log.number(i, log.column("validation_loss")), log.number(i, log.column(metric))}});
     reading = folder / eval_file;
     if (fs::exists(reading)) {
       run.judged = judged_of(read_json(reading));
@@ -277,6 +298,8 @@ ReportRun read_run(const fs::path& folder) {
     }
   } catch (const Json::exception& error) {
     throw FormatError("[report] '{}': {}", reading.string(), plain(error));
+  } catch (const UsageError& error) {  // a task that is unknown
+    throw FormatError("[report] '{}': {}; was it written by a later weft?", reading.string(), error.what());
   }
   return run;
 }

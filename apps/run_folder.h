@@ -79,8 +79,12 @@ std::vector<std::int64_t> checkpoints(const Zoo& zoo, const Task& task, int spli
 /// What a JSON library says of a file, without its own names.
 std::string plain(const Json::exception& error);
 
-std::string log_text(const std::vector<Trainer::Epoch>& log);
+/// "validation_tau": of a log, and of run.json.
+std::string metric_column(const Task& task);
+std::string log_text(const Task& task, const std::vector<Trainer::Epoch>& log);
 
+/// Of what is or was to be predicted: a class is a whole number.
+Json to_json(const Task& task, double value);
 Json to_json(const Judged& judged);
 Json to_json(const std::vector<VerifyRow>& rows);
 

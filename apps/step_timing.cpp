@@ -16,6 +16,7 @@
 #include "weft/nn/losses.h"
 #include "weft/nn/optim.h"
 #include "weft/nn/step_recorder.h"
+#include "weft/tasks/task.h"
 
 namespace weft::apps {
 namespace {
@@ -58,7 +59,7 @@ std::vector<Tensor> network_batch(const Space& space, std::int64_t batch, double
   return all;
 }
 
-/// An accuracy predictor on random networks.
+/// A reader that learns accuracies of random networks.
 Case accuracy(const char* kind, Settings::Given given, const Space& space, std::int64_t batch, double deviation,
               RandomKey key, Backend* backend) {
   const std::shared_ptr<Reader> model = make_reader(kind, given, space, DType::f32, key, backend);
@@ -66,8 +67,8 @@ Case accuracy(const char* kind, Settings::Given given, const Space& space, std::
   for (Tensor& t : networks) t = t.placed_on(backend);
   const Tensor target = Tensor::zeros({batch}, DType::f32, backend);
   fill_uniform(target, key.at("targets"));
-  const auto loss = [model, networks, target](Tape& tape) {
-    return mean_all(binary_cross_entropy_with_logits(model->forward(tape, networks), target));
+  const auto loss = [model, networks, target, &learnt = task("accuracy")](Tape& tape) {
+    return mean_all(learnt.loss(model->forward(tape, networks), target));
   };
   return {*model, loss, step_number(backend)};
 }

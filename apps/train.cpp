@@ -119,7 +119,7 @@ void check_reads(const TrainOptions& o, const Zoo& zoo) {
 
 }  // namespace
 
-int train(const TrainOptions& o, const Common& common) {
+int train(TrainOptions o, const Common& common) {
   const fs::path folder = o.out.path;
   std::optional<FolderLock> lock;
   const auto take_folder = [&] {
@@ -129,6 +129,9 @@ int train(const TrainOptions& o, const Common& common) {
   };
   const Zoo zoo = open_zoo(o.zoo);
   check_reads(o, zoo);
+  if (o.task.empty()) o.task = usual_task(zoo).name;
+  const Task& learnt = task(o.task);
+  const std::int64_t outputs = learnt.outputs(zoo);
   if (fs::is_directory(folder)) take_folder();
   const std::string device = device_of(common.backend).kind == Device::Kind::cpu ? "cpu" : "cuda";
   const Json settings = settings_of(o, zoo, common, device);
@@ -144,9 +147,8 @@ int train(const TrainOptions& o, const Common& common) {
   }
   const NewFolder made(folder);
   if (!lock) take_folder();
-  const Task& learnt = task(o.task);
-  auto model =
-      make_reader(o.model, o.settings, zoo.space(), DType::f32, RandomKey(common.seed, "model"), common.backend);
+  auto model = make_reader(o.model, o.settings, zoo.space(), DType::f32, RandomKey(common.seed, "model"),
+                           common.backend, outputs);
   const std::string chosen = chosen_checkpoint(zoo, o.checkpoint);
   Examples training =
       examples(*model, learnt, zoo, checkpoints(zoo, learnt, o.split, ZooPart::train, chosen, false), true);
@@ -174,6 +176,9 @@ int train(const TrainOptions& o, const Common& common) {
   if (o.out.resume && fs::exists(folder / state_file)) resume(fit, folder / state_file, settings, zoo);
   if (o.out.force) fs::remove(folder / state_file);
 
+  const auto validation_text = [&](const Trainer::Epoch& row) {
+    return fmt::format("validation {} {:.3f}", learnt.metric.name, validation_metric(row));
+  };
   catch_interrupts("training stops after this step; --resume goes on from the last epoch that was saved.");
   const auto start = Clock::now();
   auto saved = start;
@@ -192,7 +197,7 @@ int train(const TrainOptions& o, const Common& common) {
           common.remark("slow: " + slow[remarked]);
       });
       bar.update(fit.solved() ? config.epochs * steps : before + steps,
-                 fmt::format("loss {:.4f}, validation tau {:.3f}", row.train_loss, validation_tau(row)));
+                 fmt::format("loss {:.4f}, {}", row.train_loss, validation_text(row)));
       if (saving > share_of_saving * seconds_since(saved) && !fit.done()) continue;
       const auto before_save = Clock::now();
       save_state(folder, fit, settings);
@@ -215,7 +220,7 @@ int train(const TrainOptions& o, const Common& common) {
                         {"checkpoints", trained_on},
                         {"epochs", fit.log().size()},
                         {"best_epoch", fit.best_epoch()},
-                        {"validation_tau", validation_tau(best)},
+                        {metric_column(learnt), validation_metric(best)},
                         {"train_seconds", seconds},
                         {"step_milliseconds", cost.seconds * 1e3},
                         {"step_gflop", step_flops * 1e-9},
@@ -224,35 +229,37 @@ int train(const TrainOptions& o, const Common& common) {
                         {settings_key, settings},
                         {options_key, options_of_run(o, chosen, common)}};
   for (const char* file : {eval_file, verify_file}) fs::remove(folder / file);  // of the model that is replaced
-  write_text(folder / log_file, log_text(fit.log()));
+  write_text(folder / log_file, log_text(learnt, fit.log()));
   write_json(folder / run_file, summary);
   save_model(folder / model_file, *model, {{settings_key, settings.dump()}});
   fs::remove(folder / state_file);
   if (common.json)
     fmt::print("{}\n", summary.dump(1));
   else if (!common.quiet)
-    fmt::print("  {} in {:.1f} s, {}: {}\n", fit.solved() ? "solved" : fmt::format("{} epochs", fit.log().size()),
-               seconds,
-               fit.solved() ? fmt::format("validation tau {:.3f}", validation_tau(best))
-                            : fmt::format("best validation tau {:.3f} at epoch {}", validation_tau(best), best.epoch),
-               (folder / model_file).string());
+    fmt::print(
+        "  {} in {:.1f} s, {}: {}\n", fit.solved() ? "solved" : fmt::format("{} epochs", fit.log().size()), seconds,
+        fit.solved() ? validation_text(best) : fmt::format("best {} at epoch {}", validation_text(best), best.epoch),
+        (folder / model_file).string());
   return exit_ok;
 }
 
 void add_train(CLI::App& app, Common& common, Run& run) {
-  CLI::App& verb =
-      add_verb(app, common, "train",
-               "Train a model that predicts a number about networks, as their accuracy, from their weights",
-               "  weft train --zoo zoo --model magep --out run\n"
-               "  weft train --zoo zoo --model balanced-statnn --split 3 --out run-3",
-               Runs::on_devices);
+  CLI::App& verb = add_verb(
+      app, common, "train",
+      "Train a model that predicts from the weights of networks a number about them, as their accuracy, or their class",
+      "  weft train --zoo zoo --model magep --out run\n"
+      "  weft train --zoo zoo --model balanced-statnn --split 3 --out run-3",
+      Runs::on_devices);
   auto o = std::make_shared<TrainOptions>();
   verb.add_option("zoo,--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
   std::vector<std::string> names, task_names;
   for (const ModelKind* kind : model_kinds()) names.emplace_back(kind->name);
   for (const Task* t : tasks()) task_names.emplace_back(t->name);
   verb.add_option("--model", o->model, "what to train")->check(CLI::IsMember(names));
-  verb.add_option("--task", o->task, "what it learns to predict")->check(CLI::IsMember(task_names));
+  verb.add_option("--task", o->task,
+                  "what it learns to predict; the class where the zoo's networks have one, else the accuracy, when not "
+                  "given")
+      ->check(CLI::IsMember(task_names));
   add_output(verb, o->out, "folder for the model, its log and what it cost", true);
   verb.add_option("--split", o->split, "which of the zoo's five splits")->transform(split_limit());
   verb.add_option("--checkpoint", o->checkpoint,

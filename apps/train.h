@@ -8,7 +8,8 @@ namespace weft::apps {
 struct TrainOptions {
   std::string zoo{};
   OutputOption out{};
-  std::string task = "accuracy", model = "magep";
+  std::string task{};  ///< usual_task() when not given
+  std::string model = "magep";
   Settings settings = model_settings("magep"), fit = training_settings("magep");  ///< of the model, of its training
   int split = 0;
   std::string checkpoint{};  ///< see chosen_checkpoint()
@@ -16,6 +17,6 @@ struct TrainOptions {
 
 /// Trains a model on a zoo and writes its folder (apps/run_folder.h); a run that was interrupted goes on with the
 /// same bits. Prints what it costs before the first step.
-int train(const TrainOptions& options, const Common& common);
+int train(TrainOptions options, const Common& common);
 
 }  // namespace weft::apps

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <memory>
 
@@ -9,7 +10,6 @@
 
 #include "weft/core/told.h"
 #include "weft/nn/losses.h"
-#include "weft/nn/metrics.h"
 #include "weft/ops/view.h"
 
 namespace weft {
@@ -24,15 +24,19 @@ std::vector<double> targets(const Tensor& t) {
 }
 
 /// A target that no network has would train a model on nonsense, a NaN spoil it.
-void check_targets(const Task& task, const char* part, const Tensor& target) {
+void check_targets(const Task& task, std::int64_t outputs, const char* part, const Tensor& target) {
+  if (task.classes != (target.dtype() == DType::i32))
+    throw DtypeError("[fit] targets of the {} networks are {}; allowed: {}", part, name(target.dtype()),
+                     task.classes ? "int32, numbers of classes" : "float32, float64");
+  const double low = task.low, high = task.classes ? static_cast<double>(outputs - 1) : task.high;
   const std::vector<double> all = targets(target);
-  const auto wrong = std::ranges::find_if_not(all, [&](double x) { return task.low <= x && x <= task.high; });
+  const auto wrong = std::ranges::find_if_not(all, [&](double x) { return low <= x && x <= high; });
   if (wrong != all.end())
     throw UsageError("[fit] target {} of the {} networks is {}; allowed: {} to {}", wrong - all.begin(), part, *wrong,
-                     task.low, task.high);
+                     low, high);
 }
 
-/// Of the first n networks. What is on the tape goes.
+/// Of the first n networks, one's after another's. What is on the tape goes.
 std::vector<double> outputs_of(const Reader& model, std::span<const Tensor> prepared, std::int64_t n, Tape& tape) {
   Backend* backend = model.parameters().backend();
   tape.reset();
@@ -58,7 +62,7 @@ const std::vector<Setting>& training_settings() {
     return std::vector<Setting>{
         {.name = "epochs", .text = "epochs at most", .usual = usual.epochs, .low = 1, .high = most, .why = counted},
         {.name = "patience",
-         .text = "epochs without a better validation tau before it stops",
+         .text = "epochs without a better metric on the validation networks before it stops",
          .usual = usual.patience,
          .low = 1,
          .high = most,
@@ -124,16 +128,29 @@ struct Steps {
     Tensor drawn, now;
   };
   std::vector<Permuted> permuted = {};
+  /// uint8: the 8 bytes of a step's number, which dropout draws with: [steps, 8] of the epoch, [8] of the step.
+  Tensor numbers, number;
   Arena scratch;
 
-  /// The permutations of every step: a step draws nothing, for drawing allocates.
-  void draw(std::int64_t epoch) {
+  /// The permutations and the number of every step: a step draws nothing, for drawing allocates.
+  void begin_epoch(std::int64_t epoch) {
+    const Tensor counted = Tensor::zeros(numbers.shape(), DType::u8);
+    for (std::int64_t step = 0; step < counted.dim(0); ++step) {
+      const auto count = static_cast<std::uint64_t>((epoch - 1) * counted.dim(0) + step);
+      std::memcpy(counted[step].raw(), &count, sizeof count);
+    }
+    numbers.copy_from(counted);
     scratch.reset();
     for (std::size_t i = 0; i < permuted.size(); ++i) {
       const RandomKey key = RandomKey(config.seed, "fixed axes").at(i).at(static_cast<std::uint64_t>(epoch));
       for (std::int64_t step = 0; step < permuted[i].drawn.dim(0); ++step)
         fill_permutation(permuted[i].drawn[step], key.at(static_cast<std::uint64_t>(step)), scratch);
     }
+  }
+
+  void begin_step(std::int64_t step) const {
+    number.copy_from(numbers[step]);
+    for (const Permuted& p : permuted) p.now.copy_from(p.drawn[step]);
   }
 
   Var loss(Tape& tape, const Tensor& networks) const {
@@ -144,12 +161,16 @@ struct Steps {
         Tensor& t = batch[static_cast<std::size_t>(tensor)];
         t = gather(tape.constant(t), axis + 2, p.now).value();  // behind the batch and the channels
       }
-    return mean_all(task.loss(model.forward(tape, batch), gathered(tape, train.target, networks)));
+    const RandomKey dropout =
+        RandomKey(config.seed, "dropout").counted(static_cast<const std::uint64_t*>(number.raw()));
+    return mean_all(task.loss(model.forward(tape, batch, dropout), gathered(tape, train.target, networks)));
   }
 
   bool solve() const {
-    std::vector<double> outputs = targets(train.target.placed_on(nullptr));
-    for (double& y : outputs) y = task.output(y);
+    const std::vector<double> all = targets(train.target.placed_on(nullptr));
+    const auto one = static_cast<std::size_t>(model.outputs());
+    std::vector<double> outputs(all.size() * one);
+    for (std::size_t i = 0; i < all.size(); ++i) task.output(all[i], std::span(outputs).subspan(i * one, one));
     return model.solve(train.prepared, outputs);
   }
 
@@ -157,11 +178,12 @@ struct Steps {
     const std::vector<double> outputs = outputs_of(model, validation.prepared, validation.count(), tape);
     if (!std::ranges::all_of(outputs, [](double z) { return std::isfinite(z); }))
       throw NumericError("[fit] the predictions are not finite; lower the learning rate ({})", config.learning_rate);
-    return {mean_loss(task, outputs, validation.target), kendall_tau_b(outputs, truth)};
+    return {mean_loss(task, outputs, validation.target), task.metric.of(outputs, truth)};
   }
 };
 
-FitConfig checked(const FitConfig& config, const Task& task, const Examples& train, const Examples& validation) {
+FitConfig checked(const FitConfig& config, const Task& task, std::int64_t outputs, const Examples& train,
+                  const Examples& validation) {
   if (config.batch < 1 || config.epochs < 1 || config.patience < 1 || !(config.learning_rate > 0) ||
       !std::isfinite(config.learning_rate))
     throw UsageError("[fit] batch {}, epochs {}, patience {}, learning rate {}; allowed: positive ones", config.batch,
@@ -171,8 +193,9 @@ FitConfig checked(const FitConfig& config, const Task& task, const Examples& tra
   if (train.count() == 0 || validation.count() == 0)
     throw UsageError("[fit] {} networks to train on, {} to validate on; allowed: 1 or more of each", train.count(),
                      validation.count());
-  check_targets(task, "training", train.target);
-  check_targets(task, "validation", validation.target);
+  check_outputs(task, outputs);
+  check_targets(task, outputs, "training", train.target);
+  check_targets(task, outputs, "validation", validation.target);
   FitConfig fitting = config;
   fitting.batch = std::min(config.batch, train.count());
   return fitting;
@@ -181,12 +204,21 @@ FitConfig checked(const FitConfig& config, const Task& task, const Examples& tra
 Training training_of(Reader& model, const Task& task, const FitConfig& config, Examples train, Examples validation) {
   Backend* backend = model.parameters().backend();
   const std::vector<double> truth = targets(validation.target);
+  const std::string metric = fmt::format("validation_{}", task.metric.name);
   for (Examples* examples : {&train, &validation})
     for (Tensor& t : examples->prepared) t = t.placed_on(backend);
   train.target = train.target.placed_on(backend);
   const std::int64_t items = train.count(), steps = (items + config.batch - 1) / config.batch;
-  const auto s = std::make_shared<Steps>(
-      Steps{model, task, config, std::move(train), std::move(validation), truth, {}, Arena(memory_of(backend))});
+  const auto s =
+      std::make_shared<Steps>(Steps{.model = model,
+                                    .task = task,
+                                    .config = config,
+                                    .train = std::move(train),
+                                    .validation = std::move(validation),
+                                    .truth = truth,
+                                    .numbers = Tensor::zeros({steps, sizeof(std::uint64_t)}, DType::u8, backend),
+                                    .number = Tensor::zeros({sizeof(std::uint64_t)}, DType::u8, backend),
+                                    .scratch = Arena(memory_of(backend))});
   if (config.permute_fixed)
     for (const FixedAxis& axis : model.fixed_axes())
       s->permuted.push_back({axis, Tensor::zeros({steps, axis.size}, DType::i32, backend),
@@ -198,14 +230,11 @@ Training training_of(Reader& model, const Task& task, const FitConfig& config, E
   return {.items = items,
           .loss = [s](Tape& tape, const Tensor& networks) { return s->loss(tape, networks); },
           .solve = [s] { return s->solve(); },
-          .before_epoch = [s](std::int64_t epoch) { s->draw(epoch); },
-          .before_step =
-              [s](std::int64_t step) {
-                for (const Steps::Permuted& p : s->permuted) p.now.copy_from(p.drawn[step]);
-              },
+          .before_epoch = [s](std::int64_t epoch) { s->begin_epoch(epoch); },
+          .before_step = [s](std::int64_t step) { s->begin_step(step); },
           .judge = [s](Tape& tape) { return s->judge(tape); },
-          .metrics = {"validation_loss", "validation_tau"},
-          .best = "validation_tau",
+          .metrics = {"validation_loss", metric},
+          .best = metric,
           .highest = true,
           .rehearse =
               [s](Tape& tape) {
@@ -224,7 +253,11 @@ std::function<double(std::int64_t)> rate_of(const FitConfig& config, std::int64_
 }  // namespace
 
 Fit::Fit(Reader& model, const FitConfig& given, Examples train, Examples validation, const Task& task)
-    : Fit{model, checked(given, task, train, validation), train.count(), std::move(train), std::move(validation),
+    : Fit{model,
+          checked(given, task, model.outputs(), train, validation),
+          train.count(),
+          std::move(train),
+          std::move(validation),
           task} {}
 
 Fit::Fit(Reader& model, const FitConfig& config, std::int64_t items, Examples train, Examples validation,
@@ -243,19 +276,22 @@ std::vector<double> predict_outputs(const Reader& model, std::span<const Tensor>
   const NoGrad no_grad(tape);
   std::vector<double> outputs = outputs_of(model, prepared, prepared.empty() ? 0 : prepared[0].dim(0), tape);
   for (std::size_t i = 0; i < outputs.size(); ++i)
-    if (!std::isfinite(outputs[i]))
+    if (!std::isfinite(outputs[i])) {
+      const std::size_t network = i / static_cast<std::size_t>(model.outputs());
       throw NumericError(
           "[predict] the prediction for network {} is {}; are its weights of the size that the model was trained on?",
-          ids.empty() ? static_cast<std::int64_t>(i) : ids[i], told(outputs[i]));
+          ids.empty() ? static_cast<std::int64_t>(network) : ids[network], told(outputs[i]));
+    }
   return outputs;
 }
 
 double mean_loss(const Task& task, std::span<const double> outputs, const Tensor& target) {
-  if (outputs.empty()) return 0;
+  const std::int64_t n = target.numel();
+  if (n == 0) return 0;
   Tape tape;
   const NoGrad no_grad(tape);
-  const Var y = tape.constant(Tensor::from<double>(outputs, {std::ssize(outputs)}));
-  return mean_all(task.loss(y, target.to(DType::f64))).value().data<double>()[0];
+  const Var y = tape.constant(Tensor::from<double>(outputs, {n, std::ssize(outputs) / n}));
+  return mean_all(task.loss(y, task.classes ? target : target.to(DType::f64))).value().data<double>()[0];
 }
 
 }  // namespace weft

@@ -39,6 +39,7 @@ Json json_of(const SettingValue& value) {
 
 void save_model(const std::filesystem::path& path, const Reader& model, Metadata metadata) {
   Json::Object config{{"space", model.space().str()}};
+  if (model.outputs() != 1) config.emplace_back("outputs", model.outputs());
   for (const Setting& setting : model.settings().list())
     config.emplace_back(setting.name, json_of(model.settings().value(setting.name)));
   model.save(path, Json(std::move(config)).dump(), std::move(metadata));
@@ -53,11 +54,16 @@ LoadedModel load_model(const std::filesystem::path& path, const Checkpoint& file
   const Json* space = config.find("space");
   if (!space || !space->text())
     throw FormatError("[model] '{}': the config lacks the text 'space'; was it written by weft train?", path.string());
+  const Json* several = config.find("outputs");  // absent: one
+  const std::optional<std::int64_t> outputs = several ? several->whole() : 1;
+  if (!outputs)
+    throw FormatError("[model] '{}': 'outputs' of the config is {}; allowed: a whole number", path.string(),
+                      several->dump());
   std::unique_ptr<Reader> model;
   try {
     Settings settings = model_settings(file.kind());
     for (const Setting& setting : settings.list()) settings.set(setting.name, value_of(path, config, setting));
-    model = declare_reader(file.kind(), settings, Space::parse(*space->text()));
+    model = declare_reader(file.kind(), settings, Space::parse(*space->text()), *outputs);
   } catch (const FormatError&) {
     throw;
   } catch (const Error& error) {

@@ -9,7 +9,7 @@
 namespace weft {
 
 /// Writes a model as a checkpoint (io/checkpoint.h), complete or not at all: every parameter by name; the config holds
-/// its settings and the text of the space. Throws what Checkpoint::save throws.
+/// its settings, the text of the space, and the number of outputs unless it is 1. Throws what Checkpoint::save throws.
 void save_model(const std::filesystem::path& path, const Reader& model, Metadata metadata = {});
 
 /// A saved model, its parameters converted to `dtype`, on the CPU or a device.

@@ -1,5 +1,6 @@
 #include "weft/tasks/task.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "weft/core/registry.h"
@@ -19,13 +20,28 @@ std::vector<const Task*> tasks() {
 
 const Task& task(std::string_view name) { return named("task", name, tasks()); }
 
+const Task& usual_task(const Zoo& zoo) {
+  const std::vector<const Task*> all = tasks();
+  const auto found = std::ranges::find_if(all, [&](const Task* t) { return t->usual && t->usual(zoo); });
+  return found == all.end() ? *all.front() : **found;
+}
+
+void check_outputs(const Task& task, std::int64_t outputs) {
+  if (task.classes ? outputs < 2 : outputs != 1)
+    throw UsageError("[task] the {} is predicted from {}, the model has {}", task.name,
+                     task.classes ? "2 outputs or more" : "1 output", outputs);
+}
+
 Tensor targets_of(const Task& task, const Zoo& zoo, std::span<const std::int64_t> ids) {
-  const Tensor targets = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, DType::f32);
+  const Tensor targets = Tensor::zeros({static_cast<std::int64_t>(ids.size())}, task.classes ? DType::i32 : DType::f32);
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    const double target = task.target(zoo.row(ids[i]));
+    const double target = task.target(zoo, zoo.row(ids[i]));
     if (!std::isfinite(target))
       throw UsageError("[task] the {} of row {} of the zoo was not measured; leave it out", task.name, ids[i]);
-    targets.data<float>()[i] = static_cast<float>(target);
+    if (task.classes)
+      targets.data<std::int32_t>()[i] = static_cast<std::int32_t>(target);
+    else
+      targets.data<float>()[i] = static_cast<float>(target);
   }
   return targets;
 }

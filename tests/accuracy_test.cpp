@@ -202,7 +202,7 @@ TEST_CASE("fit: learns, stops, resumes with the same bits") {
     }
     CHECK(fit.log().back().train_loss < fit.log().front().train_loss);
     if (std::string_view(kind) == "magep")
-      CHECK(validation_tau(fit.log()[static_cast<std::size_t>(fit.best_epoch() - 1)]) > 0.5);
+      CHECK(validation_metric(fit.log()[static_cast<std::size_t>(fit.best_epoch() - 1)]) > 0.5);
 
     auto again = make();
     Fit resumed(*again, config, train, validation);
@@ -236,7 +236,7 @@ struct Watcher final : Reader {
   mutable std::vector<std::vector<Tensor>> shown;
   const Tensor first_ = Tensor::zeros({64}, DType::i32);
 
-  explicit Watcher(const Space& space) : Reader("watcher", {}, space) {
+  explicit Watcher(const Space& space) : Reader("watcher", {}, space, 1) {
     add_parameter("bias", {1}, Init::zeros());
     init(RandomKey(1, "watcher"), DType::f64);
   }
@@ -244,10 +244,10 @@ struct Watcher final : Reader {
     return {weights.begin(), weights.end()};
   }
   std::vector<FixedAxis> fixed_axes() const override { return fixed_axes_of(space_); }
-  Var forward(Tape& tape, std::span<const Tensor> prepared) const override {
+  Var forward(Tape& tape, std::span<const Tensor> prepared, const std::optional<RandomKey>&) const override {
     auto& now = shown.emplace_back();
     for (const Tensor& t : prepared) now.push_back(t.clone());
-    return gather(on(tape, 0), 0, first_.slice(0, prepared[0].dim(0)));
+    return reshape(gather(on(tape, 0), 0, first_.slice(0, prepared[0].dim(0))), {prepared[0].dim(0), 1});
   }
 };
 
@@ -255,15 +255,15 @@ struct Watcher final : Reader {
 struct Fragile final : Reader {
   mutable int calls = 0;
 
-  explicit Fragile(const Space& space) : Reader("fragile", {}, space) {
+  explicit Fragile(const Space& space) : Reader("fragile", {}, space, 1) {
     add_parameter("bias", {1}, Init::constant(1));
     init(RandomKey(1, "fragile"), DType::f64);
   }
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override {
     return {weights.begin(), weights.end()};
   }
-  Var forward(Tape& tape, std::span<const Tensor> prepared) const override {
-    const Tensor y = Tensor::zeros({prepared[0].dim(0)}, DType::f64);
+  Var forward(Tape& tape, std::span<const Tensor> prepared, const std::optional<RandomKey>&) const override {
+    const Tensor y = Tensor::zeros({prepared[0].dim(0), 1}, DType::f64);
     y.fill(++calls == 1 ? 1 : std::numeric_limits<double>::infinity());
     return tape.constant(y);
   }

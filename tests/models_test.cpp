@@ -173,7 +173,7 @@ TEST_CASE("models: Transformer-NFN trains, takes no new memory, and has a proof"
     const auto model = transformer_model(vision(), 2, classifier, DType::f32);
     const auto x = networks(model->space(), 5, DType::f32, RandomKey(11, "models_test"));
     const std::vector<Tensor> prepared = model->prepare(x);
-    const Tensor target = Tensor::zeros({5}, DType::f32);
+    const Tensor target = Tensor::zeros({5, 1}, DType::f32);
     fill_uniform(target, RandomKey(12, "models_test"));
     Optimiser adam(model->parameters(), UpdateRule::adam());
     Arena arena;

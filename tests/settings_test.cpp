@@ -75,12 +75,10 @@ TEST_CASE("settings: every kind of model is made from its usual ones, and its ow
 }
 
 TEST_CASE("settings: tasks are known by name") {
-  CHECK(task("accuracy").prediction(0) == 0.5);
-  ZooRow row;
-  row.accuracy = 0.5;
-  row.train_accuracy = 0.75;
-  CHECK(task("generalisation-gap").target(row) == 0.25);
-  CHECK_THROWS_WITH_AS(task("beauty"), "[task] 'beauty'; allowed: accuracy, generalisation-gap", UsageError);
+  CHECK(task("accuracy").prediction(std::vector{0.}) == 0.5);
+  CHECK(task("generalisation-gap").prediction(std::vector{0.25}) == 0.25);
+  CHECK(task("class").prediction(std::vector{-1., 3., 0.5, 3.}) == 1);
+  CHECK_THROWS_WITH_AS(task("beauty"), "[task] 'beauty'; allowed: accuracy, generalisation-gap, class", UsageError);
 }
 
 TEST_CASE("settings: one name is one option, whoever has it, and none is taken by what files hold beside") {
@@ -92,7 +90,7 @@ TEST_CASE("settings: one name is one option, whoever has it, and none is taken b
       CHECK((first.usual.index() == s.usual.index() && first.low == s.low && first.high == s.high));
       CHECK((first.text == s.text && first.why == s.why && first.allowed == s.allowed));
       for (const char* taken : {"numerics", "task", "model", "split", "checkpoint", "seed", "device", "products", "zoo",
-                                "space", "out", "force", "resume", "threads", "json", "quiet", "config"})
+                                "space", "outputs", "out", "force", "resume", "threads", "json", "quiet", "config"})
         CHECK(s.name != taken);
     }
   };
@@ -122,7 +120,7 @@ TEST_CASE("tasks: a model learns its task, whose loss is that of the training an
   while (!fit.done()) fit.run_epoch();
   CHECK(fit.log().back().train_loss < 0.3 * before);
   fit.take_best();
-  for (const double y : predict_outputs(*model, all.prepared)) CHECK(std::abs(gap.prediction(y)) < 1.5);
+  for (const double y : predict_outputs(*model, all.prepared)) CHECK(std::abs(gap.prediction({&y, 1})) < 1.5);
 }
 
 TEST_CASE("ridge: solved in one epoch without steps, as the normal equations say") {
@@ -147,9 +145,9 @@ TEST_CASE("ridge: solved in one epoch without steps, as the normal equations say
   CHECK((steps == 0 && fit.log().size() == 1 && fit.solved()));
   CHECK(model_kind("ridge").solved);
   fit.take_best();
-  CHECK(validation_tau(fit.log()[0]) > 0.99);
+  CHECK(validation_metric(fit.log()[0]) > 0.99);
   const auto outputs = predict_outputs(*model, other);
   for (std::size_t i = 0; i < outputs.size(); ++i)
-    CHECK(task("accuracy").prediction(outputs[i]) ==
+    CHECK(task("accuracy").prediction({&outputs[i], 1}) ==
           doctest::Approx(targets(other[0]).data<double>()[i]).epsilon(1e-3));
 }

@@ -11,6 +11,7 @@
 
 #include <doctest/doctest.h>
 
+#include "weft/tasks/fit.h"
 #include "weft/tests/with_threads.h"
 #include "weft/weft.h"
 
@@ -135,7 +136,7 @@ TEST_CASE("a step of Transformer-NFN after the first allocates nothing") {
       networks.push_back(Tensor::zeros(space.feature_shape(t, 4, 1), DType::f32));
       fill_normal(networks.back(), RandomKey(5, "training_test").at(static_cast<std::uint64_t>(t)), 0, 0.1);
     }
-    const Tensor target = Tensor::zeros({4}, DType::f32);
+    const Tensor target = Tensor::zeros({4, 1}, DType::f32);
     Optimiser adam(model->parameters(), UpdateRule::adam());
     Arena arena;
     Tape tape(arena);
@@ -176,6 +177,30 @@ TEST_CASE("a trainer's step after the first allocates nothing, in one pass or se
       std::int64_t before = 0;
       trainer.run_epoch([&](std::int64_t step, std::int64_t) {
         INFO("epoch " << epoch << ", step " << step << ", passes of " << micro);
+        if (step > 1) CHECK(allocations == before);
+        before = allocations;
+      });
+    }
+  }
+}
+
+TEST_CASE("a step of Fit after the first allocates nothing, of numbers or classes, with axes that are permuted") {
+  const Space space = mlp_space(std::vector<std::int64_t>{2, 6, 3}, FactorKind::positive_monomial);
+  for (const char* name : {"accuracy", "class"}) {
+    const Task& learnt = task(name);
+    const auto model = make_reader("magep", {{"channels", 4}, {"hidden", 8}}, space, DType::f32,
+                                   RandomKey(9, "training_test"), nullptr, learnt.classes ? 3 : 1);
+    std::vector<Tensor> networks;
+    for (int t = 0; t < 4; ++t) {
+      networks.push_back(Tensor::zeros(space.feature_shape(t, 40, 1), DType::f32));
+      fill_normal(networks.back(), RandomKey(10, "training_test").at(static_cast<std::uint64_t>(t)));
+    }
+    const Examples all{model->prepare(networks), Tensor::zeros({40}, learnt.classes ? DType::i32 : DType::f32)};
+    Fit fit(*model, {.batch = 8, .epochs = 3, .permute_fixed = true}, all, all, learnt);
+    for (int epoch = 1; epoch <= 3; ++epoch) {
+      std::int64_t before = 0;
+      fit.run_epoch([&](std::int64_t step, std::int64_t) {
+        INFO("epoch " << epoch << ", step " << step << " of the " << name);
         if (step > 1) CHECK(allocations == before);
         before = allocations;
       });

@@ -6,12 +6,12 @@
 #include "weft/core/team.h"
 #include "weft/nfn/baselines/statistics.h"
 #include "weft/nn/layers.h"
-#include "weft/ops/view.h"
 
 namespace weft {
 
-BaselineModel::BaselineModel(const char* kind, const Settings& settings, const Space& space, Reads reads)
-    : Reader(kind, settings, space),
+BaselineModel::BaselineModel(const char* kind, const Settings& settings, const Space& space, std::int64_t outputs,
+                             Reads reads)
+    : Reader(kind, settings, space, outputs),
       reads_(reads),
       mean_(add_parameter("mean", {inputs()}, Init::zeros(), false)),
       inverse_deviation_(add_parameter("inverse_deviation", {inputs()}, Init::ones(), false)) {}
@@ -80,11 +80,11 @@ namespace {
 /// A dense network with ReLU on them.
 class DenseBaseline final : public BaselineModel {
  public:
-  DenseBaseline(const char* kind, const Settings& settings, const Space& space, Reads reads)
-      : BaselineModel(kind, settings, space, reads),
-        mlp_(*this, "mlp", {inputs(), settings.whole("hidden"), settings.whole("hidden"), 1}) {}
-  Var forward(Tape& tape, std::span<const Tensor> prepared) const override {
-    return reshape(mlp_(tape.constant(prepared[0])), {prepared[0].dim(0)});
+  DenseBaseline(const char* kind, const Settings& settings, const Space& space, std::int64_t outputs, Reads reads)
+      : BaselineModel(kind, settings, space, outputs, reads),
+        mlp_(*this, "mlp", {inputs(), settings.whole("hidden"), settings.whole("hidden"), outputs}) {}
+  Var forward(Tape& tape, std::span<const Tensor> prepared, const std::optional<RandomKey>&) const override {
+    return mlp_(tape.constant(prepared[0]));
   }
 
  private:
@@ -92,8 +92,9 @@ class DenseBaseline final : public BaselineModel {
 };
 
 template <BaselineModel::Reads reads>
-std::unique_ptr<Reader> make_dense(const ModelKind& kind, const Settings& settings, const Space& space) {
-  return std::make_unique<DenseBaseline>(kind.name, settings, space, reads);
+std::unique_ptr<Reader> make_dense(const ModelKind& kind, const Settings& settings, const Space& space,
+                                   std::int64_t outputs) {
+  return std::make_unique<DenseBaseline>(kind.name, settings, space, outputs, reads);
 }
 
 bool any(const Space&) { return true; }

@@ -15,7 +15,7 @@ class BaselineModel : public Reader {
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
 
  protected:
-  BaselineModel(const char* kind, const Settings& settings, const Space& space, Reads reads);
+  BaselineModel(const char* kind, const Settings& settings, const Space& space, std::int64_t outputs, Reads reads);
   std::int64_t inputs() const;
 
  private:

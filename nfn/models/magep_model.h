@@ -1,5 +1,5 @@
 #pragma once
-// The accuracy predictor of MAGEP-NFN (spec 2.6).
+// The reader of MAGEP-NFN (spec 2.6).
 
 #include <vector>
 
@@ -13,15 +13,15 @@
 namespace weft {
 
 /// Linear (derived; kernel taps folded into channels) -> act -> [E -> act] x equivariant_layers -> I -> Mlp with two
-/// hidden layers -> logit. act is ReLU for positive scales and permutations, tanh for signs: what the group of the
+/// hidden layers -> outputs. act is ReLU for positive scales and permutations, tanh for signs: what the group of the
 /// hidden neurons allows. Throws UsageError for a space that is no chain of dense or convolutional layers.
 class MagepModel final : public Reader {
  public:
-  MagepModel(const Settings& settings, const Space& space);
+  MagepModel(const Settings& settings, const Space& space, std::int64_t outputs);
 
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
   std::vector<FixedAxis> fixed_axes() const override;
-  Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
+  Var forward(Tape& tape, std::span<const Tensor> prepared, const std::optional<RandomKey>& training) const override;
 
  private:
   Space folded_;

@@ -77,25 +77,28 @@ std::vector<FixedAxis> fixed_axes_of(const Space& space,
   return axes;
 }
 
-std::unique_ptr<Reader> declare_reader(std::string_view name, const Settings& settings, const Space& space) {
+std::unique_ptr<Reader> declare_reader(std::string_view name, const Settings& settings, const Space& space,
+                                       std::int64_t outputs) {
   const ModelKind& kind = model_kind(name);
   // Layers keep positions for every number of a network, several times.
-  constexpr std::int64_t largest = 1 << 21;
+  constexpr std::int64_t largest = 1 << 21, most_outputs = 1 << 16;
   if (space.parameters() > largest)
     throw ShapeError("[model] for networks of {} numbers; allowed: up to {}", space.parameters(), largest);
-  return kind.make(kind, settings, space);
+  if (outputs < 1 || outputs > most_outputs)
+    throw UsageError("[model] {} outputs; allowed: 1 to {}", outputs, most_outputs);
+  return kind.make(kind, settings, space, outputs);
 }
 
 std::unique_ptr<Reader> make_reader(std::string_view kind, const Settings& settings, const Space& space, DType dtype,
-                                    RandomKey key, Backend* backend) {
-  std::unique_ptr<Reader> model = declare_reader(kind, settings, space);
+                                    RandomKey key, Backend* backend, std::int64_t outputs) {
+  std::unique_ptr<Reader> model = declare_reader(kind, settings, space, outputs);
   model->init(key.at(kind), dtype, backend);
   return model;
 }
 
 std::unique_ptr<Reader> make_reader(std::string_view kind, Settings::Given given, const Space& space, DType dtype,
-                                    RandomKey key, Backend* backend) {
-  return make_reader(kind, model_settings(kind, given), space, dtype, key, backend);
+                                    RandomKey key, Backend* backend, std::int64_t outputs) {
+  return make_reader(kind, model_settings(kind, given), space, dtype, key, backend, outputs);
 }
 
 }  // namespace weft

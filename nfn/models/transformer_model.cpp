@@ -51,8 +51,8 @@ std::vector<std::int64_t> readout_sizes(std::int64_t inputs, std::int64_t hidden
 
 }  // namespace
 
-TransformerModel::TransformerModel(const Settings& settings, const Space& space)
-    : Reader("transformer-nfn", settings, space), scale_(*this, "scale", space) {
+TransformerModel::TransformerModel(const Settings& settings, const Space& space, std::int64_t outputs)
+    : Reader("transformer-nfn", settings, space, outputs), scale_(*this, "scale", space) {
   const Network network = network_of(space);
   const std::int64_t c = settings.whole("channels"), h = settings.whole("hidden"),
                      layers = settings.whole("equivariant_layers");
@@ -91,7 +91,7 @@ TransformerModel::TransformerModel(const Settings& settings, const Space& space)
   classifier_.readout.emplace(*this, "classifier.head", readout_sizes(classifier_.inputs, h), true);
   const bool embeds = network.ends.patch > 0;
   if (embeds) embedding_.emplace(*this, "embedding", (network.ends.patch + 1) * network.shape.D, h);
-  last_.emplace(*this, "last", (embeds ? 3 : 2) * h, 1);
+  last_.emplace(*this, "last", (embeds ? 3 : 2) * h, outputs);
 }
 
 std::vector<Tensor> TransformerModel::standardise(std::span<const Tensor> weights) {
@@ -137,13 +137,13 @@ Var TransformerModel::classify(Tape& tape, std::span<const Tensor> weights) cons
   return readout((*classifier_.pool)(relu(classifier_.linear[1](x, activated))));
 }
 
-Var TransformerModel::forward(Tape& tape, std::span<const Tensor> prepared) const {
+Var TransformerModel::forward(Tape& tape, std::span<const Tensor> prepared, const std::optional<RandomKey>&) const {
   const auto first = static_cast<std::size_t>(first_block_), count = blocks_.size() * block_tensors;
   const std::span<Var> parts = tape.variables(embedding_ ? 3 : 2);
   parts[0] = encode(tape, prepared.subspan(first, count));
   parts[1] = classify(tape, prepared.subspan(first + count));
   if (embedding_) parts[2] = (*embedding_)(flattened(tape, prepared.first(first)));
-  return reshape((*last_)(concat(parts, 1)), {prepared[0].dim(0)});
+  return (*last_)(concat(parts, 1));
 }
 
 namespace {
@@ -173,8 +173,7 @@ extern const ModelKind transformer_nfn_model{
                   .usual = "linear",
                   .allowed = {"linear", "magep", "flat"}}},
     .training = {{"batch", 16}, {"patience", 100}, {"warmup", 10}, {"permute_fixed", true}},
-    .make = [](const ModelKind&, const Settings& settings, const Space& space) -> std::unique_ptr<Reader> {
-      return std::make_unique<TransformerModel>(settings, space);
-    }};
+    .make = [](const ModelKind&, const Settings& settings, const Space& space, std::int64_t outputs)
+        -> std::unique_ptr<Reader> { return std::make_unique<TransformerModel>(settings, space, outputs); }};
 
 }  // namespace weft

@@ -1,5 +1,5 @@
 #pragma once
-// The accuracy predictor of Transformer-NFN (spec 3.5).
+// The reader of Transformer-NFN (spec 3.5).
 
 #include <optional>
 #include <vector>
@@ -16,7 +16,7 @@
 namespace weft {
 
 /// Reads a whole transformer (transformer_network_space) in up to three branches, concatenates what they say and maps
-/// it to the logit; h, c: the settings hidden, channels:
+/// it to the outputs; h, c: the settings hidden, channels:
 ///   embedding   WE, bE flattened -> linear h; absent where the space has no WE
 ///   encoder     each block: [E -> c, ReLU on the MLP's tensors] x equivariant_layers, I c -> c, LayerNorm, with
 ///               parameters of its own; all blocks: LayerNorm -> Mlp h, h, h with LayerNorm
@@ -28,12 +28,12 @@ namespace weft {
 /// as much as the weights that it reads with. Throws TypeError for another space.
 class TransformerModel final : public Reader {
  public:
-  TransformerModel(const Settings& settings, const Space& space);
+  TransformerModel(const Settings& settings, const Space& space, std::int64_t outputs);
 
   std::vector<Tensor> standardise(std::span<const Tensor> weights) override;
   std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
   std::vector<FixedAxis> fixed_axes() const override;
-  Var forward(Tape& tape, std::span<const Tensor> prepared) const override;
+  Var forward(Tape& tape, std::span<const Tensor> prepared, const std::optional<RandomKey>& training) const override;
 
  private:
   struct EncoderBlock {

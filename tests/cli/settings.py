@@ -69,11 +69,11 @@ class Settings(Test):
             out = f"whole-{words[1]}"
             config = self.config_of("some.config", "train", "zoo", "--out", out, *words)
             of_model = {"channels", "train-psi"} if words[1] == "magep" else set()
-            self.assertFalse(({"hidden", "task", "patience", "batch", "warmup", "permute-fixed"} | of_model) - set(config))
+            self.assertFalse(({"hidden", "patience", "batch", "warmup", "permute-fixed"} | of_model) - set(config))
             self.assertEqual("channels" in config, words[1] == "magep")
             self.weft("train", "zoo", "--out", out, "--quiet", *words)
             options = json.loads((self.folder / out / "run.json").read_text())["options"]
-            self.assertEqual(options.pop("checkpoint"), "all")
+            self.assertEqual((options.pop("checkpoint"), options.pop("task")), ("all", "accuracy"))
             self.assertEqual(options | {"quiet": False, "force": False, "resume": False}, config)
             self.weft("train", "--config", f"{out}/run.json", code=USAGE, says=[out, "--force"])
             self.weft("train", "--config", f"{out}/run.json", "--out", f"{out}-again")

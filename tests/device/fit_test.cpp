@@ -5,6 +5,8 @@
 #include <cmath>
 #include <filesystem>
 
+#include "weft/nn/layers.h"
+#include "weft/ops/view.h"
 #include "weft/tasks/model_file.h"
 #include "weft/tests/device/device_under_test.h"
 #include "weft/tests/device/without_recordings.h"
@@ -98,6 +100,54 @@ TEST_CASE("a training on the device: the CPU's losses, the same bits again, and 
     const Tensor values = train(*first, false);
     CHECK(same_bits(train(*second, false), values));
     CHECK(same_bits(train(*third, true), values));
+  }
+}
+
+namespace {
+
+/// Tells classes by a network's last biases, with dropout in training.
+struct DroppingReader final : Reader {
+  Linear hidden, last;
+
+  DroppingReader(const Space& space, std::int64_t classes, Backend* backend)
+      : Reader("dropping", {}, space, classes), hidden(*this, "hidden", 2, 12), last(*this, "last", 12, classes) {
+    init(RandomKey(3, "dropping"), DType::f64, backend);
+  }
+  std::vector<Tensor> prepare(std::span<const Tensor> weights) const override { return {weights.back()}; }
+  Var forward(Tape& tape, std::span<const Tensor> prepared, const std::optional<RandomKey>& training) const override {
+    const Var h = hidden(reshape(tape.constant(prepared[0]), {prepared[0].dim(0), 2}), UnaryOp::Relu);
+    return last(training ? dropout(h, 0.5, *training) : h);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a training of classes with dropout: the device draws at each replay what the CPU draws at each step") {
+  const Space space = space_of("mlp");
+  struct Learnt {
+    std::vector<Trainer::Epoch> log;
+    bool recorded;
+  };
+  const auto learn = [&](Backend* backend) {
+    DroppingReader model(space, 3, backend);
+    Data data(model, DType::f64);
+    for (Examples* examples : {&data.train, &data.validation}) {
+      const Tensor classes = Tensor::zeros(examples->target.shape(), DType::i32);
+      for (std::int64_t i = 0; i < classes.numel(); ++i)
+        classes.data<std::int32_t>()[i] = static_cast<std::int32_t>(3 * examples->target.data<double>()[i]);
+      examples->target = classes;
+    }
+    Fit fit(model, config, data.train, data.validation, task("class"));
+    while (!fit.done()) fit.run_epoch();
+    return Learnt{fit.log(), fit.recorder().recorded()};
+  };
+  const Learnt here = learn(nullptr), there = learn(&device());
+  CHECK(there.recorded);
+  REQUIRE(here.log.size() == there.log.size());
+  for (std::size_t i = 0; i < here.log.size(); ++i) {
+    CHECK(there.log[i].train_loss == doctest::Approx(here.log[i].train_loss).epsilon(1e-9));
+    CHECK(validation_loss(there.log[i]) == doctest::Approx(validation_loss(here.log[i])).epsilon(1e-9));
+    CHECK(validation_metric(there.log[i]) == validation_metric(here.log[i]));
   }
 }
 

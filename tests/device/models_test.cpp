@@ -142,7 +142,7 @@ TEST_CASE("dense layers with norm and dropout") {
       "mlp");
 }
 
-TEST_CASE("a training step of every accuracy predictor: the CPU's numbers, no new memory, the same addresses") {
+TEST_CASE("a training step of every reader: the CPU's numbers, no new memory, the same addresses") {
   for (const Kinds& k : kinds()) {
     CAPTURE(k.kind);
     const auto here = model_of(k, DType::f64, nullptr), there = model_of(k, DType::f64, &device());
@@ -157,7 +157,7 @@ TEST_CASE("a training step of every accuracy predictor: the CPU's numbers, no ne
     for (const Tensor& t : prepared) placed.push_back(t.on(&device()));
     Arena host, memory(device().memory());
     Tape tape_here(host), tape_there(memory);
-    const Tensor target = Tensor::zeros({4}, DType::f64);
+    const Tensor target = Tensor::zeros({4, 1}, DType::f64);
     target.fill(0.25);
     const Tensor target_there = target.on(&device());
     Optimiser adam_here(here->parameters(), UpdateRule::adam()), adam_there(there->parameters(), UpdateRule::adam());
