@@ -21,6 +21,7 @@ p.lead { color: #555; margin-top: .2em; }
 table { border-collapse: collapse; margin: .6em 0; } th, td { padding: .25em .8em; text-align: right; }
 th { border-bottom: 2px solid #444; font-weight: 600; } td { border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child, td.text, th.text { text-align: left; }
+.pictures td { padding: .15em; }
 .plots { display: flex; flex-wrap: wrap; gap: 1em; } svg { max-width: 100%; height: auto; }
 svg text { font: 11px system-ui, sans-serif; fill: #333; } svg text.title { font-size: 13px; font-weight: 600; }
 .grid { stroke: #e4e4e4; } .axis { stroke: #444; fill: none; }

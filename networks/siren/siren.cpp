@@ -22,7 +22,7 @@ extern const InputArchitecture siren_architecture{
                   .low = 1,
                   .high = 1024,
                   .why = "a layer has width x width numbers"}},
-    .usual = {.networks = 0, .items = 1000, .test_items = 0, .epochs = 50, .batch = 98},
+    .usual = {.networks = 0, .items = 1000, .test_items = 0, .epochs = 30, .batch = 98},
     .training = {.rates = TrainingPlan::Rates::cosine, .percents = {100}},
     .make = [](const Settings& settings, const Dataset& data, std::int64_t) -> std::unique_ptr<PopulationModel> {
       return std::make_unique<SirenPopulation>(SirenShape{.channels = data.channels(),

@@ -93,18 +93,23 @@ class Edits final : public EditReader {
   SineMoves respects_;
 };
 
-/// Networks as they are: what editing has to be better than.
+/// Networks as they are: what editing has to be better than. The update is 0 times the network; that factor is not
+/// trained.
 class Unedited final : public EditReader {
  public:
   Unedited(const char* kind, const Settings& settings, const Space& space, std::int64_t outputs)
-      : EditReader(kind, settings, space, outputs) {}
+      : EditReader(kind, settings, space, outputs), scale_(*this, "scale", space, 0) {}
   bool solve(std::span<const Tensor>, std::span<const double>) override { return true; }
   Features edited(Tape& tape, std::span<const Tensor> prepared) const override {
-    return Features::constant(tape, space_, prepared);
+    const Features x = Features::constant(tape, space_, prepared);
+    return x + scale_(x);
   }
   std::optional<SineMoves> sine_moves() const override {
     return SineMoves{.permute = true, .flip = true, .shift = true};
   }
+
+ private:
+  LearnedScale scale_;
 };
 
 Setting outputs_setting() {
