@@ -10,16 +10,16 @@ namespace weft::inline WEFT_ISA {
 namespace {
 
 /// Both of one argument, whose quadrant is found once.
-inline void sine_and_slope(float omega, float x, float& a, float& d) {
+inline void sine_and_cosine(float x, float& a, float& d) {
   std::uint32_t n;
-  const float r = math::reduce_half_pi(omega * x, n);
+  const float r = math::reduce_half_pi(x, n);
   a = math::sin_of_quadrant(r, n);
-  d = omega * math::sin_of_quadrant(r, n + 1);
+  d = math::sin_of_quadrant(r, n + 1);
 }
 
-void sines(float omega, float* z, float* d, std::int64_t n) {
+void sines(float* z, float* d, std::int64_t n) {
 #pragma omp simd
-  for (std::int64_t i = 0; i < n; ++i) sine_and_slope(omega, z[i], z[i], d[i]);
+  for (std::int64_t i = 0; i < n; ++i) sine_and_cosine(z[i], z[i], d[i]);
 }
 
 void first(const SirenFirst& f) {
@@ -28,7 +28,7 @@ void first(const SirenFirst& f) {
     for (std::int64_t j = 0; j < f.width; j += lanes<float>)
       store(f.a + r * f.width + j, fma(column, load(f.w + f.width + j), fma(row, load(f.w + j), load(f.b + j))));
   }
-  sines(f.omega, f.a, f.d, f.rows * f.width);
+  sines(f.a, f.d, f.rows * f.width);
 }
 
 inline float sum_of(Vector<float> x) {

@@ -7,13 +7,12 @@
 
 namespace weft {
 
-/// a = sin(ω z), d = ω cos(ω z) with z[r, j] = b[j] + Σ_k places[r, k] w[k, j]: the layer that reads where pixels lie.
+/// a = sin(z), d = cos(z) with z[r, j] = b[j] + Σ_k places[r, k] w[k, j]: the layer that reads where pixels lie.
 struct SirenFirst {
   std::int64_t rows, width;
   const float* places;  ///< [rows, 2]
   const float *w, *b;   ///< [2, width], [width]
-  float omega;
-  float *a, *d;  ///< [rows, width]
+  float *a, *d;         ///< [rows, width]
 };
 
 /// y[r, c] = b[c] + Σ_j a[r, j] w[c, j], and its squared error against the target.
@@ -34,8 +33,8 @@ struct SirenLastVjp {
 
 struct SirenKernels {
   void (*first)(const SirenFirst&);
-  /// z becomes sin(ω z); d = ω cos(ω z).
-  void (*sines)(float omega, float* z, float* d, std::int64_t n);
+  /// z becomes sin(z); d = cos(z).
+  void (*sines)(float* z, float* d, std::int64_t n);
   /// Returns the sum of the squares of the errors.
   float (*last)(const SirenLast&);
   void (*last_vjp)(const SirenLastVjp&);

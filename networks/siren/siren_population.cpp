@@ -15,8 +15,9 @@ WEFT_ISA_TABLE(ProductKernels, product_kernels)
 
 namespace {
 
-/// Pixels that go through the network together: their values, 6 KiB a layer, stay in the first cache.
-constexpr std::int64_t at_once = 48;
+/// Pixels that go through the network together, at most: their values, 8 KiB a layer, stay in the first two caches.
+constexpr std::int64_t at_once = 64;
+constexpr auto omega = static_cast<float>(siren_omega);
 
 class Siren final : public NetworkDefinition {
  public:
@@ -58,10 +59,27 @@ const SirenShape& checked(const SirenShape& s) {
   return s;
 }
 
+float* numbers(Arena& arena, std::int64_t n) { return arena.allocate_array<float>(static_cast<std::size_t>(n)); }
 float* zeros(Arena& arena, std::int64_t n) {
-  float* p = arena.allocate_array<float>(static_cast<std::size_t>(n));
+  float* p = numbers(arena, n);
   std::fill_n(p, n, 0.f);
   return p;
+}
+
+/// f(first, count) for groups of nearly equal size.
+template <class F>
+void each_group(std::int64_t items, const F& f) {
+  const std::int64_t groups = (items + at_once - 1) / at_once;
+  for (std::int64_t g = 0; g < groups; ++g) {
+    const std::int64_t first = items * g / groups;
+    f(first, items * (g + 1) / groups - first);
+  }
+}
+
+/// to[j stride + i] = factor from[i n + j] for i < m, j < n.
+void transposed(const float* from, std::int64_t m, std::int64_t n, float factor, float* to, std::int64_t stride) {
+  for (std::int64_t j = 0; j < n; ++j)
+    for (std::int64_t i = 0; i < m; ++i) to[j * stride + i] = factor * from[i * n + j];
 }
 
 }  // namespace
@@ -73,7 +91,13 @@ std::shared_ptr<const NetworkDefinition> siren_definition(const SirenShape& shap
 SirenPopulation::SirenPopulation(const SirenShape& shape)
     : DefinedPopulation(siren_definition(shape)),
       shape_(shape),
-      width_((shape.width + channel_lanes - 1) / channel_lanes * channel_lanes) {}
+      width_((shape.width + channel_lanes - 1) / channel_lanes * channel_lanes) {
+  for (std::int64_t r = 0; r < shape.rows; ++r)
+    for (std::int64_t c = 0; c < shape.columns; ++c) {
+      places_.push_back(pixel_place<float>(r, shape.rows));
+      places_.push_back(pixel_place<float>(c, shape.columns));
+    }
+}
 
 double SirenPopulation::forward_flops() const {
   const auto W = static_cast<double>(shape_.width);
@@ -91,7 +115,8 @@ void SirenPopulation::draw_start(std::size_t tensor, const TrainingRecipe&, Rand
   fill_uniform(to, own.at(space().tensors()[tensor].name), -reach, reach);
 }
 
-/// Memory of one call, from the arena. Maps are kept as products read them: [in, out] with padded rows.
+/// Memory of one call, from the arena. Maps are kept as products read them, [in, out] with padded rows; those in front of
+/// sines times ω, so that what they give are phases.
 struct SirenPopulation::Scratch {
   const SirenKernels& kernels;
   const ProductKernels& products;
@@ -112,13 +137,13 @@ SirenPopulation::Scratch SirenPopulation::make_scratch(NetworkWeights weights, b
             .b2 = zeros(arena, width_),
             .w3 = zeros(arena, c * width_),
             .b3 = zeros(arena, c),
-            .places = zeros(arena, 2 * at_once),
-            .target = zeros(arena, c * at_once),
-            .error = zeros(arena, c * at_once),
-            .a1 = zeros(arena, values),
-            .d1 = zeros(arena, values),
-            .a2 = zeros(arena, values),
-            .d2 = zeros(arena, values),
+            .places = numbers(arena, 2 * at_once),
+            .target = numbers(arena, c * at_once),
+            .error = numbers(arena, c * at_once),
+            .a1 = numbers(arena, values),
+            .d1 = numbers(arena, values),
+            .a2 = numbers(arena, values),
+            .d2 = numbers(arena, values),
             .w2_back = nullptr,
             .g1 = nullptr,
             .g2 = nullptr,
@@ -128,19 +153,20 @@ SirenPopulation::Scratch SirenPopulation::make_scratch(NetworkWeights weights, b
             .gb2 = nullptr,
             .gw3 = nullptr,
             .gb3 = nullptr};
-  for (std::int64_t j = 0; j < W; ++j)
-    for (std::int64_t k = 0; k < 2; ++k) s.w1[k * width_ + j] = weights[0][2 * j + k];
-  for (std::int64_t i = 0; i < W; ++i)
-    for (std::int64_t j = 0; j < W; ++j) s.w2[j * width_ + i] = weights[2][i * W + j];
+  transposed(weights[0], W, 2, omega, s.w1, width_);
+  transposed(weights[2], W, W, omega, s.w2, width_);
   for (std::int64_t k = 0; k < c; ++k) std::copy_n(weights[4] + k * W, W, s.w3 + k * width_);
-  std::copy_n(weights[1], W, s.b1);
-  std::copy_n(weights[3], W, s.b2);
+  for (std::int64_t i = 0; i < W; ++i) {
+    s.b1[i] = omega * weights[1][i];
+    s.b2[i] = omega * weights[3][i];
+  }
   std::copy_n(weights[5], c, s.b3);
   if (!training) return s;
   s.w2_back = zeros(arena, W * width_);
-  for (std::int64_t i = 0; i < W; ++i) std::copy_n(weights[2] + i * W, W, s.w2_back + i * width_);
-  s.g1 = zeros(arena, values);
-  s.g2 = zeros(arena, values);
+  for (std::int64_t i = 0; i < W; ++i)
+    for (std::int64_t j = 0; j < W; ++j) s.w2_back[i * width_ + j] = omega * weights[2][i * W + j];
+  s.g1 = numbers(arena, values);
+  s.g2 = numbers(arena, values);
   s.gw1 = zeros(arena, 2 * width_);
   s.gb1 = zeros(arena, width_);
   s.gw2 = zeros(arena, W * width_);
@@ -157,13 +183,10 @@ double SirenPopulation::forward(const Scratch& s, const MiniBatch& batch, std::i
   const float* image = batch.data.images.data<float>() + batch.image * c * pixels;
   for (std::int64_t r = 0; r < count; ++r) {
     const std::int64_t pixel = batch.items[static_cast<std::size_t>(first + r)];
-    s.places[2 * r] = pixel_place<float>(pixel / shape_.columns, shape_.rows);
-    s.places[2 * r + 1] = pixel_place<float>(pixel % shape_.columns, shape_.columns);
+    std::copy_n(places_.data() + 2 * pixel, 2, s.places + 2 * r);
     for (std::int64_t k = 0; k < c; ++k) s.target[r * c + k] = image[k * pixels + pixel];
   }
-  const auto omega = static_cast<float>(siren_omega);
-  s.kernels.first(
-      {.rows = count, .width = width_, .places = s.places, .w = s.w1, .b = s.b1, .omega = omega, .a = s.a1, .d = s.d1});
+  s.kernels.first({.rows = count, .width = width_, .places = s.places, .w = s.w1, .b = s.b1, .a = s.a1, .d = s.d1});
   s.products.product({.rows = count,
                       .depth = shape_.width,
                       .width = width_,
@@ -174,7 +197,7 @@ double SirenPopulation::forward(const Scratch& s, const MiniBatch& batch, std::i
                       .bias = s.b2,
                       .y = s.a2,
                       .y_stride = width_});
-  s.kernels.sines(omega, s.a2, s.d2, count * width_);
+  s.kernels.sines(s.a2, s.d2, count * width_);
   return static_cast<double>(s.kernels.last({.rows = count,
                                              .width = width_,
                                              .channels = c,
@@ -226,15 +249,15 @@ void SirenPopulation::backward(const Scratch& s, std::int64_t count) const {
 /// Sums over pixels become the gradient of the mean squared error.
 void SirenPopulation::write_gradient(const Scratch& s, double share, NetworkGradient gradient) const {
   const std::int64_t W = shape_.width, c = shape_.channels;
-  const auto scale = static_cast<float>(2 * share);
+  const auto scale = static_cast<float>(2 * share), of_phase = omega * scale;
   for (std::int64_t j = 0; j < W; ++j) {
-    for (std::int64_t k = 0; k < 2; ++k) gradient[0][2 * j + k] = scale * s.gw1[k * width_ + j];
-    gradient[1][j] = scale * s.gb1[j];
-    gradient[3][j] = scale * s.gb2[j];
+    for (std::int64_t k = 0; k < 2; ++k) gradient[0][2 * j + k] = of_phase * s.gw1[k * width_ + j];
+    gradient[1][j] = of_phase * s.gb1[j];
+    gradient[3][j] = of_phase * s.gb2[j];
     for (std::int64_t k = 0; k < c; ++k) gradient[4][k * W + j] = scale * s.gw3[k * width_ + j];
   }
   for (std::int64_t i = 0; i < W; ++i)
-    for (std::int64_t j = 0; j < W; ++j) gradient[2][i * W + j] = scale * s.gw2[j * width_ + i];
+    for (std::int64_t j = 0; j < W; ++j) gradient[2][i * W + j] = of_phase * s.gw2[j * width_ + i];
   for (std::int64_t k = 0; k < c; ++k) gradient[5][k] = scale * s.gb3[k];
 }
 
@@ -244,11 +267,10 @@ double SirenPopulation::loss_and_gradient(NetworkWeights weights, const MiniBatc
   const Scratch s = make_scratch(weights, true, arena);
   const auto items = static_cast<std::int64_t>(batch.items.size());
   double sum = 0;
-  for (std::int64_t first = 0; first < items; first += at_once) {
-    const std::int64_t count = std::min(at_once, items - first);
+  each_group(items, [&](std::int64_t first, std::int64_t count) {
     sum += forward(s, batch, first, count);
     backward(s, count);
-  }
+  });
   const double share = 1 / static_cast<double>(items * shape_.channels);
   write_gradient(s, share, gradient);
   arena.rewind(mark);
@@ -260,8 +282,7 @@ Score SirenPopulation::evaluate(NetworkWeights weights, const MiniBatch& batch, 
   const Scratch s = make_scratch(weights, false, arena);
   const auto items = static_cast<std::int64_t>(batch.items.size());
   double sum = 0;
-  for (std::int64_t first = 0; first < items; first += at_once)
-    sum += forward(s, batch, first, std::min(at_once, items - first));
+  each_group(items, [&](std::int64_t first, std::int64_t count) { sum += forward(s, batch, first, count); });
   arena.rewind(mark);
   return {sum / static_cast<double>(items * shape_.channels), NAN};
 }

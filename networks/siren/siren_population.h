@@ -43,7 +43,8 @@ class SirenPopulation final : public DefinedPopulation {
   void write_gradient(const Scratch& s, double share, NetworkGradient gradient) const;
 
   SirenShape shape_;
-  std::int64_t width_;  ///< padded
+  std::int64_t width_;         ///< padded
+  std::vector<float> places_;  ///< [pixels, 2]
 };
 
 }  // namespace weft
