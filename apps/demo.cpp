@@ -1,4 +1,5 @@
-// weft demo, the main job: a zoo, models that predict accuracies from its weights, their proof, and a report.
+// weft demo, the main job: a zoo, models that learn from its weights, their proof, and a report. Of CNNs whose accuracies
+// are predicted, or of implicit networks whose images are classified and edited.
 
 #include <chrono>
 
@@ -20,15 +21,45 @@ namespace {
 struct DemoOptions {
   OutputOption out;
   ZooMakeOptions zoo;
-  std::int64_t epochs = 100;
+  std::string task = "accuracy";
+  std::optional<std::int64_t> epochs{};
 };
+
+constexpr const char* of_implicit_networks = "inr";
+
+/// One model of the demo.
+struct DemoModel {
+  std::string model, task;
+  Settings settings, fit;
+  bool verified;
+};
+
+/// Every model that reads the networks; of implicit networks one of each sort, small enough for a few minutes.
+std::vector<DemoModel> models_of(const DemoOptions& o, const Space& space) {
+  std::vector<DemoModel> models;
+  if (o.task == of_implicit_networks) {
+    const auto add = [&](const char* model, const char* task, Settings::Given settings) {
+      models.push_back(
+          {model, task, model_settings(model, settings), training_settings(model, {{"epochs", *o.epochs}}), true});
+    };
+    add("inr-magep", "class", {{"channels", 24}, {"equivariant_layers", 2}, {"hidden", 128}, {"frequencies", 32}});
+    add("inr-sine", "class", {{"channels", 24}, {"equivariant_layers", 2}, {"hidden", 128}, {"frequencies", 16}});
+    add("edit-sine", "edit-dilate", {{"channels", 16}, {"equivariant_layers", 1}, {"frequencies", 8}});
+    return models;
+  }
+  for (const ModelKind* kind : model_kinds())
+    if (kind->reads(space) && !kind->edits)
+      models.push_back({kind->name, o.task, model_settings(kind->name),
+                        training_settings(kind->name, {{"epochs", *o.epochs}}), kind->name == std::string("magep")});
+  return models;
+}
 
 int demo(DemoOptions o, const Common& common) {
   namespace fs = std::filesystem;
   const fs::path folder = o.out.path, page = folder / "report.html";
   if (*o.zoo.networks < 4)
     throw UsageError(
-        "[demo] --networks {}; allowed: 4 or more, so that there are some to train, to validate and to test on",
+        "[demo] {} networks; allowed: 4 or more, so that there are some to train, to validate and to test on",
         *o.zoo.networks);
   check_output(o.out, page);
   for (const char* begun : {"zoo", "zoo.part"}) check_unfinished(o.out, folder / begun);
@@ -50,20 +81,20 @@ int demo(DemoOptions o, const Common& common) {
   o.zoo.out = {report_options.zoo, o.out.force, o.out.resume};
   timed("zoo", [&] { make_zoo(o.zoo, silent); });
   const Space space = open_zoo(report_options.zoo).space();
-  for (const ModelKind* model : model_kinds()) {
-    if (!model->reads(space)) continue;
-    const std::string kind = model->name;
-    const fs::path run = folder / kind;
+  for (const DemoModel& model : models_of(o, space)) {
+    const fs::path run = folder / model.model;
     TrainOptions train_options{.zoo = report_options.zoo,
                                .out = {run.string(), o.out.force, o.out.resume},
-                               .model = kind,
-                               .settings = model_settings(kind),
-                               .fit = training_settings(kind, {{"epochs", o.epochs}})};
-    timed(fmt::format("train {}", kind), [&] { train(train_options, silent); });
-    timed(fmt::format("eval {}", kind), [&] {
+                               .task = model.task,
+                               .model = model.model,
+                               .settings = model.settings,
+                               .fit = model.fit};
+    timed(fmt::format("train {}", model.model), [&] { train(train_options, silent); });
+    timed(fmt::format("eval {}", model.model), [&] {
       eval({.model = run.string(), .zoo = report_options.zoo, .out = {{}, true, false}}, silent);
     });
-    if (kind == "magep") timed("verify magep", [&] { verify({.model = run.string(), .force = true}, silent); });
+    if (model.verified)
+      timed(fmt::format("verify {}", model.model), [&] { verify({.model = run.string(), .force = true}, silent); });
     report_options.runs.push_back(run.string());
   }
   double all = 0;
@@ -80,30 +111,40 @@ void add_demo(CLI::App& app, Common& common, Run& run) {
   CLI::App& verb = add_verb(app, common, "demo",
                             "The main job: make a zoo, train models on it, judge and verify them, write a report",
                             "  weft demo --out demo\n"
+                            "  weft demo --task inr --out demo-inr\n"
                             "  weft demo --out demo --data mnist --data-dir mnist");
   auto o = std::make_shared<DemoOptions>();
   o->zoo.data = "glyphs";
   add_output(verb, o->out, "folder for the zoo, the models and report.html", true, true);
+  verb.add_option("--task", o->task,
+                  "accuracy: of small CNNs, predicted; inr: implicit networks, their images classified and edited")
+      ->check(CLI::IsMember({"accuracy", of_implicit_networks}));
   std::vector<std::string> images_of_data;
   for (const DataSource* source : data_sources())
     if (!source->texts) images_of_data.emplace_back(source->name);
   verb.add_option("--data", o->zoo.data, "drawn digits, or real images")->check(CLI::IsMember(images_of_data));
   verb.add_option("--data-dir", o->zoo.data_dir, "folder of the data set's files")->type_name("DIR");
-  CLI::Option* networks =
-      verb.add_option("--networks", o->zoo.networks, "of the zoo; 300")->transform(networks_limit());
-  CLI::Option* images =
-      verb.add_option("--images", o->zoo.images, "to train the networks on; 3000")->transform(items_limit());
+  CLI::Option* networks = verb.add_option("--networks", o->zoo.networks, "of the zoo; 300; of inr one an image")
+                              ->transform(networks_limit());
+  CLI::Option* images = verb.add_option("--images", o->zoo.images, "to train the networks on; 3000, of inr 2000")
+                            ->transform(items_limit());
   CLI::Option* zoo_epochs =
-      verb.add_option("--zoo-epochs", o->zoo.epochs, "of the networks; 8")->transform(epochs_limit());
+      verb.add_option("--zoo-epochs", o->zoo.epochs, "of the networks; 8, of inr 30")->transform(epochs_limit());
   SettingOptions of_networks(verb);
-  of_networks.add(o->zoo.kind, o->zoo.settings.list());
-  verb.add_option("--epochs", o->epochs, "of the models, at most")->transform(epochs_limit());
+  for (const char* kind : {"cnn", "siren"}) of_networks.add(kind, input_architecture(kind).settings);
+  CLI::Option* epochs =
+      verb.add_option("--epochs", o->epochs, "of the models, at most; 100, of inr 16")->transform(epochs_limit());
   verb.callback([=, &common, &run] {
-    of_networks.take(o->zoo.settings);
+    const bool implicit = o->task == of_implicit_networks;
+    o->zoo.kind = implicit ? "siren" : "cnn";
+    o->zoo.settings = architecture_settings(o->zoo.kind);
+    of_networks.require(of_networks.take(o->zoo.settings), "demo", "task " + o->task);
+    if (implicit && !o->zoo.images) o->zoo.images = 2000;
     const ZooMakeOptions all = completed(o->zoo);
-    take_usual(networks, o->zoo.networks, *all.networks);
+    if (!implicit) take_usual(networks, o->zoo.networks, *all.networks);
     take_usual(images, o->zoo.images, *all.images);
     take_usual(zoo_epochs, o->zoo.epochs, *all.epochs);
+    take_usual(epochs, o->epochs, implicit ? 16 : 100);
     o->zoo = all;
     run = [o, &common] { return demo(*o, common); };
   });
