@@ -34,7 +34,8 @@ struct DemoModel {
   bool verified;
 };
 
-/// Every model that reads the networks; of implicit networks one of each sort, small enough for a few minutes.
+/// MAGEP and the baselines that read the networks; of implicit networks readers and an editor, small enough for a few
+/// minutes.
 std::vector<DemoModel> models_of(const DemoOptions& o, const Space& space) {
   std::vector<DemoModel> models;
   if (o.task == of_implicit_networks) {
@@ -44,13 +45,14 @@ std::vector<DemoModel> models_of(const DemoOptions& o, const Space& space) {
     };
     add("inr-magep", "class", {{"channels", 24}, {"equivariant_layers", 2}, {"hidden", 128}, {"frequencies", 32}});
     add("inr-sine", "class", {{"channels", 24}, {"equivariant_layers", 2}, {"hidden", 128}, {"frequencies", 16}});
+    add("probes", "class", {{"points", 64}, {"hidden", 128}});
     add("edit-sine", "edit-dilate", {{"channels", 16}, {"equivariant_layers", 1}, {"frequencies", 8}});
     return models;
   }
-  for (const ModelKind* kind : model_kinds())
-    if (kind->reads(space) && !kind->edits)
-      models.push_back({kind->name, o.task, model_settings(kind->name),
-                        training_settings(kind->name, {{"epochs", *o.epochs}}), kind->name == std::string("magep")});
+  for (const char* model : {"magep", "statnn", "balanced-statnn", "ridge", "mlp"})
+    if (model_kind(model).reads(space))
+      models.push_back({model, o.task, model_settings(model), training_settings(model, {{"epochs", *o.epochs}}),
+                        model == std::string("magep")});
   return models;
 }
 

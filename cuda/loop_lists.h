@@ -7,6 +7,8 @@
 #include "weft/networks/cnn/cnn_bodies.h"
 #include "weft/networks/population/definition_bodies.h"
 #include "weft/networks/transformer/attention_bodies.h"
+#include "weft/nfn/graph/edge_bodies.h"
+#include "weft/nfn/graph/norm_bodies.h"
 #include "weft/nfn/linear/fourier_bodies.h"
 #include "weft/nfn/magep/device_bodies.h"
 #include "weft/nfn/magep/device_chain_vjp_bodies.h"
@@ -28,6 +30,7 @@
   WEFT_CNN_LOOPS(X)                \
   WEFT_DEFINITION_LOOPS(X)         \
   WEFT_FOURIER_LOOPS(X)            \
+  WEFT_GRAPH_LOOPS(X)              \
   WEFT_LOSS_LOOPS(X)               \
   WEFT_LOSS_SUM_LOOPS(X)           \
   WEFT_MAGEP_LOOPS(X)              \
@@ -45,6 +48,8 @@
   WEFT_TRANSFORMER_VJP_LOOPS(X)    \
   WEFT_VIEW_LOOPS(X)
 #define WEFT_TEAM_LOOPS(X)              \
+  WEFT_GRAPH_EDGE_TEAM_LOOPS(X)         \
+  WEFT_GRAPH_NORM_TEAM_LOOPS(X)         \
   WEFT_LOSS_TEAM_LOOPS(X)               \
   WEFT_MAGEP_TEAM_LOOPS(X)              \
   WEFT_MAGEP_VJP_TEAM_LOOPS(X)          \

@@ -6,6 +6,7 @@
 
 #include "weft/core/difference.h"
 #include "weft/groups/space.h"
+#include "weft/nfn/graph/edge_cases.h"
 #include "weft/nn/loss_cases.h"
 #include "weft/nn/losses.h"
 #include "weft/ops/act.h"
@@ -37,6 +38,7 @@ TEST_CASE("contract: value, vjp, equivariance, refusals") { run(contract_cases()
 TEST_CASE("act: value, vjp") { run(act_cases()); }
 TEST_CASE("slice, concat, gather, patches, dropout: value, vjp, refusals") { run(view_cases()); }
 TEST_CASE("losses: value, vjp, refusals") { run(loss_cases()); }
+TEST_CASE("edges of graph networks: value, vjp, equivariance, refusals") { run(edge_cases()); }
 
 TEST_CASE("self-test: the runner catches a wrong vjp, wrong flags and a wrong type rule") {
   const OpRange range[] = {{-3, 3}};

@@ -15,6 +15,9 @@
   X(inr_monomial)      \
   X(inr_np)            \
   X(inr_hnp)           \
+  X(graph)             \
+  X(probes)            \
+  X(image_probes)      \
   X(edit_magep)        \
   X(edit_sine)         \
   X(edit_monomial)     \

@@ -1,8 +1,11 @@
 // Every model on the device against the CPU: values and all gradients, dropout included.
 
+#include "weft/nfn/forward.h"
+#include "weft/nfn/graph/graph_network.h"
 #include "weft/nfn/models/inr_classifier.h"
 #include "weft/nfn/models/inr_editor.h"
 #include "weft/nfn/models/reader.h"
+#include "weft/nfn/probes.h"
 #include "weft/nn/layers.h"
 #include "weft/nn/losses.h"
 #include "weft/nn/optim.h"
@@ -135,6 +138,34 @@ TEST_CASE("the INR classifier and the INR editor") {
         };
       },
       "inr_editor");
+}
+
+TEST_CASE("the graph network and probes") {
+  for (const bool scales : {false, true}) {
+    const GraphNetwork::Config config{.d = 4, .rounds = 2, .hidden = 5, .outputs = 3, .scales = scales};
+    const Space given = cnn_space(widths, taps, FactorKind::positive_monomial),
+                space = GraphNetwork(given, config).space();
+    check(
+        {space},
+        [&](const Module& model) -> Run {
+          const auto network = std::make_shared<GraphNetwork>(given, config, model);
+          return [=](const Features& x) { return Vars{(*network)(x)}; };
+        },
+        "graph_network");
+  }
+  const Probes::Forward siren{.run =
+                                  [](std::span<const Var> weights, const Var& points) {
+                                    const Shape& s = points.shape();
+                                    return mlp_forward(weights, reshape(points, {s[0], 1, s[1], s[2]}), UnaryOp::Sin);
+                                  },
+                              .outputs = 3};
+  check(
+      {mlp_space(widths, FactorKind::sign_monomial)},
+      [&](const Module& model) -> Run {
+        const auto probes = std::make_shared<Probes>(Probes::Config{.points = 4, .hidden = 5}, siren, model);
+        return [=](const Features& x) { return Vars{(*probes)(x.vars())}; };
+      },
+      "probes");
 }
 
 TEST_CASE("dense layers with norm and dropout") {

@@ -1,5 +1,6 @@
 // Every operation's cases on the device against the CPU.
 
+#include "weft/nfn/graph/edge_cases.h"
 #include "weft/nn/loss_cases.h"
 #include "weft/nn/losses.h"
 #include "weft/ops/act.h"
@@ -31,6 +32,7 @@ TEST_CASE("contract on the device") { run(contract_cases()); }
 TEST_CASE("act on the device") { run(act_cases()); }
 TEST_CASE("slice, concat, gather, reshape, patches on the device") { run(view_cases()); }
 TEST_CASE("losses on the device") { run(loss_cases()); }
+TEST_CASE("edges of graph networks on the device") { run(edge_cases()); }
 TEST_CASE("random contractions on the device") {
   for (std::uint64_t i = 0; i < 300; ++i)
     for (const bool large : {false, true})
