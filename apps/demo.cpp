@@ -1,5 +1,5 @@
-// weft demo, the main job: a zoo, models that learn from its weights, their proof, and a report. Of CNNs whose accuracies
-// are predicted, or of implicit networks whose images are classified and edited.
+// weft demo, the main job: a zoo, models that learn from its weights, their proof, and a report. Of CNNs whose
+// accuracies are predicted, or of implicit networks whose images are classified and edited.
 
 #include <chrono>
 

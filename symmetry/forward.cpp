@@ -1,11 +1,12 @@
 // Inputs and outputs of the networks of a space: which forward pass it is that a space describes.
 
+#include "weft/nfn/forward.h"
+
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "weft/core/error.h"
-#include "weft/nfn/forward.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/rows.h"

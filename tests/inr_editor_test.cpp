@@ -159,7 +159,7 @@ double sine_error(const Editor& editor, std::int64_t outputs, const SineMoves& m
   const Weights of_moved = edited(editor, g(x)), of_x = edited(editor, x);
   double worst = 0;
   for (std::int64_t c = 0; c < outputs; ++c)
-    worst = std::max(worst, relative_error(channel(of_moved, c), g(channel(of_x, c))));
+    worst = worse(worst, relative_error(channel(of_moved, c), g(channel(of_x, c))));
   return worst;
 }
 

@@ -1,7 +1,5 @@
 // Input networks compute what spec 1 says: values against plain loops, and what they refuse.
 
-#include "weft/nfn/forward.h"
-
 #include <cmath>
 #include <vector>
 
@@ -9,6 +7,7 @@
 
 #include "weft/core/difference.h"
 #include "weft/groups/space.h"
+#include "weft/nfn/forward.h"
 #include "weft/ops/pointwise.h"
 
 using namespace weft;

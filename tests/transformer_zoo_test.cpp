@@ -46,8 +46,12 @@ bool same_state(const PopulationTrainer& a, const PopulationTrainer& b) {
   return true;
 }
 
-const TrainingPlan plan_of_small{
-    .epochs = 4, .batch = 16, .seed = 5, .first_network = 2, .rates = TrainingPlan::Rates::warmup_cosine, .percents = {50, 75, 100}};
+const TrainingPlan plan_of_small{.epochs = 4,
+                                 .batch = 16,
+                                 .seed = 5,
+                                 .first_network = 2,
+                                 .rates = TrainingPlan::Rates::warmup_cosine,
+                                 .percents = {50, 75, 100}};
 
 /// Of the grid, and one that learns fast.
 std::vector<TrainingRecipe> some_recipes() {

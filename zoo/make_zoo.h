@@ -35,11 +35,11 @@ struct ZooProgress {
 double psnr(double mean_squared_error);
 
 /// Trains the networks and writes checkpoints after the plan's percents of the epochs; after an
-/// epoch the state is saved, a large one so often that it takes a twentieth of the time. Implicit networks store the images of `train`, as bytes have them; `test` is
-/// not read then. With Existing::resume it goes on
-/// where a killed run stopped and ends with the same bytes; on another kind of device it is refused, as another
-/// description. Throws UsageError for a plan that cannot be trained, before anything is written; what ZooWriter and
-/// PopulationTrainer throw.
+/// epoch the state is saved, a large one so often that it takes a twentieth of the time. Implicit networks store the
+/// images of `train`, as bytes have them; `test` is not read then. With Existing::resume it goes on where a killed run
+/// stopped and ends with the same bytes; on another kind of device it is refused, as another description. Throws
+/// UsageError for a plan that cannot be trained, before anything is written; what ZooWriter and PopulationTrainer
+/// throw.
 void make_zoo(const std::filesystem::path& folder, const PopulationModel& model, const Dataset& train,
               const Dataset& test, const ZooPlan& plan, ZooWriter::Existing existing, const ZooProgress& progress = {});
 

@@ -1,7 +1,8 @@
 #pragma once
 // The table of kernels of one instruction set for small convolutional networks (networks/cnn/cnn_population.cpp). All
 // are run by the calling thread on a few images of one network. Channels are the fastest axis and padded to whole
-// multiples of channel_lanes, so that one position is one AVX-512 register for the usual 16 channels; padding holds zeros.
+// multiples of channel_lanes, so that one position is one AVX-512 register for the usual 16 channels; padding holds
+// zeros.
 
 #include <cstdint>
 

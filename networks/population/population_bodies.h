@@ -1,7 +1,7 @@
 #pragma once
 // What the populations on a device (networks/population/device_networks.h) have in common, as bodies for core/loop.h:
-// their mini-batches, dropout, loss, update. nvcc reads it. Channels are padded with zeros to whole channel_lanes, as on
-// the CPU, so that four neighbours move at once and a byte of dropout lies where its value does.
+// their mini-batches, dropout, loss, update. nvcc reads it. Channels are padded with zeros to whole channel_lanes, as
+// on the CPU, so that four neighbours move at once and a byte of dropout lies where its value does.
 
 #include <cstdint>
 

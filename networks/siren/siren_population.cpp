@@ -115,8 +115,8 @@ void SirenPopulation::draw_start(std::size_t tensor, const TrainingRecipe&, Rand
   fill_uniform(to, own.at(space().tensors()[tensor].name), -reach, reach);
 }
 
-/// Memory of one call, from the arena. Maps are kept as products read them, [in, out] with padded rows; those in front of
-/// sines times ω, so that what they give are phases.
+/// Memory of one call, from the arena. Maps are kept as products read them, [in, out] with padded rows; those in front
+/// of sines times ω, so that what they give are phases.
 struct SirenPopulation::Scratch {
   const SirenKernels& kernels;
   const ProductKernels& products;

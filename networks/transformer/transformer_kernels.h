@@ -1,8 +1,8 @@
 #pragma once
 // The table of kernels of one instruction set for small transformers (networks/transformer/transformer_population.cpp),
 // run by the calling thread on a few items of one network. Channels are the fastest axis and padded to whole multiples
-// of channel_lanes (networks/population/product_kernels.h) with zeros. Scores are kept with the query as the fastest axis, so that the
-// softmax over keys goes down columns and no sum runs across a register.
+// of channel_lanes (networks/population/product_kernels.h) with zeros. Scores are kept with the query as the fastest
+// axis, so that the softmax over keys goes down columns and no sum runs across a register.
 
 #include <cstdint>
 

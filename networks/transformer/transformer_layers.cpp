@@ -59,7 +59,9 @@ LinearMap heads_output(int tensor, const TransformerShape& s) {
 
 }  // namespace
 
-std::int64_t padded_channels(std::int64_t channels) { return (channels + channel_lanes - 1) / channel_lanes * channel_lanes; }
+std::int64_t padded_channels(std::int64_t channels) {
+  return (channels + channel_lanes - 1) / channel_lanes * channel_lanes;
+}
 
 Space TransformerArchitecture::space() const {
   const auto& s = shape;

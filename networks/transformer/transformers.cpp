@@ -9,7 +9,8 @@ namespace weft {
 namespace {
 
 /// Checkpoints after 50, 75 and 100 % of the epochs, and of the best epoch.
-const TrainingPlan training{.epochs = 20, .batch = 128, .rates = TrainingPlan::Rates::warmup_cosine, .percents = {50, 75, 100}};
+const TrainingPlan training{
+    .epochs = 20, .batch = 128, .rates = TrainingPlan::Rates::warmup_cosine, .percents = {50, 75, 100}};
 
 const Setting residual{.name = "residual", .text = "with a residual stream", .usual = false};
 

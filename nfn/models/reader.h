@@ -54,8 +54,8 @@ class Reader : public Module {
   virtual std::vector<Tensor> prepare(std::span<const Tensor> weights) const = 0;
   /// Where prepare() keeps the tensors of the space: their axes that the layers take as fixed. Empty for a baseline.
   virtual std::vector<FixedAxis> fixed_axes() const { return {}; }
-  /// Of readers of sine networks: the parts of these networks' group (spec 9.1) under which what it says stays as it is.
-  /// Of others, whose group is their space's, nothing.
+  /// Of readers of sine networks: the parts of these networks' group (spec 9.1) under which what it says stays as it
+  /// is. Of others, whose group is their space's, nothing.
   virtual std::optional<SineMoves> sine_moves() const { return {}; }
   /// prepared tensors of B networks, which lie where the model does -> [B, outputs()]; what they predict is said by the
   /// task that they are trained for (tasks/task.h): of an accuracy they are logits.

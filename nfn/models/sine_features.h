@@ -14,7 +14,8 @@ namespace weft {
 /// are made in which flips and shifts act through the one sign f s:
 ///     W1   sin(2π ν W1) cos ωb1 and cos(2π ν W1) sin ωb1, frequencies ν
 ///     b1   sin(ω (W1 x + b1)), points x: a neuron as a whole
-///     Wl   sin(2π ν Wl) cos ωbl, of the last layer without a cosine;   bl   sin(2π ν sin ωbl), the last one's sin and cos
+///     Wl   sin(2π ν Wl) cos ωbl, of the last layer without the cosine
+///     bl   sin(2π ν sin ωbl), of the last layer sine and cosine of 2π ν bL
 /// so that layers for signs (MAGEP's, spec 2) read them, exactly equivariant under the full group. The characters stand
 /// on axes, and the tape multiplies types as it multiplies numbers.
 class SineFeatures : public Module {

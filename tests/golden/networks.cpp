@@ -1,9 +1,8 @@
 // Kinds that are forward passes of input networks.
 
-#include "weft/nfn/forward.h"
-
 #include <fmt/format.h>
 
+#include "weft/nfn/forward.h"
 #include "weft/tests/golden/golden.h"
 
 namespace weft::golden {
