@@ -4,6 +4,8 @@
 #include <numbers>
 #include <numeric>
 
+#include <fmt/ranges.h>
+
 #include "weft/core/error.h"
 
 namespace weft {
@@ -30,33 +32,74 @@ std::vector<std::int64_t> hidden_widths(const Space& space) {
   return widths;
 }
 
+bool is_permutation(const std::vector<std::int32_t>& order) {
+  std::vector<bool> seen(order.size());
+  for (const std::int32_t i : order) {
+    if (i < 0 || static_cast<std::size_t>(i) >= order.size() || seen[static_cast<std::size_t>(i)]) return false;
+    seen[static_cast<std::size_t>(i)] = true;
+  }
+  return true;
+}
+
+std::span<const SinePart> checked(const Space& space, std::span<const SinePart> parts) {
+  const std::vector<std::int64_t> widths = hidden_widths(space);
+  if (parts.size() != widths.size())
+    throw ShapeError("[sine_group] {} parts for {} hidden layers; allowed: one for each", parts.size(), widths.size());
+  for (std::size_t l = 0; l < widths.size(); ++l) {
+    const auto& [order, flip, shift] = parts[l];
+    const auto width = static_cast<std::size_t>(widths[l]);
+    if (order.size() != width || flip.size() != width || shift.size() != width)
+      throw ShapeError("[sine_group] hidden layer {}: {} in the order, {} flips, {} shifts; allowed: {} of each", l + 1,
+                       order.size(), flip.size(), shift.size(), width);
+    if (!is_permutation(order))
+      throw UsageError("[sine_group] hidden layer {}: order {}; allowed: each of 0 to {} once", l + 1,
+                       fmt::join(order, " "), width - 1);
+    for (const std::int32_t f : flip)
+      if (f != 1 && f != -1) throw UsageError("[sine_group] hidden layer {}: flip {}; allowed: 1, -1", l + 1, f);
+  }
+  return parts;
+}
+
+SinePart random_part(std::int64_t width, const SineMoves& moves, RandomKey key) {
+  const auto n = static_cast<std::size_t>(width);
+  SinePart part{std::vector<std::int32_t>(n), std::vector<std::int32_t>(n, 1), std::vector<std::int32_t>(n, 0)};
+  std::iota(part.order.begin(), part.order.end(), 0);
+  if (moves.permute) part.order = permutation(width, key.at("order"));
+  for (std::size_t i = 0; i < n; ++i) {
+    if (moves.flip && uniform_index(key.at("flips"), i, 2) == 1) part.flip[i] = -1;
+    if (moves.shift)
+      part.shift[i] =
+          static_cast<std::int32_t>(uniform_index(key.at("shifts"), i, 2 * largest_shift + 1) - largest_shift);
+  }
+  return part;
+}
+
 }  // namespace
 
+SineElement::SineElement(const Space& space, double omega, std::span<const SinePart> parts)
+    : SineElement(checked(space, parts), omega, 1, true) {}
+
 SineElement SineElement::random(const Space& space, double omega, const SineMoves& moves, RandomKey key) {
-  SineElement element;
-  for (const std::int64_t width : hidden_widths(space)) {
-    const RandomKey own = key.at(element.layers_.size());
-    const auto n = static_cast<std::size_t>(width);
-    Layer layer{.order = std::vector<std::int32_t>(n),
-                .incoming = std::vector<double>(n, 1),
-                .bias = std::vector<double>(n, 1),
-                .shift = std::vector<double>(n, 0),
-                .outgoing = std::vector<double>(n, 1)};
-    std::iota(layer.order.begin(), layer.order.end(), 0);
-    if (moves.permute) layer.order = permutation(width, own.at("order"));
-    for (std::size_t i = 0; i < n; ++i) {
-      if (moves.flip && uniform_index(own.at("flips"), i, 2) == 1) {
-        layer.incoming[i] = -1;
-        if (moves.whole_flips) layer.bias[i] = layer.outgoing[i] = -1;
-      }
-      if (!moves.shift) continue;
-      const std::int64_t m = uniform_index(own.at("shifts"), i, 2 * largest_shift + 1) - largest_shift;
-      layer.shift[i] = static_cast<double>(m) * moves.shift_by * std::numbers::pi / omega;
-      if (m % 2 != 0) layer.outgoing[i] = -layer.outgoing[i];
+  std::vector<SinePart> parts;
+  for (const std::int64_t width : hidden_widths(space))
+    parts.push_back(random_part(width, moves, key.at(parts.size())));
+  return SineElement(parts, omega, moves.shift_by, moves.whole_flips);
+}
+
+SineElement::SineElement(std::span<const SinePart> parts, double omega, double shift_by, bool whole_flips) {
+  if (!std::isfinite(omega) || omega == 0)
+    throw UsageError("[sine_group] omega {}; allowed: a finite number that is not 0", omega);
+  for (const SinePart& part : parts) {
+    Layer layer{.order = part.order, .incoming = {}, .bias = {}, .shift = {}, .outgoing = {}};
+    for (std::size_t i = 0; i < part.order.size(); ++i) {
+      const double flip = part.flip[i], along = whole_flips ? flip : 1;
+      layer.incoming.push_back(flip);
+      layer.bias.push_back(along);
+      layer.shift.push_back(part.shift[i] * shift_by * std::numbers::pi / omega);
+      layer.outgoing.push_back(part.shift[i] % 2 != 0 ? -along : along);
     }
-    element.layers_.push_back(std::move(layer));
+    layers_.push_back(std::move(layer));
   }
-  return element;
 }
 
 std::vector<Tensor> SineElement::operator()(std::span<const Tensor> weights) const {

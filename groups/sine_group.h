@@ -28,11 +28,22 @@ inline constexpr std::pair<const char*, SineMoves> sine_moves[] = {
     {"shifts", {.shift = true}},
     {"all three", {.permute = true, .flip = true, .shift = true}}};
 
+/// What becomes of the neurons of one hidden layer: in place i comes neuron order[i], flipped where flip[i] is -1, its
+/// bias shifted by shift[i] π/ω.
+struct SinePart {
+  std::vector<std::int32_t> order;  ///< a permutation of 0 … width - 1
+  std::vector<std::int32_t> flip;   ///< 1 or -1
+  std::vector<std::int32_t> shift;  ///< any whole m
+};
+
 /// An element, of every hidden layer.
 class SineElement {
  public:
-  /// Of networks of mlp_space() with sign_monomial or permutation neurons. Shifts m are uniform in -3 … 3. Throws
-  /// UsageError for another space.
+  /// Given parts, one for each hidden layer of networks of mlp_space() with sign_monomial or permutation neurons. Throws
+  /// UsageError for another space, an omega that is 0 or not finite, an order that is no permutation, a flip that is
+  /// neither 1 nor -1; ShapeError for parts of other layers.
+  SineElement(const Space& space, double omega, std::span<const SinePart> parts);
+  /// Of the same networks. Shifts m are uniform in -3 … 3. Throws UsageError for another space or omega.
   static SineElement random(const Space& space, double omega, const SineMoves& moves, RandomKey key);
 
   /// The same networks moved, of the same dtype, computed in float64.
@@ -46,6 +57,8 @@ class SineElement {
     std::vector<std::int32_t> order;
     std::vector<double> incoming, bias, shift, outgoing;
   };
+  SineElement(std::span<const SinePart> parts, double omega, double shift_by, bool whole_flips);
+
   std::vector<Layer> layers_;
 };
 

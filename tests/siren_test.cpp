@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <numeric>
 
 #include <doctest/doctest.h>
@@ -12,6 +13,7 @@
 #include "weft/networks/population/population_trainer.h"
 #include "weft/networks/siren/siren_population.h"
 #include "weft/nfn/forward.h"
+#include "weft/tests/disk.h"
 #include "weft/tests/files.h"
 #include "weft/tests/population_reference.h"
 #include "weft/tests/with_threads.h"
@@ -161,6 +163,60 @@ TEST_CASE("siren: permutations, flips and shifts leave what networks show as it 
                        "[sine_group] networks of 'h: permutation(3) W[h, h*]'; allowed: weights and biases of dense "
                        "layers, W1 b1 W2 b2 …",
                        UsageError);
+}
+
+TEST_CASE("siren: an element of given parts moves neurons as they say, and networks show the same") {
+  constexpr std::int32_t width = 12;
+  const SirenShape shape{.channels = 3, .width = width};
+  const Space space = siren_definition(shape)->space();
+  for (std::uint64_t n = 0; n < 10; ++n) {
+    CAPTURE(n);
+    const RandomKey key = RandomKey(8, "siren_test").at(n);
+    std::vector<SinePart> parts;
+    for (std::uint64_t l = 0; l < 2; ++l) {
+      parts.push_back({.order = permutation(width, key.at("order").at(l)), .flip = {}, .shift = {}});
+      for (std::uint64_t i = 0; i < width; ++i) {
+        parts[l].flip.push_back(uniform_index(key.at("flips").at(l), i, 2) == 1 ? 1 : -1);
+        parts[l].shift.push_back(static_cast<std::int32_t>(uniform_index(key.at("shifts").at(l), i, 41)) - 20);
+      }
+    }
+    const auto networks = networks_of(shape, 2, key), moved = SineElement(space, siren_omega, parts)(networks);
+    CHECK(relative_error(shown(moved), shown(networks)) < 1e-12);
+    const auto& [order, flip, shift] = parts[1];
+    for (std::size_t i = 0; i < width; ++i)
+      CHECK(moved[3].data<double>()[i] ==
+            doctest::Approx(flip[i] * networks[3].data<double>()[order[i]] + shift[i] * std::numbers::pi / siren_omega)
+                .epsilon(1e-12));
+  }
+}
+
+TEST_CASE("siren: parts that are no element are refused") {
+  const std::int64_t widths[] = {2, 3, 2, 1};
+  const Space space = mlp_space(widths, FactorKind::sign_monomial);
+  const std::vector<SinePart> parts{{{0, 1, 2}, {1, 1, 1}, {0, 0, 0}}, {{1, 0}, {1, -1}, {-2, 3}}};
+  CHECK_NOTHROW(SineElement(space, siren_omega, parts));
+  const auto wrong_shape = [&](const auto& spoil) {
+    std::vector<SinePart> spoiled = parts;
+    spoil(spoiled);
+    return message_of<ShapeError>([&] { SineElement(space, siren_omega, spoiled); });
+  };
+  CHECK(wrong_shape([](auto& p) { p.pop_back(); }) ==
+        "[sine_group] 1 parts for 2 hidden layers; allowed: one for each");
+  CHECK(wrong_shape([](auto& p) { p[1].shift.push_back(0); }) ==
+        "[sine_group] hidden layer 2: 2 in the order, 2 flips, 3 shifts; allowed: 2 of each");
+  const auto wrong_number = [&](const auto& spoil) {
+    std::vector<SinePart> spoiled = parts;
+    spoil(spoiled);
+    return message_of<UsageError>([&] { SineElement(space, siren_omega, spoiled); });
+  };
+  for (const std::int32_t number : {0, 3, -1})
+    CHECK(wrong_number([&](auto& p) { p[0].order[1] = number; }) ==
+          fmt::format("[sine_group] hidden layer 1: order 0 {} 2; allowed: each of 0 to 2 once", number));
+  CHECK(wrong_number([](auto& p) { p[1].flip[0] = 0; }) == "[sine_group] hidden layer 2: flip 0; allowed: 1, -1");
+  for (const double omega : {0., static_cast<double>(NAN)})
+    CHECK(message_of<UsageError>([&] { SineElement(space, omega, parts); }) ==
+          fmt::format("[sine_group] omega {}; allowed: a finite number that is not 0", omega));
+  CHECK_THROWS_AS(SineElement(Space::parse("h: permutation(3) W[h, h*]"), siren_omega, parts), UsageError);
 }
 
 TEST_CASE("siren: a population learns its images, on any number of threads with the same bits") {
