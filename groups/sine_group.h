@@ -39,9 +39,9 @@ struct SinePart {
 /// An element, of every hidden layer.
 class SineElement {
  public:
-  /// Given parts, one for each hidden layer of networks of mlp_space() with sign_monomial or permutation neurons. Throws
-  /// UsageError for another space, an omega that is 0 or not finite, an order that is no permutation, a flip that is
-  /// neither 1 nor -1; ShapeError for parts of other layers.
+  /// Given parts, one for each hidden layer of networks of mlp_space() with sign_monomial or permutation neurons.
+  /// Throws UsageError for another space, an omega that is 0 or not finite, an order that is no permutation, a flip
+  /// that is neither 1 nor -1; ShapeError for parts of other layers.
   SineElement(const Space& space, double omega, std::span<const SinePart> parts);
   /// Of the same networks. Shifts m are uniform in -3 … 3. Throws UsageError for another space or omega.
   static SineElement random(const Space& space, double omega, const SineMoves& moves, RandomKey key);

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,22 +26,29 @@ class Run {
 
   Tape& tape() { return tape_; }
   DType dtype() const { return dtype_; }
-  /// A leaf with the values of tensor `name` ("in.W1", "param.W1.phi1"), under `shape` when the model wants another
-  /// view of them.
+  /// Tensor `name` of the file, for what is no variable. With a shape: in this dtype, viewed as the model wants it.
+  Tensor given(const std::string& name);
+  Tensor given(const std::string& name, const Shape& shape);
+  /// A leaf with the values of tensor `name` ("in.W1", "param.W1.phi1") under such a shape.
   Var leaf(const std::string& name, const Shape& shape, const Type& type);
   Var leaf(const std::string& name, const Shape& shape) { return leaf(name, shape, Type::plain(shape.rank())); }
   /// Compares the outputs with out.*, puts cot.* on them, and compares the gradients of all leaves with grad.*, each
   /// channel by its own size. Every tensor of the file must have been used. Empty when all agree.
   std::string compare(const std::map<std::string, Var>& outputs);
+  /// The same of kinds without gradients.
+  std::string compare_values(const std::map<std::string, Tensor>& outputs);
+  /// Compares one tensor of the file.
+  std::string difference(const std::string& name, const Tensor& got);
 
  private:
-  std::string difference(const std::string& name, const Tensor& got) const;
+  std::string unused() const;
 
   const File& file_;
   DType dtype_;
   Arena arena_;
   Tape tape_;
   std::map<std::string, Var> leaves_;
+  std::set<std::string> used_;
 };
 
 /// Builds the model that the config describes, runs it and returns what differs.

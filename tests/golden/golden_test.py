@@ -58,17 +58,34 @@ class Golden(unittest.TestCase):
         spoils = (set_to(np.nan), set_to(np.inf), off_in_the_smallest_channel, another_shape, without, with_another)
         with tempfile.TemporaryDirectory() as folder:
             folder, spoiled = pathlib.Path(folder), 0
-            for source in ("magep-equivariant-3-5-2", "transformer-invariant-D4-A6-h2-k2-v2", "transformer-forward-plain-D4-A6-h2-k2-v2"):
+
+            def write(source, spoil, name=None, prefix=None):
+                nonlocal spoiled
+                metadata, tensors = make_golden.read_safetensors(FILES / f"{source}.safetensors")
+                tensors = {name: x.copy() for name, x in tensors.items()}
+                name = name or max((n for n in tensors if n.startswith(prefix)), key=lambda n: tensors[n].size)
+                spoil(metadata, tensors, name)
+                path = folder / f"{spoiled}.safetensors"
+                make_golden.write_safetensors(path, metadata, tensors)
+                self.assertNotEqual(make_golden.wrong(path), "", (source, name, spoil))
+                spoiled += 1
+            for source in ("magep-equivariant-3-5-2", "transformer-invariant-D4-A6-h2-k2-v2", "transformer-forward-plain-D4-A6-h2-k2-v2",
+                           "siren-forward-2-6-5-3", "siren-population-W5-1x1x8"):
                 for prefix in ("out.", "grad."):
                     for spoil in spoils:
-                        metadata, tensors = make_golden.read_safetensors(FILES / f"{source}.safetensors")
-                        tensors = {name: x.copy() for name, x in tensors.items()}
-                        name = max((n for n in tensors if n.startswith(prefix)), key=lambda n: tensors[n].size)
-                        spoil(metadata, tensors, name)
-                        path = folder / f"{spoiled}.safetensors"
-                        make_golden.write_safetensors(path, metadata, tensors)
-                        self.assertNotEqual(make_golden.wrong(path), "", (source, name, spoil))
-                        spoiled += 1
+                        write(source, spoil, prefix=prefix)
+            for source in ("siren-element-2-6-5-3", "sine-features-2-6-5-3", "edit-targets-3x9x11"):
+                for spoil in spoils:
+                    write(source, spoil, prefix="out.")
+            # What is given as whole numbers: another element, other pixels, other images.
+            for source, name, change in (("siren-element-2-6-5-3", "element.order.1", np.flip),
+                                         ("siren-element-2-6-5-3", "element.flip.2", np.negative),
+                                         ("siren-element-2-6-5-3", "element.shift.1", lambda x: x + 1),
+                                         ("siren-population-W18-3x9x11", "in.pixels", lambda x: (x + 1) % 99),
+                                         ("edit-targets-3x9x11", "in.images", lambda x: x ^ 1)):
+                def changed(metadata, tensors, name):
+                    tensors[name] = change(tensors[name])
+                write(source, changed, name=name)
             metadata, tensors = make_golden.read_safetensors(FILES / "attention-equivalence-h2-D6-00.safetensors")
             config = json.loads(metadata["config"])
             make_golden.write_safetensors(folder / "decision.safetensors",

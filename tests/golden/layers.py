@@ -253,26 +253,35 @@ KINDS = {"magep.equivariant": magep_equivariant, "magep.invariant": magep_invari
          "attention.forward": attention_forward, "transformer.forward": transformer_forward}
 
 
-def outputs(kind, config, tensors, batch):
-    """Of tensors by their names, each with an axis of variants in front. A shape that the formula does not want is refused."""
-    def ask(name, *shape):
+def outputs(formula, config, tensors, batch):
+    """Of tensors by their names, each with an axis of variants in front. A shape that the formula does not want is refused, and a tensor
+    that it does not ask for."""
+    asked = set()
+
+    def ask(name, *shape, draw=None):
+        asked.add(name)
         if tensors[name].shape[1:] != shape:
             raise ValueError(f"{name} is {tensors[name].shape[1:]}, the formula wants {shape}")
         return tensors[name]
-    return KINDS[kind](ask, config, batch)
+    found = formula(ask, config, batch)
+    if asked != tensors.keys():
+        raise ValueError(f"{', '.join(tensors.keys() - asked)}: the formula does not ask for it")
+    return found
 
 
-def gradients(kind, config, tensors, cotangents, batch):
-    """Of the sum of cotangent times output, by every number: f(x + i s) / s has the derivative for its imaginary part, exact to rounding
-    for s next to nothing, as nothing is subtracted. (Squire and Trapp, SIAM Review 40, 1998.)"""
+def gradients(formula, config, tensors, cotangents, batch):
+    """Of the sum of cotangent times output, by every number that is no whole one: f(x + i s) / s has the derivative for its imaginary
+    part, exact to rounding for s next to nothing, as nothing is subtracted. (Squire and Trapp, SIAM Review 40, 1998.)"""
     found = {}
-    real = next(iter(tensors.values())).dtype.type
+    varying = {name: x for name, x in tensors.items() if x.dtype.kind == "f"}
+    real = next(iter(varying.values())).dtype.type
     step = real(2.0 ** -60)
-    plain = {name: x.astype(np.result_type(real, np.complex64))[None] for name, x in tensors.items()}
-    for name, x in tensors.items():
+    plain = {name: x[None] for name, x in tensors.items()}
+    plain |= {name: x.astype(np.result_type(real, np.complex64))[None] for name, x in varying.items()}
+    for name, x in varying.items():
         varied = np.repeat(plain[name], x.size, axis=0)
         varied.reshape(x.size, x.size)[np.arange(x.size), np.arange(x.size)] += 1j * step
-        y = outputs(kind, config, plain | {name: varied}, batch)
+        y = outputs(formula, config, plain | {name: varied}, batch)
         value = sum((cotangents[out] * y[out].imag).reshape(len(y[out]), -1).sum(-1) / step for out in y)
         found[name] = np.broadcast_to(value, (x.size,)).reshape(x.shape)
     return found

@@ -5,8 +5,8 @@ shares nothing with weft's.
     make_golden.py write FOLDER [--seed N] [--drawn N]    files of the shapes of tests/golden/files, and N of drawn shapes for each kind
     make_golden.py check FOLDER                           computes what every file of the folder says anew, and compares
 
-A file is a safetensors file: `kind` and `config` (JSON) in its metadata, tensors in.*, param.*, cot.*, out.*, grad.* in float64.
-Gradients are those of the sum of cot times out. A .jsonl file has typed terms, one a line, with the answer.
+A file is a safetensors file: `kind` and `config` (JSON) in its metadata, tensors in.*, param.*, cot.*, out.*, grad.* in float64, whole
+numbers and bytes as such. Gradients are those of the sum of cot times out. A .jsonl file has typed terms, one a line, with the answer.
 """
 import argparse
 import json
@@ -24,6 +24,7 @@ except ImportError:
     sys.exit(77)
 
 import attention_pairs
+import implicit
 import layers
 import typed_terms
 
@@ -32,6 +33,9 @@ BLOCKS = ((4, 6, 2, 2, 2, 1, 3), (6, 5, 3, 4, 2, 2, 2))
 LINEAR = ({"widths": [2, 5, 4, 3], "d": 2, "e": 2, "sign": True}, {"widths": [2, 4, 3], "d": 2, "e": 3, "sign": True},
           {"widths": [1, 4, 5, 3], "d": 1, "e": 3, "sign": False, "taps_in": [[3, 3], [3, 3], [1, 1]], "taps_out": [[1, 1]] * 3})
 PAIRS = ((2, 6, 2, 3), (4, 16, 4, 4))
+SIRENS = (([2, 6, 5, 3], 30, 3), ([2, 7, 1], 30, 2), ([3, 4, 5, 3, 2], 12.5, 2))
+IMAGES = ({"width": 18, "channels": 3, "rows": 9, "columns": 11, "pixels": 70}, {"width": 5, "channels": 1, "rows": 1, "columns": 8, "pixels": 8})
+KINDS = layers.KINDS | implicit.KINDS
 
 
 def drawn(rng):
@@ -42,10 +46,14 @@ def drawn(rng):
     widths, taps = sizes(layer_count + 1, 2, 6), [sizes(2, 1, 3) for _ in range(layer_count)]
     linear = {"widths": widths, "d": 2, "e": 2, "sign": bool(rng.integers(2)), "taps_in": taps, "taps_out": taps[::-1]}
     block = tuple(sizes(2, 4, 7) + sizes(3, 1, 4) + sizes(2, 1, 3))  # a LayerNorm of two or three numbers gives hardly more than signs
-    return (widths, *sizes(2, 1, 3)), block, linear, (*sizes(1, 2, 4), 10, *sizes(2, 2, 4))
+    pair = (*sizes(1, 2, 4), 10, *sizes(2, 2, 4))
+    siren = sizes(1, 1, 3) + sizes(int(rng.integers(2, 5)), 1, 6), round(rng.uniform(3, 40), 1), *sizes(1, 1, 4)
+    image = dict(zip(("width", "channels", "rows", "columns"), sizes(1, 1, 20) + sizes(1, 1, 3) + sizes(2, 2, 12)))
+    image["pixels"] = int(rng.integers(1, image["rows"] * image["columns"] + 1))
+    return (widths, *sizes(2, 1, 3)), block, linear, pair, siren, image
 
 
-def layer_files(mlps, blocks, linear):
+def layer_files(mlps, blocks, linear, sirens, images):
     """(name, kind, config)"""
     for widths, d, e in mlps:
         for layer in ("equivariant", "invariant"):
@@ -60,16 +68,32 @@ def layer_files(mlps, blocks, linear):
         for residual in (False, True):
             yield (f"transformer-forward-{'residual' if residual else 'plain'}-{name}", "transformer.forward",
                    sizes | {"D_A": A, "blocks": 2, "residual": residual})
+    for widths, omega, frequencies in sirens:
+        config, name = {"widths": widths, "omega": omega}, "-".join(map(str, widths))
+        yield f"siren-forward-{name}", "siren.forward", config
+        yield f"siren-element-{name}", "siren.element", config
+        yield f"sine-features-{name}", "sine.features", config | {"frequencies": frequencies}
+    for config in images:
+        size = {key: config[key] for key in ("channels", "rows", "columns")}
+        name = "x".join(map(str, size.values()))
+        yield f"siren-population-W{config['width']}-{name}", "siren.population", config
+        yield f"edit-targets-{name}", "edit.targets", size
+
+
+DTYPES = {"F64": np.dtype("<f8"), "I32": np.dtype("<i4"), "U8": np.dtype("u1")}
 
 
 def write_safetensors(path, metadata, tensors):
+    """The largest items come first, so that all are aligned."""
     header, at = {"__metadata__": metadata}, 0
+    tensors = dict(sorted(tensors.items(), key=lambda entry: -entry[1].itemsize))
     for name, x in tensors.items():
-        header[name] = {"dtype": "F64", "shape": list(x.shape), "data_offsets": [at, at + x.nbytes]}
+        dtype = next(text for text, dtype in DTYPES.items() if dtype == x.dtype)
+        header[name] = {"dtype": dtype, "shape": list(x.shape), "data_offsets": [at, at + x.nbytes]}
         at += x.nbytes
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(np.ascontiguousarray(x, "<f8").tobytes() for x in tensors.values()))
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(np.ascontiguousarray(x).tobytes() for x in tensors.values()))
 
 
 def read_safetensors(path):
@@ -77,23 +101,21 @@ def read_safetensors(path):
     end = 8 + struct.unpack("<Q", data[:8])[0]
     header = json.loads(data[8:end])
     metadata = header.pop("__metadata__")
-    return metadata, {name: np.frombuffer(data[end:], "<f8")[slice(*(at // 8 for at in entry["data_offsets"]))].reshape(entry["shape"])
+    return metadata, {name: np.frombuffer(data[end:][slice(*entry["data_offsets"])], DTYPES[entry["dtype"]]).reshape(entry["shape"])
                       for name, entry in header.items()}
 
 
-def with_prefix(prefix, tensors):
-    return {name: x for name, x in tensors.items() if name.startswith(prefix)}
-
-
 def expected(kind, config, given, cotangent_of, dtype=np.float64):
-    """{name: number} of all outputs, cotangents and gradients."""
-    given = {name: x.astype(dtype) for name, x in given.items()}
-    batch = next(x for name, x in given.items() if name.startswith("in.")).shape[0]
-    y = {name: x[0] for name, x in layers.outputs(kind, config, {name: x[None] for name, x in given.items()}, batch).items()}
+    """{name: number} of all outputs, and of cotangents and gradients where the kind has some."""
+    given = {name: x.astype(dtype) if x.dtype.kind == "f" else x for name, x in given.items()}
+    formula, batch = KINDS[kind], next(x for name, x in given.items() if name.startswith("in.")).shape[0]
+    y = {name: x[0] for name, x in layers.outputs(formula, config, {name: x[None] for name, x in given.items()}, batch).items()}
+    out = {f"out.{name}": x for name, x in y.items()}
+    if kind in implicit.WITHOUT_GRADIENTS:
+        return out
     cotangents = {name: cotangent_of(name, x.shape).astype(dtype) for name, x in y.items()}
-    gradients = layers.gradients(kind, config, given, cotangents, batch)
-    return ({f"out.{name}": x for name, x in y.items()} | {f"cot.{name}": x for name, x in cotangents.items()}
-            | {f"grad.{name}": x for name, x in gradients.items()})
+    gradients = layers.gradients(formula, config, given, cotangents, batch)
+    return out | {f"cot.{name}": x for name, x in cotangents.items()} | {f"grad.{name}": x for name, x in gradients.items()}
 
 
 def error(got, wanted):
@@ -118,12 +140,12 @@ def draw_layer(kind, config, seed, batch):
         rng = np.random.default_rng([seed, attempt, zlib.crc32(json.dumps([kind, config]).encode())])
         given = {}
 
-        def ask(name, *shape):
+        def ask(name, *shape, draw=None):
             if name not in given:
                 scale = 1 / np.sqrt(shape[-1]) if name.startswith("in.") else 0.5
-                given[name] = rng.normal(size=shape) * scale
+                given[name] = draw(rng, shape) if draw else rng.normal(size=shape) * scale
             return given[name][None]
-        layers.KINDS[kind](ask, config, batch)
+        KINDS[kind](ask, config, batch)
         exact = expected(kind, config, given, lambda _, shape: rng.normal(size=shape))
         narrow = expected(kind, config, given, lambda name, _: exact[f"cot.{name}"], np.float32)
         if worst(narrow, exact)[0] < 1e-4:
@@ -133,11 +155,11 @@ def draw_layer(kind, config, seed, batch):
 
 def write(folder, seed, more, terms):
     folder.mkdir(parents=True, exist_ok=True)
-    mlps, blocks, linear, pairs = list(MLPS), list(BLOCKS), list(LINEAR), list(PAIRS)
+    mlps, blocks, linear, pairs, sirens, images = map(list, (MLPS, BLOCKS, LINEAR, PAIRS, SIRENS, IMAGES))
     for i in range(more):
-        for some, one in zip((mlps, blocks, linear, pairs), drawn(np.random.default_rng([seed, i]))):
+        for some, one in zip((mlps, blocks, linear, pairs, sirens, images), drawn(np.random.default_rng([seed, i]))):
             some.append(one)
-    for name, kind, config in layer_files(mlps, blocks, linear):
+    for name, kind, config in layer_files(mlps, blocks, linear, sirens, images):
         tensors = draw_layer(kind, config, seed, 2 if "D" in config else 3)
         write_safetensors(folder / f"{name}.safetensors", {"kind": kind, "config": json.dumps(config)}, tensors)
     for h, D, k, v in pairs:
@@ -168,7 +190,7 @@ def wrong(path):
     """What is wrong with a file, or an empty string."""
     try:
         return wrong_terms(path) if path.suffix == ".jsonl" else wrong_tensors(path)
-    except (KeyError, ValueError) as failure:
+    except (LookupError, ValueError) as failure:
         return f"{type(failure).__name__}: {failure}"
 
 
@@ -179,7 +201,7 @@ def wrong_tensors(path):
         a, b = ({weight: tensors[f"in.{which}.{weight}"] for weight in attention_pairs.NAMES} for which in "ab")
         by = attention_pairs.distance(a, b, config.get("after_norm", False), np.random.default_rng(0))
         return "" if (by < 1e-12 if config["same"] else by > 1e-9) else f"{config['case']}: they differ by {by:.3g}"
-    given = with_prefix("in.", tensors) | with_prefix("param.", tensors)
+    given = {name: x for name, x in tensors.items() if not name.startswith(("out.", "cot.", "grad."))}
     by, name = worst(given | expected(kind, config, given, lambda name, _: tensors[f"cot.{name}"]), tensors)
     return "" if by < 1e-10 else f"{name} is off by {by:.3g}"
 
