@@ -59,10 +59,10 @@ std::vector<DemoModel> models_of(const DemoOptions& o, const Space& space) {
 int demo(DemoOptions o, const Common& common) {
   namespace fs = std::filesystem;
   const fs::path folder = o.out.path, page = folder / "report.html";
-  if (*o.zoo.networks < 4)
-    throw UsageError(
-        "[demo] {} networks; allowed: 4 or more, so that there are some to train, to validate and to test on",
-        *o.zoo.networks);
+  const bool implicit = o.task == of_implicit_networks;
+  if (const std::int64_t split = implicit ? *o.zoo.images : *o.zoo.networks; split < 4)
+    throw UsageError("[demo] {} {}; allowed: 4 or more, so that there are some to train, to validate and to test on",
+                     split, implicit ? "images" : "networks");
   check_output(o.out, page);
   for (const char* begun : {"zoo", "zoo.part"}) check_unfinished(o.out, folder / begun);
   const NewFolder made(folder);
@@ -133,7 +133,8 @@ void add_demo(CLI::App& app, Common& common, Run& run) {
   CLI::Option* zoo_epochs =
       verb.add_option("--zoo-epochs", o->zoo.epochs, "of the networks; 8, of inr 30")->transform(epochs_limit());
   SettingOptions of_networks(verb);
-  for (const char* kind : {"cnn", "siren"}) of_networks.add(kind, input_architecture(kind).settings);
+  of_networks.add("accuracy", input_architecture("cnn").settings);
+  of_networks.add(of_implicit_networks, input_architecture("siren").settings);
   CLI::Option* epochs =
       verb.add_option("--epochs", o->epochs, "of the models, at most; 100, of inr 16")->transform(epochs_limit());
   verb.callback([=, &common, &run] {

@@ -24,8 +24,9 @@ int edit(const EditOptions& o, const Common& common) {
     throw UsageError(
         "[edit] '{}' is of kind {}, which says something of networks; weft train --task edit makes one that edits",
         path.string(), loaded.model->kind());
-  const NetworkFile network = load_network(o.network, editor->space());
+  NetworkFile network = load_network(o.network, editor->space());
   check_output_file(o.out, {o.network, path});
+  network.metadata.erase("psnr");  // of what it shows no more
   const WideNetworks edited = edited_networks(*editor, network.weights);
   NetworkFile{edited.space, edited.weights, network.metadata}.save(o.out.path);
   if (common.json)

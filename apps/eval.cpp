@@ -80,9 +80,7 @@ int eval(const EvalOptions& o, const Common& common) {
                       loaded.model->space().str());
   const TrainedOn trained_on = TrainedOn::read(path, loaded.metadata);
   const Task& learnt = task(trained_on.task);
-  check_outputs(learnt, loaded.model->outputs());
-  if (const std::int64_t outputs = learnt.outputs(zoo); outputs > loaded.model->outputs())
-    throw FormatError("[eval] the zoo has {} classes, the model tells {} apart", outputs, loaded.model->outputs());
+  check_outputs(learnt, loaded.model->outputs(), zoo);
   const JudgedOn on = judged_on(trained_on, zoo, o.split, o.checkpoint, o.allow_trained_on);
   check_output_file({out.string(), o.out.force}, {path, path.parent_path() / run_file});
   const Judged judged = judge(*loaded.model, learnt, zoo, on, o.strongest, common.seed);
@@ -115,7 +113,9 @@ void add_eval(CLI::App& app, Common& common, Run& run) {
                   "of every network, in zoos that name them: 50, 75, 100, best, or all (then the last); the model's "
                   "when not given")
       ->type_name("NAME");
-  verb.add_option("--strongest", o->strongest, "largest strength k of the moves: scales U[1, 10^k], GL of condition 10")
+  verb.add_option("--strongest", o->strongest,
+                  "largest strength k of the moves: scales U[1, 10^k], GL of condition 10; those of implicit networks "
+                  "have none")
       ->transform(strength_limit());
   verb.add_option("--out", o->out.path, "JSON file; beside the model when not given")->type_name("FILE");
   verb.add_flag("--force", o->out.force, "replace what is there");

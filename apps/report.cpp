@@ -71,6 +71,7 @@ class Gallery {
   }
 
   ReportPictures edited(const Reader& model, const Task& task) const {
+    check_outputs(task, model.outputs(), zoo_);
     const std::vector<double> outputs = predict_outputs(model, model.prepare(weights_), ids_);
     ReportPictures pictures = stored();
     pictures.title = fmt::format("{}: networks edited by {}", task.name, model.kind());

@@ -67,7 +67,8 @@ void remove_leftovers(const fs::path& folder) {
 std::string folder_kind(const fs::path& folder) {
   if (fs::exists(folder / "zoo.json"))
     return "a zoo: --zoo takes it, weft train makes a model of it, and weft zoo export takes one network out of it";
-  if (fs::exists(folder / model_file)) return "the folder of a model: weft eval, predict and verify take it as --model";
+  if (fs::exists(folder / model_file))
+    return "the folder of a model: weft eval, predict, edit and verify take it as --model";
   return "";
 }
 
@@ -147,7 +148,8 @@ std::vector<std::int64_t> checkpoints(const Zoo& zoo, const Task& task, int spli
   }
   if (!ids.empty()) return ids;
   if (wanted > 0 && measured == 0)
-    throw FormatError("[weft] the {} of checkpoint '{}' was not measured in this zoo; {}", task.name, chosen,
+    throw FormatError("[weft] the {}{} was not measured in this zoo; {}", task.name,
+                      chosen == "all" ? "" : fmt::format(" of checkpoint '{}'", chosen),
                       others.empty() ? "choose another --task" : fmt::format("allowed: {}", fmt::join(others, ", ")));
   if (wanted == 0 && !others.empty() && chosen != "all")
     throw FormatError("[weft] no network of the part '{}' of split {} has a checkpoint '{}'; allowed: all, {}",

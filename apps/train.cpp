@@ -119,9 +119,9 @@ void check_reads(const TrainOptions& o, const Task& learnt, const Zoo& zoo) {
     throw UsageError("[train] --model {} reads {}, '{}' holds networks of kind {}; give --model {}", o.model,
                      kind.reads_text, o.zoo, zoo.description().architecture, fmt::join(others, ", "));
   if (kind.edits != edits)
-    throw UsageError("[train] --model {} {} networks, --task {} is to {}; give --model {}", o.model,
+    throw UsageError("[train] --model {} {} networks, --task {} is to {}; give {}--model {}", o.model,
                      kind.edits ? "edits" : "says something of", learnt.name, edits ? "edit them" : "say something",
-                     fmt::join(others, ", "));
+                     kind.edits ? "--task edit, or " : "", fmt::join(others, ", "));
 }
 
 }  // namespace
@@ -137,8 +137,8 @@ int train(TrainOptions o, const Common& common) {
   const Zoo zoo = open_zoo(o.zoo);
   if (o.task.empty()) o.task = usual_task(zoo).name;
   const Task& learnt = task(o.task);
-  check_reads(o, learnt, zoo);
   const std::int64_t outputs = learnt.outputs(zoo);
+  check_reads(o, learnt, zoo);
   if (fs::is_directory(folder)) take_folder();
   const std::string device = device_of(common.backend).kind == Device::Kind::cpu ? "cpu" : "cuda";
   const Json settings = settings_of(o, zoo, common, device);
@@ -284,8 +284,12 @@ void add_train(CLI::App& app, Common& common, Run& run) {
   for (const ModelKind* kind : model_kinds())
     if (!kind->solved) of_trainings.add(kind->name, training_settings(kind->name).list());
   verb.callback([=, &common, &run] {
-    if ((o->task == "edit") == edit->empty())
-      throw CLI::ValidationError("--edit", fmt::format("goes with --task edit; allowed: {}", fmt::join(edits, ", ")));
+    if (o->task == "edit" && edit->empty())
+      throw UsageError("[train] --task edit needs --edit, what images should become; allowed: {}",
+                       fmt::join(edits, ", "));
+    if (o->task != "edit" && !edit->empty())
+      throw UsageError("[train] --edit {} goes with --task edit alone; {}", *edit,
+                       o->task.empty() ? "give both" : "here is --task " + o->task);
     if (o->task == "edit") o->task = edit_prefix + *edit;
     o->settings = model_settings(o->model);
     o->fit = training_settings(o->model);

@@ -161,10 +161,12 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
       make.add_option("--test-images", o->test_images, usual("to measure accuracies on", &UsualZoo::test_items))
           ->transform(items_limit());
   CLI::Option* epochs =
-      make.add_option("--epochs", o->epochs, usual("passes over a network's share of the images", &UsualZoo::epochs))
+      make.add_option("--epochs", o->epochs,
+                      usual("passes over a network's share of the images, or its image's pixels", &UsualZoo::epochs))
           ->transform(epochs_limit());
   CLI::Option* batch =
-      make.add_option("--batch", o->batch, usual("images a step", &UsualZoo::batch))->transform(batch_limit());
+      make.add_option("--batch", o->batch, usual("images or texts a step, of siren pixels", &UsualZoo::batch))
+          ->transform(batch_limit());
   CLI::Option* held_out =
       make.add_option("--held-out", o->held_out, usual("of --images, to find the best epoch on", &UsualZoo::held_out))
           ->transform(items_limit());
@@ -174,13 +176,17 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
     o->settings = architecture_settings(o->kind);
     of_architectures.require(of_architectures.take(o->settings), "zoo", "kind " + o->kind);
     const ZooMakeOptions all = completed(*o);
-    take_usual(networks, o->networks, *all.networks);
+    // Where images say how many networks there are, neither these nor test images are to be given.
+    if (!o->settings.has("views")) {
+      take_usual(networks, o->networks, *all.networks);
+      take_usual(test_images, o->test_images, *all.test_images);
+    }
     take_usual(data, o->data, all.data);
     take_usual(images, o->images, *all.images);
-    take_usual(test_images, o->test_images, *all.test_images);
     take_usual(epochs, o->epochs, *all.epochs);
     take_usual(batch, o->batch, *all.batch);
     if (all.held_out) take_usual(held_out, o->held_out, *all.held_out);
+    *o = all;
     run = [o, &common] { return make_zoo(*o, common); };
   });
 

@@ -8,7 +8,8 @@ namespace weft {
 
 std::string file_kind(const SafeTensors& file) {
   if (const auto model = file.metadata().find(model_key); model != file.metadata().end())
-    return fmt::format("a model ({}): weft eval, predict and verify take it as --model", in_quotes(model->second));
+    return fmt::format("a model ({}): weft eval, predict, edit and verify take it as --model",
+                       in_quotes(model->second));
   if (file.contains(shard_tensor))
     return "a part of a zoo: --zoo takes its folder, and weft zoo export takes one network out of it";
   if (file.contains("fit.values")) return "what a training goes on from: weft train --resume takes its folder";

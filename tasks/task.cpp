@@ -33,6 +33,15 @@ void check_outputs(const Task& task, std::int64_t outputs) {
                      several ? "2 outputs or more" : "1 output", outputs);
 }
 
+void check_outputs(const Task& task, std::int64_t outputs, const Zoo& zoo) {
+  check_outputs(task, outputs);
+  const std::int64_t wanted = task.outputs(zoo);
+  if (task.image && outputs != wanted)
+    throw FormatError("[task] images of the zoo have {} numbers, the model was trained on images of {}", wanted,
+                      outputs);
+  if (outputs < wanted) throw FormatError("[task] the zoo has {} classes, the model tells {} apart", wanted, outputs);
+}
+
 Tensor targets_of(const Task& task, const Zoo& zoo, std::span<const std::int64_t> ids) {
   Shape shape{static_cast<std::int64_t>(ids.size())};
   if (task.image) shape.push_back(task.outputs(zoo));

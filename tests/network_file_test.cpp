@@ -65,7 +65,7 @@ TEST_CASE("one network in a file: every rule has its own message, word for word"
              "tensors are 4: 'W1', 'b1', 'W2', 'b2'");
   const std::string not_a_network = at + "not a network but ";
   CHECK(loading([](auto&, auto& metadata) { metadata["weft.model"] = "magep"; }) ==
-        not_a_network + "a model ('magep'): weft eval, predict and verify take it as --model");
+        not_a_network + "a model ('magep'): weft eval, predict, edit and verify take it as --model");
   CHECK(loading([](auto& tensors, auto&) { tensors[0].name = "table.id"; }) ==
         not_a_network + "a part of a zoo: --zoo takes its folder, and weft zoo export takes one network out of it");
   CHECK(loading([](auto&, auto& metadata) {

@@ -25,8 +25,12 @@ namespace {
 constexpr std::int64_t widths[] = {2, 5, 4, 3};
 
 Space space_of(std::string_view kind) {
-  return kind == "transformer-nfn" ? transformer_network_space({4, 3, 1, 2, 2, 2}, {3, 4, 2})
-                                   : mlp_space(widths, FactorKind::positive_monomial);
+  const Space spaces[] = {
+      mlp_space(widths, FactorKind::positive_monomial), mlp_space(widths, FactorKind::sign_monomial),
+      transformer_network_space({4, 3, 1, 2, 2, 2}, {3, 4, 2}),
+      Space::parse("in: fixed(1); h: positive_monomial(4); out: fixed(3) W1[h, in*; taps=3x3] b1[h] "
+                   "W2[out, h*] b2[out]")};
+  return *std::ranges::find_if(spaces, [&](const Space& space) { return model_kind(kind).reads(space); });
 }
 
 std::vector<Tensor> networks(const Space& space, std::int64_t n, DType dtype, RandomKey key) {
@@ -62,13 +66,15 @@ double value_of(const Reader& model, const std::vector<Tensor>& prepared, const 
 TEST_CASE("readers: every kind says so many numbers of each network, and begins as with one where no output is") {
   for (const ModelKind* kind : model_kinds()) {
     CAPTURE(kind->name);
-    const auto one = reader(kind->name, 1, DType::f64), four = reader(kind->name, 4, DType::f64);
-    CHECK((one->outputs() == 1 && four->outputs() == 4));
-    const auto weights = networks(one->space(), 3, DType::f64, RandomKey(2, "readers_test"));
+    // What an editor says are images, here of 1 and 4 pixels of 3 channels.
+    const std::int64_t fewer = kind->edits ? 3 : 1, more = 4 * fewer;
+    const auto few = reader(kind->name, fewer, DType::f64), many = reader(kind->name, more, DType::f64);
+    CHECK((few->outputs() == fewer && many->outputs() == more));
+    const auto weights = networks(few->space(), 3, DType::f64, RandomKey(2, "readers_test"));
     Tape tape;
-    CHECK(one->forward(tape, one->prepare(weights)).shape() == Shape{3, 1});
-    CHECK(four->forward(tape, four->prepare(weights)).shape() == Shape{3, 4});
-    const Parameters &a = one->parameters(), &b = four->parameters();
+    CHECK(few->forward(tape, few->prepare(weights)).shape() == Shape{3, fewer});
+    CHECK(many->forward(tape, many->prepare(weights)).shape() == Shape{3, more});
+    const Parameters &a = few->parameters(), &b = many->parameters();
     REQUIRE(a.count() == b.count());
     int other = 0;
     for (int i = 0; i < a.count(); ++i) {
@@ -78,7 +84,7 @@ TEST_CASE("readers: every kind says so many numbers of each network, and begins 
       else
         ++other;
     }
-    CHECK(other == 2);  // weight and bias of the last layer
+    CHECK(other == (kind->edits ? 0 : 2));  // weight and bias of the last layer
   }
 }
 

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include "weft/core/error.h"
+#include "weft/networks/architecture.h"
 #include "weft/nn/metrics.h"
 #include "weft/tasks/fit.h"
 
@@ -54,16 +55,20 @@ TEST_CASE("settings: usual values, given ones, and what is refused") {
 
 TEST_CASE("settings: every kind of model is made from its usual ones, and its own only") {
   const std::int64_t widths[] = {2, 3, 2};
-  const Space dense = mlp_space(widths, FactorKind::positive_monomial),
-              signs = mlp_space(widths, FactorKind::sign_monomial),
-              transformer = transformer_network_space({4, 3, 1, 2, 2, 2}, {3, 4, 2});
+  const Space
+      dense = mlp_space(widths, FactorKind::positive_monomial),
+      signs = mlp_space(widths, FactorKind::sign_monomial),
+      transformer = transformer_network_space({4, 3, 1, 2, 2, 2}, {3, 4, 2}),
+      cnn = Space::parse(
+          "in: fixed(1); h: positive_monomial(4); out: fixed(2) W1[h, in*; taps=3x3] b1[h] W2[out, h*] b2[out]");
   for (const ModelKind* kind : model_kinds()) {
     CAPTURE(kind->name);
     int read = 0;
-    for (const Space* space : {&dense, &signs, &transformer}) {
+    for (const Space* space : {&dense, &signs, &transformer, &cnn}) {
       if (!kind->reads(*space)) continue;
       ++read;
-      CHECK(declare_reader(kind->name, model_settings(kind->name), *space)->kind() == kind->name);
+      const std::int64_t outputs = kind->edits ? 2 * 3 * 3 : 1;  // an image of both channels
+      CHECK(declare_reader(kind->name, model_settings(kind->name), *space, outputs)->kind() == kind->name);
       CHECK_NOTHROW(training_settings(kind->name, {{"epochs", 3}}));
     }
     CHECK(read > 0);
@@ -78,12 +83,14 @@ TEST_CASE("settings: tasks are known by name") {
   CHECK(task("accuracy").prediction(std::vector{0.}) == 0.5);
   CHECK(task("generalisation-gap").prediction(std::vector{0.25}) == 0.25);
   CHECK(task("class").prediction(std::vector{-1., 3., 0.5, 3.}) == 1);
-  CHECK_THROWS_WITH_AS(task("beauty"), "[task] 'beauty'; allowed: accuracy, generalisation-gap, class", UsageError);
+  CHECK_THROWS_WITH_AS(task("beauty"),
+                       "[task] 'beauty'; allowed: accuracy, generalisation-gap, class, edit-dilate, edit-contrast",
+                       UsageError);
 }
 
 TEST_CASE("settings: one name is one option, whoever has it, and none is taken by what files hold beside") {
-  std::map<std::string, Setting> known;
-  const auto check = [&](const std::vector<Setting>& list) {
+  using Known = std::map<std::string, Setting>;
+  const auto check = [](Known& known, const std::vector<Setting>& list) {
     for (const Setting& s : list) {
       CAPTURE(s.name);
       const Setting& first = known.emplace(s.name, s).first->second;
@@ -94,10 +101,12 @@ TEST_CASE("settings: one name is one option, whoever has it, and none is taken b
         CHECK(s.name != taken);
     }
   };
-  for (const ModelKind* kind : model_kinds()) check(kind->settings);
+  Known known, of_architectures;
+  for (const ModelKind* kind : model_kinds()) check(known, kind->settings);
   const std::size_t of_models = known.size();
-  check(training_settings());
+  check(known, training_settings());
   CHECK(known.size() == of_models + training_settings().size());  // no model has one of them
+  for (const InputArchitecture* kind : input_architectures()) check(of_architectures, kind->settings);
 }
 
 TEST_CASE("tasks: a model learns its task, whose loss is that of the training and of the validation") {

@@ -12,6 +12,7 @@
 #include <doctest/doctest.h>
 
 #include "weft/tasks/fit.h"
+#include "weft/tests/model_settings.h"
 #include "weft/tests/with_threads.h"
 #include "weft/weft.h"
 
@@ -206,6 +207,41 @@ TEST_CASE("a step of Fit after the first allocates nothing, of numbers or classe
       });
     }
   }
+}
+
+TEST_CASE("a step of Fit after the first allocates nothing, of editors and readers of implicit networks") {
+  constexpr std::int64_t side = 5, items = 20;
+  const Space space = mlp_space(std::vector<std::int64_t>{2, 6, 5, 3}, FactorKind::sign_monomial);
+  std::vector<Tensor> networks;
+  for (int t = 0; t < 6; ++t) {
+    networks.push_back(Tensor::zeros(space.feature_shape(t, items, 1), DType::f32));
+    fill_normal(networks.back(), RandomKey(11, "training_test").at(static_cast<std::uint64_t>(t)), 0, 0.1);
+  }
+  int kinds = 0;
+  for (const ModelKind* kind : model_kinds()) {
+    if (!kind->reads(space) || kind->solved) continue;
+    ++kinds;
+    const Task& learnt = task(kind->edits ? "edit-dilate" : "class");
+    const std::int64_t outputs = kind->edits ? 3 * side * side : 4;
+    const auto model = make_reader(
+        kind->name,
+        of_kind(
+            kind->name,
+            {{"channels", 4}, {"hidden", 8}, {"frequencies", 4}, {"equivariant_layers", 1}, {"output_channels", 2}}),
+        space, DType::f32, RandomKey(12, "training_test"), nullptr, outputs);
+    const Examples all{model->standardise(networks),
+                       kind->edits ? Tensor::zeros({items, outputs}, DType::f32) : Tensor::zeros({items}, DType::i32)};
+    Fit fit(*model, {.batch = 8, .epochs = 2, .warmup = 1}, all, all, learnt);
+    for (int epoch = 1; epoch <= 2; ++epoch) {
+      std::int64_t before = 0;
+      fit.run_epoch([&](std::int64_t step, std::int64_t) {
+        INFO("epoch " << epoch << ", step " << step << " of " << kind->name);
+        if (step > 1) CHECK(allocations == before);
+        before = allocations;
+      });
+    }
+  }
+  CHECK(kinds >= 13);
 }
 
 TEST_CASE("a step after the first allocates nothing") {

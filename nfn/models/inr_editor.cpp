@@ -19,8 +19,9 @@ InrEditor::InrEditor(const Config& c, const Module& as)
       signs_(c.kind == InrLayers::monomial),
       space_(mlp_space(c.widths, signs_ ? FactorKind::sign_monomial : FactorKind::permutation)),
       scale_(*this, "scale", space_) {
-  if (c.layers < 1 || c.outputs < 1)
-    throw UsageError("[inr_editor] {} layers, {} outputs; allowed: at least 1 of each", c.layers, c.outputs);
+  if (c.layers < 0 || c.outputs < 1)
+    throw UsageError("[inr_editor] {} layers between the first and the last, {} outputs; allowed: 0 or more, 1 or more",
+                     c.layers, c.outputs);
   std::int64_t seen = 1;
   if (c.kind == InrLayers::magep) {
     const std::string linear = linear_terms(InrLayers::monomial, c.widths);

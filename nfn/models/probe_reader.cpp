@@ -30,8 +30,13 @@ class ProbeReader final : public Reader {
   std::optional<SineMoves> respects_;
 };
 
-Setting points_setting(const char* text, std::int64_t usual) {
-  return {.name = "points", .text = text, .usual = usual, .low = 1, .high = 4096, .why = "every network runs on each"};
+Setting points_setting(std::int64_t usual) {
+  return {.name = "points",
+          .text = "learned inputs of the networks: points of the plane, or images",
+          .usual = usual,
+          .low = 1,
+          .high = 4096,
+          .why = "every network runs on each"};
 }
 
 /// 2 flops a weight and position.
@@ -98,20 +103,19 @@ std::unique_ptr<Reader> make_image_probes(const ModelKind& kind, const Settings&
 
 }  // namespace
 
-extern const ModelKind probes_model{
-    .name = "probes",
-    .text = "implicit networks at learned points: respects what keeps their functions",
-    .reads_text = "implicit networks",
-    .reads = is_sine_network,
-    .settings = {points_setting("learned points of the plane", 128), hidden_setting(256)},
-    .training = {{"batch", 32}, {"warmup", 1}},
-    .make = make_probes};
+extern const ModelKind probes_model{.name = "probes",
+                                    .text = "implicit networks at learned points: respects what keeps their functions",
+                                    .reads_text = "implicit networks",
+                                    .reads = is_sine_network,
+                                    .settings = {points_setting(128), hidden_setting(256)},
+                                    .training = {{"batch", 32}, {"warmup", 1}},
+                                    .make = make_probes};
 extern const ModelKind image_probes_model{
     .name = "image-probes",
     .text = "small CNNs on learned images: respects what keeps their functions",
     .reads_text = "convolutional networks",
     .reads = is_cnn,
-    .settings = {points_setting("learned images", 16),
+    .settings = {points_setting(16),
                  hidden_setting(256),
                  {.name = "side",
                   .text = "rows and columns of a learned image",

@@ -2,7 +2,6 @@
 """Runs that are stopped, with Ctrl-C or killed at any moment, end after --resume with the bytes of one that was not."""
 import random
 import signal
-import time
 
 from weft_cli import *
 
@@ -19,19 +18,6 @@ class Interrupts(Test):
             start = time.monotonic()
             subprocess.run([PROGRAM, *words, "--out", name, "--quiet"], cwd=cls.folder, check=True)
             cls.seconds[name] = time.monotonic() - start
-
-    def stop(self, words, signal_, when):
-        """Starts it, sends the signal after `when` seconds or once that file is there; its exit code and messages."""
-        process = subprocess.Popen(self.command(words), cwd=self.folder, text=True, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE)
-        start = time.monotonic()
-        while process.poll() is None and time.monotonic() - start < 60 * PATIENCE:
-            if (self.folder / when).exists() if isinstance(when, str) else time.monotonic() - start >= when:
-                process.send_signal(signal_)
-                break
-            time.sleep(0.001)
-        _, messages = process.communicate(timeout=60 * PATIENCE)
-        return process.returncode, messages
 
     def says_at_once(self, words, when):
         """Starts it and presses Ctrl-C once `when(what it has said)`: all that it said, and the process, which may still run."""

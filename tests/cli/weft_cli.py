@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 OK, FAIL, USAGE, INPUT, NUMERIC, DISK, DEVICE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
@@ -49,6 +50,19 @@ class Test(unittest.TestCase):
         if code not in (OK, FAIL):
             self.assertTrue(result.stderr.split("\n")[0].startswith("weft: ") or "weft: " in result.stderr)
         return result
+
+    def stop(self, words, signal_, when):
+        """Starts it, sends the signal after `when` seconds or once that file is there; its exit code and messages."""
+        process = subprocess.Popen(self.command(words), cwd=self.folder, text=True, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        start = time.monotonic()
+        while process.poll() is None and time.monotonic() - start < 60 * PATIENCE:
+            if (self.folder / when).exists() if isinstance(when, str) else time.monotonic() - start >= when:
+                process.send_signal(signal_)
+                break
+            time.sleep(0.001)
+        _, messages = process.communicate(timeout=60 * PATIENCE)
+        return process.returncode, messages
 
     def json(self, *words, code=OK):
         return json.loads(self.weft(*words, "--json", code=code).stdout)
@@ -91,6 +105,13 @@ class SafeTensors:
         data = pathlib.Path(path).read_bytes()
         size, = struct.unpack("<Q", data[:8])
         self.header, self.data = json.loads(data[8:8 + size]), bytearray(data[8 + size:])
+
+    def numbers(self, name):
+        """All of a tensor's, float32 or bytes."""
+        begin, end = self.header[name]["data_offsets"]
+        if self.header[name]["dtype"] == "U8":
+            return list(self.data[begin:end])
+        return list(struct.unpack(f"<{(end - begin) // 4}f", self.data[begin:end]))
 
     def set_float(self, name, value, index=0):
         begin = self.header[name]["data_offsets"][0] + 4 * index
