@@ -3,14 +3,17 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "weft/autograd/tape.h"
 #include "weft/io/safetensors.h"
+#include "weft/nn/module.h"
 
 namespace weft::golden {
 
@@ -32,8 +35,10 @@ class Run {
   /// A leaf with the values of tensor `name` ("in.W1", "param.W1.phi1") under such a shape.
   Var leaf(const std::string& name, const Shape& shape, const Type& type);
   Var leaf(const std::string& name, const Shape& shape) { return leaf(name, shape, Type::plain(shape.rank())); }
-  /// Compares the outputs with out.*, puts cot.* on them, and compares the gradients of all leaves with grad.*, each
-  /// channel by its own size. Every tensor of the file must have been used. Empty when all agree.
+  /// Gives a model memory, and its parameters the numbers of param.*; their names lack the prefix there.
+  void fill(const Module& model, std::string_view prefix = {});
+  /// Compares the outputs with out.*, puts cot.* on them, and compares the gradients of all leaves and of the model
+  /// with grad.*, each channel by its own size. Every tensor of the file must have been used. Empty when all agree.
   std::string compare(const std::map<std::string, Var>& outputs);
   /// The same of kinds without gradients.
   std::string compare_values(const std::map<std::string, Tensor>& outputs);
@@ -48,6 +53,7 @@ class Run {
   Arena arena_;
   Tape tape_;
   std::map<std::string, Var> leaves_;
+  std::optional<Module> model_;
   std::set<std::string> used_;
 };
 

@@ -70,7 +70,7 @@ class Golden(unittest.TestCase):
                 self.assertNotEqual(make_golden.wrong(path), "", (source, name, spoil))
                 spoiled += 1
             for source in ("magep-equivariant-3-5-2", "transformer-invariant-D4-A6-h2-k2-v2", "transformer-forward-plain-D4-A6-h2-k2-v2",
-                           "siren-forward-2-6-5-3", "siren-population-W5-1x1x8"):
+                           "siren-forward-2-6-5-3", "siren-population-W5-1x1x8", "graph-network-scales-3-4-2"):
                 for prefix in ("out.", "grad."):
                     for spoil in spoils:
                         write(source, spoil, prefix=prefix)

@@ -87,12 +87,7 @@ std::string features(const File& file, Run& run) {
                            {.widths = file.config.at("widths"),
                             .frequencies = file.config.at("frequencies"),
                             .omega = file.config.at("omega")});
-  model.init(RandomKey(0, "golden"), run.dtype());
-  Parameters& parameters = model.parameters();
-  for (const char* name : {"frequencies", "points"}) {
-    const int i = parameters.find(fmt::format("features.{}", name));
-    parameters.value(i).copy_from(run.given(fmt::format("param.{}", name), parameters.shape(i)));
-  }
+  run.fill(model, "features.");
   std::vector<Tensor> seen;
   for (const Var& v : model(Features::constant(run.tape(), space, weights(file, run, space))).vars())
     seen.push_back(v.value());

@@ -11,6 +11,7 @@
 namespace weft::golden {
 
 std::map<std::string, Check> equivalence_kinds();
+std::map<std::string, Check> graph_kinds();
 std::map<std::string, Check> implicit_kinds();
 std::map<std::string, Check> layer_kinds();
 std::map<std::string, Check> network_kinds();
@@ -35,6 +36,7 @@ std::string check(const fs::path& path, bool& unknown) {
     auto all = layer_kinds();
     all.merge(network_kinds());
     all.merge(equivalence_kinds());
+    all.merge(graph_kinds());
     all.merge(implicit_kinds());
     return all;
   }();

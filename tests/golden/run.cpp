@@ -25,6 +25,15 @@ Var Run::leaf(const std::string& name, const Shape& shape, const Type& type) {
   return leaves_[name] = tape_.leaf(given(name, shape), type);
 }
 
+void Run::fill(const Module& model, std::string_view prefix) {
+  model.init(RandomKey(0, "golden"), dtype_);
+  Parameters& all = model.parameters();
+  for (int i = 0; i < all.count(); ++i)
+    all.value(i).copy_from(given("param." + all.name(i).substr(prefix.size()), all.shape(i)));
+  all.changed();
+  model_ = model;
+}
+
 std::string Run::difference(const std::string& name, const Tensor& got) {
   if (!file_.data.contains(name)) return fmt::format("tensor '{}' is missing", name);
   const double tolerance = dtype_ == DType::f64 ? 1e-10 : 2e-4,
@@ -52,6 +61,10 @@ std::string Run::compare(const std::map<std::string, Var>& outputs) {
   tape_.backward(ys, cotangents);
   for (const auto& [name, x] : leaves_)
     if (std::string wrong = difference("grad." + name, tape_.grad(x).value()); !wrong.empty()) return wrong;
+  for (int i = 0; model_ && i < model_->parameters().count(); ++i)
+    if (std::string wrong = difference("grad.param." + model_->parameters().name(i), model_->parameters().grad(i));
+        !wrong.empty())
+      return wrong;
   return unused();
 }
 
