@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "weft/core/random.h"
-#include "weft/groups/sine_group.h"
 #include "weft/nfn/forward.h"
 #include "weft/ops/act.h"
 
@@ -33,9 +31,6 @@ std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> w
   return moved;
 }
 
-namespace {
-
-/// By one element per network.
 std::vector<Tensor> moved_sines(const Space& space, std::span<const Tensor> weights,
                                 std::span<const std::int64_t> numbers, const SineMoves& moves, RandomKey key) {
   std::vector<Tensor> moved;
@@ -51,8 +46,6 @@ std::vector<Tensor> moved_sines(const Space& space, std::span<const Tensor> weig
   }
   return moved;
 }
-
-}  // namespace
 
 std::vector<Move> moves_of(const Space& space, const std::string& architecture, int strongest) {
   std::vector<Move> moves;

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "weft/core/random.h"
 #include "weft/core/tensor.h"
+#include "weft/groups/sine_group.h"
 #include "weft/groups/space.h"
 
 namespace weft {
@@ -18,6 +20,10 @@ namespace weft {
 /// weights: one feature per tensor of the space, [n, taps, axes…]; numbers: of the n networks (ZooRow::network)
 std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> weights,
                                    std::span<const std::int64_t> numbers, int strength, std::uint64_t seed);
+
+/// The same by elements of the group of sine networks (spec 9.1), keyed by the number alone.
+std::vector<Tensor> moved_sines(const Space& space, std::span<const Tensor> weights,
+                                std::span<const std::int64_t> numbers, const SineMoves& moves, RandomKey key);
 
 /// One way of moving networks.
 struct Move {

@@ -201,6 +201,14 @@ TEST_CASE("verify: every reader of implicit networks is invariant under what it 
   CHECK(readers >= 2 * 14);
 }
 
+TEST_CASE("verify: each network is moved by its own element, so that controls move some of few neurons, too") {
+  const std::int64_t widths[] = {2, 1, 1, 1};
+  const auto model = make_reader("unedited", {}, mlp_space(widths, FactorKind::sign_monomial), DType::f64,
+                                 RandomKey(5, "sine_moves_test"), nullptr, 16);
+  for (std::uint64_t seed = 0; seed < 20; ++seed)
+    for (const VerifyRow& row : verify_invariance(*model, seed)) CHECK_MESSAGE(row.passed, row.check);
+}
+
 TEST_CASE("verify: readers of implicit networks that claim too much, too little, or say no number do not pass") {
   const auto biases = [](const std::vector<Tensor>& network) {
     double sum = 0;
