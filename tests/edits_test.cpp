@@ -201,7 +201,7 @@ TEST_CASE("edits: what an editor says is the image of the edited network, in the
               const double x = place(p / side, side), y = place(p % side, side),
                            of = said[static_cast<std::size_t>((i * side * side + p) * channels + c)];
               worst = worse(worst, std::abs(of - 0.5 * (1 + shown(wide.weights, i, c, x, y))));
-              edit = std::max(edit, std::abs(of - 0.5 * (1 + shown(weights, i, c, x, y))));
+              edit = worse(edit, std::abs(of - 0.5 * (1 + shown(weights, i, c, x, y))));
             }
         CHECK(worst < 1e-13);
         CHECK((edit < 1e-13) == same);
