@@ -57,6 +57,7 @@ constexpr std::size_t shown = 10;  ///< networks
 class Gallery {
  public:
   Gallery(const Zoo& zoo, int split) : zoo_(zoo), ids_(zoo.ids(split, ZooPart::test)) {
+    std::erase_if(ids_, [&](std::int64_t id) { return zoo.row(id).diverged; });  // they are not judged, either
     ids_.resize(std::min(ids_.size(), shown));
     weights_ = zoo.weights(ids_);
   }

@@ -1,67 +1,11 @@
 #!/usr/bin/env python3
 """Implicit networks: zoos of them, readers and editors, what is shown, and what makes no sense."""
-import csv
 import signal
 
-from implicit_images import *
-from weft_cli import *
-
-ZOO = ("zoo", "make", "--kind", "siren", "--neurons", 12, "--views", 2)
-SMALL = (*ZOO, "--images", 24, "--epochs", 4)
-TINY = ("--channels", 8, "--equivariant-layers", 1, "--frequencies", 8, "--hidden", 16, "--epochs", 2)
-EDIT = tuple(word for word in TINY if word not in ("--hidden", 16))
-SIDE, NETWORKS = 28, 48
-MOVES = ["permutations", "flips", "shifts", "all three"]
-# Which of them a model respects.
-PERMUTATIONS, FLIPS, ALL = MOVES[:1], MOVES[:2], MOVES
-READERS = {"inr-magep": PERMUTATIONS, "inr-magep-flips": FLIPS, "inr-sine": ALL, "inr-monomial": FLIPS,
-           "inr-np": PERMUTATIONS, "inr-hnp": PERMUTATIONS, "graph": PERMUTATIONS, "probes": ALL}
-EDITORS = {"edit-magep": PERMUTATIONS, "edit-sine": ALL, "edit-monomial": FLIPS, "edit-np": PERMUTATIONS,
-           "edit-hnp": PERMUTATIONS, "unedited": ALL}
+from implicit_networks import *
 
 
-def settings_of(model):
-    return {"graph": ("--channels", 8, "--rounds", 1, "--hidden", 16, "--epochs", 2),
-            "probes": ("--points", 16, "--hidden", 16, "--epochs", 2),
-            "unedited": ()}.get(model, EDIT if model in EDITORS else TINY)
-
-
-def trained(model, out, *words):
-    task = ("--task", "edit", "--edit", "dilate") if model in EDITORS else ()
-    return ("train", "inr", "--model", model, "--out", out, *task, *settings_of(model), *words)
-
-
-class Implicit(Test):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        for words in ((*SMALL, "--out", "inr"), trained("inr-sine", "reader"), trained("edit-sine", "one"),
-                      trained("edit-magep", "two", "--edit", "contrast", "--output-channels", 2)):
-            subprocess.run([PROGRAM, *map(str, words), "--quiet"], cwd=cls.folder, check=True)
-
-    def table(self, zoo="inr"):
-        with open(self.folder / zoo / "table.csv") as file:
-            return [{**row, **{name: int(row[name]) for name in ("id", "image", "view", "class")}}
-                    for row in csv.DictReader(file)]
-
-    def images(self, zoo="inr"):
-        """Bytes of every image, channel by channel."""
-        file = SafeTensors(self.folder / zoo / "images.safetensors")
-        n, channels, rows, columns = file.header["images"]["shape"]
-        pixels, size = file.numbers("images"), rows * columns
-        return [[pixels[(i * channels + c) * size:(i * channels + c + 1) * size] for c in range(channels)] for i in range(n)]
-
-    def network(self, i, zoo="inr"):
-        self.weft("zoo", "export", zoo, "--id", i, "--out", "exported", "--force", "--quiet")
-        return SafeTensors(self.folder / "exported")
-
-    def refused(self, *words, says, code=USAGE):
-        """With this message, and nothing written."""
-        before = self.bytes_of(".")
-        said = self.weft(*words, code=code).stderr
-        self.assertIn(f"weft: {says}\n", said)
-        self.assert_same(before, self.bytes_of("."))
-
+class Implicit(ImplicitTest):
     def test_zoo(self):
         made = self.json(*SMALL, "--out", "again", "--threads", 1)
         self.assert_same(self.bytes_of("inr"), self.bytes_of("again"))
@@ -129,21 +73,6 @@ class Implicit(Test):
         (self.folder / "options.json").write_text(printed)
         self.weft("zoo", "make", "--config", "options.json", "--quiet")
         self.assert_same(self.bytes_of("inr"), self.bytes_of("printed"))
-
-    def test_demo(self):
-        words = ("demo", "--task", "inr", "--images", 24, "--zoo-epochs", 2, "--epochs", 1, "--neurons", 12)
-        said = self.json(*words, "--out", "demo")
-        self.assertEqual(said["runs"], [f"demo/{model}" for model in ("inr-magep", "inr-sine", "probes", "edit-sine")])
-        for run in said["runs"]:
-            self.assertTrue(json.loads((self.folder / run / "verify.json").read_text())["passed"])
-        page = Pictures(self.bytes_of("demo/report.html").decode())
-        self.assertEqual([list(rows) for rows in page.tables], [["stored", "shown"], ["before", "after", "wanted"]])
-        self.refused(*words[:3], "--images", 3, "--views", 2, "--out", "never",
-                     says="[demo] 3 images; allowed: 4 or more, so that there are some to train, to validate and to test on")
-        self.refused("demo", "--views", 2, "--out", "never", says="[demo] --views is no setting of task accuracy; allowed: "
-                                                                  "with inr")
-        self.refused("demo", "--task", "inr", "--activation", "tanh", "--out", "never",
-                     says="[demo] --activation is no setting of task inr; allowed: with accuracy")
 
     def test_options_of_zoos(self):
         make = ("zoo", "make", "--kind", "siren", "--out", "never")
@@ -347,15 +276,6 @@ class Implicit(Test):
                      says="[weft] 'there' exists; give --force to replace it, or another --out")
         self.assertEqual(self.weft("edit", "net", "--model", "one", "--out", "there", "--force", "--quiet").stdout, "")
 
-    def with_images(self, out, channels, rows, columns):
-        """A zoo whose originals are of another size, drawn."""
-        shutil.copytree(self.folder / "inr", self.folder / out)
-        path = self.folder / out / "images.safetensors"
-        file, size = SafeTensors(path), 24 * channels * rows * columns
-        file.header["images"] = {"dtype": "U8", "shape": [24, channels, rows, columns], "data_offsets": [0, size]}
-        file.data = bytearray(7 * i * i % 251 for i in range(size))
-        file.save(path)
-
     def test_images_of_another_size(self):
         self.with_images("small", 1, 20, 20)
         self.refused("eval", "one", "--zoo", "small", "--allow-trained-on", "--out", "never", code=INPUT,
@@ -366,52 +286,6 @@ class Implicit(Test):
         self.with_images("oblong", 1, 5, 7)
         self.refused("train", "oblong", "--model", "edit-np", "--task", "edit", "--edit", "dilate", "--out", "never",
                      says="[edit-np] images of 35 numbers by networks of 1 channels; allowed: square ones")
-
-    def test_report(self):
-        for run in ("reader", "one", "two"):
-            self.weft("eval", run, "--force", "--quiet")
-        said = self.weft("report", "one", "two", "reader", "--out", "page.html").stdout
-        for text in ("mean squared error", "edit-sine, edit-dilate", "edit-magep, edit-contrast", "inr-sine, class"):
-            self.assertIn(text, said)
-        page = Pictures(self.bytes_of("page.html").decode())
-        self.assertEqual([title for title in page.titles if "etworks" in title],
-                         ["Predicted against true, test networks as they are", "What networks store, and what they show",
-                          "edit-dilate: networks edited by edit-sine", "edit-contrast: networks edited by edit-magep"])
-        self.assertEqual([list(rows) for rows in page.tables], [["stored", "shown"], *[["before", "after", "wanted"]] * 2])
-        images, test = self.images(), [row for row in self.table() if row["split_0"] == "test"][:10]
-        grey = [images[row["image"]][0] for row in test]
-        stored = page.tables[0]["stored"]
-        self.assertEqual([(width, height) for width, height, _ in stored], [(SIDE, SIDE)] * len(test))
-        self.assertEqual([pixels for _, _, pixels in stored], [[(x, x, x) for x in image] for image in grey])
-
-        def assert_near(picture, numbers):
-            for (red, green, blue), x in zip(picture[2], numbers, strict=True):
-                self.assertEqual((red, green), (blue, blue))
-                self.assertLess(abs(red - 255 * min(max(x, 0), 1)), 0.51 + 1e-3)
-        before = [0.5 * (y + 1) for y in shown(self.network(test[1]["id"]), SIDE, SIDE)[0]]
-        for table, name in ((0, "shown"), (1, "before"), (2, "before")):
-            assert_near(page.tables[table][name][1], before)
-        for table, run, edit in ((1, "one", dilated), (2, "two", contrasted)):
-            assert_near(page.tables[table]["wanted"][1], edit([byte / 255 for byte in grey[1]], SIDE))
-            self.weft("zoo", "export", "inr", "--id", test[1]["id"], "--out", "plain", "--force", "--quiet")
-            self.weft("edit", "plain", "--model", run, "--out", "changed", "--force", "--quiet")
-            after = shown(SafeTensors(self.folder / "changed"), SIDE, SIDE)[0]
-            assert_near(page.tables[table]["after"][1], [0.5 * (y + 1) for y in after])
-            self.assertNotEqual(page.tables[table]["after"][1], page.tables[table]["before"][1])
-
-    def test_pictures(self):
-        """Rows whose bytes are no multiple of four are padded; colours stay in their places; one image alone is one."""
-        for name, shape in (("odd", (1, 5, 7)), ("colours", (3, 6, 5)), ("thin", (3, 9, 1))):
-            self.with_images(name, *shape)
-            self.weft("train", name, "--model", "inr-np", *TINY, "--out", f"{name}-run", "--quiet")
-            self.weft("report", f"{name}-run", "--out", f"{name}.html", "--quiet")
-            (rows,), images = Pictures(self.bytes_of(f"{name}.html").decode()).tables, self.images(name)
-            test = [row for row in self.table(name) if row["split_0"] == "test"][:10]
-            for (width, height, pixels), row in zip(rows["stored"], test, strict=True):
-                self.assertEqual((height, width), shape[1:])
-                channels = images[row["image"]]
-                self.assertEqual(pixels, list(zip(*(channels if shape[0] == 3 else channels * 3))))
-            self.assertEqual({(height, width) for width, height, _ in rows["shown"]}, {shape[1:]})
 
     def test_zoos_of_few_images(self):
         """Too few for all parts of a split: said, and nothing broken."""
