@@ -152,6 +152,12 @@ void save_witness(const SameOptions& o, const NetworkWitness& w) {
 int same(const SameOptions& o, const Common& common) {
   const std::optional<Space> space = given_space(o.space);
   const NetworkFile a = load_network(o.a, space), b = load_network(o.b, space);
+  for (const auto& [path, file] : {std::pair{o.a, &a}, std::pair{o.b, &b}})
+    if (const auto found = file->metadata.find("activation"); found != file->metadata.end() && found->second == "sin")
+      throw UsageError(
+          "[same] '{}' is a network of sines, whose neurons can be shifted, too; allowed: networks whose group is that "
+          "of their space",
+          path);
   if (!o.out.empty()) check_output_file({o.out, o.force, false}, {o.a, o.b});
   const NetworkEquivalence found = compare(a, b, o);
   if (!o.out.empty() && found.witness) save_witness(o, *found.witness);

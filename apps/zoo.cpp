@@ -97,6 +97,7 @@ int export_network(const ExportOptions& o, const Common& common) {
   NetworkFile{zoo.space(),
               zoo.weights(ids),
               {{measured, fmt::format("{}", value)},
+               {"activation", zoo.description().activation},
                {"network", std::to_string(row.network)},
                {"epoch", std::to_string(row.epoch)}}}
       .save(o.out.path);

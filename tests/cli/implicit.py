@@ -258,6 +258,8 @@ class Implicit(ImplicitTest):
 
     def test_edits_that_are_refused(self):
         self.weft("zoo", "export", "inr", "--id", 0, "--out", "net", "--quiet")
+        # Shifts are no element of the space's group: same would call a shifted network another one.
+        self.weft("same", "net", "net", code=USAGE, says="'net' is a network of sines, whose neurons can be shifted, too")
         self.weft("zoo", "export", "zoo", "--id", 0, "--out", "cnn-net", "--quiet")
         file = SafeTensors(self.folder / "net")
         file.fill("W2", 3e38)
