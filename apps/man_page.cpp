@@ -20,6 +20,8 @@ std::string roff(const std::string& text) {
       out += "\\e";
     else if (text[i] == '-')
       out += "\\-";
+    else if (text[i] == '|')
+      out += "|\\:";  // a line may end behind it
     else
       out += text[i];
   }

@@ -2,7 +2,9 @@
 """Shell completion and man pages say what the parser takes."""
 from weft_cli import *
 
-VERBS = ["demo", "zoo make", "zoo show", "zoo export", "train", "eval", "predict", "act", "same", "verify", "report", "bench step"]
+ALL_MODELS = (*MODELS, "transformer-nfn", "inr-magep", "inr-magep-flips", "inr-sine", "inr-monomial", "inr-np", "inr-hnp", "graph",
+              "probes", "image-probes", "edit-magep", "edit-sine", "edit-monomial", "edit-np", "edit-hnp", "unedited")
+VERBS = ["demo", "zoo make", "zoo show", "zoo export", "train", "eval", "predict", "edit", "act", "same", "verify", "report", "bench step"]
 
 
 class Installed(Test):
@@ -35,7 +37,7 @@ class Installed(Test):
         self.assertEqual(self.completed("zoo", ""), {"make", "show", "export", "--help"})
         for verb, options in self.options.items():
             self.assertEqual(self.completed(*verb.split(), "--") - {"--help"}, {o for o in options if o.startswith("--")} - {"--help"}, verb)
-        self.assertEqual(self.completed("train", "--zoo", "zoo", "--model", ""), set(MODELS) | {"transformer-nfn"})
+        self.assertEqual(self.completed("train", "--zoo", "zoo", "--model", ""), set(ALL_MODELS))
         self.assertEqual(self.completed("zoo", "make", "--kind", "v"), {"vit"})
         self.assertEqual(self.completed("bench", "step", "transformer"), {"transformer1", "transformer2"})
         self.assertEqual(self.completed("train", "zoo", "--ep"), {"--epochs"})  # a folder called as a verb is
@@ -51,8 +53,8 @@ class Installed(Test):
                 if option.startswith("--"):
                     self.assertIn(f"{option}", function)
                     self.assertEqual(sum(f" -l {option[2:]} " in line for line in lines), 1, (verb, option))
-        self.assertIn(":(cnn resnet vit text)'", zsh)
-        self.assertIn("-l kind -x -a 'cnn resnet vit text'", fish)
+        self.assertIn(":(cnn resnet siren vit text)'", zsh)
+        self.assertIn("-l kind -x -a 'cnn resnet siren vit text'", fish)
         for shell, file in (("zsh", self.zsh), ("fish", self.fish)):
             if shutil.which(shell):
                 subprocess.run([shell, "-n", file], check=True)
@@ -75,7 +77,7 @@ class Installed(Test):
 
     def test_hidden(self):
         self.assertNotIn("generate", self.weft("--help").stdout)
-        self.weft("nonsense", code=USAGE, says="allowed: demo, zoo, train, eval, predict, act, same, verify, report, bench;")
+        self.weft("nonsense", code=USAGE, says="allowed: demo, zoo, train, eval, predict, edit, act, same, verify, report, bench;")
 
 
 if __name__ == "__main__":
