@@ -148,7 +148,7 @@ class BadFiles(Test):
         model_verbs = {"verify": ("verify", "--model"), "eval": ("eval", "--zoo", "zoo", "--out", "never", "--model"),
                        "predict": ("predict", "--network", "net", "--model")}
         for verb in network_verbs.values():
-            self.weft(*verb, model, code=INPUT, says=[model, "not a network but a model ('statnn')", "weft eval, predict and verify"])
+            self.weft(*verb, model, code=INPUT, says=[model, "not a network but a model ('statnn')", "weft eval, predict, edit and verify"])
             self.weft(*verb, run, code=INPUT, says=["'run'", "the folder of a model", "--model"])
             self.weft(*verb, "zoo", code=INPUT, says=["'zoo'", "a zoo", "weft zoo export"])
             self.weft(*verb, shard, code=INPUT, says=[shard, "a part of a zoo", "weft zoo export"])
