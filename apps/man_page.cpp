@@ -20,8 +20,6 @@ std::string roff(const std::string& text) {
       out += "\\e";
     else if (text[i] == '-')
       out += "\\-";
-    else if (text[i] == '|')
-      out += "|\\:";  // a line may end behind it
     else
       out += text[i];
   }
@@ -44,7 +42,9 @@ std::string head(std::string name, const std::string& what) {
 /// What stands for an option's value: FILE, or the texts that it takes.
 std::string placeholder_of(const CLI::Option& option) {
   if (is_flag(option)) return "";
-  if (const auto choices = choices_of(option); !choices.empty()) return fmt::format("{}", fmt::join(choices, "|"));
+  constexpr std::size_t longest = 60;  // the line cannot break
+  if (const auto choices = choices_of(option); !choices.empty())
+    if (const std::string all = fmt::format("{}", fmt::join(choices, "|")); all.size() <= longest) return all;
   const std::string type = option.get_type_name();
   return type.substr(0, type.find(':'));
 }
@@ -54,6 +54,9 @@ std::string entry(const CLI::Option& option) {
   std::string out = fmt::format(".TP\n\\fB{}\\fR", roff(name));
   if (const std::string value = placeholder_of(option); !value.empty()) out += fmt::format(" \\fI{}\\fR", roff(value));
   out += "\n" + roff(option.get_description());
+  if (const auto choices = choices_of(option);
+      !choices.empty() && placeholder_of(option).find('|') == std::string::npos)
+    out += fmt::format("; one of {}", roff(fmt::format("{}", fmt::join(choices, ", "))));
   if (option.get_required()) out += " (must be given)";
   if (const std::string usual = option.get_default_str(); !is_flag(option) && !usual.empty())
     out += fmt::format(" (default: {})", roff(usual));
