@@ -32,6 +32,15 @@ std::vector<std::int64_t> dense_widths(std::string_view who, const Space& space)
   return widths;
 }
 
+bool is_chain(const Space& space) {
+  try {
+    dense_widths("magep", space.without_taps());
+    return true;
+  } catch (const UsageError&) {
+    return false;
+  }
+}
+
 Tables tables_of(std::string_view who, const TermList& list, std::string_view end_prefix) {
   Tables t;
   t.widths = dense_widths(who, list.in());

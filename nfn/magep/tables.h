@@ -21,6 +21,8 @@ struct Tables {
 
 /// Reads the shape of a dense network from its space. Throws UsageError for another space.
 std::vector<std::int64_t> dense_widths(std::string_view who, const Space& space);
+/// Whether it has one, kernels of convolutions folded into channels.
+bool is_chain(const Space& space);
 
 /// `end_prefix` names the phis that mix the vector of layer L: "b3." in E, "" in I.
 Tables tables_of(std::string_view who, const TermList& list, std::string_view end_prefix);

@@ -34,8 +34,7 @@ WideNetworks as_one(const Space& space, std::span<const Tensor> networks) {
   std::vector<std::int64_t> widths = sine_widths(space);
   const std::int64_t B = networks[0].dim(0), k = networks[0].dim(1);
   for (std::size_t l = 1; l + 1 < widths.size(); ++l) widths[l] *= k;
-  FactorKind kind = FactorKind::sign_monomial;
-  WideNetworks wide{mlp_space(widths, kind), {}};
+  WideNetworks wide{mlp_space(widths, FactorKind::sign_monomial), {}};
   for (std::size_t t = 0; t < networks.size(); ++t) {
     const Tensor from = networks[t].to(DType::f64),
                  to = Tensor::zeros(wide.space.feature_shape(static_cast<int>(t), B, 1), DType::f64);

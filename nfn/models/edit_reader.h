@@ -13,9 +13,6 @@ class EditReader : public Reader {
   /// prepared networks -> k networks for each, in as many channels, whose mean is the edited one.
   virtual Features edited(Tape& tape, std::span<const Tensor> prepared) const = 0;
 
-  std::vector<Tensor> prepare(std::span<const Tensor> weights) const override {
-    return {weights.begin(), weights.end()};
-  }
   Var forward(Tape& tape, std::span<const Tensor> prepared,
               const std::optional<RandomKey>& training = {}) const override;
 

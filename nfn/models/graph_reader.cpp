@@ -26,9 +26,6 @@ class GraphReader final : public Reader {
                   .scales = has_scales(space)},
                  *this) {}
 
-  std::vector<Tensor> prepare(std::span<const Tensor> weights) const override {
-    return {weights.begin(), weights.end()};
-  }
   std::vector<FixedAxis> fixed_axes() const override { return fixed_axes_of(space_); }
   std::optional<SineMoves> sine_moves() const override {
     if (!is_sine_network(space_)) return {};
@@ -42,22 +39,13 @@ class GraphReader final : public Reader {
   GraphNetwork network_;
 };
 
-bool is_chain(const Space& space) {
-  try {
-    magep::dense_widths("graph", space.without_taps());
-    return true;
-  } catch (const UsageError&) {
-    return false;
-  }
-}
-
 }  // namespace
 
 extern const ModelKind graph_model{
     .name = "graph",
     .text = "a graph network of neurons and weights: respects permutations, and positive scales where there are some",
     .reads_text = "dense and convolutional networks",
-    .reads = is_chain,
+    .reads = magep::is_chain,
     .settings = {channels_setting(32),
                  {.name = "rounds",
                   .text = "of messages",

@@ -2,7 +2,6 @@
 
 #include "weft/core/loop.h"
 #include "weft/nfn/models/position_bodies.h"
-#include "weft/nfn/models/sine_editor.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/view.h"
@@ -69,7 +68,7 @@ Features InrEditor::operator()(const Features& x) const {
   Features y = layers_[0]({space_, waves});
   for (std::size_t i = 1; i < layers_.size(); ++i)
     y = layers_[i](y, {.activation = signs_ ? UnaryOp::Sin : UnaryOp::Relu});
-  return edited_networks(x, scale_(y));
+  return with_update(x, scale_(y));
 }
 
 }  // namespace weft

@@ -1,8 +1,6 @@
 // Readers of implicit networks (spec 9.3): one frame, the InrClassifier, with each kind of layers, and for each part of
 // the group of sine networks.
 
-#include <algorithm>
-
 #include "weft/nfn/models/inr_classifier.h"
 #include "weft/nfn/models/inr_space.h"
 #include "weft/nfn/models/reader.h"
@@ -12,25 +10,15 @@ namespace {
 
 using Respects = InrClassifier::Respects;
 
-/// What tells the kinds apart.
-struct Frame {
-  const char* name;
-  InrLayers layers;
-  Respects respects;
-};
-constexpr Frame frames[] = {
-    {"inr-magep", InrLayers::magep, Respects::permutations}, {"inr-magep-flips", InrLayers::magep, Respects::flips},
-    {"inr-sine", InrLayers::magep, Respects::all},           {"inr-monomial", InrLayers::monomial, Respects::flips},
-    {"inr-np", InrLayers::np, Respects::permutations},       {"inr-hnp", InrLayers::hnp, Respects::permutations}};
-
 class InrReader final : public Reader {
  public:
-  InrReader(const Frame& frame, const Settings& s, const Space& space, std::int64_t outputs)
-      : Reader(frame.name, s, space, outputs),
-        respects_(frame.respects),
+  InrReader(const char* kind, const Settings& s, const Space& space, std::int64_t outputs, InrLayers layers,
+            Respects respects)
+      : Reader(kind, s, space, outputs),
+        respects_(respects),
         classifier_({.widths = sine_widths(space),
-                     .kind = frame.layers,
-                     .respects = frame.respects,
+                     .kind = layers,
+                     .respects = respects,
                      .frequencies = s.whole("frequencies"),
                      .d = s.whole("channels"),
                      .hidden = s.whole("hidden"),
@@ -42,9 +30,6 @@ class InrReader final : public Reader {
   std::optional<SineMoves> sine_moves() const override {
     return SineMoves{.permute = true, .flip = respects_ != Respects::permutations, .shift = respects_ == Respects::all};
   }
-  std::vector<Tensor> prepare(std::span<const Tensor> weights) const override {
-    return {weights.begin(), weights.end()};
-  }
   Var forward(Tape& tape, std::span<const Tensor> prepared, const std::optional<RandomKey>& training) const override {
     return classifier_(Features::constant(tape, classifier_.space(), prepared), training);
   }
@@ -54,6 +39,7 @@ class InrReader final : public Reader {
   InrClassifier classifier_;
 };
 
+template <InrLayers layers, Respects respects>
 ModelKind kind_of(const char* name, const char* text, std::int64_t frequencies) {
   return {.name = name,
           .text = text,
@@ -64,25 +50,23 @@ ModelKind kind_of(const char* name, const char* text, std::int64_t frequencies) 
           .training = {{"batch", 32}, {"warmup", 1}},
           .make = [](const ModelKind& kind, const Settings& settings, const Space& space,
                      std::int64_t outputs) -> std::unique_ptr<Reader> {
-            const Frame& frame =
-                *std::ranges::find_if(frames, [&](const Frame& f) { return f.name == std::string_view(kind.name); });
-            return std::make_unique<InrReader>(frame, settings, space, outputs);
+            return std::make_unique<InrReader>(kind.name, settings, space, outputs, layers, respects);
           }};
 }
 
 }  // namespace
 
-extern const ModelKind inr_magep_model =
-    kind_of("inr-magep", "MAGEP on sines and cosines of implicit networks' weights: respects permutations", 128);
-extern const ModelKind inr_magep_flips_model =
-    kind_of("inr-magep-flips", "the same on sines alone: respects flips of neurons, too", 128);
-extern const ModelKind inr_sine_model =
-    kind_of("inr-sine", "MAGEP on products of parities: respects permutations, flips and shifts", 32);
-extern const ModelKind inr_monomial_model =
-    kind_of("inr-monomial", "linear layers of monomial groups on sines: respect permutations and flips", 128);
-extern const ModelKind inr_np_model =
-    kind_of("inr-np", "linear layers of permutations, of the ends too (NP), on sines and cosines", 128);
-extern const ModelKind inr_hnp_model =
-    kind_of("inr-hnp", "linear layers of hidden permutations (HNP) on sines and cosines", 128);
+extern const ModelKind inr_magep_model = kind_of<InrLayers::magep, Respects::permutations>(
+    "inr-magep", "MAGEP on sines and cosines of implicit networks' weights: respects permutations", 128);
+extern const ModelKind inr_magep_flips_model = kind_of<InrLayers::magep, Respects::flips>(
+    "inr-magep-flips", "the same on sines alone: respects flips of neurons, too", 128);
+extern const ModelKind inr_sine_model = kind_of<InrLayers::magep, Respects::all>(
+    "inr-sine", "MAGEP on products of parities: respects permutations, flips and shifts", 32);
+extern const ModelKind inr_monomial_model = kind_of<InrLayers::monomial, Respects::flips>(
+    "inr-monomial", "linear layers of monomial groups on sines: respect permutations and flips", 128);
+extern const ModelKind inr_np_model = kind_of<InrLayers::np, Respects::permutations>(
+    "inr-np", "linear layers of permutations, of the ends too (NP), on sines and cosines", 128);
+extern const ModelKind inr_hnp_model = kind_of<InrLayers::hnp, Respects::permutations>(
+    "inr-hnp", "linear layers of hidden permutations (HNP) on sines and cosines", 128);
 
 }  // namespace weft

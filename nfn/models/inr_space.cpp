@@ -1,7 +1,5 @@
 #include "weft/nfn/models/inr_space.h"
 
-#include <algorithm>
-
 #include "weft/core/error.h"
 #include "weft/nfn/magep/tables.h"
 
@@ -17,12 +15,12 @@ bool is_sine_network(const Space& space) {
 }
 
 std::vector<std::int64_t> sine_widths(const Space& space) {
-  const auto widths = magep::dense_widths("sine_networks", space);
+  std::vector<std::int64_t> widths = magep::dense_widths("sine_networks", space);
   for (const Factor& factor : space.factors())
     if (factor.kind->moves() && factor.kind->scales != Scales::sign)
       throw UsageError("[sine_networks] factor '{}' is of kind {}; allowed: sign_monomial neurons", factor.name,
                        factor.kind->name);
-  return {widths.begin(), widths.end()};
+  return widths;
 }
 
 Setting frequencies_setting(std::int64_t usual) {

@@ -29,10 +29,6 @@ MagepModel::MagepModel(const Settings& settings, const Space& space, std::int64_
                               settings.whole("channels"), settings.flag("train_psi"));
 }
 
-std::vector<Tensor> MagepModel::prepare(std::span<const Tensor> weights) const {
-  return {weights.begin(), weights.end()};
-}
-
 std::vector<FixedAxis> MagepModel::fixed_axes() const { return fixed_axes_of(space_); }
 
 Var MagepModel::forward(Tape& tape, std::span<const Tensor> prepared, const std::optional<RandomKey>&) const {
@@ -42,24 +38,11 @@ Var MagepModel::forward(Tape& tape, std::span<const Tensor> prepared, const std:
   return readout_(invariant_(x, activated));
 }
 
-namespace {
-
-bool is_chain(const Space& space) {
-  try {
-    magep::dense_widths("magep", space.without_taps());
-    return true;
-  } catch (const UsageError&) {
-    return false;
-  }
-}
-
-}  // namespace
-
 extern const ModelKind magep_model{
     .name = "magep",
     .text = "MAGEP-NFN: polynomial layers that respect permutations and scales or signs of hidden neurons",
     .reads_text = "dense and convolutional networks",
-    .reads = is_chain,
+    .reads = magep::is_chain,
     .settings = {channels_setting(20),
                  equivariant_layers_setting(2),
                  hidden_setting(500),

@@ -19,7 +19,6 @@ class MagepModel final : public Reader {
  public:
   MagepModel(const Settings& settings, const Space& space, std::int64_t outputs);
 
-  std::vector<Tensor> prepare(std::span<const Tensor> weights) const override;
   std::vector<FixedAxis> fixed_axes() const override;
   Var forward(Tape& tape, std::span<const Tensor> prepared, const std::optional<RandomKey>& training) const override;
 

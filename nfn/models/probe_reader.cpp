@@ -15,9 +15,6 @@ class ProbeReader final : public Reader {
               const Probes::Config& config, Probes::Forward forward, const std::optional<SineMoves>& respects)
       : Reader(kind, s, space, outputs), probes_(config, std::move(forward), *this), respects_(respects) {}
 
-  std::vector<Tensor> prepare(std::span<const Tensor> weights) const override {
-    return {weights.begin(), weights.end()};
-  }
   std::optional<SineMoves> sine_moves() const override { return respects_; }
   Var forward(Tape& tape, std::span<const Tensor> prepared, const std::optional<RandomKey>&) const override {
     const std::span<Var> weights = tape.variables(prepared.size());

@@ -51,7 +51,10 @@ class Reader : public Module {
   virtual bool solve(std::span<const Tensor> prepared, std::span<const double> outputs);
   /// What forward() reads of n networks; made once, before training, on the CPU.
   /// weights: one feature per tensor of the space, [n, taps, axes…]  ->  tensors [n, …]
-  virtual std::vector<Tensor> prepare(std::span<const Tensor> weights) const = 0;
+  /// As they are, unless a model says otherwise.
+  virtual std::vector<Tensor> prepare(std::span<const Tensor> weights) const {
+    return {weights.begin(), weights.end()};
+  }
   /// Where prepare() keeps the tensors of the space: their axes that the layers take as fixed. Empty for a baseline.
   virtual std::vector<FixedAxis> fixed_axes() const { return {}; }
   /// Of readers of sine networks: the parts of these networks' group (spec 9.1) under which what it says stays as it

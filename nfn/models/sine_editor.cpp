@@ -1,7 +1,5 @@
 #include "weft/nfn/models/sine_editor.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "weft/nfn/models/inr_layers.h"
@@ -50,19 +48,7 @@ Features SineEditor::operator()(const Features& x) const {
     const Var cosine = tape.constant(cos(bias, siren_omega).value(), cosines_.type(static_cast<int>(t / 2)));
     update[t] = contract(t % 2 == 0 ? "beij,bci->beij" : "bei,bci->bei", update[t], cosine);
   }
-  return edited_networks(x, {space(), update});
-}
-
-Features edited_networks(const Features& x, const Features& update) {
-  const auto outputs = static_cast<std::size_t>(update.channels());
-  if (outputs == 1) return x + update;
-  const std::size_t tensors = x.vars().size();
-  const std::span<Var> edited = x.tape().variables(tensors), copies = x.tape().variables(outputs);
-  for (std::size_t t = 0; t < tensors; ++t) {
-    std::ranges::fill(copies, x.vars()[t]);
-    edited[t] = add(concat(copies, 1), update.vars()[t]);
-  }
-  return {x.space(), edited};
+  return with_update(x, {space(), update});
 }
 
 }  // namespace weft

@@ -37,7 +37,4 @@ class SineEditor : public Module {
   Space cosines_;
 };
 
-/// x + update, x repeated for each of the update's channels. x: [B, 1, axes…] of its space
-Features edited_networks(const Features& x, const Features& update);
-
 }  // namespace weft
