@@ -6,12 +6,16 @@
 #include <string>
 #include <vector>
 
-#include "weft/core/random.h"
 #include "weft/core/tensor.h"
-#include "weft/groups/sine_group.h"
 #include "weft/groups/space.h"
 
 namespace weft {
+
+/// Network i of n as move(i, it) gives it. weights: one feature per tensor of a space, [n, taps, axes…]; move() takes
+/// and returns [1, taps, axes…].
+std::vector<Tensor> each_moved(
+    std::span<const Tensor> weights,
+    const std::function<std::vector<Tensor>(std::int64_t i, std::span<const Tensor> network)>& move);
 
 /// The networks moved by random group elements that keep their functions, one element per network, keyed by (seed,
 /// number, strength): uniform permutations; positive scales U[1, 10^strength], or random signs when the strength is at
@@ -20,10 +24,6 @@ namespace weft {
 /// weights: one feature per tensor of the space, [n, taps, axes…]; numbers: of the n networks (ZooRow::network)
 std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> weights,
                                    std::span<const std::int64_t> numbers, int strength, std::uint64_t seed);
-
-/// The same by elements of the group of sine networks (spec 9.1), keyed by the number alone.
-std::vector<Tensor> moved_sines(const Space& space, std::span<const Tensor> weights,
-                                std::span<const std::int64_t> numbers, const SineMoves& moves, RandomKey key);
 
 /// One way of moving networks.
 struct Move {

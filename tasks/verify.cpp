@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include <fmt/format.h>
 
 #include "weft/core/difference.h"
+#include "weft/groups/sine_group.h"
+#include "weft/nfn/forward.h"
 #include "weft/ops/act.h"
 #include "weft/tasks/fit.h"
 #include "weft/tasks/moves.h"
@@ -32,16 +33,17 @@ std::vector<Tensor> random_networks(const Space& space, RandomKey key) {
   return out;
 }
 
+/// Each by an element of its own.
 std::vector<Tensor> moved(const Space& group, std::span<const Tensor> weights, RandomKey key,
                           const ElementRange& range) {
-  std::vector<Tensor> out;
-  for (const Tensor& w : weights) out.push_back(w.clone());
-  for (std::int64_t n = 0; n < networks; ++n) {
-    const Element g = Element::random(group, key.at(static_cast<std::uint64_t>(n)), range);
-    for (std::size_t t = 0; t < out.size(); ++t)
-      out[t].slice(n, n + 1).copy_from(act(g, static_cast<int>(t), weights[t].slice(n, n + 1)));
-  }
-  return out;
+  return each_moved(weights, [&](std::int64_t n, std::span<const Tensor> network) {
+    return act(Element::random(group, key.at(static_cast<std::uint64_t>(n)), range), network);
+  });
+}
+std::vector<Tensor> moved(const Space& space, std::span<const Tensor> weights, RandomKey key, const SineMoves& moves) {
+  return each_moved(weights, [&](std::int64_t n, std::span<const Tensor> network) {
+    return SineElement::random(space, siren_omega, moves, key.at(static_cast<std::uint64_t>(n)))(network);
+  });
 }
 
 std::vector<double> logits(const Reader& model, std::span<const Tensor> weights) {
@@ -90,11 +92,9 @@ std::vector<VerifyRow> verify_sines(const Reader& model, const SineMoves& respec
   const Space& space = model.space();
   const auto weights = random_networks(space, key.at("networks"));
   const auto before = logits(model, weights);
-  std::vector<std::int64_t> numbers(networks);
-  std::iota(numbers.begin(), numbers.end(), 0);
   std::vector<VerifyRow> rows;
   const auto check = [&](const std::string& what, const std::string& group, const SineMoves& moves, bool respected) {
-    const double error = change(model, before, moved_sines(space, weights, numbers, moves, key.at(what)));
+    const double error = change(model, before, moved(space, weights, key.at(what), moves));
     if (respected)
       rows.push_back({what, group, error, bound, false, error < bound});
     else
@@ -136,7 +136,7 @@ std::vector<VerifyRow> verify_invariance(const Reader& model, std::uint64_t seed
                         matrices ? fmt::format(" and matrices of condition {:g}", reach) : ""),
             {.scale_low = 1, .scale_high = reach, .condition = reach});
   for (const Space& other : controls(space)) {
-    const double error = change(model, before, moved(other, weights, key.at(other.str()), {}));
+    const double error = change(model, before, moved(other, weights, key.at(other.str()), ElementRange{}));
     rows.push_back({"negative control", kinds(other), error, broken, true, error > broken});
   }
   return rows;

@@ -9,13 +9,17 @@
 namespace weft {
 
 Tensor pixel_places(std::int64_t rows, std::int64_t columns, DType dtype) {
-  const Tensor places = Tensor::zeros({rows * columns, 2}, DType::f64);
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t c = 0; c < columns; ++c) {
-      double* at = places.data<double>() + 2 * (r * columns + c);
-      at[0] = pixel_place<double>(r, rows), at[1] = pixel_place<double>(c, columns);
-    }
-  return places.to(dtype);
+  const Tensor places = Tensor::zeros({rows * columns, 2}, dtype);
+  with_float(dtype, "pixel_places", [&](auto tag) {
+    using T = decltype(tag);
+    T* at = places.data<T>();
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t c = 0; c < columns; ++c) {
+        *at++ = pixel_place<T>(r, rows);
+        *at++ = pixel_place<T>(c, columns);
+      }
+  });
+  return places;
 }
 
 Var rendered(std::span<const Var> weights, const Var& places) {
@@ -24,9 +28,22 @@ Var rendered(std::span<const Var> weights, const Var& places) {
   return reshape(k == 1 ? y : mean(y, 1), {B, n, c});
 }
 
+Tensor as_planes(const Tensor& pixels, std::int64_t channels, std::int64_t rows, std::int64_t columns) {
+  const std::int64_t n = pixels.dim(0), plane = rows * columns;
+  const Tensor planes = Tensor::zeros({n, channels, rows, columns}, pixels.dtype());
+  with_float(pixels.dtype(), "as_planes", [&](auto tag) {
+    using T = decltype(tag);
+    const T* from = pixels.data<T>();
+    for (std::int64_t i = 0; i < n * plane; ++i)
+      for (std::int64_t c = 0; c < channels; ++c)
+        planes.data<T>()[(i / plane * channels + c) * plane + i % plane] = *from++;
+  });
+  return planes;
+}
+
 Tensor rendered_images(std::span<const Tensor> weights, std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t at_once = 64;
-  const std::int64_t n = weights[0].dim(0), channels = weights.back().dim(2), pixels = rows * columns;
+  const std::int64_t n = weights[0].dim(0), channels = weights.back().dim(2);
   const DType dtype = weights[0].dtype();
   const Tensor images = Tensor::zeros({n, channels, rows, columns}, dtype), places = pixel_places(rows, columns, dtype);
   Tape tape;
@@ -36,14 +53,8 @@ Tensor rendered_images(std::span<const Tensor> weights, std::int64_t rows, std::
     const std::int64_t end = std::min(n, begin + at_once);
     const std::span<Var> some = tape.variables(weights.size());
     for (std::size_t t = 0; t < some.size(); ++t) some[t] = tape.constant(weights[t].slice(begin, end));
-    const Tensor y = rendered(some, tape.constant(places)).value();
-    with_float(dtype, "rendered_images", [&](auto tag) {
-      using T = decltype(tag);
-      for (std::int64_t i = begin; i < end; ++i)
-        for (std::int64_t p = 0; p < pixels; ++p)
-          for (std::int64_t c = 0; c < channels; ++c)
-            images.data<T>()[(i * channels + c) * pixels + p] = y.data<T>()[((i - begin) * pixels + p) * channels + c];
-    });
+    images.slice(begin, end)
+        .copy_from(as_planes(rendered(some, tape.constant(places)).value(), channels, rows, columns));
   }
   return images;
 }

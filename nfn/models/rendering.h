@@ -15,6 +15,9 @@ Tensor pixel_places(std::int64_t rows, std::int64_t columns, DType dtype = DType
 /// which is one network k times as wide. places: [n, 2]  ->  [B, n, channels], in [-1, 1] where they fit an image
 Var rendered(std::span<const Var> weights, const Var& places);
 
+/// Numbers of images pixel by pixel, [n, rows columns channels], as planes: [n, channels, rows, columns].
+Tensor as_planes(const Tensor& pixels, std::int64_t channels, std::int64_t rows, std::int64_t columns);
+
 /// Whole images, a few networks at a time. weights: one feature per tensor, [n, 1, axes…]; returns [n, channels, rows,
 /// columns] of their dtype.
 Tensor rendered_images(std::span<const Tensor> weights, std::int64_t rows, std::int64_t columns);
