@@ -147,7 +147,10 @@ void PopulationTrainer::train_epoch(const std::function<void(std::int64_t)>& pro
     std::vector<std::int32_t> of_all;
     if (draws_.one_order()) of_all = draws_.order(0, epochs_done());
     each_network([&](std::int64_t n, Arena& arena, bool calling_thread) {
-      if (diverged_at(n) == 0) train_network(n, draws_.one_order() ? of_all : draws_.order(n, epochs_done()), arena);
+      if (diverged_at(n) == 0 && draws_.one_order())
+        train_network(n, of_all, arena);
+      else if (diverged_at(n) == 0)
+        train_network(n, draws_.order(n, epochs_done()), arena);
       ++done;
       if (calling_thread && progress) progress(done);
     });

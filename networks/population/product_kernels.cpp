@@ -2,23 +2,12 @@
 
 #include "weft/networks/population/product_kernels.h"
 
-#include "weft/core/gemm_vector.h"
 #include "weft/core/pairwise.h"
+#include "weft/networks/population/product_tile.h"
 
 namespace weft::inline WEFT_ISA {
 
 namespace {
-
-/// As many accumulators as registers allow, and no more addresses than there are integer registers for.
-template <int vectors>
-inline constexpr int product_rows = vector_registers == 32 ? 12
-                                    : vectors == 2         ? (vector_bytes == 32 ? 6 : 4)
-                                                           : 8;
-template <int vectors>
-inline constexpr int gradient_rows = (vector_registers == 32 ? 24 : 12) / vectors;
-
-/// NaN stays NaN.
-inline Vector<float> relu(Vector<float> x) { return x < 0.f ? Vector<float>{} : x; }
 
 template <int rows, int vectors>
 void product_tile(const RowsProduct& p, std::int64_t first, std::int64_t column) {

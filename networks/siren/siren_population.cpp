@@ -6,7 +6,7 @@
 #include "weft/core/isa.h"
 #include "weft/networks/population/product_kernels.h"
 #include "weft/networks/siren/siren_kernels.h"
-#include "weft/nfn/pixel_place.h"
+#include "weft/nfn/models/rendering.h"
 
 namespace weft {
 
@@ -91,13 +91,8 @@ std::shared_ptr<const NetworkDefinition> siren_definition(const SirenShape& shap
 SirenPopulation::SirenPopulation(const SirenShape& shape)
     : DefinedPopulation(siren_definition(shape)),
       shape_(shape),
-      width_((shape.width + channel_lanes - 1) / channel_lanes * channel_lanes) {
-  for (std::int64_t r = 0; r < shape.rows; ++r)
-    for (std::int64_t c = 0; c < shape.columns; ++c) {
-      places_.push_back(pixel_place<float>(r, shape.rows));
-      places_.push_back(pixel_place<float>(c, shape.columns));
-    }
-}
+      width_((shape.width + channel_lanes - 1) / channel_lanes * channel_lanes),
+      places_(pixel_places(shape.rows, shape.columns)) {}
 
 double SirenPopulation::forward_flops() const {
   const auto W = static_cast<double>(shape_.width);
@@ -124,7 +119,8 @@ struct SirenPopulation::Scratch {
   float *places, *target, *error;      // of the pixels of a group
   float *a1, *d1, *a2, *d2;            // sines and their slopes, [at_once, width]
   // Training. w2_back: [out, in]; gradients as the maps are kept, summed over groups.
-  float *w2_back, *g1, *g2, *gw1, *gb1, *gw2, *gb2, *gw3, *gb3;
+  float *w2_back = nullptr, *g1 = nullptr, *g2 = nullptr, *gw1 = nullptr, *gb1 = nullptr, *gw2 = nullptr,
+        *gb2 = nullptr, *gw3 = nullptr, *gb3 = nullptr;
 };
 
 SirenPopulation::Scratch SirenPopulation::make_scratch(NetworkWeights weights, bool training, Arena& arena) const {
@@ -143,16 +139,7 @@ SirenPopulation::Scratch SirenPopulation::make_scratch(NetworkWeights weights, b
             .a1 = numbers(arena, values),
             .d1 = numbers(arena, values),
             .a2 = numbers(arena, values),
-            .d2 = numbers(arena, values),
-            .w2_back = nullptr,
-            .g1 = nullptr,
-            .g2 = nullptr,
-            .gw1 = nullptr,
-            .gb1 = nullptr,
-            .gw2 = nullptr,
-            .gb2 = nullptr,
-            .gw3 = nullptr,
-            .gb3 = nullptr};
+            .d2 = numbers(arena, values)};
   transposed(weights[0], W, 2, omega, s.w1, width_);
   transposed(weights[2], W, W, omega, s.w2, width_);
   for (std::int64_t k = 0; k < c; ++k) std::copy_n(weights[4] + k * W, W, s.w3 + k * width_);
@@ -176,6 +163,21 @@ SirenPopulation::Scratch SirenPopulation::make_scratch(NetworkWeights weights, b
   return s;
 }
 
+/// y = x w (+ bias) from neurons to neurons.
+void SirenPopulation::map(const Scratch& s, std::int64_t rows, const float* x, const float* w, const float* bias,
+                          float* y) const {
+  s.products.product({.rows = rows,
+                      .depth = shape_.width,
+                      .width = width_,
+                      .x = x,
+                      .x_stride = width_,
+                      .w = w,
+                      .w_stride = width_,
+                      .bias = bias,
+                      .y = y,
+                      .y_stride = width_});
+}
+
 /// The sum of the squared errors of some pixels.
 double SirenPopulation::forward(const Scratch& s, const MiniBatch& batch, std::int64_t first,
                                 std::int64_t count) const {
@@ -183,20 +185,11 @@ double SirenPopulation::forward(const Scratch& s, const MiniBatch& batch, std::i
   const float* image = batch.data.images.data<float>() + batch.image * c * pixels;
   for (std::int64_t r = 0; r < count; ++r) {
     const std::int64_t pixel = batch.items[static_cast<std::size_t>(first + r)];
-    std::copy_n(places_.data() + 2 * pixel, 2, s.places + 2 * r);
+    std::copy_n(places_.data<float>() + 2 * pixel, 2, s.places + 2 * r);
     for (std::int64_t k = 0; k < c; ++k) s.target[r * c + k] = image[k * pixels + pixel];
   }
   s.kernels.first({.rows = count, .width = width_, .places = s.places, .w = s.w1, .b = s.b1, .a = s.a1, .d = s.d1});
-  s.products.product({.rows = count,
-                      .depth = shape_.width,
-                      .width = width_,
-                      .x = s.a1,
-                      .x_stride = width_,
-                      .w = s.w2,
-                      .w_stride = width_,
-                      .bias = s.b2,
-                      .y = s.a2,
-                      .y_stride = width_});
+  map(s, count, s.a1, s.w2, s.b2, s.a2);
   s.kernels.sines(s.a2, s.d2, count * width_);
   return static_cast<double>(s.kernels.last({.rows = count,
                                              .width = width_,
@@ -232,15 +225,7 @@ void SirenPopulation::backward(const Scratch& s, std::int64_t count) const {
                        .g_stride = width_,
                        .add = true});
   s.products.column_sums(count, width_, s.g2, width_, s.gb2);
-  s.products.product({.rows = count,
-                      .depth = W,
-                      .width = width_,
-                      .x = s.g2,
-                      .x_stride = width_,
-                      .w = s.w2_back,
-                      .w_stride = width_,
-                      .y = s.g1,
-                      .y_stride = width_});
+  map(s, count, s.g2, s.w2_back, nullptr, s.g1);
   s.kernels.multiply(s.g1, s.d1, count * width_);
   s.kernels.first_vjp(count, width_, s.g1, s.places, s.gw1);
   s.products.column_sums(count, width_, s.g1, width_, s.gb1);

@@ -38,13 +38,14 @@ class SirenPopulation final : public DefinedPopulation {
   struct Scratch;
 
   Scratch make_scratch(NetworkWeights weights, bool training, Arena& arena) const;
+  void map(const Scratch& s, std::int64_t rows, const float* x, const float* w, const float* bias, float* y) const;
   double forward(const Scratch& s, const MiniBatch& batch, std::int64_t first, std::int64_t count) const;
   void backward(const Scratch& s, std::int64_t count) const;
   void write_gradient(const Scratch& s, double share, NetworkGradient gradient) const;
 
   SirenShape shape_;
-  std::int64_t width_;         ///< padded
-  std::vector<float> places_;  ///< [pixels, 2]
+  std::int64_t width_;  ///< padded
+  Tensor places_;       ///< of the pixels
 };
 
 }  // namespace weft
