@@ -39,12 +39,15 @@ std::string head(std::string name, const std::string& what) {
                      roff(what));
 }
 
-/// What stands for an option's value: FILE, or the texts that it takes.
+constexpr std::size_t longest_choices = 60;  // the line with an option's name cannot break
+
+/// "cnn|vit"; empty where any text will do.
+std::string choices_text(const CLI::Option& option) { return fmt::format("{}", fmt::join(choices_of(option), "|")); }
+
+/// What stands for an option's value: FILE, or the texts that it takes, where they are few.
 std::string placeholder_of(const CLI::Option& option) {
   if (is_flag(option)) return "";
-  constexpr std::size_t longest = 60;  // the line cannot break
-  if (const auto choices = choices_of(option); !choices.empty())
-    if (const std::string all = fmt::format("{}", fmt::join(choices, "|")); all.size() <= longest) return all;
+  if (const std::string all = choices_text(option); !all.empty() && all.size() <= longest_choices) return all;
   const std::string type = option.get_type_name();
   return type.substr(0, type.find(':'));
 }
@@ -54,9 +57,8 @@ std::string entry(const CLI::Option& option) {
   std::string out = fmt::format(".TP\n\\fB{}\\fR", roff(name));
   if (const std::string value = placeholder_of(option); !value.empty()) out += fmt::format(" \\fI{}\\fR", roff(value));
   out += "\n" + roff(option.get_description());
-  if (const auto choices = choices_of(option);
-      !choices.empty() && placeholder_of(option).find('|') == std::string::npos)
-    out += fmt::format("; one of {}", roff(fmt::format("{}", fmt::join(choices, ", "))));
+  if (choices_text(option).size() > longest_choices)
+    out += fmt::format("; one of {}", roff(fmt::format("{}", fmt::join(choices_of(option), ", "))));
   if (option.get_required()) out += " (must be given)";
   if (const std::string usual = option.get_default_str(); !is_flag(option) && !usual.empty())
     out += fmt::format(" (default: {})", roff(usual));
