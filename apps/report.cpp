@@ -1,13 +1,12 @@
 #include "weft/apps/report.h"
 
-#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include <fmt/format.h>
 
+#include "weft/apps/gallery.h"
 #include "weft/apps/trained_on.h"
-#include "weft/data/dataset.h"
-#include "weft/nfn/models/rendering.h"
 #include "weft/tasks/model_file.h"
 
 namespace weft::apps {
@@ -51,61 +50,6 @@ ReportRun run_of(const std::string& folder, const Zoo& zoo, const ReportOptions&
   return run;
 }
 
-constexpr std::size_t shown = 10;  ///< networks
-
-/// Images of test networks: what they store and show, what an editor makes of them, what it should make.
-class Gallery {
- public:
-  Gallery(const Zoo& zoo, int split) : zoo_(zoo), ids_(zoo.ids(split, ZooPart::test)) {
-    std::erase_if(ids_, [&](std::int64_t id) { return zoo.row(id).diverged; });  // they are not judged, either
-    ids_.resize(std::min(ids_.size(), shown));
-    weights_ = zoo.weights(ids_);
-  }
-
-  ReportPictures stored() const {
-    Tensor originals = like_images();
-    for (std::size_t i = 0; i < ids_.size(); ++i)
-      originals[static_cast<std::int64_t>(i)].copy_from(zoo_.images()[zoo_.image_of(zoo_.row(ids_[i]))]);
-    const Tensor& all = zoo_.images();
-    return {"What networks store, and what they show",
-            {{"stored", originals}, {"shown", pixel_bytes(rendered_images(weights_, all.dim(2), all.dim(3)))}}};
-  }
-
-  ReportPictures edited(const Reader& model, const Task& task) const {
-    check_outputs(task, model.outputs(), zoo_);
-    const std::vector<double> outputs = predict_outputs(model, model.prepare(weights_), ids_);
-    ReportPictures pictures = stored();
-    pictures.title = fmt::format("{}: networks edited by {}", task.name, model.kind());
-    pictures.rows.erase(pictures.rows.begin());
-    pictures.rows[0].name = "before";
-    pictures.rows.push_back({"after", as_images(outputs)});
-    const Tensor wanted = targets_of(task, zoo_, ids_).to(DType::f64);
-    pictures.rows.push_back({"wanted", as_images(wanted.span<double>())});
-    return pictures;
-  }
-
- private:
-  Tensor like_images() const {
-    const Shape& all = zoo_.images().shape();
-    return Tensor::zeros({std::ssize(ids_), all[1], all[2], all[3]}, DType::u8);
-  }
-  /// Of numbers in [0, 1], pixel by pixel.
-  Tensor as_images(std::span<const double> numbers) const {
-    Tensor images = like_images();
-    const std::int64_t channels = images.dim(1), pixels = images.dim(2) * images.dim(3);
-    for (std::int64_t i = 0; i < images.numel(); ++i) {
-      const std::int64_t n = i / (channels * pixels), c = i / pixels % channels, pixel = i % pixels;
-      const double x = numbers[static_cast<std::size_t>((n * pixels + pixel) * channels + c)];
-      images.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(std::lround(255 * std::clamp(x, 0., 1.)));
-    }
-    return images;
-  }
-
-  const Zoo& zoo_;
-  std::vector<std::int64_t> ids_;
-  std::vector<Tensor> weights_;
-};
-
 }  // namespace
 
 int report(const ReportOptions& o, const Common& common) {
@@ -134,10 +78,14 @@ int report(const ReportOptions& o, const Common& common) {
     page.runs.push_back(run_of(o.runs[i], zoo, o));
   }
   if (d.views > 0) {
-    page.pictures.push_back(Gallery(zoo, page.runs[0].split).stored());
+    std::map<int, Gallery> of_split;
+    const auto gallery = [&](int split) -> const Gallery& {
+      return of_split.try_emplace(split, zoo, split).first->second;
+    };
+    page.pictures.push_back(gallery(page.runs[0].split).stored());
     for (const ReportRun& run : page.runs)
       if (const Task& learnt = task(run.task); learnt.image)
-        page.pictures.push_back(Gallery(zoo, run.split).edited(*load_model(model_path(run.folder)).model, learnt));
+        page.pictures.push_back(gallery(run.split).edited(*load_model(model_path(run.folder)).model, learnt));
   }
   std::vector<std::filesystem::path> inputs;
   for (const std::string& run : o.runs)
