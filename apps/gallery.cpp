@@ -22,9 +22,10 @@ Gallery::Gallery(const Zoo& zoo, int split) : zoo_(zoo), ids_(zoo.ids(split, Zoo
 }
 
 ReportPictures Gallery::stored() const {
-  const Tensor originals = Tensor::zeros(shown_.shape(), DType::u8);
+  const Tensor all = zoo_.images();
+  const Tensor originals = Tensor::zeros({std::ssize(ids_), all.dim(1), all.dim(2), all.dim(3)}, DType::u8);
   for (std::size_t i = 0; i < ids_.size(); ++i)
-    originals[static_cast<std::int64_t>(i)].copy_from(zoo_.images()[zoo_.image_of(zoo_.row(ids_[i]))]);
+    originals[static_cast<std::int64_t>(i)].copy_from(all[zoo_.image_of(zoo_.row(ids_[i]))]);
   return {"What networks store, and what they show", {{"stored", originals}, {"shown", shown_}}};
 }
 
