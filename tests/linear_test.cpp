@@ -132,6 +132,58 @@ TEST_CASE("linear: Fourier features inside the products are those in memory") {
     }
 }
 
+TEST_CASE("linear: Fourier features of many weights are interpolated, to the accuracy of float32") {
+  const Widths widths{2, 40, 37, 1};
+  const Space positive = mlp_space(widths, FactorKind::positive_monomial);
+  const std::int64_t e = 19, batch = 16;
+  const RandomKey key(6, "linear_test");
+  for (const bool sines : {false, true})
+    for (const Isa level : isa_levels()) {
+      const WithIsa forced(level);
+      CAPTURE(sines);
+      const std::int64_t m = 70;
+      const Space space = mlp_space(widths, sines ? FactorKind::sign_monomial : FactorKind::permutation);
+      const FourierLinear layer(Module(), "layer", space, space, derive_linear(positive, positive), {m, 3, sines}, e);
+      const TermList& list = layer.list();
+      LayerData data = layer_data(list, {sines ? m : 2 * m, e, batch}, key);
+      const Tensor frequencies = Tensor::zeros({m}, DType::f32);
+      fill_normal(frequencies, key.at("frequencies"), 0, 3);
+      const Layer fast = [&](std::span<const Var> x, std::span<const Var> learned) {
+        Tape& tape = x[0].tape();
+        Vars in;
+        for (const Var& v : x) in.push_back(tape.constant(v.value(), v.type()));
+        const Features y = layer.apply({space, in}, tape.constant(frequencies.to(x[0].dtype())), learned);
+        return Vars(y.vars().begin(), y.vars().end());
+      };
+      auto weights = [&](double deviation, std::int64_t networks) {  // the first of them are the same
+        for (std::size_t i = 0; i < data.features.size(); ++i) {
+          const Tensor all = Tensor::zeros(space.feature_shape(static_cast<int>(i), batch, 1), DType::f32);
+          fill_normal(all, key.at("raw").at(i), 0, deviation);
+          data.features[i] = all.slice(0, networks);
+        }
+        return data.to(DType::f32);
+      };
+      auto same_bits = [](const Tensor& a, const Tensor& b) {
+        return std::ranges::equal(a.span<float>(), b.span<float>());
+      };
+      auto inner = [&](const LayerData& given) {  // what the layer makes of W2 of the first network
+        return run_layer(fast, list, given, true, key).values[2][0];
+      };
+      const LayerData given = weights(0.5, batch);
+      const LayerResult f32 = run_layer(fast, list, given, true, key),
+                        f64 = run_layer(fast, list, given.to(DType::f64), true, key);
+      CHECK(channel_error(f32.values, f64.values, f32.values.size()) < 3e-6);
+      CHECK(channel_error(f32.gradients, f64.gradients, data.features.size()) < 1e-5);
+      CHECK(check_threads(fast, list, given, key) == "");
+      // By the features themselves: of one network, over wide ranges, beside a number that is none.
+      CHECK(!same_bits(inner(given), inner(weights(0.5, 1))));
+      CHECK(same_bits(inner(weights(100, batch)), inner(weights(100, 1))));
+      LayerData broken = weights(0.5, batch);
+      broken.features[2].data<float>()[broken.features[2].numel() - 1] = NAN;
+      CHECK(same_bits(inner(broken), inner(weights(0.5, 1))));
+    }
+}
+
 TEST_CASE("linear: Fourier features and their derivative") {
   const RandomKey key(5, "linear_test");
   const Tensor f = Tensor::zeros({4}, DType::f64), x = Tensor::zeros({2, 1, 3, 2}, DType::f64);

@@ -40,8 +40,9 @@ struct FourierOptions {
 };
 
 /// LinearLayer on the Fourier features of raw weights (one channel): 2 m (or m) -> e channels. The features are made
-/// tile by tile inside the products, forward and again in the backward pass, and never written to memory; on a device
-/// they are fourier_features().
+/// tile by tile inside the products, forward and again in the backward pass, and never written to memory; of many
+/// float32 weights in a narrow range they are interpolated (nfn/linear/interpolation.h); on a device they are
+/// fourier_features().
 class FourierLinear {
  public:
   /// Throws UsageError when the list is not one of plain products, or the space has taps.

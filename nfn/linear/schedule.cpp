@@ -1,6 +1,7 @@
 #include "weft/nfn/linear/schedule.h"
 
 #include "weft/nfn/layer_kernels.h"
+#include "weft/nfn/linear/interpolation.h"
 
 namespace weft::linear {
 namespace {
@@ -69,6 +70,19 @@ void read(const PiecesCall<T>& call, std::int64_t net, Carve<T>& scratch, const 
   }
 }
 
+template <class T>
+bool interpolated(const PiecesCall<T>& call, const Piece& p) {
+  return call.nodes && call.nodes[p.arrangement].count > 0;
+}
+
+/// body(piece, its number, its nodes) for those that are interpolated.
+template <class T, class Body>
+void each_interpolated(const PiecesCall<T>& call, const Body& body) {
+  const auto& pieces = call.pieces->pieces;
+  for (std::size_t k = 0; k < pieces.size(); ++k)
+    if (interpolated(call, pieces[k])) body(pieces[k], k, call.nodes[pieces[k].arrangement]);
+}
+
 /// body(arrangement's number, q, c0, columns, first piece, end of its pieces)
 template <class T, class Body>
 void each_tile(const PiecesCall<T>& call, const Body& body) {
@@ -79,6 +93,10 @@ void each_tile(const PiecesCall<T>& call, const Body& body) {
     std::size_t end = begin;
     while (end < pieces.size() && pieces[end].arrangement == number) ++end;
     const Arrangement& a = call.pieces->arrangements[static_cast<std::size_t>(number)];
+    if (interpolated(call, pieces[begin])) {
+      begin = end;
+      continue;
+    }
     const std::int64_t step = tile_columns(call, a);
     for (std::int64_t q = 0; q < a.contracted; ++q)
       for (std::int64_t c0 = 0; c0 < a.columns; c0 += step)
@@ -124,6 +142,11 @@ void network(const PiecesCall<T>& call, std::int64_t net, const T** x_of, const 
           }
       }
     }
+  });
+  each_interpolated(call, [&](const Piece& p, std::size_t k, const Nodes<T>& nodes) {
+    const Batch<T>& to = call.out[p.target];
+    interpolation<T>().values(nodes.grid, x_of[p.feature], p.columns, call.values[k], nodes.row(to.channels),
+                              to.channels, to.at(net) + p.out_at[0], to.size);
   });
   for (const Constant& constant : call.pieces->constants) {
     const Batch<T>& to = call.out[constant.target];
@@ -194,6 +217,11 @@ void network_vjp(const PiecesCall<T>& call, const CallGradients<T>& g, std::int6
         entry = gx[i * columns + c] + (beta == T(0) ? T(0) : entry);
       }
   });
+  each_interpolated(call, [&](const Piece& p, std::size_t k, const Nodes<T>& nodes) {
+    const Batch<const T>& y = g.y[p.target];
+    interpolation<T>().adjoint(nodes.grid, x_of[p.feature], p.columns, y.at(net) + p.out_at[0], y.size, y.channels,
+                               block + pieces[k].offset, nodes.row(y.channels));
+  });
   if (collects)
     for (int f = 0; f < call.features; ++f)
       if (has_pieces(call, f))
@@ -213,6 +241,7 @@ void network_vjp(const PiecesCall<T>& call, const CallGradients<T>& g, std::int6
 template <class T>
 void forward(PiecesCall<T>& call, Arena& arena) {
   if (call.pieces->wide && !call.frequencies) return forward_wide(call, arena);
+  if (call.frequencies) interpolate(call, arena);
   const Arena::Mark mark = arena.mark();
   const Memory<T> sizes(call);
   T* memory = numbers<T>(arena, sizes.size * threads());
@@ -234,13 +263,14 @@ void vjp(const PiecesCall<T>& call, const CallGradients<T>& g, Arena& arena) {
   std::int64_t all = 1;
   for (std::int64_t k = 0; k < pieces; ++k) {
     const Piece& p = call.pieces->pieces[static_cast<std::size_t>(k)];
-    place[k].size = p.phi_size * call.out[p.target].channels * call.d(p.feature);
+    const std::int64_t e = call.out[p.target].channels;
+    place[k].size = interpolated(call, p) ? call.nodes[p.arrangement].numbers(e) : p.phi_size * e * call.d(p.feature);
     all += place[k].size;
   }
   PartialSums<T> sums(arena, call.batch, static_cast<int>(pieces + constants), all);
   for (std::int64_t k = 0; k < pieces; ++k) {
     const Piece& p = call.pieces->pieces[static_cast<std::size_t>(k)];
-    separate[k] = p.phi_size > 1 ? numbers<T>(arena, place[k].size) : nullptr;
+    separate[k] = p.phi_size > 1 || interpolated(call, p) ? numbers<T>(arena, place[k].size) : nullptr;
     place[k].offset = sums.add(separate[k] ? Grad<T>{separate[k], 0} : g.phi[p.parameter], place[k].size);
   }
   for (std::int64_t k = 0; k < constants; ++k) {
@@ -266,6 +296,10 @@ void vjp(const PiecesCall<T>& call, const CallGradients<T>& g, Arena& arena) {
     const Piece& p = call.pieces->pieces[static_cast<std::size_t>(k)];
     const Grad<T>& to = g.phi[p.parameter];
     const std::int64_t e = call.out[p.target].channels, d = call.d(p.feature);
+    if (interpolated(call, p)) {
+      gradient_of_phi(call.nodes[p.arrangement], separate[k], e, d, to);
+      continue;
+    }
     parallel_blocks(e, row_grain(e), [&](std::int64_t e0, std::int64_t e1) {
       for (std::int64_t i = e0 * d; i < e1 * d; ++i)
         for (std::int64_t v = 0; v < p.phi_size; ++v) {

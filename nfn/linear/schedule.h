@@ -33,11 +33,16 @@ struct Call {
 };
 
 template <class T>
+struct Nodes;
+
+template <class T>
 struct PiecesCall : Call<T> {
   const Pieces* pieces = nullptr;
   const T* frequencies = nullptr;  ///< [m], or null: the features are `in` themselves
   std::int64_t m = 0;
   bool sines = false;
+  const Nodes<T>* nodes = nullptr;  ///< by arrangement, where features are interpolated; null: nowhere
+  T* const* values = nullptr;       ///< by piece: what phi makes of the features at the nodes
 
   /// Channels that phi contracts.
   std::int64_t d(int feature) const { return frequencies ? (sines ? m : 2 * m) : this->in[feature].channels; }
