@@ -12,7 +12,8 @@ namespace weft {
 /// with the same bytes. What is finished is data, and is read whatever version made it.
 ///   1  release 0.1
 ///   2  uniform numbers equally spaced, pairwise sums
-inline constexpr int numerics_version = 2;
+///   3  Fourier features of many weights interpolated
+inline constexpr int numerics_version = 3;
 
 /// For an error message about what another version began; empty for this one.
 inline std::string other_numerics(int begun_with) {

@@ -21,7 +21,7 @@ void ListLayer::declare(const Shape& shape, Init init, bool trainable, GradientF
   numbers_.push_back(add_parameter(list_->parameters()[numbers_.size()].name, shape, init, trainable, form));
 }
 
-void ListLayer::declare(bool train_psi) {
+void ListLayer::declare(bool train_psi, std::span<const double> start) {
   for (const TermParameter& p : list_->parameters()) {
     const Shape shape = p.shape(e_, d_);
     if (p.kind == ParameterKind::psi) {
@@ -34,7 +34,9 @@ void ListLayer::declare(bool train_psi) {
       declare(shape, Init::zeros(), true);
     } else {
       const TermList::Fans fans = list_->group_fans(static_cast<int>(numbers_.size()), e_, d_);
-      declare(shape, Init::xavier_normal(fans.fan_in, fans.fan_out), true);
+      Init init = Init::xavier_normal(fans.fan_in, fans.fan_out);
+      if (!start.empty() && p.target >= 0) init.scale *= start[static_cast<std::size_t>(p.target)];
+      declare(shape, init, true);
     }
   }
 }

@@ -35,8 +35,9 @@ class ListLayer : public Module {
 
   /// Declares the learned tensors as spec 2.5 has them start: phi Xavier-normal with the fans of all terms of one
   /// output tensor summed, constants at 0; psi N(0, 1) / (d x its sizes), but as one of two factors of a low rank at
-  /// N(0, 1) / sqrt(its other sizes), and is trained then.
-  void declare(bool train_psi);
+  /// N(0, 1) / sqrt(its other sizes), and is trained then. `start` multiplies the deviations of phis, by tensor of the
+  /// output space; empty: 1.
+  void declare(bool train_psi, std::span<const double> start = {});
   /// One more, in the order of list().parameters().
   void declare(const Shape& shape, Init init, bool trainable, GradientForm form = GradientForm::whole);
 

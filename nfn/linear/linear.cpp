@@ -73,11 +73,11 @@ void record(const char* who, const TermList& list, const SomeCall& special, std:
 }  // namespace
 
 LinearLayer::LinearLayer(const Module& parent, std::string_view name, const Space& in, const Space& out,
-                         const std::string& terms, std::int64_t d, std::int64_t e)
+                         const std::string& terms, std::int64_t d, std::int64_t e, std::span<const double> start)
     : EquivariantLayer(parent, name, "linear_layer", TermList(in, out, terms), d, e),
       pieces_(pieces_of(list())),
       mixing_(pieces_ ? std::nullopt : mixing_of(list(), d, e)) {
-  declare(true);
+  declare(true, start);
   facts().fallback = [scheduled = pieces_ || mixing_](const Backend* backend) -> std::string_view {
     if (backend) return "there is no schedule for devices";
     return scheduled ? "" : "there is no schedule for lists with diagonals, heads or shared phis";
@@ -98,9 +98,10 @@ void LinearLayer::run(const Features& x, std::span<const Var> learned, std::span
 }
 
 FourierLinear::FourierLinear(const Module& parent, std::string_view name, const Space& in, const Space& out,
-                             const std::string& terms, const FourierOptions& options, std::int64_t e)
+                             const std::string& terms, const FourierOptions& options, std::int64_t e,
+                             std::span<const double> start)
     : options_(options),
-      linear_(parent, name, in, out, terms, options.frequencies * (options.sines ? 1 : 2), e),
+      linear_(parent, name, in, out, terms, options.frequencies * (options.sines ? 1 : 2), e, start),
       frequencies_(
           linear_.add_parameter("frequencies", {options.frequencies}, Init::normal(options.deviation), false)) {
   if (!linear_.pieces_)

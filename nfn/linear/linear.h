@@ -18,9 +18,9 @@ namespace weft {
 /// phis) on the interpreter, and on a device all of them.
 class LinearLayer final : public EquivariantLayer {
  public:
-  /// Throws what TermList throws.
+  /// start: as ListLayer::declare has it. Throws what TermList throws.
   LinearLayer(const Module& parent, std::string_view name, const Space& in, const Space& out, const std::string& terms,
-              std::int64_t d, std::int64_t e);
+              std::int64_t d, std::int64_t e, std::span<const double> start = {});
 
  private:
   friend class FourierLinear;
@@ -47,7 +47,8 @@ class FourierLinear {
  public:
   /// Throws UsageError when the list is not one of plain products, or the space has taps.
   FourierLinear(const Module& parent, std::string_view name, const Space& in, const Space& out,
-                const std::string& terms, const FourierOptions& options, std::int64_t e);
+                const std::string& terms, const FourierOptions& options, std::int64_t e,
+                std::span<const double> start = {});
 
   const TermList& list() const { return linear_.list(); }
   /// x: [B, 1, axes…] without gradient; throws UsageError when one is wanted, TypeError where the group does not allow

@@ -1,5 +1,7 @@
 #include "weft/nfn/models/inr_classifier.h"
 
+#include <cmath>
+
 namespace weft {
 namespace {
 
@@ -13,6 +15,18 @@ FactorKind neurons(const InrClassifier::Config& c) {
   return c.respects == Respects::permutations ? FactorKind::permutation : FactorKind::sign_monomial;
 }
 
+/// By how much lifted features start smaller before polynomial layers, by tensor. These sum products of weights over
+/// hidden neurons, and features of small weights are much alike: sums of n grow as n, not as sqrt(n).
+std::vector<double> start_of(const InrClassifier::Config& c) {
+  if (c.kind != InrLayers::magep) return {};
+  std::vector<double> start;
+  for (std::size_t l = 1; l < c.widths.size(); ++l) {
+    start.push_back(l == 1 ? 1 : 1 / std::sqrt(static_cast<double>(c.widths[l - 1])));
+    start.push_back(1);
+  }
+  return start;
+}
+
 }  // namespace
 
 InrClassifier::InrClassifier(const Config& c, const Module& as)
@@ -21,14 +35,15 @@ InrClassifier::InrClassifier(const Config& c, const Module& as)
       activation_(by_permutations(c) ? UnaryOp::Relu : UnaryOp::Sin),
       dropout_(c.dropout) {
   const std::string lift = linear_terms(InrLayers::monomial, c.widths);
+  const std::vector<double> start = start_of(c);
   if (c.respects == Respects::all) {
     features_.emplace(*this, "features",
                       SineFeatures::Config{.widths = c.widths, .frequencies = c.frequencies, .deviation = c.deviation});
-    lift_.emplace(*this, "linear", space_, space_, lift, features_->channels(), c.d);
+    lift_.emplace(*this, "linear", space_, space_, lift, features_->channels(), c.d, start);
   } else {
     const bool sines = c.respects == Respects::flips;
     fourier_.emplace(*this, "linear", space_, space_, lift,
-                     FourierOptions{sines ? 2 * c.frequencies : c.frequencies, c.deviation, sines}, c.d);
+                     FourierOptions{sines ? 2 * c.frequencies : c.frequencies, c.deviation, sines}, c.d, start);
   }
   for (int i = 0; i < c.layers; ++i) {
     const std::string name = "layers." + std::to_string(i);
