@@ -5,6 +5,7 @@
 #include "weft/apps/command.h"
 #include "weft/apps/network_option.h"
 #include "weft/apps/run_folder.h"
+#include "weft/apps/trained_on.h"
 #include "weft/nfn/models/edit_reader.h"
 #include "weft/tasks/model_file.h"
 
@@ -27,12 +28,14 @@ int edit(const EditOptions& o, const Common& common) {
   NetworkFile network = load_network(o.network, editor->space());
   check_output_file(o.out, {o.network, path});
   network.metadata.erase("psnr");  // of what it shows no more
+  const std::string edit = TrainedOn::read(path, loaded.metadata).task;
+  network.metadata["edit"] = edit;
   const WideNetworks edited = edited_networks(*editor, network.weights);
   NetworkFile{edited.space, edited.weights, network.metadata}.save(o.out.path);
   if (common.json)
     fmt::print("{}\n", Json{{"out", utf8_text(o.out.path)}, {"space", edited.space.str()}}.dump(1));
   else if (!common.quiet)
-    fmt::print("{}: edited by {}\n  {}\n", o.out.path, editor->kind(), edited.space.str());
+    fmt::print("{}: {} by {}\n  {}\n", o.out.path, edit, editor->kind(), edited.space.str());
   return exit_ok;
 }
 

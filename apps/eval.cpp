@@ -90,7 +90,7 @@ int eval(const EvalOptions& o, const Common& common) {
     fmt::print("{}\n", json.dump(1));
   else if (!common.quiet)
     fmt::print(
-        "test networks of split {}, checkpoint {}\n{}", on.split, on.checkpoint,
+        "{} test networks of split {}, checkpoint {}\n{}", judged.ids.size(), on.split, on.checkpoint,
         score_tables({{.task = learnt.name, .model = loaded.model->kind(), .split = on.split, .judged = judged}}));
   return exit_ok;
 }

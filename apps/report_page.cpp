@@ -169,14 +169,15 @@ std::string verification(const Report& report) {
 }
 
 Table costs(const Report& report) {
-  Table table{
-      {"model", "settings", "split", "parameters", "best epoch", "step (ms)", "training (s)", "peak memory (MiB)"},
-      {},
-      2};
+  Table table{{"model", "settings", "split", "parameters", "best epoch", "step (GFLOP)", "step (ms)", "training (s)",
+               "peak memory (MiB)"},
+              {},
+              2};
   for (const ReportRun& run : report.runs)
     table.rows.push_back({label(run), run.own_settings, std::to_string(run.split), std::to_string(run.parameters),
-                          std::to_string(run.best_epoch), fmt::format("{:.2f}", run.step_milliseconds),
-                          fmt::format("{:.1f}", run.train_seconds), fmt::format("{:.1f}", run.peak_mib)});
+                          std::to_string(run.best_epoch), fmt::format("{:.3g}", run.step_gflop),
+                          fmt::format("{:.2f}", run.step_milliseconds), fmt::format("{:.1f}", run.train_seconds),
+                          fmt::format("{:.1f}", run.peak_mib)});
   return table;
 }
 

@@ -45,7 +45,7 @@ struct ReportRun {
   std::string settings{};      ///< all but the split, and the checkpoint it was judged on: equal ones are averaged
   int split = 0;
   std::int64_t parameters = 0, best_epoch = 0;
-  double train_seconds = 0, step_milliseconds = 0, peak_mib = 0;
+  double train_seconds = 0, step_milliseconds = 0, step_gflop = 0, peak_mib = 0;
   std::vector<Trainer::Epoch> log{};
   Judged judged{};
   std::vector<VerifyRow> verified{};

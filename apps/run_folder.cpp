@@ -279,6 +279,7 @@ ReportRun read_run(const fs::path& folder) {
     json.at("train_seconds").get_to(run.train_seconds);
     json.at("step_milliseconds").get_to(run.step_milliseconds);
     json.at("peak_mib").get_to(run.peak_mib);
+    json.at("step_gflop").get_to(run.step_gflop);
     const std::string metric = metric_column(task(run.task));
     const Csv log = Csv::read(folder / log_file, Csv::Header::first_row);
     for (std::size_t i = 0; i < log.rows(); ++i)

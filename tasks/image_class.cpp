@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <limits>
 
 #include "weft/io/text.h"
@@ -46,7 +47,7 @@ double likeliest(std::span<const double> scores) {
 
 /// The share of networks whose class it is.
 double share_right(std::span<const double> outputs, std::span<const double> truth) {
-  if (truth.empty()) return 0;
+  if (truth.empty()) return NAN;
   const std::size_t scores = outputs.size() / truth.size();
   double right = 0;
   for (std::size_t i = 0; i < truth.size(); ++i) right += likeliest(outputs.subspan(i * scores, scores)) == truth[i];

@@ -133,14 +133,16 @@ TEST_CASE("linear: Fourier features inside the products are those in memory") {
 }
 
 TEST_CASE("linear: Fourier features of many weights are interpolated, to the accuracy of float32") {
-  const Widths widths{2, 40, 37, 1};
-  const Space positive = mlp_space(widths, FactorKind::positive_monomial);
-  const std::int64_t e = 19, batch = 16;
+  const std::int64_t e = 19, batch = 48;
   const RandomKey key(6, "linear_test");
-  for (const bool sines : {false, true})
+  // With one input biases of the first layer add to its weights.
+  for (const auto& [inputs, sines] : {std::pair{2, false}, {2, true}, {1, false}})
     for (const Isa level : isa_levels()) {
       const WithIsa forced(level);
+      CAPTURE(inputs);
       CAPTURE(sines);
+      const Widths widths{inputs, 40, 37, 1};
+      const Space positive = mlp_space(widths, FactorKind::positive_monomial);
       const std::int64_t m = 70;
       const Space space = mlp_space(widths, sines ? FactorKind::sign_monomial : FactorKind::permutation);
       const FourierLinear layer(Module(), "layer", space, space, derive_linear(positive, positive), {m, 3, sines}, e);

@@ -13,7 +13,7 @@ WEFT_ISA_TABLE(linear::InterpolationKernels, interpolation_kernels)
 namespace linear {
 namespace {
 
-/// Between nodes the highest frequency turns by at most this angle, in radians: eight points then err by less than 4e-7
+/// Between nodes the highest frequency turns by at most this angle, in radians: eight points then err by less than 5e-7
 /// of its amplitude, and of all amplitudes, most of them of lower frequencies, by less than float32 rounds.
 constexpr double most_angle = 0.38;
 

@@ -119,6 +119,12 @@ void network(const PiecesCall<T>& call, std::int64_t net, const T** x_of, const 
   for (int t = 0; t < call.targets; ++t)
     if (!call.pieces->written[static_cast<std::size_t>(t)])
       std::fill_n(call.out[t].at(net), call.out[t].channels * call.out[t].size, T(0));
+  // They are the first of their targets, to which others add.
+  each_interpolated(call, [&](const Piece& p, std::size_t k, const Nodes<T>& nodes) {
+    const Batch<T>& to = call.out[p.target];
+    interpolation<T>().values(nodes.grid, x_of[p.feature], p.columns, call.values[k], nodes.row(to.channels),
+                              to.channels, to.at(net) + p.out_at[0], to.size);
+  });
   each_tile(call, [&](const Arrangement& a, std::int64_t q, std::int64_t c0, std::int64_t columns, const Piece* begin,
                       const Piece* end) {
     const Tile<T> x = tile(call, a, x_of, q, c0, columns, features, entries);
@@ -142,11 +148,6 @@ void network(const PiecesCall<T>& call, std::int64_t net, const T** x_of, const 
           }
       }
     }
-  });
-  each_interpolated(call, [&](const Piece& p, std::size_t k, const Nodes<T>& nodes) {
-    const Batch<T>& to = call.out[p.target];
-    interpolation<T>().values(nodes.grid, x_of[p.feature], p.columns, call.values[k], nodes.row(to.channels),
-                              to.channels, to.at(net) + p.out_at[0], to.size);
   });
   for (const Constant& constant : call.pieces->constants) {
     const Batch<T>& to = call.out[constant.target];
