@@ -162,7 +162,6 @@ void refuse_quantised(const TensorFileContents& contents) {
   // The second ending must be there too, for the first alone could be anybody's.
   constexpr Code codes[] = {{".qweight", ".qzeros", "GPTQ or AWQ"},
                             {".absmax", ".quant_map", "bitsandbytes in 4 bits"},
-                            {".weight.SCB", ".weight", "bitsandbytes in 8 bits"},
                             {".SCB", ".weight", "bitsandbytes in 8 bits"}};
   for (const auto& [ending, also, who] : codes)
     for (const FileTensor& tensor : contents.tensors) {

@@ -108,11 +108,18 @@ static_assert(std::size(rows) == std::size(number_types));
 
 template <class Stored, class T, class F>
 void read_as(const std::byte* from, std::ptrdiff_t stride, std::size_t count, T* to, F&& convert) {
-  for (std::size_t i = 0; i < count; ++i, from += stride) {
-    Stored stored;
-    std::memcpy(&stored, from, sizeof stored);
-    to[i] = convert(stored);
-  }
+  const auto loop = [&](std::ptrdiff_t step) {
+    for (std::size_t i = 0; i < count; ++i) {
+      Stored stored;
+      std::memcpy(&stored, from + static_cast<std::ptrdiff_t>(i) * step, sizeof stored);
+      to[i] = convert(stored);
+    }
+  };
+  // A step that the compiler knows is vectorised.
+  if (stride == static_cast<std::ptrdiff_t>(sizeof(Stored)))
+    loop(sizeof(Stored));
+  else
+    loop(stride);
 }
 
 template <class Stored, class T, class F>

@@ -86,7 +86,7 @@ std::filesystem::path model_in(const std::filesystem::path& folder) {
   constexpr const char* names[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
                                    "pytorch_model.bin.index.json"};
   for (const char* name : names)
-    if (std::filesystem::exists(folder / name)) return folder / name;
+    if (std::error_code ignored; std::filesystem::exists(folder / name, ignored)) return folder / name;
   throw FormatError("[tensors] {}: a folder without {}; name the file with the weights", in_quotes(folder.native()),
                     fmt::join(names, ", "));
 }
@@ -183,7 +183,8 @@ void read_tensor_file(std::span<const std::byte> bytes, TensorFileContents& cont
 }
 
 TensorFile TensorFile::open(const std::filesystem::path& path) {
-  const auto file = std::filesystem::is_directory(path) ? model_in(path) : path;
+  std::error_code ignored;  // opening it says what is wrong, if anything
+  const auto file = std::filesystem::is_directory(path, ignored) ? model_in(path) : path;
   const auto mapped = std::make_shared<const MappedFile>(file);
   const auto bytes = mapped->bytes();
   if (bytes.empty() || bytes[0] != std::byte{'{'}) return parse(bytes, file.native(), mapped);
