@@ -1,6 +1,16 @@
 find_package(fmt REQUIRED)
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
+
+# minizip has no CMake package of its own.
+find_library(WEFT_MINIZIP_LIBRARY NAMES minizip)
+find_path(WEFT_MINIZIP_INCLUDE NAMES minizip/unzip.h)
+if(NOT WEFT_MINIZIP_LIBRARY OR NOT WEFT_MINIZIP_INCLUDE)
+  message(FATAL_ERROR "no minizip: install libminizip-dev (tools/setup.sh does), or set WEFT_MINIZIP_LIBRARY and WEFT_MINIZIP_INCLUDE")
+endif()
+add_library(weft_minizip INTERFACE)
+target_link_libraries(weft_minizip INTERFACE ${WEFT_MINIZIP_LIBRARY})
+target_include_directories(weft_minizip INTERFACE ${WEFT_MINIZIP_INCLUDE})
 find_package(nlohmann_json REQUIRED)
 find_package(Eigen3 REQUIRED NO_MODULE)
 

@@ -83,9 +83,9 @@ void Checkpoint::check(std::span<const SafeTensorsEntry> tensors) const {
     asked.insert(t.name);
     if (!file_.contains(t.name))
       fail(path_, "no tensor '{}', which the {} model has; the file has {}", t.name, kind_, file_.listing());
-    if (file_.shape(t.name) != t.shape || file_.dtype(t.name) != t.dtype)
+    if (file_.shape(t.name) != t.shape || number_type(file_.dtype(t.name)) != t.type)
       fail(path_, "tensor '{}' is {} {}; the {} model has {} {}", t.name, weft::name(file_.dtype(t.name)),
-           file_.shape(t.name).str(), kind_, weft::name(t.dtype), t.shape.str());
+           file_.shape(t.name).str(), kind_, weft::name(*dtype_of_number(t.type)), t.shape.str());
     check_finite(path_, t.name, file_.tensor(t.name));
   }
   for (const std::string& name : file_.names())
@@ -94,7 +94,7 @@ void Checkpoint::check(std::span<const SafeTensorsEntry> tensors) const {
 
 void Checkpoint::load(std::span<const NamedTensor> into) const {
   std::vector<SafeTensorsEntry> entries;
-  for (const auto& [name, to] : into) entries.push_back({name, to.dtype(), to.shape(), 0, 0});
+  for (const auto& [name, to] : into) entries.push_back({name, number_type(to.dtype()), to.shape()});
   check(entries);
   for (const auto& [name, to] : into) to.copy_from(file_.tensor(name));
 }

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <numeric>
+#include <set>
 
 #include "weft/core/arena.h"
 #include "weft/core/error.h"
@@ -36,16 +37,22 @@ void check_foreign(std::span<const std::byte> bytes, std::string_view file) {
   if (begin == "\x89HDF\r\n\x1a\n") fail(file, "an HDF5 file; allowed: safetensors files");
 }
 
+/// weft's own types as weft calls them.
+const char* spoken(NumberType type) {
+  const auto dtype = dtype_of_number(type);
+  return dtype ? name(*dtype) : name(type);
+}
+
 void check_entry(const SafeTensorsEntry& entry, std::size_t data_bytes, std::string_view file) {
   if (entry.begin > entry.end)
     fail(file, "tensor {} begins at byte {} of the data and ends at {}", in_quotes(entry.name), entry.begin, entry.end);
   if (entry.end > data_bytes)
     fail(file, "tensor {} ends at byte {} of the data, which has {} bytes: the file is truncated or its header wrong",
          in_quotes(entry.name), entry.end, data_bytes);
-  const std::size_t bytes = static_cast<std::size_t>(entry.shape.numel()) * size_of(entry.dtype);
+  const std::size_t bytes = static_cast<std::size_t>(entry.shape.numel()) * size_of(entry.type);
   if (entry.end - entry.begin != bytes)
     fail(file, "tensor {}: {} of shape {} takes {} bytes; the file has {} for it", in_quotes(entry.name),
-         name(entry.dtype), entry.shape.str(), bytes, entry.end - entry.begin);
+         spoken(entry.type), entry.shape.str(), bytes, entry.end - entry.begin);
 }
 
 /// Tensors must tile the data: what no tensor covers could hide anything, and what two cover is written twice.
@@ -74,23 +81,10 @@ std::string json_text(std::string_view text, const char* what) {
   }
 }
 
-const char* file_name(DType dtype) {
-  switch (dtype) {
-    case DType::f32:
-      return "F32";
-    case DType::f64:
-      return "F64";
-    case DType::i32:
-      return "I32";
-    case DType::u8:
-      return "U8";
-  }
-  return "?";
-}
-
 }  // namespace
 
-SafeTensorsHeader SafeTensorsHeader::parse(std::span<const std::byte> bytes, std::string_view file) {
+SafeTensorsHeader SafeTensorsHeader::parse(std::span<const std::byte> bytes, std::string_view file,
+                                           SafeTensorsTypes types) {
   if (bytes.size() < length_bytes)
     fail(file, "{} bytes; a safetensors file has at least 8, the length of its header", bytes.size());
   check_foreign(bytes, file);
@@ -105,7 +99,7 @@ SafeTensorsHeader SafeTensorsHeader::parse(std::span<const std::byte> bytes, std
   SafeTensorsHeader header;
   header.data_begin = length_bytes + length;
   const auto* text = reinterpret_cast<const char*>(bytes.data()) + length_bytes;
-  read_safetensors_json({text, length}, file, header);
+  read_safetensors_json({text, length}, file, types, header);
   const std::size_t data_bytes = bytes.size() - header.data_begin;
   for (const auto& entry : header.entries) check_entry(entry, data_bytes, file);
   check_layout(header.entries, data_bytes, file);
@@ -126,8 +120,8 @@ std::string SafeTensorsHeader::format(std::span<const SafeTensorsEntry> entries,
   }
   for (const auto& entry : entries)
     text += fmt::format(R"({}{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", separator(),
-                        json_text(entry.name, "tensor name"), file_name(entry.dtype),
-                        fmt::join(entry.shape.sizes(), ","), entry.begin, entry.end);
+                        json_text(entry.name, "tensor name"), name(entry.type), fmt::join(entry.shape.sizes(), ","),
+                        entry.begin, entry.end);
   text += '}';
   text.resize((text.size() + Arena::alignment - 1) / Arena::alignment * Arena::alignment, ' ');
   const std::uint64_t length = text.size() - length_bytes;
@@ -136,6 +130,28 @@ std::string SafeTensorsHeader::format(std::span<const SafeTensorsEntry> entries,
                      length, max_bytes);
   std::memcpy(text.data(), &length, length_bytes);
   return text;
+}
+
+SafeTensorsLayout::SafeTensorsLayout(std::vector<SafeTensorsEntry> entries,
+                                     const std::map<std::string, std::string>& metadata)
+    : order(entries.size()) {
+  std::set<std::string_view> seen;
+  for (const auto& entry : entries) {
+    if (entry.name.empty() || entry.name == SafeTensorsHeader::metadata_key)
+      throw UsageError("[safetensors] a tensor named {}; allowed: any other text", in_quotes(entry.name));
+    if (!seen.insert(entry.name).second)
+      throw UsageError("[safetensors] two tensors are named {}", in_quotes(entry.name));
+  }
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return size_of(entries[a].type) > size_of(entries[b].type); });
+  std::size_t offset = 0;
+  for (std::size_t i : order) {
+    entries[i].begin = offset;
+    offset += static_cast<std::size_t>(entries[i].shape.numel()) * size_of(entries[i].type);
+    entries[i].end = offset;
+  }
+  header = SafeTensorsHeader::format(entries, metadata);
 }
 
 }  // namespace weft

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -13,24 +12,15 @@
 namespace weft {
 namespace {
 
-constexpr std::array<std::string_view, 16> known_elsewhere{"BOOL",    "F4",  "F6_E2M3", "F6_E3M2", "F8_E5M2", "F8_E4M3",
-                                                           "F8_E8M0", "I8",  "I16",     "U16",     "F16",     "BF16",
-                                                           "U32",     "I64", "U64",     "C64"};
-
-std::optional<DType> dtype_named(std::string_view text) {
-  if (text == "F32") return DType::f32;
-  if (text == "F64") return DType::f64;
-  if (text == "I32") return DType::i32;
-  if (text == "U8") return DType::u8;
-  return std::nullopt;
-}
+/// Of the format, but of no reader of weft.
+constexpr std::array<std::string_view, 5> known_elsewhere{"F4", "F6_E2M3", "F6_E3M2", "F8_E8M0", "C64"};
 
 /// A state machine over the events of the JSON parser. It holds no tree and refuses whatever is out of place at once,
 /// so neither deep nesting nor repeated keys get anywhere. It throws through the parser, which is exception-neutral.
 class Events final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  Events(std::string_view file, SafeTensorsHeader& header, std::size_t length)
-      : file_(file), header_(header), length_(length) {}
+  Events(std::string_view file, SafeTensorsTypes types, SafeTensorsHeader& header, std::size_t length)
+      : file_(file), types_(types), header_(header), length_(length) {}
 
   bool start_object(std::size_t) override {
     if (state_ == State::file)
@@ -77,13 +67,7 @@ class Events final : public nlohmann::json_sax<nlohmann::json> {
       return true;
     }
     if (state_ != State::entry || field_ != dtype) refuse("a string");
-    const auto found = dtype_named(text);
-    if (!found) {
-      const bool known = std::find(known_elsewhere.begin(), known_elsewhere.end(), text) != known_elsewhere.end();
-      fail("tensor {} has the {} {}; weft has float32, float64, int32 and uint8 (F32, F64, I32, U8)", tensor(),
-           known ? "dtype" : "unknown dtype", in_quotes(text));
-    }
-    entry().dtype = *found;
+    entry().type = taken_type(text);
     return true;
   }
 
@@ -132,6 +116,20 @@ class Events final : public nlohmann::json_sax<nlohmann::json> {
   template <class... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> message, Args&&... args) const {
     throw FormatError("[safetensors] {}: {}", in_quotes(file_), fmt::format(message, std::forward<Args>(args)...));
+  }
+
+  NumberType taken_type(const std::string& text) {
+    const auto found = number_type_named(text);
+    const bool weft_only = types_ == SafeTensorsTypes::weft;
+    if (found && (!weft_only || dtype_of_number(*found))) return *found;
+    const bool known =
+        found || std::find(known_elsewhere.begin(), known_elsewhere.end(), text) != known_elsewhere.end();
+    const char* what = known ? "dtype" : "unknown dtype";
+    if (weft_only)
+      fail("tensor {} has the {} {}; weft has float32, float64, int32 and uint8 (F32, F64, I32, U8)", tensor(), what,
+           in_quotes(text));
+    fail("tensor {} has the {} {}; allowed: F64 to F8_E4M3 and F8_E5M2, I8 to I64, U8 to U64, BOOL", tensor(), what,
+         in_quotes(text));
   }
 
   SafeTensorsEntry& entry() { return header_.entries.back(); }
@@ -191,6 +189,7 @@ class Events final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   std::string_view file_;
+  SafeTensorsTypes types_;
   SafeTensorsHeader& header_;
   std::size_t length_;
   State state_ = State::file;
@@ -203,14 +202,15 @@ class Events final : public nlohmann::json_sax<nlohmann::json> {
 
 }  // namespace
 
-void read_safetensors_json(std::string_view text, std::string_view file, SafeTensorsHeader& header) {
+void read_safetensors_json(std::string_view text, std::string_view file, SafeTensorsTypes types,
+                           SafeTensorsHeader& header) {
   // The JSON parser takes a NUL for the end of its input and would not look at what follows.
   if (const auto nul = text.find('\0'); nul != text.npos)
     throw FormatError("[safetensors] {}: byte {} of the header is NUL; pad a header with spaces", in_quotes(file), nul);
   if (text.front() != '{')
     throw FormatError("[safetensors] {}: the header begins with {}; allowed: a JSON object, beginning with '{{'",
                       in_quotes(file), in_quotes(text.substr(0, 1)));
-  Events events(file, header, text.size());
+  Events events(file, types, header, text.size());
   nlohmann::json::sax_parse(text.begin(), text.end(), &events);
 }
 

@@ -8,6 +8,7 @@ namespace weft {
 
 /// Reads the JSON text of a header into entries, index and metadata, and checks everything that can be seen without
 /// the data part. Throws FormatError.
-void read_safetensors_json(std::string_view text, std::string_view file, SafeTensorsHeader& header);
+void read_safetensors_json(std::string_view text, std::string_view file, SafeTensorsTypes types,
+                           SafeTensorsHeader& header);
 
 }  // namespace weft

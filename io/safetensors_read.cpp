@@ -1,7 +1,5 @@
 #include <cstring>
 
-#include <fmt/ranges.h>
-
 #include "weft/core/error.h"
 #include "weft/io/mapped_file.h"
 #include "weft/io/safetensors.h"
@@ -38,18 +36,19 @@ const Metadata& SafeTensors::metadata() const { return contents_->header.metadat
 
 bool SafeTensors::contains(std::string_view name) const { return contents_->header.index.contains(name); }
 
-DType SafeTensors::dtype(std::string_view name) const { return entry(name).dtype; }
+DType SafeTensors::dtype(std::string_view name) const { return *dtype_of_number(entry(name).type); }
 
 const Shape& SafeTensors::shape(std::string_view name) const { return entry(name).shape; }
 
 Tensor SafeTensors::tensor(std::string_view name) const {
   const auto& found = entry(name);
+  const DType dtype = *dtype_of_number(found.type);  // parse() takes no other
   const std::byte* data = contents_->bytes.data() + contents_->header.data_begin + found.begin;
-  if (reinterpret_cast<std::uintptr_t>(data) % size_of(found.dtype) == 0) {
+  if (reinterpret_cast<std::uintptr_t>(data) % size_of(dtype) == 0) {
     // Tensor has no constness of its own; see the promise to callers in the header.
-    return Tensor::view_of(const_cast<std::byte*>(data), found.shape, found.dtype, contents_->owner);
+    return Tensor::view_of(const_cast<std::byte*>(data), found.shape, dtype, contents_->owner);
   }
-  Tensor copy = Tensor::zeros(found.shape, found.dtype);
+  Tensor copy = Tensor::zeros(found.shape, dtype);
   if (copy.bytes()) std::memcpy(copy.raw(), data, copy.bytes());
   return copy;
 }
@@ -62,13 +61,9 @@ const SafeTensorsEntry& SafeTensors::entry(std::string_view name) const {
 }
 
 std::string SafeTensors::listing() const {
-  constexpr std::size_t shown = 8;
-  const auto& entries = contents_->header.entries;
-  if (entries.empty()) return "none";
-  std::vector<std::string> some;
-  for (const auto& entry : entries)
-    if (some.size() < shown) some.push_back(in_quotes(entry.name));
-  return fmt::format("{}: {}{}", entries.size(), fmt::join(some, ", "), entries.size() > shown ? ", ..." : "");
+  std::vector<std::string_view> names;
+  for (const auto& entry : contents_->header.entries) names.push_back(entry.name);
+  return listed(names);
 }
 
 }  // namespace weft

@@ -1,7 +1,3 @@
-#include <algorithm>
-#include <numeric>
-#include <set>
-
 #include "weft/core/error.h"
 #include "weft/io/atomic_file.h"
 #include "weft/io/safetensors.h"
@@ -10,32 +6,13 @@
 namespace weft {
 namespace {
 
-struct Plan {
-  std::string header;
-  std::vector<std::size_t> order;  ///< tensors in the order of their data
-};
-
-Plan plan(std::span<const NamedTensor> tensors, const Metadata& metadata) {
-  std::set<std::string_view> seen;
+SafeTensorsLayout layout(std::span<const NamedTensor> tensors, const Metadata& metadata) {
+  std::vector<SafeTensorsEntry> entries;
   for (const auto& [name, tensor] : tensors) {
-    if (name.empty() || name == SafeTensorsHeader::metadata_key)
-      throw UsageError("[safetensors] a tensor named {}; allowed: any other text", in_quotes(name));
-    if (!seen.insert(name).second) throw UsageError("[safetensors] two tensors are named {}", in_quotes(name));
     if (!tensor.defined()) throw UsageError("[safetensors] tensor {} is undefined", in_quotes(name));
+    entries.push_back({name, number_type(tensor.dtype()), tensor.shape()});
   }
-  std::vector<std::size_t> order(tensors.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return size_of(tensors[a].tensor.dtype()) > size_of(tensors[b].tensor.dtype());
-  });
-  std::vector<SafeTensorsEntry> entries(tensors.size());
-  std::size_t offset = 0;
-  for (std::size_t i : order) {
-    const auto& [name, tensor] = tensors[i];
-    entries[i] = {name, tensor.dtype(), tensor.shape(), offset, offset + tensor.bytes()};
-    offset += tensor.bytes();
-  }
-  return {SafeTensorsHeader::format(entries, metadata), std::move(order)};
+  return {std::move(entries), metadata};
 }
 
 std::span<const std::byte> bytes_of(const Tensor& tensor) {
@@ -46,7 +23,7 @@ std::span<const std::byte> bytes_of(const Tensor& tensor) {
 
 void save_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
                       const Metadata& metadata) {
-  const auto [header, order] = plan(tensors, metadata);
+  const auto [header, order] = layout(tensors, metadata);
   AtomicFile file(path);
   file.write(header);
   for (std::size_t i : order) file.write(bytes_of(tensors[i].tensor));
@@ -54,7 +31,7 @@ void save_safetensors(const std::filesystem::path& path, std::span<const NamedTe
 }
 
 std::vector<std::byte> safetensors_bytes(std::span<const NamedTensor> tensors, const Metadata& metadata) {
-  const auto [header, order] = plan(tensors, metadata);
+  const auto [header, order] = layout(tensors, metadata);
   const auto front = std::as_bytes(std::span(header));
   std::vector<std::byte> result(front.begin(), front.end());
   for (std::size_t i : order) {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace weft {
 namespace {
@@ -51,6 +53,14 @@ std::string in_quotes(std::string_view text) {
     for (int i = 0; i < 3 && utf8_length(text.substr(shown.size())) == 0; ++i) shown.remove_suffix(1);
   const auto printable = [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; };
   return "'" + escaped(shown, printable) + (shown.size() < text.size() ? "..." : "") + "'";
+}
+
+std::string listed(std::span<const std::string_view> names) {
+  constexpr std::size_t shown = 8;
+  if (names.empty()) return "none";
+  std::vector<std::string> some;
+  for (const auto name : names.first(std::min(shown, names.size()))) some.push_back(in_quotes(name));
+  return fmt::format("{}: {}{}", names.size(), fmt::join(some, ", "), names.size() > shown ? ", ..." : "");
 }
 
 std::string utf8_text(std::string_view bytes) {

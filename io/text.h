@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -8,6 +9,9 @@ namespace weft {
 /// 'text' for an error message: control characters and bytes that are no UTF-8 as \xNN, and shortened, since names in a
 /// hostile file may be long.
 std::string in_quotes(std::string_view text);
+
+/// How many names there are and the first of them, for a message: "9: 'W1', 'b1', ..."; "none".
+std::string listed(std::span<const std::string_view> names);
 
 /// Any bytes, such as the path of a file, as UTF-8 for a JSON file, without loss: \xNN for a byte that is no part of a
 /// UTF-8 character, and \\ for a backslash.

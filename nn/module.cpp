@@ -127,7 +127,8 @@ void Module::load(const std::filesystem::path& path, DType dtype, Backend* backe
 void Module::load(const Checkpoint& file, DType dtype, Backend* backend) const {
   Parameters& p = parameters();
   std::vector<SafeTensorsEntry> entries;
-  for (int i = 0; i < p.count(); ++i) entries.push_back({p.name(i), file.float_dtype(p.name(i)), p.shape(i), 0, 0});
+  for (int i = 0; i < p.count(); ++i)
+    entries.push_back({p.name(i), number_type(file.float_dtype(p.name(i))), p.shape(i)});
   file.check(entries);
   if (!p.allocated()) init(RandomKey(0, "load"), dtype, backend);
   for (int i = 0; i < p.count(); ++i) p.value(i).copy_from(file.tensor(p.name(i)).to(p.value(i).dtype()));

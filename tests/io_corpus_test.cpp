@@ -5,6 +5,7 @@
 #include "weft/io/gzip.h"
 #include "weft/io/idx.h"
 #include "weft/io/safetensors.h"
+#include "weft/io/tensor_file.h"
 #include "weft/tests/files.h"
 
 using namespace weft;
@@ -37,6 +38,14 @@ TEST_CASE("the corpus of the safetensors fuzzer parses or is refused") {
     const auto file = SafeTensors::parse(bytes, "corpus");
     for (const auto& name : file.names()) file.tensor(name).clone();
   });
+}
+
+TEST_CASE("the corpora of all fuzzers of tensors parse or are refused") {
+  for (const char* target : {"safetensors", "torch", "npy"})
+    replay(target, [](std::span<const std::byte> bytes) {
+      const auto file = TensorFile::parse(bytes, "corpus");
+      for (const auto& tensor : file.tensors()) file.read(tensor.name, DType::f32);
+    });
 }
 
 TEST_CASE("the corpus of the IDX fuzzer parses or is refused") {

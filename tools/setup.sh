@@ -6,7 +6,7 @@
 #   tools/setup.sh sanitizers  also clang and its sanitizers (tools/sanitize.sh, tools/fuzz.sh)
 set -euo pipefail
 
-packages=(g++ cmake ninja-build libfmt-dev doctest-dev nlohmann-json3-dev libcli11-dev zlib1g-dev libopenblas-serial-dev libeigen3-dev)
+packages=(g++ cmake ninja-build libfmt-dev doctest-dev nlohmann-json3-dev libcli11-dev zlib1g-dev libminizip-dev libopenblas-serial-dev libeigen3-dev)
 if [ "${1:-}" = tests ]; then
   packages+=(python3 python3-numpy clang-format-14)
 fi
@@ -21,7 +21,7 @@ if [ "${1:-}" = collect ]; then
   trap 'rm -rf "$download"' EXIT
   # The packages themselves, and the libraries that they link.
   cd "$download"
-  apt-get download -qq libfmt-dev libfmt9 doctest-dev nlohmann-json3-dev libcli11-dev zlib1g-dev zlib1g libopenblas-serial-dev \
+  apt-get download -qq libfmt-dev libfmt9 doctest-dev nlohmann-json3-dev libcli11-dev zlib1g-dev zlib1g libminizip-dev libminizip1 libopenblas-serial-dev \
     libopenblas0-serial libgfortran5 libquadmath0 libeigen3-dev
   cd - >/dev/null
   for package in "$download"/*.deb; do dpkg-deb -x "$package" "$folder"; done

@@ -5,6 +5,8 @@
 #include <zlib.h>
 
 #include "weft/io/safetensors.h"
+#include "weft/tests/archives.h"
+#include "weft/tests/files.h"
 #include "weft/tests/fuzz/states.h"
 #include "weft/tests/safetensors_attacks.h"
 
@@ -39,6 +41,41 @@ void safetensors(const std::filesystem::path& folder) {
   save(folder / "seed-valid-unaligned", safetensors_file(R"({"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
                                                          R"("x":{"dtype":"F64","shape":[1],"data_offsets":[1,9]}})",
                                                          9));
+}
+
+void torch_seeds(const std::filesystem::path& folder) {
+  using namespace archives;
+  const std::string bytes(64, '\1'), w = tensor(storage("FloatStorage", "0", 16), 0, {2, 4}, {4, 1});
+  const std::string state = dict({{"w", w}, {"v", tensor(storage("HalfStorage", "0", 32), 1, {3, 2}, {1, 3})}});
+  const std::string config = global("omegaconf", "DictConfig") + ")\x81" + dict({{"lr", integer(3)}}) + "b";
+  const std::string nested = dict({{"model", state},
+                                   {"config", config},
+                                   {"list",
+                                    "](K\1NG?\xf0\1\1\1\1\1\1\x88"
+                                    "e"}});
+  save(folder / "seed-archive", torch_zip(nested, {{"0", bytes}}));
+  save(folder / "seed-stream", torch_legacy(dict({{"w", w}}), {{"0", 16, bytes}}));
+  save(folder / "seed-pickle", pickled(nested));
+  save(folder / "seed-memo", pickled("]q\1h\1a"));
+  save(folder / "seed-system", pickled(global("posix", "system") + tuple({text("ls")}) + "R"));
+  save(folder / "seed-stack-global", pickled("\x8c\5posix\x8c\6system\x93)R"));
+  save(folder / "seed-parameter",
+       pickled(global("torch._utils", "_rebuild_parameter") + tuple({w, "\x88", "N"}) + "R"));
+  save(folder / "seed-deflated", zip({{"n/data.pkl", pickled(state), true}, {"n/data/0", bytes, true}}));
+  for (const char* name : {"checkpoint.pt", "state_legacy.pth", "alone.pt"})
+    save(folder / (std::string("seed-") + name),
+         read_text(std::filesystem::path(WEFT_SOURCE_DIR) / "tests/fixtures/torch" / name));
+}
+
+void npy_seeds(const std::filesystem::path& folder) {
+  using namespace archives;
+  const std::string valid = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", std::string(24, '\1'));
+  save(folder / "seed-valid", valid);
+  save(folder / "seed-fortran",
+       npy("{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3), }", std::string(12, '\1'), 2));
+  save(folder / "seed-scalar", npy("{'shape': (), 'descr': '|b1', 'fortran_order': False}", "\1", 3));
+  save(folder / "seed-objects", npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", "\x80\2N."));
+  save(folder / "seed-archive", zip({{"a.npy", valid}, {"b.npy", valid, true}}));
 }
 
 void idx(const std::filesystem::path& folder) {
@@ -98,6 +135,8 @@ int main(int argc, char** argv) {
   safetensors(std::filesystem::path(argv[1]) / "safetensors");
   idx(std::filesystem::path(argv[1]) / "idx");
   csv(std::filesystem::path(argv[1]) / "csv");
+  torch_seeds(std::filesystem::path(argv[1]) / "torch");
+  npy_seeds(std::filesystem::path(argv[1]) / "npy");
   states(std::filesystem::path(argv[1]) / "state");
   models(std::filesystem::path(argv[1]) / "model");
 }
