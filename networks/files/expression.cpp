@@ -169,9 +169,10 @@ std::vector<std::string> names_of(const Expression& e) {
   return out;
 }
 
-std::optional<std::int64_t> solved_for(const Expression& e, const std::string& name, std::int64_t target) {
+std::optional<std::int64_t> solved_for(const Expression& e, const std::string& name, std::int64_t target, bool trying) {
   if (occurrences(e, name) == 1)
     if (const auto value = turned_around(e, name, target)) return value;
+  if (!trying) return {};
   // Squares and what is rounded are found by trying.
   constexpr std::int64_t most = 1 << 16;
   std::optional<std::int64_t> found;

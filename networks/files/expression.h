@@ -35,7 +35,7 @@ struct Expression {
 
   Operation operation = Operation::literal;
   Json value = {};        ///< of a literal
-  std::string name = {};  ///< of a name: "hidden_size", "text_config.hidden_size"
+  std::string name = {};  ///< "hidden_size", "text_config.hidden_size"; "present b" for whether a file has a tensor b
   std::vector<Expression> parts = {};
 
   static Expression of(Json value) { return {Operation::literal, std::move(value)}; }
@@ -53,8 +53,8 @@ struct Expression {
 };
 
 /// expression := or ("?" or)*, the first that is neither null nor unknown; `or`, `and`, `not`, comparisons, `+ -`,
-/// `* // %`, in this order, each binding tighter; numbers, "texts", true, false, null, names, name[expression] and
-/// parentheses. Reads to where it ends. Throws ParseError.
+/// `* // %`, in this order, each binding tighter; numbers, "texts", true, false, null, names, name[expression],
+/// present("tensor") and parentheses. Reads to where it ends. Throws ParseError.
 Expression parse_expression(Lexer& in);
 
 /// What a name stands for, or nothing.
@@ -71,7 +71,9 @@ bool holds(const Json& value);
 std::vector<std::string> names_of(const Expression& e);
 
 /// The only whole number from 0 on that `name` can be where the expression, of that name alone, is `target`; nothing
-/// where there is none, or several.
-std::optional<std::int64_t> solved_for(const Expression& e, const std::string& name, std::int64_t target);
+/// where there is none, or several, or where the name stands more than once and `trying`, which is slow, is not
+/// allowed.
+std::optional<std::int64_t> solved_for(const Expression& e, const std::string& name, std::int64_t target,
+                                       bool trying = true);
 
 }  // namespace weft

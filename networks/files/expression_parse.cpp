@@ -96,6 +96,12 @@ class Reader {
     if (word("true")) return Expression::of(true);
     if (word("false")) return Expression::of(false);
     if (word("null")) return Expression::of(Json());
+    if (word("present")) {
+      in_.expect("(", "before a tensor's name");
+      Expression e{Operation::name, {}, "present " + in_.quoted("of a tensor"), {}};
+      in_.expect(")", "behind a tensor's name");
+      return e;
+    }
     Expression e{Operation::name, {}, in_.path("or a number in an expression"), {}};
     while (in_.take("[")) {
       e = join(Operation::element, std::move(e), whole());
