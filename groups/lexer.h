@@ -4,6 +4,7 @@
 
 #include <cctype>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,11 +15,33 @@ namespace weft {
 class Lexer {
  public:
   /// `what` names the language in messages ("space"). With `lines`, a line break ends a statement and is not skipped.
-  Lexer(std::string_view text, const char* what, bool lines) : text_(text), what_(what), lines_(lines) { skip(); }
+  /// Where the text was made of another one, `source` holds for each of its lines the other's, for messages.
+  Lexer(std::string_view text, const char* what, bool lines, std::span<const int> source = {})
+      : text_(text), what_(what), lines_(lines), source_(source) {
+    skip();
+  }
 
   bool done() const { return at_ == text_.size(); }
   bool at_line_end() const { return done() || text_[at_] == '\n'; }
-  int line() const { return line_; }
+  int line() const {
+    const auto line = static_cast<std::size_t>(line_ - 1);
+    return line < source_.size() ? source_[line] : line_;
+  }
+  std::size_t offset() const { return at_; }
+  /// Passes all before `offset`, which lies ahead.
+  void pass_to(std::size_t offset) {
+    for (; at_ < offset; ++at_)
+      if (text_[at_] == '\n') {
+        ++line_;
+        line_begin_ = at_ + 1;
+      }
+    skip();
+  }
+  /// Passes one character, whatever it is.
+  void pass() {
+    ++at_;
+    skip();
+  }
 
   bool peek(std::string_view token) const { return text_.substr(at_).starts_with(token); }
   /// Passes the token if it is next.
@@ -61,6 +84,37 @@ class Lexer {
     skip();
     return out;
   }
+  /// (\w | "." | "{" | "}")+, or any characters but line breaks between quotes: a tensor's name in a file (spec 8.6).
+  std::string file_name(const char* where) {
+    if (peek("\"")) return quoted(where);
+    const std::size_t begin = at_;
+    while (at_ < text_.size() && (is_word(text_[at_]) || std::string_view(".{}").find(text_[at_]) != std::string::npos))
+      ++at_;
+    if (at_ == begin) fail(fmt::format("expected a name {}", where));
+    std::string out(text_.substr(begin, at_ - begin));
+    skip();
+    return out;
+  }
+  /// (letter | "_") \w* ("." \w+)*: of a config. Two points are no part of it.
+  std::string path(const char* where) {
+    if (!at_letter() && !peek("_")) fail(fmt::format("expected a name {}", where));
+    const std::size_t begin = at_;
+    while (at_ < text_.size() &&
+           (is_word(text_[at_]) || (text_[at_] == '.' && at_ + 1 < text_.size() && is_word(text_[at_ + 1]))))
+      ++at_;
+    std::string out(text_.substr(begin, at_ - begin));
+    skip();
+    return out;
+  }
+  /// What stands between quotes.
+  std::string quoted(const char* where) {
+    const std::size_t end = peek("\"") ? text_.find_first_of("\"\n", at_ + 1) : std::string_view::npos;
+    if (end == std::string_view::npos || text_[end] != '"') fail(fmt::format("expected a text in quotes {}", where));
+    std::string out(text_.substr(at_ + 1, end - at_ - 1));
+    at_ = end + 1;
+    skip();
+    return out;
+  }
   std::int64_t integer(const char* where) {
     const std::size_t begin = at_;
     std::int64_t n = 0;
@@ -75,7 +129,7 @@ class Lexer {
 
   [[noreturn]] void fail(const std::string& why) const {
     const std::string_view rest = text_.substr(at_, 12);
-    throw ParseError("[{}] line {}, column {}: {}, found '{}'", what_, line_, at_ - line_begin_ + 1, why,
+    throw ParseError("[{}] line {}, column {}: {}, found '{}'", what_, line(), at_ - line_begin_ + 1, why,
                      done() ? "end" : rest.substr(0, rest.find('\n')));
   }
 
@@ -101,6 +155,7 @@ class Lexer {
   std::string_view text_;
   const char* what_;
   bool lines_;
+  std::span<const int> source_;
   std::size_t at_ = 0, line_begin_ = 0;
   int line_ = 1;
 };

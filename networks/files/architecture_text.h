@@ -1,0 +1,25 @@
+#pragma once
+// The texts of architectures that weft has, networks/architectures/*.weft, by their names there (spec 8.7).
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weft/networks/files/template.h"
+
+namespace weft {
+
+struct ArchitectureText {
+  std::string name;  ///< "gpt2"
+  std::string text;
+
+  /// Throws ParseError, naming the architecture.
+  Template parsed() const;
+};
+
+/// All of them, by name.
+const std::vector<ArchitectureText>& architecture_texts();
+/// Throws UsageError for an unknown one, naming those there are.
+const ArchitectureText& architecture_text(std::string_view name);
+
+}  // namespace weft

@@ -1,0 +1,59 @@
+#pragma once
+// Which architecture a file's network has (spec 8.8): the text that says all of its tensors.
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "weft/networks/files/architecture_text.h"
+#include "weft/networks/files/file_space.h"
+
+namespace weft {
+
+/// What a file says of a tensor.
+struct StoredTensor {
+  std::string name;
+  Shape shape;
+  bool weights = true;  ///< floating-point numbers; others are counters and indices, which no text needs to name
+};
+
+struct FoundArchitecture {
+  std::string name;                  ///< "llama"
+  FileSpace files;                   ///< what the file has of the text, by the file's names
+  std::map<std::string, Json> told;  ///< what was read off names and shapes: "labels"
+};
+
+/// Where a text and a file differ, by the file's names.
+struct ArchitectureDifference {
+  std::vector<std::string> missing, extra, shapes;  ///< "name [2, 3], the text says [3, 2]"
+  std::string open;  ///< what neither config nor shapes tell, where names fit: an error's message
+
+  std::size_t count() const { return missing.size() + extra.size() + shapes.size(); }
+  bool none() const { return count() == 0 && open.empty(); }
+  /// "lacks 'a', 'b' and 3 more; has 'c', which is none of it; 'd' is [2], the text says [3]"
+  std::string str() const;
+};
+
+/// A file's tensors, its config (an object, which may be empty), and whether two of the tensors hold the same numbers,
+/// where somebody can tell.
+struct StoredNetwork {
+  std::span<const StoredTensor> tensors;
+  Json config = Json(Json::Object{});
+  std::function<bool(const std::string& a, const std::string& b)> equal = {};
+};
+
+/// The file as one of this text, or where they differ. Throws ParseError for a text that cannot be read.
+std::optional<FoundArchitecture> fitted(const StoredNetwork& network, const ArchitectureText& text,
+                                        ArchitectureDifference& difference);
+
+/// The one of these texts that fits: all of the file's weights are in it, or match its ignored patterns, and all that
+/// it requires is there. A text that names the config's "model_type" comes before others. Throws FormatError for none,
+/// saying which is nearest and what differs; for one whose names fit but whose sizes are not told; for several, listing
+/// them.
+FoundArchitecture found_architecture(const StoredNetwork& network,
+                                     std::span<const ArchitectureText> texts = architecture_texts());
+
+}  // namespace weft

@@ -1,0 +1,298 @@
+#include "weft/networks/files/template.h"
+
+#include <algorithm>
+
+#include "weft/core/error.h"
+#include "weft/networks/files/file_text.h"
+
+namespace weft {
+namespace {
+
+constexpr std::int64_t max_turns = 10000, max_all_turns = 100000;
+
+class Expander {
+ public:
+  Expander(const Json& config, const FileFacts* file) : config_(config), file_(file) {}
+
+  ExpandedText operator()(const std::vector<TemplateNode>& nodes) && {
+    run(nodes);
+    return std::move(out_);
+  }
+
+ private:
+  using Kind = TemplateNode::Kind;
+  using Scope = std::vector<std::pair<std::string, Expression>>;
+
+  static std::string where(const TemplateNode& node) { return fmt::format("[architecture] line {}", node.line); }
+
+  std::optional<Expression> meaning(const std::string& name) const {
+    for (auto own = scope_.rbegin(); own != scope_.rend(); ++own)
+      if (own->first == name) return own->second;
+    if (static constexpr std::string_view present = "present "; file_ && name.starts_with(present))
+      return Expression::of(file_->names.contains(name.substr(present.size())));
+    if (const auto told = out_.told.find(name); told != out_.told.end()) return Expression::of(told->second);
+    const Json* at = config_.find(name);
+    if (!at) at = nested(name);
+    if (at && *at != Json()) return Expression::of(*at);
+    return {};
+  }
+
+  /// "text_config.hidden_size": a member of an object.
+  const Json* nested(const std::string& name) const {
+    const Json* at = &config_;
+    for (std::size_t begin = 0; at && begin < name.size();) {
+      const std::size_t end = std::min(name.find('.', begin), name.size());
+      at = at->find(name.substr(begin, end - begin));
+      begin = end + 1;
+    }
+    return at;
+  }
+
+  Expression value(const Expression& e, const TemplateNode& node) const {
+    return computed(
+        e, [this](const std::string& name) { return meaning(name); }, where(node));
+  }
+
+  [[noreturn]] static void lacks(const Expression& e, const TemplateNode& node) {
+    throw ParseError("{}: the config does not tell {}", where(node), fmt::join(names_of(e), ", "));
+  }
+
+  std::int64_t whole(const Expression& e, const TemplateNode& node) const {
+    const Expression v = value(e, node);
+    if (!v.known()) lacks(v, node);
+    if (const auto n = v.whole()) return *n;
+    throw ParseError("{}: '{}' is {}; allowed: a whole number", where(node), e.str(), v.str());
+  }
+
+  void put(const std::string& text, int line) {
+    if (out_.lines.empty()) out_.lines.push_back(line);
+    // A line that has nothing yet is the next piece's.
+    if (out_.text.empty() || out_.text.back() == '\n') out_.lines.back() = line;
+    for (const char c : text) {
+      out_.text += c;
+      if (c == '\n') out_.lines.push_back(++line);
+    }
+  }
+
+  void run(const std::vector<TemplateNode>& nodes) {
+    const std::size_t outer = scope_.size();
+    for (const TemplateNode& node : nodes) switch (node.kind) {
+        case Kind::text:
+          put(node.text, node.line);
+          break;
+        case Kind::size:
+          put_size(node);
+          break;
+        case Kind::index:
+          put_index(node);
+          break;
+        case Kind::definition: {
+          const Expression v = value(node.to, node);
+          if (!v.known() && !file_) lacks(v, node);
+          scope_.emplace_back(node.text, v);
+          break;
+        }
+        case Kind::loop:
+          loop(node);
+          break;
+        case Kind::condition:
+          run(decide(node) ? node.body : node.otherwise);
+      }
+    scope_.resize(outer);
+  }
+
+  void put_size(const TemplateNode& node) {
+    const Expression v = value(node.to, node);
+    if (!v.known() && file_)
+      put("$(" + v.str() + ")", node.line);
+    else
+      put(std::to_string(whole(node.to, node)), node.line);
+  }
+
+  void put_index(const TemplateNode& node) {
+    const Expression v = value(node.to, node);
+    if (!v.known() && v.operation == Expression::Operation::name)
+      put("{" + node.text + "}", node.line);
+    else if (const std::string* text = v.known() ? v.value.text() : nullptr)
+      put(*text, node.line);
+    else
+      put(std::to_string(whole(node.to, node)), node.line);
+  }
+
+  void loop(const TemplateNode& node) {
+    if (!node.pattern.empty()) return each_fitting(node);
+    const std::int64_t from = whole(node.from, node);
+    const Expression bound = value(node.to, node);
+    if (!bound.known() && !file_) lacks(bound, node);
+    const std::int64_t to = bound.known() ? whole(node.to, node) : counted(node, from, bound);
+    if (to - from > max_turns)
+      throw ParseError("{}: a loop of {} turns; allowed: {}", where(node), to - from, max_turns);
+    for (std::int64_t k = from; k < to; ++k) turn(node, k);
+  }
+
+  /// A turn for each of the file's names that fit, with a count and what the first star stands for.
+  void each_fitting(const TemplateNode& node) {
+    if (!file_)
+      throw ParseError("{}: a loop over the names \"{}\" of a file, and there is none", where(node), node.pattern);
+    std::int64_t k = 0;
+    for (const std::string& name : file_->names)
+      if (const auto stem = first_star(node.pattern, name)) {
+        scope_.emplace_back(node.stem, Expression::of(*stem));
+        turn(node, k++);
+        scope_.pop_back();
+      }
+  }
+
+  void turn(const TemplateNode& node, std::int64_t k) {
+    if (++turns_ > max_all_turns)
+      throw ParseError("{}: more than {} turns of loops in all", where(node), max_all_turns);
+    scope_.emplace_back(node.text, Expression::of(k));
+    run(node.body);
+    scope_.pop_back();
+  }
+
+  /// Where a loop ends whose turns the file's names count: before the first of which it has no tensor.
+  std::int64_t counted(const TemplateNode& node, std::int64_t from, const Expression& bound) {
+    std::int64_t to = from;
+    for (; to - from <= max_turns; ++to) {
+      Found turn = found([&](Expander& trial) { trial.turn(node, to); });
+      if (turn.held == 0) break;
+      // What one turn decides holds for the next.
+      out_.told = std::move(turn.told);
+    }
+    const std::vector<std::string> names = names_of(bound);
+    const auto told = names.size() == 1 ? solved_for(bound, names[0], to) : std::nullopt;
+    if (!told) lacks(bound, node);
+    out_.told.insert_or_assign(names[0], Json(*told));
+    return to;
+  }
+
+  struct Found {
+    std::vector<TensorNames> tensors;
+    int held = 0, missing = 0;  ///< of those that are not optional
+    std::map<std::string, Json> told;
+  };
+
+  /// The tensors of a piece, and how many of them the file has; none for a piece that cannot be.
+  template <class Run>
+  Found found(const Run& piece) {
+    Expander trial = *this;
+    trial.out_.text.clear();
+    trial.out_.lines.clear();
+    Found out;
+    try {
+      piece(trial);
+      out.tensors = tensor_names(trial.out_.text);
+    } catch (const ParseError&) {
+      out.missing = 1;
+      return out;
+    }
+    turns_ = trial.turns_;
+    out.told = std::move(trial.out_.told);
+    for (const TensorNames& t : out.tensors) {
+      const std::string first = t.name.substr(0, t.name.find('{'));
+      const bool held =
+          first.size() == t.name.size()
+              ? file_->names.contains(t.name)
+              : file_->names.contains(first + "0" + t.name.substr(std::min(t.name.rfind('}') + 1, t.name.size())));
+      out.held += held;
+      out.missing += !held && !t.optional;
+    }
+    return out;
+  }
+
+  bool decide(const TemplateNode& node) {
+    const Expression v = value(node.to, node);
+    if (!file_) {
+      if (!v.known()) lacks(v, node);
+      return holds(v.value);
+    }
+    const bool named = node.to.operation == Expression::Operation::name;
+    if (v.known() && !named) return holds(v.value);
+    const Found yes = found([&](Expander&trial) { trial.run(node.body); }),
+                no = found([&](Expander&trial) { trial.run(node.otherwise); });
+    std::optional<bool> decided = by_ties(yes, no, v);
+    if (!decided && !v.known()) {
+      if (yes.missing != no.missing)
+        decided = yes.missing < no.missing;
+      else
+        decided = yes.held > no.held;
+    }
+    if (!decided) return holds(v.value);
+    if (named) out_.told.insert_or_assign(node.to.name, Json(*decided));
+    return *decided;
+  }
+
+  /// Of a condition one side of which has a copy of what is a tensor of its own on the other: what the file holds.
+  std::optional<bool> by_ties(const Found& yes, const Found& no, const Expression& said) const {
+    for (const bool tied_side : {true, false}) {
+      const Found &tied = tied_side ? yes : no, &untied = tied_side ? no : yes;
+      for (const TensorNames& t : tied.tensors)
+        for (const std::string& copy : t.ties) {
+          if (std::none_of(untied.tensors.begin(), untied.tensors.end(),
+                           [&](const TensorNames& own) { return own.name == copy; }))
+            continue;
+          if (!file_->names.contains(copy)) return tied_side;
+          if (file_->names.contains(t.name) && file_->equal && !file_->equal(t.name, copy)) return !tied_side;
+          return said.known() ? holds(said.value) : tied_side == static_cast<bool>(file_->equal);
+        }
+    }
+    return {};
+  }
+
+  const Json& config_;
+  const FileFacts* file_;
+  Scope scope_;
+  ExpandedText out_;
+  std::int64_t turns_ = 0;
+};
+
+/// What the stars of a pattern stand for.
+bool match(std::string_view pattern, std::string_view name, std::vector<std::string>& stars) {
+  if (pattern.empty()) return name.empty();
+  if (pattern[0] != '*')
+    return !name.empty() && name[0] == pattern[0] && match(pattern.substr(1), name.substr(1), stars);
+  const bool all = pattern.starts_with("**");
+  for (std::size_t n = 1; n <= name.size(); ++n) {
+    if (name[n - 1] == '.' && !all) return false;
+    stars.emplace_back(name.substr(0, n));
+    if (match(pattern.substr(all ? 2 : 1), name.substr(n), stars)) return true;
+    stars.pop_back();
+  }
+  return false;
+}
+
+}  // namespace
+
+ExpandedText Template::expanded(const Json& config) const { return Expander(config, nullptr)(nodes_); }
+ExpandedText Template::expanded(const Json& config, const FileFacts& file) const {
+  return Expander(config, &file)(nodes_);
+}
+
+bool fits(std::string_view pattern, std::string_view name) {
+  std::vector<std::string> stars;
+  return match(pattern, name, stars);
+}
+
+std::optional<std::string> first_star(std::string_view pattern, std::string_view name) {
+  std::vector<std::string> stars;
+  return match(pattern, name, stars) && !stars.empty() ? std::optional(stars[0]) : std::nullopt;
+}
+
+std::optional<std::string> replaced(std::string_view pattern, std::string_view replacement, std::string_view name) {
+  std::vector<std::string> stars;
+  if (!match(pattern, name, stars)) return {};
+  std::vector<std::string_view> between;
+  for (std::size_t begin = 0; begin <= replacement.size();) {
+    const std::size_t end = std::min(replacement.find('*', begin), replacement.size());
+    between.push_back(replacement.substr(begin, end - begin));
+    begin = end + (replacement.substr(end).starts_with("**") ? 2 : 1);
+  }
+  const std::size_t own = between.size() - 1, skipped = stars.size() > own ? stars.size() - own : 0;
+  std::string out(between[0]);
+  for (std::size_t i = 0; i < own; ++i)
+    out += (skipped + i < stars.size() ? stars[skipped + i] : "") + std::string(between[i + 1]);
+  return out;
+}
+
+}  // namespace weft

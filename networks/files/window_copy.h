@@ -1,0 +1,30 @@
+#pragma once
+// The numbers of a space's tensors out of those of a file's, and back (spec 8.6).
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "weft/core/tensor.h"
+#include "weft/networks/files/file_space.h"
+
+namespace weft {
+
+/// A tensor of the file by its name, float32 or float64, or an undefined one where there is none.
+using FileNumbers = std::function<Tensor(const std::string& name)>;
+
+/// The weights of a space: tensor t as a feature of one network, [1, taps, axes…], of the dtype that the file's tensor
+/// has. Throws FormatError, naming the tensor, for one that is missing, of another shape or dtype, or a copy that holds
+/// other numbers than what it is tied to.
+std::vector<Tensor> read_windows(const FileSpace& files, const FileNumbers& numbers);
+/// Of tensor `tensor` alone; copies are not looked at.
+Tensor read_window(const FileSpace& files, int tensor, const FileNumbers& numbers);
+
+/// Writes them into the file's tensors, which are owned or may be written, and have the weights' dtypes; copies get
+/// the same numbers. What is written and read again is the same to the bit, but for tensors whose file lacks 1.
+/// Throws as read_windows does; ShapeError for weights that are none of the space.
+void write_windows(const FileSpace& files, const std::vector<Tensor>& weights, const FileNumbers& numbers);
+/// Of tensor `tensor` alone.
+void write_window(const FileSpace& files, int tensor, const Tensor& weight, const FileNumbers& numbers);
+
+}  // namespace weft
