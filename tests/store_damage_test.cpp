@@ -339,7 +339,7 @@ TEST_CASE("an unfinished zoo whose state does not fit is not resumed") {
   CHECK(message_of<FormatError>(open) == state + "counts 3 rows, but '" +
                                              (part / "weights-00001.safetensors").string() +
                                              "' is missing: replace the zoo");
-  for (const std::string other : {"1", "3x", "", "99999999999"}) {
+  for (const std::string& other : {std::string("1"), version + "x", std::string(), std::string("99999999999")}) {
     version = other;
     set_rows("2");
     CHECK(message_of<UsageError>(open).starts_with("[zoo] '" + part.string() + "' was begun with version "));

@@ -163,8 +163,9 @@ struct ZooWriter::State {
     const auto found = state.metadata().find(numerics_key);
     const std::string text = found == state.metadata().end() ? "1" : found->second;
     int begun_with = 0;
-    std::from_chars(text.data(), text.data() + text.size(), begun_with);
-    if (text != std::to_string(numerics_version))
+    const char* end = text.data() + text.size();
+    if (std::from_chars(text.data(), end, begun_with).ptr != end) begun_with = 0;
+    if (begun_with != numerics_version)
       throw UsageError("[zoo] {} {}", in_quotes(part.native()), other_numerics(begun_with));
   }
 

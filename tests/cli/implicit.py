@@ -244,7 +244,7 @@ class Implicit(ImplicitTest):
             edited = SafeTensors(self.folder / f"{run}-edited")
             self.assertEqual(edited.header["W2"]["shape"], [neurons] * 2)
             self.assertEqual({key: value for key, value in edited.header["__metadata__"].items() if key != "weft.space"},
-                             {"activation": "sin", "network": table[i]["network"], "epoch": "4"})
+                             {"activation": "sin", "network": table[i]["network"], "epoch": "4", "edit": judged["task"]})
             wanted = edit([byte / 255 for byte in images[table[i]["image"]][0]], SIDE)
             error = sum((0.5 * (y + 1) - x) ** 2 for y, x in zip(shown(edited, SIDE, SIDE)[0], wanted)) / SIDE**2
             self.assertAlmostEqual(error / judged["predicted"][0][1], 1, 4)
