@@ -48,7 +48,7 @@ inline Numbers read(const std::filesystem::path& path) {
 /// Numbers drawn for every tensor of a file.
 inline Numbers drawn(const FileSpace& files, RandomKey key, DType dtype) {
   Numbers out;
-  for (const FileTensor& file : files.files)
+  for (const FileEntry& file : files.files)
     for (const std::string& name : file.names) {
       const Tensor t = Tensor::zeros(file.shape, dtype);
       fill_normal(t, key.at(static_cast<std::uint64_t>(out.size())));
@@ -150,7 +150,7 @@ inline void check_layout(const FileSpace& files, const Json& golden) {
     const int t = space.find_tensor(space_name(name));
     REQUIRE_MESSAGE(t >= 0, name);
     const Window& window = files.windows[static_cast<std::size_t>(t)];
-    const FileTensor& file = files.files[static_cast<std::size_t>(window.file)];
+    const FileEntry& file = files.files[static_cast<std::size_t>(window.file)];
     CHECK(files.text.tensors[static_cast<std::size_t>(window.file)].name == text_of(own, "file"));
     CHECK(file.indexed == (own.find("name_index") != nullptr));
     CHECK(window.offset == own.find("offset")->whole());

@@ -86,7 +86,7 @@ const Tiny tiny[] = {
 
 std::vector<StoredTensor> stored(const FileSpace& files, const std::string& module = "") {
   std::vector<StoredTensor> out;
-  for (const FileTensor& file : files.files)
+  for (const FileEntry& file : files.files)
     for (const std::string& name : file.names) out.push_back({module + name, file.shape});
   return out;
 }

@@ -85,7 +85,7 @@ TEST_CASE("files: the windows of 2000 random texts tile their tensors, and numbe
     CHECK(Space::parse(files.space.str()) == files.space);
     // Numbers that say where they stand: each in one window, at its place.
     std::vector<std::vector<int>> covered;
-    for (const FileTensor& file : files.files) covered.emplace_back(static_cast<std::size_t>(file.shape.numel()));
+    for (const FileEntry& file : files.files) covered.emplace_back(static_cast<std::size_t>(file.shape.numel()));
     for (const Window& window : files.windows) {
       std::vector<std::int64_t> places{window.offset};
       for (const WindowAxis& axis : window.axes) {
@@ -104,7 +104,7 @@ TEST_CASE("files: the windows of 2000 random texts tile their tensors, and numbe
     Numbers after;
     for (const auto& [name, tensor] : before) after.emplace(name, Tensor::zeros(tensor.shape(), dtype));
     write_windows(files, read_windows(files, of(before)), of(after));
-    for (const FileTensor& file : files.files) {
+    for (const FileEntry& file : files.files) {
       const Tensor &a = before.at(file.names[0]), &b = after.at(file.names[0]);
       CHECK((file.plus ? largest_difference(a, b) < 1e-5 : std::memcmp(a.raw(), b.raw(), a.bytes()) == 0));
       for (const std::string& tie : file.ties) CHECK(std::memcmp(after.at(tie).raw(), b.raw(), b.bytes()) == 0);

@@ -43,7 +43,7 @@ class Builder {
 
   void add(const TensorText& t) {
     name_ = t.name;
-    FileTensor file{{}, {}, t.optional, t.plus, t.ties, false};
+    FileEntry file{{}, {}, t.optional, t.plus, t.ties, false};
     std::vector<Part> parts{Part{}};
     if (t.tap_rows * t.tap_columns != 1) {
       file.shape.push_back(t.tap_rows * t.tap_columns);
@@ -77,7 +77,7 @@ class Builder {
   }
 
   /// The names of its tensors, each of them new.
-  void name_files(const TensorText& t, FileTensor& file) {
+  void name_files(const TensorText& t, FileEntry& file) {
     if (const auto index = t.index()) {
       const int factor = position_of(factors_, *index);
       if (factor < 0) throw ParseError("[architecture] tensor '{}' names '{}', which is no factor", t.name, *index);
@@ -185,7 +185,7 @@ class Builder {
   std::string name_;             ///< of the tensor that is read
   std::vector<SpaceTensor> tensors_;
   std::vector<Window> windows_;
-  std::vector<FileTensor> files_;
+  std::vector<FileEntry> files_;
   std::set<std::string> known_;
 };
 
@@ -207,7 +207,7 @@ FileSpace FileSpace::present(const std::function<bool(const std::string& name)>&
 
 FileSpace FileSpace::renamed(const std::function<std::string(const std::string& name)>& name) const {
   FileSpace out = *this;
-  for (FileTensor& file : out.files) {
+  for (FileEntry& file : out.files) {
     for (std::string& own : file.names) own = name(own);
     for (std::string& own : file.ties) own = name(own);
   }

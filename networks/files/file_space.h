@@ -27,7 +27,7 @@ struct Window {
 };
 
 /// One tensor of the file, or one for each place of a factor.
-struct FileTensor {
+struct FileEntry {
   std::vector<std::string> names;  ///< of the tensor, or of the place's
   Shape shape;
   bool optional = false;
@@ -38,8 +38,8 @@ struct FileTensor {
 
 struct FileSpace {
   Space space;
-  std::vector<Window> windows;    ///< of each tensor of the space, in its order
-  std::vector<FileTensor> files;  ///< in the order of the text; their windows tile them
+  std::vector<Window> windows;   ///< of each tensor of the space, in its order
+  std::vector<FileEntry> files;  ///< in the order of the text; their windows tile them
   FileText text;
 
   /// Throws ParseError for a text that cannot be read, that leaves a size open, names a file's tensor twice, or is no

@@ -144,7 +144,7 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
     difference.open = without_prefix(error.what());
     return {};
   }
-  for (const FileTensor& file : out.files.files)
+  for (const FileEntry& file : out.files.files)
     for (const auto* all : {&file.names, &file.ties})
       for (const std::string& name : *all) {
         const auto shape = names.shapes.find(name);

@@ -44,7 +44,7 @@ void scatter(std::span<const WindowAxis> axes, std::int64_t offset, std::int64_t
   });
 }
 
-Tensor of_file(const FileTensor& file, const std::string& name, const FileNumbers& numbers) {
+Tensor of_file(const FileEntry& file, const std::string& name, const FileNumbers& numbers) {
   const Tensor t = numbers(name);
   if (!t.defined()) throw FormatError("[architecture] the file has no tensor '{}'", name);
   if (t.shape() != file.shape)
@@ -62,7 +62,7 @@ struct Pieces {
   std::int64_t numel = 1;  ///< of the window in one of them
 
   Pieces(const FileSpace& space, const Window& window, const FileNumbers& numbers) {
-    const FileTensor& file = space.files[static_cast<std::size_t>(window.file)];
+    const FileEntry& file = space.files[static_cast<std::size_t>(window.file)];
     for (const std::string& name : file.names) {
       files.push_back(of_file(file, name, numbers));
       if (files.back().dtype() != files[0].dtype())
@@ -101,7 +101,7 @@ Tensor read_window(const FileSpace& files, int tensor, const FileNumbers& number
 
 void write_window(const FileSpace& files, int tensor, const Tensor& weight, const FileNumbers& numbers) {
   const Window& window = files.windows[static_cast<std::size_t>(tensor)];
-  const FileTensor& file = files.files[static_cast<std::size_t>(window.file)];
+  const FileEntry& file = files.files[static_cast<std::size_t>(window.file)];
   const Pieces pieces(files, window, numbers);
   const Shape expected = files.space.feature_shape(tensor, 1, 1);
   const std::string& name = files.space.tensors()[static_cast<std::size_t>(tensor)].name;
@@ -121,7 +121,7 @@ void write_window(const FileSpace& files, int tensor, const Tensor& weight, cons
 }
 
 std::vector<Tensor> read_windows(const FileSpace& files, const FileNumbers& numbers) {
-  for (const FileTensor& file : files.files)
+  for (const FileEntry& file : files.files)
     for (const std::string& tie : file.ties) {
       if (!numbers(tie).defined()) continue;
       const Tensor own = of_file(file, file.names[0], numbers), copy = of_file(file, tie, numbers);
