@@ -90,9 +90,7 @@ class Builder {
             "[architecture] tensor '{}' is one for each place of {}: {}; allowed: up to {} places of its "
             "own",
             t.name, f.name, f.str(), max_places);
-      const std::size_t at = t.name.find('{');
-      for (std::int64_t k = 0; k < f.size; ++k)
-        file.names.push_back(t.name.substr(0, at) + std::to_string(k) + t.name.substr(at + index->size() + 2));
+      for (std::int64_t k = 0; k < f.size; ++k) file.names.push_back(name_at(t.name, std::to_string(k)));
       file.indexed = true;
     } else {
       file.names = {t.name};

@@ -137,10 +137,22 @@ std::string written(const FileProduct& product, const std::vector<Factor>& facto
 
 }  // namespace
 
-std::optional<std::string> TensorText::index() const {
+std::optional<std::pair<std::string, std::string>> around_index(const std::string& name) {
   const std::size_t begin = name.find('{'), end = name.rfind('}');
   if (begin == std::string::npos || end == std::string::npos || end < begin) return {};
-  return name.substr(begin + 1, end - begin - 1);
+  return std::pair(name.substr(0, begin), name.substr(end + 1));
+}
+
+std::string name_at(const std::string& name, const std::string& place) {
+  const auto around = around_index(name);
+  return around ? around->first + place + around->second : name;
+}
+
+std::optional<std::string> TensorText::index() const {
+  const auto around = around_index(name);
+  if (!around) return {};
+  const std::size_t begin = around->first.size() + 1, end = name.size() - around->second.size() - 1;
+  return name.substr(begin, end - begin);
 }
 
 FileText FileText::parse(std::string_view text, const std::vector<int>& lines) { return Reader(text, lines)(); }

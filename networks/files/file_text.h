@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "weft/groups/space.h"
@@ -31,6 +32,11 @@ struct FileAtom {
 };
 
 /// A tensor of the file, or one for each place of a factor whose name stands between braces in its name.
+/// What stands before and behind the factor between braces; nothing where a name has none.
+std::optional<std::pair<std::string, std::string>> around_index(const std::string& name);
+/// The file's name for one place of that factor: "experts.3.w1" of "experts.{e}.w1"; the name itself where it has none.
+std::string name_at(const std::string& name, const std::string& place);
+
 struct TensorText {
   std::string name;
   bool optional = false;               ///< "?": some files lack it

@@ -118,14 +118,14 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
   own = solved(std::move(own), names.shapes, out.told);
   std::set<std::string> known;
   for (const TensorText& t : own.tensors) {
-    const std::size_t at = t.name.find('{');
-    if (at == std::string::npos) {
+    const auto around = around_index(t.name);
+    if (!around) {
       known.insert(t.name);
       known.insert(t.ties.begin(), t.ties.end());
       if (!t.optional && !names.shapes.contains(t.name)) difference.missing.push_back(of_file(t.name));
       continue;
     }
-    const std::string begin = t.name.substr(0, at), end = t.name.substr(std::min(t.name.rfind('}') + 1, t.name.size()));
+    const auto& [begin, end] = *around;
     bool any = false;
     for (const auto& [name, shape] : names.shapes)
       if (name.size() > begin.size() + end.size() && name.starts_with(begin) && name.ends_with(end) &&
@@ -133,7 +133,7 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
         known.insert(name);
         any = true;
       }
-    if (!any && !t.optional) difference.missing.push_back(of_file(begin + "0" + end));
+    if (!any && !t.optional) difference.missing.push_back(of_file(name_at(t.name, "0")));
   }
   difference.extra = names.extra(known);
   if (!difference.none()) return {};
@@ -159,6 +159,19 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
   return out;
 }
 
+/// The file, or one of its modules where the text is of a part, as one of this text.
+std::optional<FoundArchitecture> fitted(const StoredNetwork& network, const ArchitectureText& text,
+                                        const Template& parsed, ArchitectureDifference& difference) {
+  std::optional<ArchitectureDifference> nearest;
+  for (const std::string& module : parsed.part() ? modules(network.tensors) : std::vector<std::string>{""}) {
+    ArchitectureDifference own;
+    if (auto found = fitted_below(network, text, parsed, module, own)) return found;
+    if (!nearest || own.count() < nearest->count()) nearest = std::move(own);
+  }
+  difference = std::move(*nearest);
+  return {};
+}
+
 std::string few(const std::vector<std::string>& all, bool quoted) {
   constexpr std::size_t most = 3;
   std::string text;
@@ -180,15 +193,7 @@ std::string ArchitectureDifference::str() const {
 
 std::optional<FoundArchitecture> fitted(const StoredNetwork& network, const ArchitectureText& text,
                                         ArchitectureDifference& difference) {
-  const Template parsed = text.parsed();
-  std::optional<ArchitectureDifference> nearest;
-  for (const std::string& module : parsed.part() ? modules(network.tensors) : std::vector<std::string>{""}) {
-    ArchitectureDifference own;
-    if (auto found = fitted_below(network, text, parsed, module, own)) return found;
-    if (!nearest || own.count() < nearest->count()) nearest = std::move(own);
-  }
-  difference = std::move(*nearest);
-  return {};
+  return fitted(network, text, text.parsed(), difference);
 }
 
 FoundArchitecture found_architecture(const StoredNetwork& network, std::span<const ArchitectureText> texts) {
@@ -201,7 +206,7 @@ FoundArchitecture found_architecture(const StoredNetwork& network, std::span<con
     const bool meant = type && type->text() && parsed.is_model(*type->text());
     if (texts.size() > 1 && parsed.requested() && !meant) continue;
     ArchitectureDifference difference;
-    if (auto own = fitted(network, text, difference)) {
+    if (auto own = fitted(network, text, parsed, difference)) {
       if (meant) return std::move(*own);
       found.push_back(std::move(*own));
     } else if (!nearest || difference.count() < nearest->count()) {

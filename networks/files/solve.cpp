@@ -1,7 +1,5 @@
 #include "weft/networks/files/solve.h"
 
-#include <algorithm>
-
 namespace weft {
 namespace {
 
@@ -66,12 +64,8 @@ class Solver {
 
 FileText solved(FileText text, const FileShapes& shapes, std::map<std::string, Json>& told) {
   Solver solver(text, told);
-  for (const TensorText& t : text.tensors) {
-    std::string name = t.name;
-    if (const std::size_t at = name.find('{'); at != std::string::npos)
-      name = name.substr(0, at) + "0" + name.substr(std::min(name.rfind('}') + 1, name.size()));
-    if (const auto shape = shapes.find(name); shape != shapes.end()) solver.add(t, shape->second);
-  }
+  for (const TensorText& t : text.tensors)
+    if (const auto shape = shapes.find(name_at(t.name, "0")); shape != shapes.end()) solver.add(t, shape->second);
   solver.run();
   return text;
 }

@@ -190,11 +190,7 @@ class Expander {
     turns_ = trial.turns_;
     out.told = std::move(trial.out_.told);
     for (const TensorNames& t : out.tensors) {
-      const std::string first = t.name.substr(0, t.name.find('{'));
-      const bool held =
-          first.size() == t.name.size()
-              ? file_->names.contains(t.name)
-              : file_->names.contains(first + "0" + t.name.substr(std::min(t.name.rfind('}') + 1, t.name.size())));
+      const bool held = file_->names.contains(name_at(t.name, "0"));
       out.held += held;
       out.missing += !held && !t.optional;
     }

@@ -74,14 +74,6 @@ struct Pieces {
   }
 };
 
-template <class Use>
-void with_type(DType dtype, const Use& use) {
-  if (dtype == DType::f64)
-    use(double{});
-  else
-    use(float{});
-}
-
 }  // namespace
 
 Tensor read_window(const FileSpace& files, int tensor, const FileNumbers& numbers) {
@@ -89,7 +81,7 @@ Tensor read_window(const FileSpace& files, int tensor, const FileNumbers& number
   const Pieces pieces(files, window, numbers);
   const std::int64_t plus = files.files[static_cast<std::size_t>(window.file)].plus;
   const Tensor out = Tensor::zeros(files.space.feature_shape(tensor, 1, 1), pieces.files[0].dtype());
-  with_type(out.dtype(), [&]<class T>(T) {
+  with_float(out.dtype(), "architecture", [&]<class T>(T) {
     T* to = out.data<T>();
     for (const Tensor& file : pieces.files) {
       gather(pieces.axes, window.offset, plus, file.data<T>(), to);
@@ -108,7 +100,7 @@ void write_window(const FileSpace& files, int tensor, const Tensor& weight, cons
   if (weight.shape() != expected || weight.dtype() != pieces.files[0].dtype())
     throw ShapeError("[architecture] weights of '{}' are {} {}; allowed: {} {}", name, weft::name(weight.dtype()),
                      weight.shape().str(), weft::name(pieces.files[0].dtype()), expected.str());
-  with_type(weight.dtype(), [&]<class T>(T) {
+  with_float(weight.dtype(), "architecture", [&]<class T>(T) {
     const T* from = weight.data<T>();
     for (const Tensor& into : pieces.files) {
       scatter(pieces.axes, window.offset, file.plus, from, into.data<T>());
