@@ -2,15 +2,19 @@ find_package(fmt REQUIRED)
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 
-# minizip has no CMake package of its own.
+# weft_found_library(TARGET LIBRARY INCLUDE): a target for a library that has no CMake package of its own.
+function(weft_found_library target library include)
+  add_library(${target} INTERFACE)
+  target_link_libraries(${target} INTERFACE ${library})
+  target_include_directories(${target} INTERFACE ${include})
+endfunction()
+
 find_library(WEFT_MINIZIP_LIBRARY NAMES minizip)
 find_path(WEFT_MINIZIP_INCLUDE NAMES minizip/unzip.h)
 if(NOT WEFT_MINIZIP_LIBRARY OR NOT WEFT_MINIZIP_INCLUDE)
   message(FATAL_ERROR "no minizip: install libminizip-dev (tools/setup.sh does), or set WEFT_MINIZIP_LIBRARY and WEFT_MINIZIP_INCLUDE")
 endif()
-add_library(weft_minizip INTERFACE)
-target_link_libraries(weft_minizip INTERFACE ${WEFT_MINIZIP_LIBRARY})
-target_include_directories(weft_minizip INTERFACE ${WEFT_MINIZIP_INCLUDE})
+weft_found_library(weft_minizip ${WEFT_MINIZIP_LIBRARY} ${WEFT_MINIZIP_INCLUDE})
 find_package(nlohmann_json REQUIRED)
 find_package(Eigen3 REQUIRED NO_MODULE)
 
@@ -22,9 +26,7 @@ find_path(WEFT_CBLAS_INCLUDE NAMES cblas.h HINTS /usr/include/${CMAKE_LIBRARY_AR
 if(NOT WEFT_CBLAS_LIBRARY OR NOT WEFT_CBLAS_INCLUDE)
   message(FATAL_ERROR "no CBLAS in ${WEFT_CBLAS_DIR}: install libopenblas-serial-dev (tools/setup.sh does) or set WEFT_CBLAS_DIR")
 endif()
-add_library(weft_cblas INTERFACE)
-target_link_libraries(weft_cblas INTERFACE ${WEFT_CBLAS_LIBRARY})
-target_include_directories(weft_cblas INTERFACE ${WEFT_CBLAS_INCLUDE})
+weft_found_library(weft_cblas ${WEFT_CBLAS_LIBRARY} ${WEFT_CBLAS_INCLUDE})
 
 if(WEFT_TESTS)
   find_package(doctest REQUIRED)
