@@ -12,8 +12,8 @@ namespace weft {
 /// As found_architecture(), of the file's tensors, or of those below a name under which programs keep a network among
 /// other things: `state_dict.`, `model.`, `module.` and the like, also within each other. The rest of such a file is no
 /// part of the network. `text` is the architecture that it has to be; without one, all of weft's are tried.
-/// `config` is what a config.json says, or an object without members: then the file's own records below `config.` serve.
-/// Throws FormatError, as that does.
+/// `config` is what a config.json says, or an object without members: then the file's own records below `config.`
+/// serve. Throws FormatError, as that does.
 FoundArchitecture file_architecture(const TensorFile& file, const Json& config,
                                     const std::optional<ArchitectureText>& text = {});
 
