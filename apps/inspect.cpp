@@ -35,21 +35,21 @@ struct EntryText {
   std::vector<std::string> names, axes;  ///< of the space's tensors
 };
 
-std::vector<EntryText> entries(const NetworkFile& network) {
-  const FileSpace& files = network.source->architecture.files;
+std::vector<EntryText> entries(const NetworkSource& source) {
+  const FileSpace& files = source.architecture.files;
   std::vector<EntryText> out;
   for (std::size_t i = 0; i < files.files.size(); ++i) {
     const FileEntry& entry = files.files[i];
     out.push_back({&entry,
                    files.text.tensors.empty() ? entry.names[0] : files.text.tensors[i].name,
-                   name(network.source->file.tensor(entry.names[0]).type),
+                   name(source.file.tensor(entry.names[0]).type),
                    {},
                    {}});
   }
   for (std::size_t t = 0; t < files.windows.size(); ++t) {
     EntryText& entry = out[static_cast<std::size_t>(files.windows[t].file)];
-    entry.names.push_back(network.space.tensors()[t].name);
-    entry.axes.push_back(axes_text(network.space, network.space.tensors()[t]));
+    entry.names.push_back(source.space().tensors()[t].name);
+    entry.axes.push_back(axes_text(source.space(), source.space().tensors()[t]));
   }
   return out;
 }
@@ -114,11 +114,11 @@ std::int64_t dimension(const Space& space) {
   return sum;
 }
 
-Json to_json(const NetworkFile& network) {
-  const FoundArchitecture& architecture = network.source->architecture;
+Json to_json(const NetworkSource& source) {
+  const FoundArchitecture& architecture = source.architecture;
   Json told = Json::object(), tensors = Json::array(), factors = Json::array();
   for (const auto& [name, value] : architecture.told) told[name] = Json::parse(value.dump());
-  for (const EntryText& e : entries(network)) {
+  for (const EntryText& e : entries(source)) {
     Json windows = Json::array();
     for (std::size_t i = 0; i < e.names.size(); ++i) windows.push_back({{"name", e.names[i]}, {"axes", e.axes[i]}});
     std::vector<std::int64_t> shape;
@@ -129,32 +129,31 @@ Json to_json(const NetworkFile& network) {
     if (e.entry->plus) tensor["plus"] = e.entry->plus;
     tensors.push_back(std::move(tensor));
   }
-  for (int f = 0; f < std::ssize(network.space.factors()); ++f) {
-    const Factor& factor = network.space.factors()[static_cast<std::size_t>(f)];
+  for (int f = 0; f < std::ssize(source.space().factors()); ++f) {
+    const Factor& factor = source.space().factors()[static_cast<std::size_t>(f)];
     Json json{{"name", factor.name}, {"kind", factor.kind->name}, {"size", factor.size}};
     if (!factor.per.empty()) json["per"] = factor.per;
     if (!factor.along.empty()) json["along"] = factor.along;
-    json["copies"] = network.space.copies(f);
-    json["dimension"] = dimension(network.space, f);
+    json["copies"] = source.space().copies(f);
+    json["dimension"] = dimension(source.space(), f);
     factors.push_back(std::move(json));
   }
-  return {{"file", utf8_text(network.source->file.file())},
-          {"format", network.source->file.format()},
+  return {{"file", utf8_text(source.file.file())},
+          {"format", source.file.format()},
           {"architecture", architecture.name.empty() ? Json() : Json(architecture.name)},
           {"told_by_the_file", told},
-          {"parameters", network.space.parameters()},
-          {"dimension", dimension(network.space)},
+          {"parameters", source.space().parameters()},
+          {"dimension", dimension(source.space())},
           {"tensors", tensors},
           {"factors", factors},
-          {"not_covered", uncovered(network.source->file, architecture.files)},
-          {"space", network.space.str()}};
+          {"not_covered", uncovered(source.file, architecture.files)},
+          {"space", source.space().str()}};
 }
 
-void print(const NetworkFile& network) {
-  const NetworkSource& source = *network.source;
+void print(const NetworkSource& source) {
   fmt::print("{}: {} in {}, {} tensors, {} parameters\n", source.file.file(),
              source.architecture.name.empty() ? "a network of its own space" : source.architecture.name,
-             source.file.format(), source.file.tensors().size(), network.space.parameters());
+             source.file.format(), source.file.tensors().size(), source.space().parameters());
   if (!source.architecture.told.empty()) {
     std::vector<std::string> told;
     for (const auto& [name, value] : source.architecture.told) told.push_back(name + " = " + value.dump());
@@ -162,7 +161,7 @@ void print(const NetworkFile& network) {
   }
   fmt::print("tensors and their axes\n");
   Lines tensors;
-  for (const EntryText& e : entries(network)) {
+  for (const EntryText& e : entries(source)) {
     std::string name = e.entry->indexed ? e.own : e.entry->names[0];
     for (const std::string& tie : e.entry->ties) name += " = " + tie;
     const std::string what = fmt::format("{} {}", e.type, e.entry->shape.str());
@@ -177,18 +176,18 @@ void print(const NetworkFile& network) {
   tensors.print();
   fmt::print("factors of the group\n");
   Lines factors;
-  for (int f = 0; f < std::ssize(network.space.factors()); ++f) {
-    const Factor& factor = network.space.factors()[static_cast<std::size_t>(f)];
+  for (int f = 0; f < std::ssize(source.space().factors()); ++f) {
+    const Factor& factor = source.space().factors()[static_cast<std::size_t>(f)];
     const std::string per = factor.per.empty() ? "" : " per " + factor.per,
                       along = factor.along.empty() ? "" : " along " + factor.along;
-    const std::int64_t copies = network.space.copies(f), own = dimension(network.space, f);
+    const std::int64_t copies = source.space().copies(f), own = dimension(source.space(), f);
     const std::string what = fmt::format("{}({})", factor.kind->name, factor.size),
                       counts = fmt::format("{}{}", copies == 1 ? "" : fmt::format(", {} copies", copies),
                                            own == 0 ? "" : fmt::format(", dimension {}", own));
     factors.add(factor.name, what + per + along + counts);
   }
   factors.print();
-  fmt::print("dimension of the group: {}\n", dimension(network.space));
+  fmt::print("dimension of the group: {}\n", dimension(source.space()));
   const std::vector<std::string> rest = uncovered(source.file, source.architecture.files);
   if (!rest.empty())
     fmt::print("not covered, carried along as it is: {}\n",
@@ -196,13 +195,14 @@ void print(const NetworkFile& network) {
 }
 
 int inspect(const InspectOptions& o, const Common& common) {
-  const NetworkFile network = load_network(o.network, reading(o.reading));
+  const NetworkSource source = open_network(o.network, reading(o.reading));
+  for (int t = 0; t < std::ssize(source.space().tensors()); ++t) source.weight(t);  // whether it is whole
   if (o.space)
-    fmt::print("{}\n", network.space.str());
+    fmt::print("{}\n", source.space().str());
   else if (common.json)
-    fmt::print("{}\n", to_json(network).dump(1));
+    fmt::print("{}\n", to_json(source).dump(1));
   else
-    print(network);
+    print(source);
   return exit_ok;
 }
 

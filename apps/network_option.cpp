@@ -80,11 +80,15 @@ NetworkReading reading_as(const Space& space, const NetworkOptions& given) {
   return out;
 }
 
-NetworkFile load_network(const std::string& path, const NetworkReading& reading) {
+NetworkSource open_network(const std::string& path, const NetworkReading& reading) {
   if (fs::is_directory(path))
     if (const std::string kind = folder_kind(path); !kind.empty())
       throw FormatError("[network] '{}' is a directory, {}", path, kind);
-  return NetworkFile::load(path, reading);
+  return NetworkSource::open(path, reading);
+}
+
+NetworkFile load_network(const std::string& path, const NetworkReading& reading) {
+  return NetworkFile::of(open_network(path, reading));
 }
 
 }  // namespace weft::apps

@@ -22,7 +22,9 @@ NetworkReading reading(const NetworkOptions& given);
 /// The same for networks of a model's space, of files whose tensors have its names, too.
 NetworkReading reading_as(const Space& space, const NetworkOptions& given);
 
-/// NetworkFile::load(), and messages that say what lies there instead of a network.
+/// NetworkSource::open(), and messages that say what lies there instead of a network.
+NetworkSource open_network(const std::string& path, const NetworkReading& reading);
+/// All of it.
 NetworkFile load_network(const std::string& path, const NetworkReading& reading);
 
 }  // namespace weft::apps

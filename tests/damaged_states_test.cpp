@@ -85,5 +85,5 @@ TEST_CASE("a damaged model is refused or predicts") {
 }
 
 TEST_CASE("a damaged network is refused or read") {
-  damage<TensorFile>(network_bytes(), 1000, [](const TensorFile& file) { NetworkFile::of("damaged", file); });
+  damage<TensorFile>(network_bytes(), 1000, [](const TensorFile& file) { NetworkFile::of(NetworkSource::of(file)); });
 }

@@ -13,8 +13,8 @@ namespace weft {
 namespace {
 
 template <class... Args>
-[[noreturn]] void fail(const std::filesystem::path& file, fmt::format_string<Args...> message, Args&&... args) {
-  throw FormatError("[network] {}: {}", in_quotes(file.native()), fmt::format(message, std::forward<Args>(args)...));
+[[noreturn]] void fail(const TensorFile& file, fmt::format_string<Args...> message, Args&&... args) {
+  throw FormatError("[network] {}: {}", in_quotes(file.file()), fmt::format(message, std::forward<Args>(args)...));
 }
 
 bool finite(const Tensor& t) {
@@ -25,30 +25,30 @@ bool finite(const Tensor& t) {
   });
 }
 
-Space space_of(const std::filesystem::path& path, const std::string& text) {
+Space space_of(const TensorFile& file, const std::string& text) {
   try {
     return Space::parse(text);
   } catch (const ParseError& error) {
-    fail(path, "'{}': {}", space_key, error.what());
+    fail(file, "'{}': {}", space_key, error.what());
   }
 }
 
 /// Tensors of a space as they are, in a file that has nothing else.
-FoundArchitecture as_they_are(const std::filesystem::path& path, const TensorFile& file, const Space& space) {
+FoundArchitecture as_they_are(const TensorFile& file, const Space& space) {
   FoundArchitecture out{{}, FileSpace::of(space), {}};
   for (const FileEntry& entry : out.files.files) {
     const std::string& name = entry.names[0];
-    if (!file.contains(name)) fail(path, "no tensor '{}', which its space has; the file has {}", name, file.listing());
+    if (!file.contains(name)) fail(file, "no tensor '{}', which its space has; the file has {}", name, file.listing());
     const FileTensor& there = file.tensor(name);
     Shape with_taps{1};
     for (int k = 0; k < entry.shape.rank(); ++k) with_taps.push_back(entry.shape[k]);
     const bool taps = space.tensors()[static_cast<std::size_t>(space.tensor(name))].taps() != 1;
     if (there.shape != entry.shape && (taps || there.shape != with_taps))
-      fail(path, "tensor '{}' has shape {}; allowed: {}", name, there.shape.str(),
+      fail(file, "tensor '{}' has shape {}; allowed: {}", name, there.shape.str(),
            taps ? entry.shape.str() : fmt::format("{} or {}", entry.shape.str(), with_taps.str()));
   }
   if (const auto more = uncovered(file, out.files); !more.empty())
-    fail(path, "tensor {} is not in its space", in_quotes(more[0]));
+    fail(file, "tensor {} is not in its space", in_quotes(more[0]));
   return out;
 }
 
@@ -57,42 +57,43 @@ bool has_all(const TensorFile& file, const Space& space) {
 }
 
 /// As file_architecture(), naming the file.
-FoundArchitecture by_text(const std::filesystem::path& path, const TensorFile& file, const NetworkReading& reading,
+FoundArchitecture by_text(const TensorFile& file, const NetworkReading& reading,
                           const std::optional<ArchitectureText>& text) {
   try {
     return file_architecture(file, reading.config.value_or(Json::Object{}), text);
   } catch (const FormatError& error) {
-    fail(path, "{}{}", without_sender(error.what()),
+    fail(file, "{}{}", without_sender(error.what()),
          text ? ""
               : ". Another can be named (--architecture), or the space be given (--space, or 'weft.space' in its "
                 "metadata)");
   }
 }
 
-FoundArchitecture understood(const std::filesystem::path& path, const TensorFile& file, const NetworkReading& reading) {
+FoundArchitecture understood(const TensorFile& file, const NetworkReading& reading) {
   const Metadata& metadata = file.metadata();
-  if (metadata.contains(model_key) || file.contains(shard_tensor)) fail(path, "not a network but {}", file_kind(file));
-  if (reading.architecture) return by_text(path, file, reading, reading.architecture);
+  if (metadata.contains(model_key) || file.contains(shard_tensor)) fail(file, "not a network but {}", file_kind(file));
+  if (reading.architecture) return by_text(file, reading, reading.architecture);
   if (const auto text = metadata.find(space_key); text != metadata.end())
-    return as_they_are(path, file, space_of(path, text->second));
+    return as_they_are(file, space_of(file, text->second));
   if (const auto name = metadata.find(architecture_key); name != metadata.end())
-    return by_text(path, file, reading, architecture_text(name->second));
-  if (!reading.space) return by_text(path, file, reading, {});
+    return by_text(file, reading, architecture_text(name->second));
+  if (!reading.space) return by_text(file, reading, {});
   if (!has_all(file, *reading.space)) try {
-      FoundArchitecture found = by_text(path, file, reading, {});
+      FoundArchitecture found = by_text(file, reading, {});
       if (found.files.space == *reading.space) return found;
     } catch (const FormatError&) {
       // What its own space lacks in it says more.
     }
-  return as_they_are(path, file, *reading.space);
+  return as_they_are(file, *reading.space);
 }
 
-/// float64 where the file has a tensor of it that the space needs.
-DType wide_enough(const TensorFile& file, const FileSpace& files) {
-  for (const FileEntry& entry : files.files)
-    for (const std::string& name : entry.names)
-      if (file.contains(name) && file.tensor(name).type == NumberType::f64) return DType::f64;
-  return DType::f32;
+/// Calls use(name, entry) for every tensor of the file that the space shows.
+template <class Use>
+void each_name(const NetworkSource& source, const Use& use) {
+  for (const FileEntry& entry : source.architecture.files.files)
+    for (const auto* names : {&entry.names, &entry.ties})
+      for (const std::string& name : *names)
+        if (source.file.contains(name)) use(name, entry);
 }
 
 /// A new network's file, of weft's own.
@@ -110,13 +111,11 @@ void save_own(const std::filesystem::path& path, const NetworkFile& network) {
 
 void save_like(const std::filesystem::path& path, const NetworkFile& network) {
   const TensorFile& file = network.source->file;
-  const FileSpace& files = network.source->architecture.files;
   std::map<std::string, Tensor> changed;
-  for (const FileEntry& entry : files.files)
-    for (const auto* names : {&entry.names, &entry.ties})
-      for (const std::string& name : *names)
-        if (file.contains(name)) changed.emplace(name, Tensor::zeros(entry.shape, network.weights[0].dtype()));
-  write_windows(files, network.weights, [&](const std::string& name) {
+  each_name(*network.source, [&](const std::string& name, const FileEntry& entry) {
+    changed.emplace(name, Tensor::zeros(entry.shape, network.weights[0].dtype()));
+  });
+  write_windows(network.source->architecture.files, network.weights, [&](const std::string& name) {
     const auto at = changed.find(name);
     return at == changed.end() ? Tensor() : at->second;
   });
@@ -145,46 +144,54 @@ void NetworkFile::save(const std::filesystem::path& path) const {
   source ? save_like(path, *this) : save_own(path, *this);
 }
 
-NetworkFile NetworkFile::load(const std::filesystem::path& path, const NetworkReading& reading) {
+NetworkSource NetworkSource::open(const std::filesystem::path& path, const NetworkReading& reading) {
   NetworkReading with_config = reading;
   TensorFile file = TensorFile::open(path);
   if (!reading.config) with_config.config = config_beside(path);
-  return of(path, std::move(file), with_config);
+  return of(std::move(file), with_config);
 }
 
-NetworkFile NetworkFile::of(const std::filesystem::path& path, TensorFile file, const NetworkReading& reading) {
-  FoundArchitecture architecture = understood(path, file, reading);
+NetworkSource NetworkSource::of(TensorFile file, const NetworkReading& reading) {
+  NetworkSource out{std::move(file), {}};
+  out.architecture = understood(out.file, reading);
+  if (reading.space && out.space() != *reading.space)
+    fail(out.file, "its space is {}; allowed: {}", in_quotes(out.space().str()), in_quotes(reading.space->str()));
+  each_name(out, [&](const std::string& name, const FileEntry&) {
+    const NumberType type = out.file.tensor(name).type;
+    if (!is_float(type))
+      fail(out.file, "tensor {} is {}; allowed: F64, F32, F16, BF16 and F8", in_quotes(name), weft::name(type));
+    if (type == NumberType::f64) out.dtype = DType::f64;
+  });
+  return out;
+}
+
+Tensor NetworkSource::weight(int tensor) const {
   const FileSpace& files = architecture.files;
-  if (reading.space && files.space != *reading.space)
-    fail(path, "its space is {}; allowed: {}", in_quotes(files.space.str()), in_quotes(reading.space->str()));
-  const DType dtype = wide_enough(file, files);
-  std::map<std::string_view, const Shape*> shapes;
-  for (const FileEntry& entry : files.files)
-    for (const auto* names : {&entry.names, &entry.ties})
-      for (const std::string& name : *names) {
-        shapes.emplace(name, &entry.shape);
-        if (file.contains(name) && !is_float(file.tensor(name).type))
-          fail(path, "tensor {} is {}; allowed: F64, F32, F16, BF16 and F8", in_quotes(name),
-               weft::name(file.tensor(name).type));
-      }
+  const FileEntry& entry = files.files[static_cast<std::size_t>(files.windows[static_cast<std::size_t>(tensor)].file)];
   const FileNumbers numbers = [&](const std::string& name) {
     if (!file.contains(name)) return Tensor();
     const std::optional<Tensor> there = file.view(name);
-    return (there && there->dtype() == dtype ? *there : file.read(name, dtype)).reshape(*shapes.at(name));
+    return (there && there->dtype() == dtype ? *there : file.read(name, dtype)).reshape(entry.shape);
   };
-  NetworkFile network{files.space, {}};
+  Tensor out;
   try {
-    network.weights = read_windows(files, numbers);
+    check_ties(entry, numbers);
+    out = read_window(files, tensor, numbers);
   } catch (const FormatError& error) {
-    fail(path, "{}", without_sender(error.what()));
+    fail(file, "{}", without_sender(error.what()));
   }
-  for (std::size_t t = 0; t < network.weights.size(); ++t)
-    if (!finite(network.weights[t]))
-      fail(path, "tensor '{}' has numbers that are not finite; a network that has diverged cannot be used",
-           network.space.tensors()[t].name);
-  for (const auto& [key, value] : file.metadata())
+  if (!finite(out))
+    fail(file, "tensor '{}' has numbers that are not finite; a network that has diverged cannot be used",
+         space().tensors()[static_cast<std::size_t>(tensor)].name);
+  return out;
+}
+
+NetworkFile NetworkFile::of(NetworkSource source) {
+  NetworkFile network{source.space(), {}};
+  for (int t = 0; t < std::ssize(network.space.tensors()); ++t) network.weights.push_back(source.weight(t));
+  for (const auto& [key, value] : source.file.metadata())
     if (!key.starts_with("weft.")) network.metadata.emplace(key, value);
-  network.source = std::make_shared<const NetworkSource>(std::move(file), std::move(architecture));
+  network.source = std::make_shared<const NetworkSource>(std::move(source));
   return network;
 }
 

@@ -20,10 +20,25 @@ struct NetworkReading {
   std::optional<Json> config = {};                    ///< else what lies beside the file
 };
 
-/// A file that a network was read from, and how its tensors are those of a space.
+/// A file with a network, and how its tensors are those of a space. A handle: its numbers are read when they are asked
+/// for.
 struct NetworkSource {
   TensorFile file;
   FoundArchitecture architecture;  ///< without a name where the tensors are those of the space as they are
+  DType dtype = DType::f32;        ///< of weight(): float64 where the space needs a tensor of that type
+
+  /// The space that the file names; else the architecture asked for, or the one that the file names; else the given
+  /// space, if the file has its tensors; else the architecture that fits. Throws DiskError; FormatError for a file that
+  /// is no network, for a space that is not the expected one, for names, types and shapes that are not those of the
+  /// space or of any architecture; UsageError for the file's architecture, if weft has none of that name.
+  static NetworkSource open(const std::filesystem::path& path, const NetworkReading& reading = {});
+  /// The same of a file that is open, without looking for a config.
+  static NetworkSource of(TensorFile file, const NetworkReading& reading = {});
+
+  const Space& space() const { return architecture.files.space; }
+  /// A feature of one network, [1, taps, axes…]. Throws FormatError for numbers that are not finite, or corrupt, and for
+  /// copies of a tensor that are tied and differ.
+  Tensor weight(int tensor) const;
 };
 
 /// One network in a file of any format that TensorFile reads. A file of weft's own has the tensors of a space by their
@@ -31,8 +46,7 @@ struct NetworkSource {
 /// through the text of their architecture (spec 8.6).
 struct NetworkFile {
   Space space;
-  /// In the order of the space, features of one network, [1, taps, axes…]: float64 where the file has a tensor of that
-  /// type, else float32.
+  /// In the order of the space, features of one network, [1, taps, axes…]: float32, or float64.
   std::vector<Tensor> weights;
   Metadata metadata = {};  ///< the rest of it, without keys that begin with "weft."
   std::shared_ptr<const NetworkSource> source = {};
@@ -42,14 +56,11 @@ struct NetworkFile {
   /// weight that is not finite, or beyond the range of the source's type.
   void save(const std::filesystem::path& path) const;
 
-  /// The space that the file names; else the architecture asked for, or the one that the file names; else `space`, if
-  /// the file has its tensors; else the architecture that fits. Throws DiskError; FormatError for a file that is no
-  /// network, for a space that is not the expected one, for names and shapes that are not those of the space or of any
-  /// architecture, for weights that are not finite; UsageError for the file's architecture, if weft has none of that
-  /// name.
-  static NetworkFile load(const std::filesystem::path& path, const NetworkReading& reading = {});
-  /// The same of a file that is open, without looking for a config; `path` names it in messages.
-  static NetworkFile of(const std::filesystem::path& path, TensorFile file, const NetworkReading& reading = {});
+  /// All of a source. Throws as it does.
+  static NetworkFile load(const std::filesystem::path& path, const NetworkReading& reading = {}) {
+    return of(NetworkSource::open(path, reading));
+  }
+  static NetworkFile of(NetworkSource source);
 };
 
 }  // namespace weft
