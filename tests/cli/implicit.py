@@ -89,6 +89,8 @@ class Implicit(ImplicitTest):
         for value in (0, 1001):
             self.refused(*make, "--views", value,
                          says=f"[zoo make] --views: {value}; allowed: whole numbers from 1 to 1000: each is trained")
+        self.refused(*make, "--batch", 785, "--images", 4,
+                     says="[siren] a step of 785 pixels of images of 28x28; allowed: 1 to 784, all that an image has")
         self.refused(*make, "--views", 1000, "--images", 10000,
                      says="[zoo] 10000000 networks; allowed: at most 1000000, all are trained at once")
         self.refused(*make, "--start", "zero", says="[zoo make] --start: zero not in {random,shared}")
