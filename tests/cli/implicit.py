@@ -255,8 +255,18 @@ class Implicit(ImplicitTest):
             for y, x in zip(shown(SafeTensors(self.folder / f"{run}-moved"), SIDE, SIDE)[0], shown(edited, SIDE, SIDE)[0]):
                 self.assertAlmostEqual(y, x, 4)
         self.weft("predict", "reader", "--network", "one-edited", says="predicted class")
-        for verb in (("predict", "reader", "--network"), ("edit", "--model", "one", "--out", "never", "--network")):
-            self.weft(*verb, "two-edited", code=INPUT, says=["'two-edited'", "sign_monomial(24)", "sign_monomial(12)"])
+        self.weft("predict", "reader", "--network", "two-edited", code=INPUT,
+                  says=["'two-edited'", "sign_monomial(24)", "sign_monomial(12)"])
+        # What is as wide as before may be edited again, what is wider may not.
+        for run, neurons in (("one", 12), ("two", 24)):
+            again = self.json("edit", "one-edited", "--model", run, "--out", f"{run}-again")
+            self.assertIn(f"h1: sign_monomial({neurons}); h2: sign_monomial({neurons})", again["space"])
+            narrow, wide = (self.json("edit", "before", "--model", of, "--out", "space", "--force")["space"]
+                            for of in ("one", "two"))
+            self.refused("edit", "two-edited", "--model", run, "--out", "never", code=INPUT,
+                         says=f"[edit] 'two-edited' holds a network of the space '{wide}'; allowed: '{narrow}', which '{run}' "
+                              "edits; it is 2 times as wide, as an editor of 2 output channels makes networks: edit the one that "
+                              "it was made of, or take an editor of one output channel")
 
     def test_edits_that_are_refused(self):
         self.weft("zoo", "export", "inr", "--id", 0, "--out", "net", "--quiet")
@@ -271,7 +281,7 @@ class Implicit(ImplicitTest):
                           "--task edit makes one that edits")
         self.refused("edit", "huge", "--model", "one", "--out", "never", code=NUMERIC,
                      says="[edit] the edited network is not finite; are its weights of the size that the model was trained on?")
-        self.weft("edit", "cnn-net", "--model", "one", "--out", "never", code=INPUT, says=["'cnn-net'", "allowed: 'in: fixed(2)"])
+        self.weft("edit", "cnn-net", "--model", "one", "--out", "never", code=INPUT, says=["'cnn-net'", "allowed: 'in: fixed(2)", "give a network like those of the zoo"])
         for out in ("net", "one/model.safetensors"):
             self.refused("edit", "net", "--model", "one", "--out", out, "--force",
                          says=f"[weft] '{out}' is read here and never replaced; choose another --out")
