@@ -51,6 +51,15 @@ class Report(ImplicitTest):
             assert_near(page.tables[table]["after"][1], [0.5 * (y + 1) for y in after])
             self.assertNotEqual(page.tables[table]["after"][1], page.tables[table]["before"][1])
 
+    def test_lead(self):
+        """A page says what its models do."""
+        for runs, says in ((("one", "two"), ["Editing what"]), (("reader",), ["Predicting numbers"]),
+                           (("reader", "one"), ["Predicting numbers", "and editing what"])):
+            self.weft("report", *runs, "--out", "lead.html", "--force", "--quiet")
+            lead = self.bytes_of("lead.html").decode().split('<p class="lead">')[1].split("</p>")[0]
+            for text in ("Editing what", "and editing what", "Predicting numbers"):
+                self.assertEqual(text in lead, text in says, lead)
+
     def test_pictures(self):
         """Rows whose bytes are no multiple of four are padded; colours stay in their places; one image alone is one."""
         for name, shape in (("odd", (1, 5, 7)), ("colours", (3, 6, 5)), ("thin", (3, 9, 1))):
@@ -79,6 +88,7 @@ class Report(ImplicitTest):
         file.data[file.header["table.diverged"]["data_offsets"][0] + first] = 1
         for i in range(144):
             file.set_float("W2", 3e38, 144 * first + i)
+        file.set_float("W2", 51, 144 * second)
         file.save(path)
         self.weft("zoo", "show", "wild", says="24 images, 2 networks each, 1 diverged")
         self.weft(*(word if word != "inr" else "wild" for word in trained("edit-np", "wild-run")))
@@ -88,7 +98,6 @@ class Report(ImplicitTest):
         test = [row for row in self.table() if row["split_0"] == "test" and row["id"] not in (first, second)][:10]
         self.assertEqual([pixels for _, _, pixels in stored],
                          [[(x, x, x) for x in self.images()[row["image"]][0]] for row in test])
-        file.set_float("W2", 51, 144 * second)
 
 
 if __name__ == "__main__":
