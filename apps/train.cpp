@@ -28,6 +28,12 @@ const std::string edit_prefix = "edit-";  ///< of names of tasks
 constexpr const char* state_file = "state.safetensors";
 constexpr double share_of_saving = 0.05;  ///< of the time, at most
 
+constexpr InterruptPlan from_saved_epoch{
+    "training stops after this step; --resume goes on from the last epoch that was saved."};
+constexpr InterruptPlan from_start{
+    "training stops after this step; nothing of it is saved before its first epoch ends.",
+    "nothing of this training was saved; it begins anew"};
+
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /// Those to train on come first: the model is standardised by them.
@@ -180,13 +186,14 @@ int train(TrainOptions o, const Common& common) {
     std::fflush(stdout);  // before the progress, where it goes to a file
   }
   remove_leftovers(folder);
-  if (o.out.resume && fs::exists(folder / state_file)) resume(fit, folder / state_file, settings, zoo);
+  const bool resumes = o.out.resume && fs::exists(folder / state_file);
+  if (resumes) resume(fit, folder / state_file, settings, zoo);
   if (o.out.force) fs::remove(folder / state_file);
 
   const auto validation_text = [&](const Trainer::Epoch& row) {
     return fmt::format("validation {} {:.{}f}", learnt.metric.name, validation_metric(row), learnt.metric.digits);
   };
-  catch_interrupts("training stops after this step; --resume goes on from the last epoch that was saved.");
+  catch_interrupts(resumes ? from_saved_epoch : from_start);
   const auto start = Clock::now();
   auto saved = start;
   double saving = 0;  // seconds that the last save took
@@ -224,6 +231,7 @@ int train(TrainOptions o, const Common& common) {
                         {"device", device},
                         {"products", common.products},
                         {"parameters", model->parameters().trained_numbers()},
+      change_plan(from_saved_epoch);
                         {"checkpoints", trained_on},
                         {"epochs", fit.log().size()},
                         {"best_epoch", fit.best_epoch()},
