@@ -130,6 +130,21 @@ void check_reads(const TrainOptions& o, const Task& learnt, const Zoo& zoo) {
                      kind.edits ? "--task edit, or " : "", fmt::join(others, ", "));
 }
 
+/// The kinds of models by what they read, a line each.
+std::string models_text() {
+  std::vector<std::pair<std::string, std::vector<std::string_view>>> groups;
+  for (const ModelKind* kind : model_kinds()) {
+    const std::string reads = fmt::format("{}{}", kind->edits ? "that edit " : "of ", kind->reads_text);
+    auto group = std::ranges::find(groups, reads, [](const auto& g) { return g.first; });
+    if (group == groups.end()) group = groups.insert(groups.end(), {reads, {}});
+    group->second.emplace_back(kind->name);
+  }
+  std::string text =
+      "what to train; when not given: edit-sine to edit, inr-sine of implicit networks, magep of all others";
+  for (const auto& [reads, names] : groups) text += fmt::format("\n{}: {}", reads, fmt::join(names, ", "));
+  return text;
+}
+
 }  // namespace
 
 int train(TrainOptions o, const Common& common) {
@@ -140,7 +155,7 @@ int train(TrainOptions o, const Common& common) {
     check_unfinished(o.out, folder / state_file);
     for (const char* file : {model_file, log_file, run_file}) check_output(o.out, folder / file);
   };
-  const Zoo zoo = open_zoo(o.zoo);
+  const Zoo zoo = o.opened ? *o.opened : open_zoo(o.zoo);
   if (o.task.empty()) o.task = usual_task(zoo).name;
   const Task& learnt = task(o.task);
   const std::int64_t outputs = learnt.outputs(zoo);
@@ -275,7 +290,7 @@ void add_train(CLI::App& app, Common& common, Run& run) {
   for (const Task* t : tasks())
     if (t->image) edits.emplace_back(std::string_view(t->name).substr(edit_prefix.size()));
   auto edit = std::make_shared<std::string>();
-  verb.add_option("--model", o->model, "what to train")->check(CLI::IsMember(names));
+  CLI::Option* model = verb.add_option("--model", o->model, models_text())->check(CLI::IsMember(names));
   verb.add_option("--task", o->task,
                   "what it learns to predict; the class where the zoo's networks have one, else the accuracy, when not "
                   "given; edit: what --edit says")
@@ -301,6 +316,10 @@ void add_train(CLI::App& app, Common& common, Run& run) {
     if (o->task == "edit") o->task = edit_prefix + *edit;
     o->settings = model_settings(o->model);
     o->fit = training_settings(o->model);
+    if (o->model.empty()) {
+      const Zoo& zoo = o->opened.emplace(open_zoo(o->zoo));
+      take_usual(model, o->model, usual_model(o->task.empty() ? usual_task(zoo) : task(o->task), zoo).name);
+    }
     of_models.require(of_models.take(o->settings), "train", "model " + o->model);
     if (model_kind(o->model).solved) {
       of_trainings.require({}, "train", "model " + o->model);

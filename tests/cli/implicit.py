@@ -102,6 +102,20 @@ class Implicit(ImplicitTest):
             self.refused("zoo", "make", "--out", "never", option, value,
                          says=f"[zoo] {option} is no setting of kind cnn; allowed: with siren")
 
+    def test_usual_models(self):
+        """What is trained where --model is not given follows from the zoo and from the task."""
+        edit = ("--task", "edit", "--edit", "dilate")
+        for zoo, words, usual, channels in (("inr", (), "inr-sine", 64), ("inr", edit, "edit-sine", 64),
+                                            ("zoo", (), "magep", 20)):
+            options = self.json("train", zoo, "--out", "never", *words, "--print-config")
+            self.assertEqual((options["model"], options["channels"]), (usual, channels))
+            self.assertIn(usual, self.weft("train", "--help").stdout.split("when not given: ")[1].split("\n")[0])
+        self.assertEqual(self.json("train", "inr", "--out", "usual", *TINY)["model"], "inr-sine")
+        self.assertEqual(self.json("train", "inr", "--out", "usual-editor", *edit, *EDIT)["model"], "edit-sine")
+        self.refused("train", "inr", "--out", "never", "--train-psi",
+                     says="[train] --train-psi is no setting of model inr-sine; allowed: with magep")
+        self.weft("train", "nowhere", "--out", "never", "--print-config", code=INPUT, says="no zoo at 'nowhere'")
+
     def test_tasks_and_models(self):
         """Which of them go together."""
         train = ("train", "inr", "--out", "never")
