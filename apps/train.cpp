@@ -230,6 +230,7 @@ int train(TrainOptions o, const Common& common) {
       if (saving > share_of_saving * seconds_since(saved) && !fit.done()) continue;
       const auto before_save = Clock::now();
       save_state(folder, fit, settings);
+      change_plan(from_saved_epoch);
       saving = seconds_since(before_save);
       saved = Clock::now();
     }
@@ -246,7 +247,6 @@ int train(TrainOptions o, const Common& common) {
                         {"device", device},
                         {"products", common.products},
                         {"parameters", model->parameters().trained_numbers()},
-      change_plan(from_saved_epoch);
                         {"checkpoints", trained_on},
                         {"epochs", fit.log().size()},
                         {"best_epoch", fit.best_epoch()},
@@ -276,9 +276,11 @@ int train(TrainOptions o, const Common& common) {
 void add_train(CLI::App& app, Common& common, Run& run) {
   CLI::App& verb = add_verb(
       app, common, "train",
-      "Train a model that predicts from the weights of networks a number about them, as their accuracy, or their class",
+      "Train a model that reads the weights of networks and predicts a number about them, as their accuracy, or their "
+      "class, or edits them",
       "  weft train --zoo zoo --model magep --out run\n"
-      "  weft train --zoo zoo --model balanced-statnn --split 3 --out run-3",
+      "  weft train --zoo zoo --model balanced-statnn --split 3 --out run-3\n"
+      "  weft train --zoo inr --task edit --edit dilate --out editor",
       Runs::on_devices);
   auto o = std::make_shared<TrainOptions>();
   verb.add_option("zoo,--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
@@ -292,8 +294,8 @@ void add_train(CLI::App& app, Common& common, Run& run) {
   auto edit = std::make_shared<std::string>();
   CLI::Option* model = verb.add_option("--model", o->model, models_text())->check(CLI::IsMember(names));
   verb.add_option("--task", o->task,
-                  "what it learns to predict; the class where the zoo's networks have one, else the accuracy, when not "
-                  "given; edit: what --edit says")
+                  "what it learns; when not given, to say the class where the zoo's networks have one, else the "
+                  "accuracy; edit: what --edit says")
       ->check(CLI::IsMember(task_names));
   verb.add_option("--edit", *edit, "of --task edit: what the images of edited networks should become")
       ->check(CLI::IsMember(edits));
@@ -314,12 +316,12 @@ void add_train(CLI::App& app, Common& common, Run& run) {
       throw UsageError("[train] --edit {} goes with --task edit alone; {}", *edit,
                        o->task.empty() ? "give both" : "here is --task " + o->task);
     if (o->task == "edit") o->task = edit_prefix + *edit;
-    o->settings = model_settings(o->model);
-    o->fit = training_settings(o->model);
     if (o->model.empty()) {
       const Zoo& zoo = o->opened.emplace(open_zoo(o->zoo));
       take_usual(model, o->model, usual_model(o->task.empty() ? usual_task(zoo) : task(o->task), zoo).name);
     }
+    o->settings = model_settings(o->model);
+    o->fit = training_settings(o->model);
     of_models.require(of_models.take(o->settings), "train", "model " + o->model);
     if (model_kind(o->model).solved) {
       of_trainings.require({}, "train", "model " + o->model);
