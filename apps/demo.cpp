@@ -71,7 +71,7 @@ int demo(DemoOptions o, const Common& common) {
   ReportOptions report_options{.zoo = (folder / "zoo").string(), .out = {page.string(), true, false}};
   auto timed = [&](const std::string& part, auto&& body) {
     const auto start = std::chrono::steady_clock::now();
-    catch_interrupts("the demo stops after this part; --resume goes on with the next.");
+    catch_interrupts({"the demo stops after this part; --resume goes on with the next."});
     body();
     check_interrupt();
     report_options.seconds.emplace_back(

@@ -6,7 +6,9 @@
 #include "weft/apps/network_option.h"
 #include "weft/apps/run_folder.h"
 #include "weft/apps/trained_on.h"
+#include "weft/io/file_kind.h"
 #include "weft/nfn/models/edit_reader.h"
+#include "weft/nfn/models/inr_space.h"
 #include "weft/tasks/model_file.h"
 
 namespace weft::apps {
@@ -18,6 +20,32 @@ struct EditOptions {
   OutputOption out;
 };
 
+/// How many times as wide a dense network of one space is as that of another one; 0 where it is no multiple.
+std::int64_t times_as_wide(const Space& wide, const Space& narrow) {
+  if (!is_sine_network(wide)) return 0;
+  const std::vector<std::int64_t> many = sine_widths(wide), few = sine_widths(narrow);
+  const std::int64_t k = many.size() > 2 ? many[1] / few[1] : 0;
+  std::vector<std::int64_t> times = few;
+  for (std::size_t l = 1; l + 1 < times.size(); ++l) times[l] *= k;
+  return times == many ? k : 0;
+}
+
+/// A file that names its space is read by it: more can be said of it then than that it is another one.
+NetworkFile network_for(const EditReader& editor, const EditOptions& o) {
+  const Space& reads = editor.space();
+  const bool named =
+      std::filesystem::is_regular_file(o.network) && TensorFile::open(o.network).metadata().contains(space_key);
+  NetworkFile network = load_network(o.network, named ? reading(o.reading) : reading_as(reads, o.reading));
+  if (network.space == reads) return network;
+  const std::int64_t k = times_as_wide(network.space, reads);
+  throw FormatError("[edit] '{}' holds a network of the space '{}'; allowed: '{}', which '{}' edits; {}", o.network,
+                    network.space.str(), reads.str(), o.model,
+                    k > 1 ? fmt::format("it is {0} times as wide, as an editor of {0} output channels makes networks: "
+                                        "edit the one that it was made of, or take an editor of one output channel",
+                                        k)
+                          : "give a network like those of the zoo that the model was trained on");
+}
+
 int edit(const EditOptions& o, const Common& common) {
   const std::filesystem::path path = model_path(o.model);
   const LoadedModel loaded = load_model(path, DType::f32, common.backend);
@@ -26,7 +54,7 @@ int edit(const EditOptions& o, const Common& common) {
     throw UsageError(
         "[edit] '{}' is of kind {}, which says something of networks; weft train --task edit makes one that edits",
         path.string(), loaded.model->kind());
-  NetworkFile network = load_network(o.network, reading_as(editor->space(), o.reading));
+  NetworkFile network = network_for(*editor, o);
   check_output_file(o.out, {o.network, path});
   network.metadata.erase("psnr");  // of what it shows no more
   const std::string edit = TrainedOn::read(path, loaded.metadata).task;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "weft/apps/run_folder.h"
 #include "weft/data/dataset.h"
 #include "weft/nfn/models/rendering.h"
 
@@ -14,9 +15,10 @@ constexpr std::size_t most = 10;  ///< networks
 
 }  // namespace
 
-Gallery::Gallery(const Zoo& zoo, int split) : zoo_(zoo), ids_(zoo.ids(split, ZooPart::test)) {
-  std::erase_if(ids_, [&](std::int64_t id) { return zoo.row(id).diverged; });  // they are not judged, either
-  ids_.resize(std::min(ids_.size(), most));
+Gallery::Gallery(const Zoo& zoo, int split) : zoo_(zoo) {
+  const auto readable = readable_rows(zoo);
+  for (const std::int64_t id : zoo.ids(split, ZooPart::test))
+    if (ids_.size() < most && readable(zoo.row(id))) ids_.push_back(id);
   weights_ = zoo.weights(ids_);
   shown_ = pixel_bytes(rendered_images(weights_, zoo.images().dim(2), zoo.images().dim(3)));
 }

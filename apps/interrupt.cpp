@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #include <unistd.h>
 
@@ -15,7 +16,7 @@ namespace {
 constexpr std::int64_t unknown = -1;
 
 volatile std::sig_atomic_t interrupted = 0;
-std::atomic<const char*> plan_text{""};
+std::atomic<const char*> plan_stops{""}, plan_left{""};
 std::atomic<std::int64_t> due{unknown};  ///< by milliseconds()
 static_assert(std::atomic<const char*>::is_always_lock_free && std::atomic<std::int64_t>::is_always_lock_free);
 
@@ -51,7 +52,7 @@ void on_interrupt(int) {
   interrupted = 1;
   Line line;
   line.add("\nweft: Ctrl-C: ");
-  line.add(plan_text.load());
+  line.add(plan_stops.load());
   if (const std::int64_t then = due.load(); then == unknown) {
     line.add(" How long that takes is not known yet.");
   } else {
@@ -67,8 +68,13 @@ void on_interrupt(int) {
 
 }  // namespace
 
-void catch_interrupts(const char* plan) {
-  plan_text = plan;
+void change_plan(const InterruptPlan& plan) {
+  plan_stops = plan.stops;
+  plan_left = plan.left;
+}
+
+void catch_interrupts(const InterruptPlan& plan) {
+  change_plan(plan);
   due = unknown;
   struct sigaction action = {};
   action.sa_handler = on_interrupt;
@@ -79,7 +85,7 @@ void catch_interrupts(const char* plan) {
 void expect_safe_point(double seconds) { due = milliseconds() + static_cast<std::int64_t>(1000 * seconds); }
 
 void check_interrupt() {
-  if (interrupted) throw Interrupted("interrupted; what was saved is kept, --resume goes on from there");
+  if (interrupted) throw Interrupted(std::string("interrupted; ") + plan_left.load());
 }
 
 }  // namespace weft::apps

@@ -13,6 +13,7 @@
 #include "weft/apps/colour.h"
 #include "weft/apps/command.h"
 #include "weft/apps/config.h"
+#include "weft/apps/help.h"
 #include "weft/apps/interrupt.h"
 #include "weft/apps/version.h"
 #include "weft/core/parallel.h"
@@ -58,6 +59,7 @@ Backend* backend_for(const CLI::App& verb, const Common& common) {
 int run(int argc, char** argv) {
   CLI::App app(description, "weft");
   app.footer(footer);
+  app.formatter(std::make_shared<HelpFormatter>());  // of verbs, too
   app.set_version_flag("--version", version_text);
   app.require_subcommand(1);
   Common common;

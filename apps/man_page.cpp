@@ -7,6 +7,7 @@
 
 #include "weft/apps/arguments.h"
 #include "weft/apps/generate.h"
+#include "weft/apps/help.h"
 
 namespace weft::apps {
 namespace {
@@ -26,6 +27,13 @@ std::string roff(const std::string& text) {
   return out;
 }
 
+/// Lines of a text as lines of a page.
+std::string lines(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '\n' ? std::string("\n.br\n") : std::string(1, c);
+  return out;
+}
+
 std::string page_name(const CLI::App& verb) {
   std::string name = "weft " + name_of(verb);
   std::replace(name.begin(), name.end(), ' ', '-');
@@ -39,15 +47,11 @@ std::string head(std::string name, const std::string& what) {
                      roff(what));
 }
 
-constexpr std::size_t longest_choices = 60;  // the line with an option's name cannot break
-
-/// "cnn|vit"; empty where any text will do.
-std::string choices_text(const CLI::Option& option) { return fmt::format("{}", fmt::join(choices_of(option), "|")); }
-
 /// What stands for an option's value: FILE, or the texts that it takes, where they are few.
 std::string placeholder_of(const CLI::Option& option) {
   if (is_flag(option)) return "";
-  if (const std::string all = choices_text(option); !all.empty() && all.size() <= longest_choices) return all;
+  if (const auto all = choices_of(option); !all.empty() && choices_are_few(option))
+    return fmt::format("{}", fmt::join(all, "|"));
   const std::string type = option.get_type_name();
   return type.substr(0, type.find(':'));
 }
@@ -56,9 +60,7 @@ std::string entry(const CLI::Option& option) {
   std::string name = option.get_lnames().empty() ? option.get_single_name() : "--" + option.get_lnames()[0];
   std::string out = fmt::format(".TP\n\\fB{}\\fR", roff(name));
   if (const std::string value = placeholder_of(option); !value.empty()) out += fmt::format(" \\fI{}\\fR", roff(value));
-  out += "\n" + roff(option.get_description());
-  if (choices_text(option).size() > longest_choices)
-    out += fmt::format("; one of {}", roff(fmt::format("{}", fmt::join(choices_of(option), ", "))));
+  out += "\n" + lines(roff(description_of(option)));
   if (option.get_required()) out += " (must be given)";
   if (const std::string usual = option.get_default_str(); !is_flag(option) && !usual.empty())
     out += fmt::format(" (default: {})", roff(usual));

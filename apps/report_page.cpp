@@ -181,14 +181,23 @@ Table costs(const Report& report) {
   return table;
 }
 
+/// What the page's models do.
+std::string lead(const Report& report) {
+  const auto edits = [](const ReportRun& run) { return task(run.task).image != nullptr; };
+  const std::string moved = "as it is and moved by group elements that leave its function unchanged.";
+  if (std::ranges::all_of(report.runs, edits))
+    return "Editing what an implicit network shows, through its weights alone, " + moved;
+  const bool both = std::ranges::any_of(report.runs, edits);
+  return "Predicting numbers about a network, as its test accuracy, or its class, from its weights alone" +
+         std::string(both ? ", and editing what it shows, " : ", ") + moved;
+}
+
 }  // namespace
 
 std::string report_page(const Report& report) {
   std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + escaped(report.title) +
                     "</title><style>" + style + "</style></head><body>\n<h1>" + escaped(report.title) + "</h1>\n";
-  out +=
-      "<p class=\"lead\">Predicting numbers about a network, as its test accuracy, or its class, from its weights "
-      "alone, as it is and moved by group elements that leave its function unchanged.</p>\n";
+  out += "<p class=\"lead\">" + lead(report) + "</p>\n";
   for (const Table& table : tables_of(report.runs)) out += html_table(table);
   for (const std::string& line : warnings(report.runs)) out += "<p class=\"fail\">" + escaped(line) + "</p>\n";
   out += "<div class=\"plots\">\n";

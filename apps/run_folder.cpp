@@ -102,18 +102,19 @@ std::map<std::int64_t, const ZooRow*> last_checkpoints(const Zoo& zoo) {
   return last;
 }
 
-namespace {
-
-/// Whether no weight of a checkpoint exceeds largest_weight.
-bool moderate(const Zoo& zoo, std::int64_t id, std::span<const Tensor> scratch) {
-  zoo.gather({&id, 1}, scratch);
-  for (const Tensor& t : scratch)
-    for (const float w : t.span<float>())
-      if (std::abs(w) > largest_weight) return false;
-  return true;
+std::function<bool(const ZooRow&)> readable_rows(const Zoo& zoo) {
+  std::vector<Tensor> scratch;
+  for (int t = 0; t < static_cast<int>(zoo.space().tensors().size()); ++t)
+    scratch.push_back(Tensor::zeros(zoo.space().feature_shape(t, 1, 1), DType::f32));
+  return [zoo, scratch](const ZooRow& row) {
+    if (row.diverged) return false;
+    zoo.gather({&row.id, 1}, scratch);
+    for (const Tensor& t : scratch)
+      for (const float w : t.span<float>())
+        if (std::abs(w) > largest_weight) return false;
+    return true;
+  };
 }
-
-}  // namespace
 
 std::string chosen_checkpoint(const Zoo& zoo, const std::string& given) {
   const std::vector<std::string>& names = zoo.description().checkpoints;
@@ -129,14 +130,12 @@ std::vector<std::int64_t> checkpoints(const Zoo& zoo, const Task& task, int spli
                                       const std::string& chosen, bool only_last) {
   if (split < 0 || split > 4) throw UsageError("[weft] split {}; allowed: 0 to 4", split);
   const std::map<std::int64_t, const ZooRow*> last = last_checkpoints(zoo);
-  std::vector<Tensor> scratch;
-  for (int t = 0; t < static_cast<int>(zoo.space().tensors().size()); ++t)
-    scratch.push_back(Tensor::zeros(zoo.space().feature_shape(t, 1, 1), DType::f32));
+  const auto readable = readable_rows(zoo);
   std::vector<std::int64_t> ids;
   std::set<std::string> others;  // checkpoints of the part that would do
   std::int64_t wanted = 0, measured = 0;
   for (const ZooRow& row : zoo.rows()) {
-    if (row.splits[static_cast<std::size_t>(split)] != part || row.diverged) continue;
+    if (row.splits[static_cast<std::size_t>(split)] != part) continue;
     const std::vector<std::string>& names = zoo.description().checkpoints;
     const std::string checkpoint = names.empty() ? "" : names[static_cast<std::size_t>(row.checkpoint)];
     const bool known = std::isfinite(task.target(zoo, row));
@@ -144,7 +143,7 @@ std::vector<std::int64_t> checkpoints(const Zoo& zoo, const Task& task, int spli
     if (chosen != "all" ? checkpoint != chosen : only_last && &row != last.at(row.network)) continue;
     ++wanted;
     measured += known;
-    if (known && moderate(zoo, row.id, scratch)) ids.push_back(row.id);
+    if (known && readable(row)) ids.push_back(row.id);
   }
   if (!ids.empty()) return ids;
   if (wanted > 0 && measured == 0)

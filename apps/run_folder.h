@@ -7,6 +7,7 @@
 //   verify.json         what `weft verify` found
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -66,13 +67,16 @@ std::map<std::int64_t, const ZooRow*> last_checkpoints(const Zoo& zoo);
 /// it, leave float32: MAGEP's did so at 77. No other network of the zoos in docs/experiments.md reached 34.
 inline constexpr float largest_weight = 50;
 
+/// Whether models read a checkpoint at all: its network did not diverge, nor has it a weight beyond largest_weight. Is
+/// asked of rows of this zoo.
+std::function<bool(const ZooRow&)> readable_rows(const Zoo& zoo);
+
 /// Which checkpoints of a zoo that names them models read: the given name, else "75" as the published zoo's models do,
 /// or "all". Throws UsageError for a name that the zoo does not have.
 std::string chosen_checkpoint(const Zoo& zoo, const std::string& given);
 
-/// The ids of one part of a split of which a task's target was measured, without diverged networks and those with a
-/// weight beyond largest_weight: those of a name; with "all" every checkpoint, or only the last one of each network.
-/// Throws FormatError for none.
+/// The ids of readable rows of one part of a split of which a task's target was measured: those of a name; with "all"
+/// every checkpoint, or only the last one of each network. Throws FormatError for none.
 std::vector<std::int64_t> checkpoints(const Zoo& zoo, const Task& task, int split, ZooPart part,
                                       const std::string& chosen, bool only_last);
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "weft/apps/numbers.h"
 
@@ -20,20 +21,39 @@ Json to_json(const SettingValue& value) {
   return std::visit([](const auto& v) { return Json(v); }, value);
 }
 
-/// "magep, statnn: width of the two hidden layers; usual: 500, for statnn 1000"
+std::string SettingOptions::names_of(const std::vector<std::string>& owners) const {
+  const auto family = [](const std::string& owner) { return owner.substr(0, owner.find('-')); };
+  std::vector<std::string> names;
+  for (const std::string& owner : owners) {
+    const auto related = [&](const std::string& other) { return family(other) == family(owner); };
+    const auto all = std::ranges::count_if(owners_, related);
+    const bool together = all > 1 && std::ranges::count_if(owners, related) == all;
+    const std::string name = together ? family(owner) + "-*" : owner;
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+/// "magep, statnn, mlp: width of the two hidden layers; usual: 1000, for magep 500"
 std::string SettingOptions::text_of(const Entry& entry) const {
-  std::string owners;
-  if (entry.usual.size() < owners_)
-    for (const auto& [owner, usual] : entry.usual)
-      owners += owner + (&usual == &entry.usual.back().second ? ": " : ", ");
-  std::string text = owners + entry.setting.text + "; usual: " + str(entry.usual[0].second);
-  for (const auto& [owner, usual] : entry.usual)
-    if (usual != entry.usual[0].second) text += fmt::format(", for {} {}", owner, str(usual));
+  std::vector<std::string> all;
+  std::vector<std::pair<SettingValue, std::vector<std::string>>> by_value;
+  for (const auto& [owner, usual] : entry.usual) {
+    all.push_back(owner);
+    auto same = std::ranges::find(by_value, usual, [](const auto& v) { return v.first; });
+    if (same == by_value.end()) same = by_value.insert(by_value.end(), {usual, {}});
+    same->second.push_back(owner);
+  }
+  const auto most = std::ranges::max_element(by_value, {}, [](const auto& v) { return v.second.size(); });
+  std::string text = all.size() < owners_.size() ? names_of(all) + ": " : "";
+  text += entry.setting.text + "; usual: " + str(most->first);
+  for (const auto& value : by_value)
+    if (&value != &*most) text += fmt::format(", for {} {}", names_of(value.second), str(value.first));
   return text;
 }
 
 void SettingOptions::add(const std::string& owner, const std::vector<Setting>& settings) {
-  ++owners_;
+  owners_.push_back(owner);
   for (const Setting& s : settings) {
     const auto known = std::ranges::find(entries_, s.name, [](const Entry& e) { return e.setting.name; });
     if (known != entries_.end()) {

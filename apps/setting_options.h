@@ -38,10 +38,12 @@ class SettingOptions {
     CLI::Option* option;
   };
   std::string text_of(const Entry& entry) const;
+  /// "magep, inr-*": all owners of a family, of one word before a hyphen, are named together.
+  std::string names_of(const std::vector<std::string>& owners) const;
 
   CLI::App& verb_;
   std::vector<Entry> entries_;
-  std::size_t owners_ = 0;
+  std::vector<std::string> owners_;
 };
 
 }  // namespace weft::apps

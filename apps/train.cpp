@@ -28,6 +28,12 @@ const std::string edit_prefix = "edit-";  ///< of names of tasks
 constexpr const char* state_file = "state.safetensors";
 constexpr double share_of_saving = 0.05;  ///< of the time, at most
 
+constexpr InterruptPlan from_saved_epoch{
+    "training stops after this step; --resume goes on from the last epoch that was saved."};
+constexpr InterruptPlan from_start{
+    "training stops after this step; nothing of it is saved before its first epoch ends.",
+    "nothing of this training was saved; it begins anew"};
+
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /// Those to train on come first: the model is standardised by them.
@@ -124,6 +130,21 @@ void check_reads(const TrainOptions& o, const Task& learnt, const Zoo& zoo) {
                      kind.edits ? "--task edit, or " : "", fmt::join(others, ", "));
 }
 
+/// The kinds of models by what they read, a line each.
+std::string models_text() {
+  std::vector<std::pair<std::string, std::vector<std::string_view>>> groups;
+  for (const ModelKind* kind : model_kinds()) {
+    const std::string reads = fmt::format("{}{}", kind->edits ? "that edit " : "of ", kind->reads_text);
+    auto group = std::ranges::find(groups, reads, [](const auto& g) { return g.first; });
+    if (group == groups.end()) group = groups.insert(groups.end(), {reads, {}});
+    group->second.emplace_back(kind->name);
+  }
+  std::string text =
+      "what to train; when not given: edit-sine to edit, inr-sine of implicit networks, magep of all others";
+  for (const auto& [reads, names] : groups) text += fmt::format("\n{}: {}", reads, fmt::join(names, ", "));
+  return text;
+}
+
 }  // namespace
 
 int train(TrainOptions o, const Common& common) {
@@ -134,7 +155,7 @@ int train(TrainOptions o, const Common& common) {
     check_unfinished(o.out, folder / state_file);
     for (const char* file : {model_file, log_file, run_file}) check_output(o.out, folder / file);
   };
-  const Zoo zoo = open_zoo(o.zoo);
+  const Zoo zoo = o.opened ? *o.opened : open_zoo(o.zoo);
   if (o.task.empty()) o.task = usual_task(zoo).name;
   const Task& learnt = task(o.task);
   const std::int64_t outputs = learnt.outputs(zoo);
@@ -180,13 +201,14 @@ int train(TrainOptions o, const Common& common) {
     std::fflush(stdout);  // before the progress, where it goes to a file
   }
   remove_leftovers(folder);
-  if (o.out.resume && fs::exists(folder / state_file)) resume(fit, folder / state_file, settings, zoo);
+  const bool resumes = o.out.resume && fs::exists(folder / state_file);
+  if (resumes) resume(fit, folder / state_file, settings, zoo);
   if (o.out.force) fs::remove(folder / state_file);
 
   const auto validation_text = [&](const Trainer::Epoch& row) {
     return fmt::format("validation {} {:.{}f}", learnt.metric.name, validation_metric(row), learnt.metric.digits);
   };
-  catch_interrupts("training stops after this step; --resume goes on from the last epoch that was saved.");
+  catch_interrupts(resumes ? from_saved_epoch : from_start);
   const auto start = Clock::now();
   auto saved = start;
   double saving = 0;  // seconds that the last save took
@@ -208,6 +230,7 @@ int train(TrainOptions o, const Common& common) {
       if (saving > share_of_saving * seconds_since(saved) && !fit.done()) continue;
       const auto before_save = Clock::now();
       save_state(folder, fit, settings);
+      change_plan(from_saved_epoch);
       saving = seconds_since(before_save);
       saved = Clock::now();
     }
@@ -253,9 +276,11 @@ int train(TrainOptions o, const Common& common) {
 void add_train(CLI::App& app, Common& common, Run& run) {
   CLI::App& verb = add_verb(
       app, common, "train",
-      "Train a model that predicts from the weights of networks a number about them, as their accuracy, or their class",
+      "Train a model that reads the weights of networks and predicts a number about them, as their accuracy, or their "
+      "class, or edits them",
       "  weft train --zoo zoo --model magep --out run\n"
-      "  weft train --zoo zoo --model balanced-statnn --split 3 --out run-3",
+      "  weft train --zoo zoo --model balanced-statnn --split 3 --out run-3\n"
+      "  weft train --zoo inr --task edit --edit dilate --out editor",
       Runs::on_devices);
   auto o = std::make_shared<TrainOptions>();
   verb.add_option("zoo,--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
@@ -267,10 +292,10 @@ void add_train(CLI::App& app, Common& common, Run& run) {
   for (const Task* t : tasks())
     if (t->image) edits.emplace_back(std::string_view(t->name).substr(edit_prefix.size()));
   auto edit = std::make_shared<std::string>();
-  verb.add_option("--model", o->model, "what to train")->check(CLI::IsMember(names));
+  CLI::Option* model = verb.add_option("--model", o->model, models_text())->check(CLI::IsMember(names));
   verb.add_option("--task", o->task,
-                  "what it learns to predict; the class where the zoo's networks have one, else the accuracy, when not "
-                  "given; edit: what --edit says")
+                  "what it learns; when not given, to say the class where the zoo's networks have one, else the "
+                  "accuracy; edit: what --edit says")
       ->check(CLI::IsMember(task_names));
   verb.add_option("--edit", *edit, "of --task edit: what the images of edited networks should become")
       ->check(CLI::IsMember(edits));
@@ -291,6 +316,10 @@ void add_train(CLI::App& app, Common& common, Run& run) {
       throw UsageError("[train] --edit {} goes with --task edit alone; {}", *edit,
                        o->task.empty() ? "give both" : "here is --task " + o->task);
     if (o->task == "edit") o->task = edit_prefix + *edit;
+    if (o->model.empty()) {
+      const Zoo& zoo = o->opened.emplace(open_zoo(o->zoo));
+      take_usual(model, o->model, usual_model(o->task.empty() ? usual_task(zoo) : task(o->task), zoo).name);
+    }
     o->settings = model_settings(o->model);
     o->fit = training_settings(o->model);
     of_models.require(of_models.take(o->settings), "train", "model " + o->model);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "weft/apps/command.h"
 #include "weft/tasks/fit.h"
 
@@ -7,10 +9,11 @@ namespace weft::apps {
 
 struct TrainOptions {
   std::string zoo{};
+  std::optional<Zoo> opened{};  ///< the zoo, where it was to say which model is usual
   OutputOption out{};
   std::string task{};  ///< usual_task() when not given
-  std::string model = "magep";
-  Settings settings = model_settings("magep"), fit = training_settings("magep");  ///< of the model, of its training
+  std::string model;
+  Settings settings, fit;  ///< of the model, of its training
   int split = 0;
   std::string checkpoint{};  ///< see chosen_checkpoint()
 };

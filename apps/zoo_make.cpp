@@ -134,7 +134,7 @@ int make_zoo(const ZooMakeOptions& o, const Common& common) {
                                      clock.epoch_done();
                                    },
                                .remark = [&](const std::string& slow) { common.remark("slow: " + slow); }};
-    catch_interrupts("the zoo stops after an epoch, which is kept; --resume goes on from there.");
+    catch_interrupts({"the zoo stops after an epoch, which is kept; --resume goes on from there."});
     make_zoo(o.out.path, *model, data.train, data.test, plan, existing, progress);
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -15,6 +15,7 @@
 #include "weft/nfn/magep/device_pieces.h"
 #include "weft/nfn/magep/device_vjp_bodies.h"
 #include "weft/nfn/models/position_bodies.h"
+#include "weft/nfn/pixel_place.h"
 #include "weft/nfn/transformer/device_bodies.h"
 #include "weft/nfn/transformer/device_global_bodies.h"
 #include "weft/nfn/transformer/device_vjp_bodies.h"
@@ -38,6 +39,7 @@
   WEFT_OUTER_LOOPS(X)              \
   WEFT_PERMUTATION_LOOPS(X)        \
   WEFT_PIECE_LOOPS(X)              \
+  WEFT_PIXEL_LOOPS(X)              \
   WEFT_POPULATION_LOOPS(X)         \
   WEFT_POSITION_LOOPS(X)           \
   WEFT_SEND_LOOPS(X)               \

@@ -2,6 +2,7 @@
 
 #include "weft/nfn/layer_kernels.h"
 
+#include "weft/core/constants.h"
 #include "weft/core/gemm_vector.h"
 #include "weft/core/hd.h"
 #include "weft/core/math.h"
@@ -57,9 +58,8 @@ inline void sine_cosine(double x, double& sine, double& cosine) {
 
 template <class T>
 void fourier(const T* x, std::int64_t n, const T* f, std::int64_t m, bool sines, T* y) {
-  constexpr T two_pi = T(6.283185307179586476925);
   for (std::int64_t k = 0; k < m; ++k) {
-    const T frequency = two_pi * f[k];
+    const T frequency = two_pi<T> * f[k];
     T *sine = y + k * n, *cosine = y + (m + k) * n;
     if (sines) {
 #pragma omp simd

@@ -26,6 +26,10 @@ const Task& usual_task(const Zoo& zoo) {
   return found == all.end() ? *all.front() : **found;
 }
 
+const ModelKind& usual_model(const Task& task, const Zoo& zoo) {
+  return model_kind(task.image ? "edit-sine" : zoo.description().views > 0 ? "inr-sine" : "magep");
+}
+
 void check_outputs(const Task& task, std::int64_t outputs) {
   const bool several = task.classes || task.image;
   if (several ? outputs < 2 : outputs != 1)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "weft/autograd/tape.h"
+#include "weft/nfn/models/reader.h"
 #include "weft/nn/metrics.h"
 #include "weft/zoo/store.h"
 
@@ -58,6 +59,9 @@ std::vector<const Task*> tasks();
 const Task& task(std::string_view name);
 /// The usual one of a zoo: the class where its networks have one, else the accuracy.
 const Task& usual_task(const Zoo& zoo);
+/// The model that learns it of a zoo unless another one is named: of implicit networks one that respects their whole
+/// group.
+const ModelKind& usual_model(const Task& task, const Zoo& zoo);
 /// Throws UsageError where a model with so many outputs does not do: a number has 1, classes and images have 2 or more.
 void check_outputs(const Task& task, std::int64_t outputs);
 /// The same, and FormatError where it cannot be judged on a zoo: of more classes, or images of another size.

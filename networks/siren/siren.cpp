@@ -24,7 +24,11 @@ extern const InputArchitecture siren_architecture{
                   .why = "a layer has neurons x neurons numbers"}},
     .usual = {.networks = 0, .items = 1000, .test_items = 0, .epochs = 30, .batch = 98},
     .training = {.rates = TrainingPlan::Rates::cosine, .percents = {100}},
-    .make = [](const Settings& settings, const Dataset& data, std::int64_t) -> std::unique_ptr<PopulationModel> {
+    .make = [](const Settings& settings, const Dataset& data, std::int64_t batch) -> std::unique_ptr<PopulationModel> {
+      const std::int64_t pixels = data.rows() * data.columns();
+      if (batch > pixels)
+        throw UsageError("[siren] a step of {} pixels of images of {}x{}; allowed: 1 to {}, all that an image has",
+                         batch, data.rows(), data.columns(), pixels);
       return std::make_unique<SirenPopulation>(SirenShape{.channels = data.channels(),
                                                           .rows = data.rows(),
                                                           .columns = data.columns(),

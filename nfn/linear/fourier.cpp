@@ -43,7 +43,6 @@ Var fourier_features(const Var& x, const Var& frequencies, bool sines) {
             backend, batch * n, 1,
             FourierFeaturesVjp<T>{back.input(0).address<T>(), back.input(1).address<T>(), back.cotangent().address<T>(),
                                   slot.tensor.address<T>(), n, m, channels, slot.beta != 0});
-      constexpr T two_pi = T(6.283185307179586476925);
       const T *from = back.input(0).data<T>(), *f = back.input(1).data<T>(), *gy = back.cotangent().data<T>();
       T *gx = slot.tensor.data<T>(), *memory = schedule::numbers<T>(back.arena(), 2 * m * n * threads());
       parallel_workers(batch, 1, [&](std::int64_t net, std::int64_t, int worker) {
@@ -55,7 +54,7 @@ Var fourier_features(const Var& x, const Var& frequencies, bool sines) {
           const std::int64_t count = std::min<std::int64_t>(lanes, n - first);
           const auto sum = pairwise_sum<SideBySide<T, lanes>>(m, [&](std::int64_t k) {
             const T *sine = features + k * n + first, *cosine = features + (m + k) * n + first,
-                    *of_sine = g + k * n + first, *of_cosine = g + (m + k) * n + first, frequency = two_pi * f[k];
+                    *of_sine = g + k * n + first, *of_cosine = g + (m + k) * n + first, frequency = two_pi<T> * f[k];
             SideBySide<T, lanes> slope{};
             for (std::int64_t i = 0; i < count; ++i) slope.x[i] = of_sine[i] * cosine[i];
             for (std::int64_t i = 0; i < count && !sines; ++i) slope.x[i] -= of_cosine[i] * sine[i];

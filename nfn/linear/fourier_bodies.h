@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "weft/core/constants.h"
 #include "weft/core/hd.h"
 #include "weft/core/math.h"
 #include "weft/core/pairwise.h"
@@ -38,19 +39,17 @@ inline namespace WEFT_ISA {
 
 template <class T>
 WEFT_HD void loop_at(const FourierFeatures<T>& b, std::int64_t i) {
-  constexpr T two_pi = T(6.283185307179586476925);
   const std::int64_t row = i / b.n, channel = row % b.channels;
   const T x = b.x[row / b.channels * b.n + i % b.n];
-  b.y[i] = channel < b.m ? math::sin(two_pi * b.frequencies[channel] * x)
-                         : math::cos(two_pi * b.frequencies[channel - b.m] * x);
+  b.y[i] = channel < b.m ? math::sin(two_pi<T> * b.frequencies[channel] * x)
+                         : math::cos(two_pi<T> * b.frequencies[channel - b.m] * x);
 }
 
 template <class T>
 WEFT_HD void loop_at(const FourierFeaturesVjp<T>& b, std::int64_t i) {
-  constexpr T two_pi = T(6.283185307179586476925);
   const T* gy = b.gy + i / b.n * b.channels * b.n + i % b.n;
   const T sum = pairwise_sum<T>(b.m, [=](std::int64_t k) {
-    const T frequency = two_pi * b.frequencies[k];
+    const T frequency = two_pi<T> * b.frequencies[k];
     T slope = gy[k * b.n] * math::cos(frequency * b.x[i]);
     if (b.channels > b.m) slope -= gy[(b.m + k) * b.n] * math::sin(frequency * b.x[i]);
     return frequency * slope;

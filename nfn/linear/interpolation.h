@@ -13,26 +13,22 @@
 namespace weft::linear {
 
 /// Where the entries of an arrangement are interpolated; no nodes: nowhere.
-template <class T>
 struct Nodes {
-  Grid<T> grid;
+  Grid grid;
   std::int64_t count = 0;
-  T* features = nullptr;  ///< block after block of nodes: [d, nodes of the block]
+  float* features = nullptr;  ///< block after block of nodes: [d, nodes of the block]
 
   std::int64_t row(std::int64_t e) const { return padded(e); }  ///< numbers of a node among values and gradients
   std::int64_t numbers(std::int64_t e) const { return count * row(e); }
 };
 
 /// For the current instruction set.
-template <class T>
-const InterpolationKernel<T>& interpolation();
+const InterpolationKernels& interpolation();
 
-/// Chooses the nodes of a call on Fourier features, and fills `call.nodes` and `call.values`.
-template <class T>
-void interpolate(PiecesCall<T>& call, Arena& arena);
+/// Chooses the nodes of a call with frequencies, and fills `call.nodes` and `call.values`.
+void interpolate(PiecesCall<float>& call, Arena& arena);
 
 /// gphi[e, k] = Σ_nodes gvalues[node, e] feature_k(node): of one phi, [e, d].
-template <class T>
-void gradient_of_phi(const Nodes<T>& nodes, const T* gvalues, std::int64_t e, std::int64_t d, Grad<T> gphi);
+void gradient_of_phi(const Nodes& nodes, const float* gvalues, std::int64_t e, std::int64_t d, Grad<float> gphi);
 
 }  // namespace weft::linear

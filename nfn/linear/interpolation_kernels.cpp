@@ -15,86 +15,85 @@ inline constexpr std::int64_t most = 64;  ///< weights that are treated together
 inline std::int64_t least(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
 /// Of up to `most` weights: the first node that each reads, and the factors of its nodes.
-template <class T>
 struct Places {
   std::int64_t node[most];
-  T factor[points][most];
+  float factor[points][most];
 
-  Places(const Grid<T>& grid, const T* x, std::int64_t count) {
-    T u[most];  // from 0 to 1, exact
+  Places(const Grid& grid, const float* x, std::int64_t count) {
+    float u[most];  // from 0 to 1, exact
     for (std::int64_t w = 0; w < count; ++w) {
-      const T at = x[w] * grid.per_unit;
+      const float at = x[w] * grid.per_unit;
       const auto cut = static_cast<std::int64_t>(at);
-      const std::int64_t below = cut - (static_cast<T>(cut) > at ? 1 : 0);
-      u[w] = at - static_cast<T>(below);
+      const std::int64_t below = cut - (static_cast<float>(cut) > at ? 1 : 0);
+      u[w] = at - static_cast<float>(below);
       node[w] = below - points_below - grid.first;
     }
     // Lagrange: Π_{i != j} (u - u_i) / (u_j - u_i) with nodes u_j = j - points_below, by products from both ends.
-    constexpr T inverse[points] = {T(-1.0 / 5040), T(1.0 / 720), T(-1.0 / 240), T(1.0 / 144),
-                                   T(-1.0 / 144),  T(1.0 / 240), T(-1.0 / 720), T(1.0 / 5040)};
+    constexpr float inverse[points] = {-1.f / 5040, 1.f / 720, -1.f / 240, 1.f / 144,
+                                       -1.f / 144,  1.f / 240, -1.f / 720, 1.f / 5040};
 #pragma omp simd
     for (std::int64_t w = 0; w < count; ++w) {
-      T from_left[points], right = 1;
+      float from_left[points], right = 1;
       from_left[0] = 1;
 #pragma GCC unroll 8
-      for (int j = 1; j < points; ++j) from_left[j] = from_left[j - 1] * (u[w] - static_cast<T>(j - 1 - points_below));
+      for (int j = 1; j < points; ++j)
+        from_left[j] = from_left[j - 1] * (u[w] - static_cast<float>(j - 1 - points_below));
 #pragma GCC unroll 8
       for (int j = points - 1; j >= 0; --j) {
         factor[j][w] = inverse[j] * from_left[j] * right;
-        right *= u[w] - static_cast<T>(j - points_below);
+        right *= u[w] - static_cast<float>(j - points_below);
       }
     }
   }
 };
 
 /// f(first weight, its places, their number) for all n.
-template <class T, class F>
-inline void each_places(const Grid<T>& grid, const T* x, std::int64_t n, const F& f) {
+template <class F>
+inline void each_places(const Grid& grid, const float* x, std::int64_t n, const F& f) {
   for (std::int64_t first = 0; first < n; first += most) {
     const std::int64_t count = least(most, n - first);
-    f(first, Places<T>(grid, x + first, count), count);
+    f(first, Places(grid, x + first, count), count);
   }
 }
 
-template <class T>
-void values(const Grid<T>& grid, const T* x, std::int64_t n, const T* at_nodes, std::int64_t row, std::int64_t e, T* y,
-            std::int64_t y_stride) {
-  alignas(64) T by_weight[lanes<T> * lanes<T>], by_channel[lanes<T> * lanes<T>];
-  each_places(grid, x, n, [&](std::int64_t first, const Places<T>& places, std::int64_t count) {
-    for (std::int64_t i = 0; i < e; i += lanes<T>)
-      for (std::int64_t w = 0; w < count; w += lanes<T>) {
-        const std::int64_t weights = least(lanes<T>, count - w), channels = least(lanes<T>, e - i);
+void values(const Grid& grid, const float* x, std::int64_t n, const float* at_nodes, std::int64_t row, std::int64_t e,
+            float* y, std::int64_t y_stride) {
+  alignas(64) float by_weight[lanes<float> * lanes<float>], by_channel[lanes<float> * lanes<float>];
+  each_places(grid, x, n, [&](std::int64_t first, const Places& places, std::int64_t count) {
+    for (std::int64_t i = 0; i < e; i += lanes<float>)
+      for (std::int64_t w = 0; w < count; w += lanes<float>) {
+        const std::int64_t weights = least(lanes<float>, count - w), channels = least(lanes<float>, e - i);
         for (std::int64_t k = 0; k < weights; ++k) {
-          const T* from = at_nodes + places.node[w + k] * row + i;
-          Vector<T> sum{};
+          const float* from = at_nodes + places.node[w + k] * row + i;
+          Vector<float> sum{};
 #pragma GCC unroll 8
           for (int j = 0; j < points; ++j) sum = fma(broadcast(places.factor[j][w + k]), load(from + j * row), sum);
-          store(by_weight + k * lanes<T>, sum);
+          store(by_weight + k * lanes<float>, sum);
         }
-        T* to = y + i * y_stride + first + w;
-        if (weights == lanes<T>) {
-          transpose<false>(by_weight, lanes<T>, channels, weights, to, y_stride);
+        float* to = y + i * y_stride + first + w;
+        if (weights == lanes<float>) {
+          transpose<false>(by_weight, lanes<float>, channels, weights, to, y_stride);
           continue;
         }
-        transpose<true>(by_weight, lanes<T>, channels, weights, by_channel, lanes<T>);
-        const Head<T> written(weights);
-        for (std::int64_t c = 0; c < channels; ++c) written.store(to + c * y_stride, load(by_channel + c * lanes<T>));
+        transpose<true>(by_weight, lanes<float>, channels, weights, by_channel, lanes<float>);
+        const Head<float> written(weights);
+        for (std::int64_t c = 0; c < channels; ++c)
+          written.store(to + c * y_stride, load(by_channel + c * lanes<float>));
       }
   });
 }
 
-template <class T>
-void adjoint(const Grid<T>& grid, const T* x, std::int64_t n, const T* gy, std::int64_t gy_stride, std::int64_t e,
-             T* at_nodes, std::int64_t row) {
-  alignas(64) T by_weight[lanes<T> * lanes<T>];
-  each_places(grid, x, n, [&](std::int64_t first, const Places<T>& places, std::int64_t count) {
-    for (std::int64_t i = 0; i < e; i += lanes<T>)
-      for (std::int64_t w = 0; w < count; w += lanes<T>) {
-        const std::int64_t weights = least(lanes<T>, count - w), channels = least(lanes<T>, e - i);
-        transpose<true>(gy + i * gy_stride + first + w, gy_stride, weights, channels, by_weight, lanes<T>);
+void adjoint(const Grid& grid, const float* x, std::int64_t n, const float* gy, std::int64_t gy_stride, std::int64_t e,
+             float* at_nodes, std::int64_t row) {
+  alignas(64) float by_weight[lanes<float> * lanes<float>];
+  each_places(grid, x, n, [&](std::int64_t first, const Places& places, std::int64_t count) {
+    for (std::int64_t i = 0; i < e; i += lanes<float>)
+      for (std::int64_t w = 0; w < count; w += lanes<float>) {
+        const std::int64_t weights = least(lanes<float>, count - w), channels = least(lanes<float>, e - i);
+        transpose<true>(gy + i * gy_stride + first + w, gy_stride, weights, channels, by_weight, lanes<float>);
         for (std::int64_t k = 0; k < weights; ++k) {
-          T* to = at_nodes + places.node[w + k] * row + i;
-          const Vector<T> g = load(by_weight + k * lanes<T>);
+          float* to = at_nodes + places.node[w + k] * row + i;
+          const Vector<float> g = load(by_weight + k * lanes<float>);
 #pragma GCC unroll 8
           for (int j = 0; j < points; ++j)
             store(to + j * row, fma(broadcast(places.factor[j][w + k]), g, load(to + j * row)));
@@ -106,7 +105,6 @@ void adjoint(const Grid<T>& grid, const T* x, std::int64_t n, const T* gy, std::
 }  // namespace
 
 extern const linear::InterpolationKernels interpolation_kernels;
-const linear::InterpolationKernels interpolation_kernels = {{values<float>, adjoint<float>},
-                                                            {values<double>, adjoint<double>}};
+const linear::InterpolationKernels interpolation_kernels = {values, adjoint};
 
 }  // namespace weft::inline WEFT_ISA

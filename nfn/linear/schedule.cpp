@@ -72,7 +72,7 @@ void read(const PiecesCall<T>& call, std::int64_t net, Carve<T>& scratch, const 
 
 template <class T>
 bool interpolated(const PiecesCall<T>& call, const Piece& p) {
-  return call.nodes && call.nodes[p.arrangement].count > 0;
+  return interpolates<T> && call.nodes && call.nodes[p.arrangement].count > 0;
 }
 
 /// body(piece, its number, its nodes) for those that are interpolated.
@@ -120,11 +120,12 @@ void network(const PiecesCall<T>& call, std::int64_t net, const T** x_of, const 
     if (!call.pieces->written[static_cast<std::size_t>(t)])
       std::fill_n(call.out[t].at(net), call.out[t].channels * call.out[t].size, T(0));
   // They are the first of their targets, to which others add.
-  each_interpolated(call, [&](const Piece& p, std::size_t k, const Nodes<T>& nodes) {
-    const Batch<T>& to = call.out[p.target];
-    interpolation<T>().values(nodes.grid, x_of[p.feature], p.columns, call.values[k], nodes.row(to.channels),
-                              to.channels, to.at(net) + p.out_at[0], to.size);
-  });
+  if constexpr (interpolates<T>)
+    each_interpolated(call, [&](const Piece& p, std::size_t k, const Nodes& nodes) {
+      const Batch<T>& to = call.out[p.target];
+      interpolation().values(nodes.grid, x_of[p.feature], p.columns, call.values[k], nodes.row(to.channels),
+                             to.channels, to.at(net) + p.out_at[0], to.size);
+    });
   each_tile(call, [&](const Arrangement& a, std::int64_t q, std::int64_t c0, std::int64_t columns, const Piece* begin,
                       const Piece* end) {
     const Tile<T> x = tile(call, a, x_of, q, c0, columns, features, entries);
@@ -218,11 +219,12 @@ void network_vjp(const PiecesCall<T>& call, const CallGradients<T>& g, std::int6
         entry = gx[i * columns + c] + (beta == T(0) ? T(0) : entry);
       }
   });
-  each_interpolated(call, [&](const Piece& p, std::size_t k, const Nodes<T>& nodes) {
-    const Batch<const T>& y = g.y[p.target];
-    interpolation<T>().adjoint(nodes.grid, x_of[p.feature], p.columns, y.at(net) + p.out_at[0], y.size, y.channels,
-                               block + pieces[k].offset, nodes.row(y.channels));
-  });
+  if constexpr (interpolates<T>)
+    each_interpolated(call, [&](const Piece& p, std::size_t k, const Nodes& nodes) {
+      const Batch<const T>& y = g.y[p.target];
+      interpolation().adjoint(nodes.grid, x_of[p.feature], p.columns, y.at(net) + p.out_at[0], y.size, y.channels,
+                              block + pieces[k].offset, nodes.row(y.channels));
+    });
   if (collects)
     for (int f = 0; f < call.features; ++f)
       if (has_pieces(call, f))
@@ -242,7 +244,8 @@ void network_vjp(const PiecesCall<T>& call, const CallGradients<T>& g, std::int6
 template <class T>
 void forward(PiecesCall<T>& call, Arena& arena) {
   if (call.pieces->wide && !call.frequencies) return forward_wide(call, arena);
-  if (call.frequencies) interpolate(call, arena);
+  if constexpr (interpolates<T>)
+    if (call.frequencies) interpolate(call, arena);
   const Arena::Mark mark = arena.mark();
   const Memory<T> sizes(call);
   T* memory = numbers<T>(arena, sizes.size * threads());
@@ -297,10 +300,11 @@ void vjp(const PiecesCall<T>& call, const CallGradients<T>& g, Arena& arena) {
     const Piece& p = call.pieces->pieces[static_cast<std::size_t>(k)];
     const Grad<T>& to = g.phi[p.parameter];
     const std::int64_t e = call.out[p.target].channels, d = call.d(p.feature);
-    if (interpolated(call, p)) {
-      gradient_of_phi(call.nodes[p.arrangement], separate[k], e, d, to);
-      continue;
-    }
+    if constexpr (interpolates<T>)
+      if (interpolated(call, p)) {
+        gradient_of_phi(call.nodes[p.arrangement], separate[k], e, d, to);
+        continue;
+      }
     parallel_blocks(e, row_grain(e), [&](std::int64_t e0, std::int64_t e1) {
       for (std::int64_t i = e0 * d; i < e1 * d; ++i)
         for (std::int64_t v = 0; v < p.phi_size; ++v) {

@@ -1,6 +1,8 @@
 #pragma once
 // The schedule of LinearLayer on lists of plain products, and of FourierLinear. Internal to nfn/linear.
 
+#include <type_traits>
+
 #include "weft/nfn/linear/pieces.h"
 #include "weft/nfn/reading_schedule.h"
 
@@ -32,8 +34,11 @@ struct Call {
   }
 };
 
-template <class T>
 struct Nodes;
+/// Features of float32 weights are interpolated where that pays (nfn/linear/interpolation.h): double would want more
+/// nodes than there are weights.
+template <class T>
+inline constexpr bool interpolates = std::is_same_v<T, float>;
 
 template <class T>
 struct PiecesCall : Call<T> {
@@ -41,8 +46,8 @@ struct PiecesCall : Call<T> {
   const T* frequencies = nullptr;  ///< [m], or null: the features are `in` themselves
   std::int64_t m = 0;
   bool sines = false;
-  const Nodes<T>* nodes = nullptr;  ///< by arrangement, where features are interpolated; null: nowhere
-  T* const* values = nullptr;       ///< by piece: what phi makes of the features at the nodes
+  const Nodes* nodes = nullptr;  ///< by arrangement, where features are interpolated; null: nowhere
+  T* const* values = nullptr;    ///< by piece: what phi makes of the features at the nodes
 
   /// Channels that phi contracts.
   std::int64_t d(int feature) const { return frequencies ? (sines ? m : 2 * m) : this->in[feature].channels; }

@@ -21,12 +21,10 @@ EditReader::EditReader(const char* kind, const Settings& settings, const Space& 
 }
 
 Var EditReader::forward(Tape& tape, std::span<const Tensor> prepared, const std::optional<RandomKey>&) const {
-  const DType dtype = prepared[0].dtype();
-  if (!places_.defined() || places_.dtype() != dtype || places_.backend() != tape.backend())
-    places_ = pixel_places(side_, side_, dtype).placed_on(tape.backend());
+  const Tensor places = pixel_places(tape, side_, side_, prepared[0].dtype());
   const Features networks = edited(tape, prepared);
   // What is shown has no type any more; hidden neurons are summed over.
-  const Var y = rendered(networks.vars(), tape.constant(places_));
+  const Var y = rendered(networks.vars(), tape.constant(places));
   return reshape(0.5 * (y + 1), {y.shape()[0], outputs()});
 }
 

@@ -21,8 +21,7 @@ class EditReader : public Reader {
   EditReader(const char* kind, const Settings& settings, const Space& space, std::int64_t outputs);
 
  private:
-  std::int64_t side_;
-  mutable Tensor places_;  ///< of the pixels, made once for where the model lies
+  std::int64_t side_;  ///< of an image
 };
 
 /// k networks of one space as one: [B, k, axes…] -> hidden layers k times as wide, of which each part is one of them.

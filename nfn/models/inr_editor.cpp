@@ -1,5 +1,6 @@
 #include "weft/nfn/models/inr_editor.h"
 
+#include "weft/core/constants.h"
 #include "weft/core/loop.h"
 #include "weft/nfn/models/position_bodies.h"
 #include "weft/ops/contract.h"
@@ -7,11 +8,6 @@
 #include "weft/ops/view.h"
 
 namespace weft {
-namespace {
-
-constexpr double two_pi = 6.283185307179586476925;
-
-}  // namespace
 
 InrEditor::InrEditor(const Config& c, const Module& as)
     : Module(as),
@@ -41,8 +37,8 @@ Var InrEditor::encoded(const Var& x, const SpaceTensor& tensor) const {
   Tape& tape = x.tape();
   const bool matrix = x.type().size() == 2;
   const Var phase = contract(matrix ? "bcij,mc->bmij" : "bci,mc->bmi", x, on(tape, frequencies_));
-  if (signs_) return sin(phase, two_pi);
-  const Var parts[] = {sin(phase, two_pi), cos(phase, two_pi)};
+  if (signs_) return sin(phase, two_pi<double>);
+  const Var parts[] = {sin(phase, two_pi<double>), cos(phase, two_pi<double>)};
   const Var y = concat(parts, 1);
   // Rows and columns that are neurons of an end have positions.
   auto fixed = [&](std::size_t axis) {

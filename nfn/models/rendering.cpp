@@ -2,23 +2,32 @@
 
 #include <algorithm>
 
+#include "weft/core/loop.h"
 #include "weft/nfn/pixel_place.h"
 #include "weft/ops/rows.h"
 #include "weft/ops/view.h"
 
 namespace weft {
+namespace {
+
+void fill_places(const Tensor& places, std::int64_t rows, std::int64_t columns) {
+  with_float(places.dtype(), "pixel_places", [&](auto tag) {
+    using T = decltype(tag);
+    loop(places.backend(), rows * columns, 1024, PixelPlaces<T>{places.address<T>(), rows, columns});
+  });
+}
+
+}  // namespace
 
 Tensor pixel_places(std::int64_t rows, std::int64_t columns, DType dtype) {
   const Tensor places = Tensor::zeros({rows * columns, 2}, dtype);
-  with_float(dtype, "pixel_places", [&](auto tag) {
-    using T = decltype(tag);
-    T* at = places.data<T>();
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t c = 0; c < columns; ++c) {
-        *at++ = pixel_place<T>(r, rows);
-        *at++ = pixel_place<T>(c, columns);
-      }
-  });
+  fill_places(places, rows, columns);
+  return places;
+}
+
+Tensor pixel_places(Tape& tape, std::int64_t rows, std::int64_t columns, DType dtype) {
+  const Tensor places = tape.empty({rows * columns, 2}, dtype);
+  fill_places(places, rows, columns);
   return places;
 }
 

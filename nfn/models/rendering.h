@@ -10,6 +10,8 @@ namespace weft {
 
 /// Where the pixels of an image lie, row by row: [rows columns, 2], row and column from -1 to 1 (spec 9.1).
 Tensor pixel_places(std::int64_t rows, std::int64_t columns, DType dtype = DType::f32);
+/// The same in the memory of a step, where its tape lies.
+Tensor pixel_places(Tape& tape, std::int64_t rows, std::int64_t columns, DType dtype);
 
 /// The pixels that networks show at some places. weights: W1 b1 … of mlp_space, [B, k, axes…]: of k networks the mean,
 /// which is one network k times as wide. places: [n, 2]  ->  [B, n, channels], in [-1, 1] where they fit an image

@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "weft/core/constants.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/pointwise.h"
 #include "weft/ops/view.h"
 
 namespace weft {
 namespace {
-
-constexpr double two_pi = 6.283185307179586476925;
 
 /// Of every layer l: S sines and E cosines of its weights, C and D cosine and sine of its biases, and W and B, what the
 /// products must be.
@@ -69,22 +68,22 @@ Features SineFeatures::operator()(const Features& raw) const {
   for (std::size_t l = 1; l <= L; ++l) {
     const Var W = tape.constant(raw.vars()[2 * l - 2].value()), b = tape.constant(raw.vars()[2 * l - 1].value());
     if (l == L) {
-      take(declared(sin(waves(W, channels()), two_pi), 'S', l), 'W', l);
-      const Var phase = waves(b, frequencies_), parts[] = {sin(phase, two_pi), cos(phase, two_pi)};
+      take(declared(sin(waves(W, channels()), two_pi<double>), 'S', l), 'W', l);
+      const Var phase = waves(b, frequencies_), parts[] = {sin(phase, two_pi<double>), cos(phase, two_pi<double>)};
       take(declared(concat(parts, 1), 'B', l), 'B', l);
       break;
     }
     const Var cosine = declared(cos(b, omega_), 'C', l), sine = declared(sin(b, omega_), 'D', l);
     if (l == 1) {
       const Var phase = waves(W, frequencies_);
-      const Var parts[] = {contract("bmij,bci->bmij", declared(sin(phase, two_pi), 'S', l), cosine),
-                           contract("bmij,bci->bmij", declared(cos(phase, two_pi), 'E', l), sine)};
+      const Var parts[] = {contract("bmij,bci->bmij", declared(sin(phase, two_pi<double>), 'S', l), cosine),
+                           contract("bmij,bci->bmij", declared(cos(phase, two_pi<double>), 'E', l), sine)};
       take(concat(parts, 1), 'W', l);
       const Var bias = reshape(b, {b.shape()[0], b.shape()[2]});
       take(declared(sin(contract("bcij,mj+bi->bmi", W, points, bias), omega_), 'D', l), 'B', l);
     } else {
-      take(contract("bmij,bci->bmij", declared(sin(waves(W, channels()), two_pi), 'S', l), cosine), 'W', l);
-      take(sin(waves(sine, channels()), two_pi), 'B', l);
+      take(contract("bmij,bci->bmij", declared(sin(waves(W, channels()), two_pi<double>), 'S', l), cosine), 'W', l);
+      take(sin(waves(sine, channels()), two_pi<double>), 'B', l);
     }
   }
   return {space_, seen};

@@ -89,6 +89,8 @@ class Implicit(ImplicitTest):
         for value in (0, 1001):
             self.refused(*make, "--views", value,
                          says=f"[zoo make] --views: {value}; allowed: whole numbers from 1 to 1000: each is trained")
+        self.refused(*make, "--batch", 785, "--images", 4,
+                     says="[siren] a step of 785 pixels of images of 28x28; allowed: 1 to 784, all that an image has")
         self.refused(*make, "--views", 1000, "--images", 10000,
                      says="[zoo] 10000000 networks; allowed: at most 1000000, all are trained at once")
         self.refused(*make, "--start", "zero", says="[zoo make] --start: zero not in {random,shared}")
@@ -99,6 +101,20 @@ class Implicit(ImplicitTest):
         for option, value in (("--views", 2), ("--start", "shared"), ("--neurons", 8)):
             self.refused("zoo", "make", "--out", "never", option, value,
                          says=f"[zoo] {option} is no setting of kind cnn; allowed: with siren")
+
+    def test_usual_models(self):
+        """What is trained where --model is not given follows from the zoo and from the task."""
+        edit = ("--task", "edit", "--edit", "dilate")
+        for zoo, words, usual, channels in (("inr", (), "inr-sine", 64), ("inr", edit, "edit-sine", 64),
+                                            ("zoo", (), "magep", 20)):
+            options = self.json("train", zoo, "--out", "never", *words, "--print-config")
+            self.assertEqual((options["model"], options["channels"]), (usual, channels))
+            self.assertIn(usual, self.weft("train", "--help").stdout.split("when not given: ")[1].split("\n")[0])
+        self.assertEqual(self.json("train", "inr", "--out", "usual", *TINY)["model"], "inr-sine")
+        self.assertEqual(self.json("train", "inr", "--out", "usual-editor", *edit, *EDIT)["model"], "edit-sine")
+        self.refused("train", "inr", "--out", "never", "--train-psi",
+                     says="[train] --train-psi is no setting of model inr-sine; allowed: with magep")
+        self.weft("train", "nowhere", "--out", "never", "--print-config", code=INPUT, says="no zoo at 'nowhere'")
 
     def test_tasks_and_models(self):
         """Which of them go together."""
@@ -253,8 +269,18 @@ class Implicit(ImplicitTest):
             for y, x in zip(shown(SafeTensors(self.folder / f"{run}-moved"), SIDE, SIDE)[0], shown(edited, SIDE, SIDE)[0]):
                 self.assertAlmostEqual(y, x, 4)
         self.weft("predict", "reader", "--network", "one-edited", says="predicted class")
-        for verb in (("predict", "reader", "--network"), ("edit", "--model", "one", "--out", "never", "--network")):
-            self.weft(*verb, "two-edited", code=INPUT, says=["'two-edited'", "sign_monomial(24)", "sign_monomial(12)"])
+        self.weft("predict", "reader", "--network", "two-edited", code=INPUT,
+                  says=["'two-edited'", "sign_monomial(24)", "sign_monomial(12)"])
+        # What is as wide as before may be edited again, what is wider may not.
+        for run, neurons in (("one", 12), ("two", 24)):
+            again = self.json("edit", "one-edited", "--model", run, "--out", f"{run}-again")
+            self.assertIn(f"h1: sign_monomial({neurons}); h2: sign_monomial({neurons})", again["space"])
+            narrow, wide = (self.json("edit", "before", "--model", of, "--out", "space", "--force")["space"]
+                            for of in ("one", "two"))
+            self.refused("edit", "two-edited", "--model", run, "--out", "never", code=INPUT,
+                         says=f"[edit] 'two-edited' holds a network of the space '{wide}'; allowed: '{narrow}', which '{run}' "
+                              "edits; it is 2 times as wide, as an editor of 2 output channels makes networks: edit the one that "
+                              "it was made of, or take an editor of one output channel")
 
     def test_edits_that_are_refused(self):
         self.weft("zoo", "export", "inr", "--id", 0, "--out", "net", "--quiet")
@@ -269,7 +295,7 @@ class Implicit(ImplicitTest):
                           "--task edit makes one that edits")
         self.refused("edit", "huge", "--model", "one", "--out", "never", code=NUMERIC,
                      says="[edit] the edited network is not finite; are its weights of the size that the model was trained on?")
-        self.weft("edit", "cnn-net", "--model", "one", "--out", "never", code=INPUT, says=["'cnn-net'", "allowed: 'in: fixed(2)"])
+        self.weft("edit", "cnn-net", "--model", "one", "--out", "never", code=INPUT, says=["'cnn-net'", "allowed: 'in: fixed(2)", "give a network like those of the zoo"])
         for out in ("net", "one/model.safetensors"):
             self.refused("edit", "net", "--model", "one", "--out", out, "--force",
                          says=f"[weft] '{out}' is read here and never replaced; choose another --out")

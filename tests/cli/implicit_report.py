@@ -51,6 +51,15 @@ class Report(ImplicitTest):
             assert_near(page.tables[table]["after"][1], [0.5 * (y + 1) for y in after])
             self.assertNotEqual(page.tables[table]["after"][1], page.tables[table]["before"][1])
 
+    def test_lead(self):
+        """A page says what its models do."""
+        for runs, says in ((("one", "two"), ["Editing what"]), (("reader",), ["Predicting numbers"]),
+                           (("reader", "one"), ["Predicting numbers", "and editing what"])):
+            self.weft("report", *runs, "--out", "lead.html", "--force", "--quiet")
+            lead = self.bytes_of("lead.html").decode().split('<p class="lead">')[1].split("</p>")[0]
+            for text in ("Editing what", "and editing what", "Predicting numbers"):
+                self.assertEqual(text in lead, text in says, lead)
+
     def test_pictures(self):
         """Rows whose bytes are no multiple of four are padded; colours stay in their places; one image alone is one."""
         for name, shape in (("odd", (1, 5, 7)), ("colours", (3, 6, 5)), ("thin", (3, 9, 1))):
@@ -66,9 +75,9 @@ class Report(ImplicitTest):
             self.assertEqual({(height, width) for width, height, _ in rows["shown"]}, {shape[1:]})
 
     def test_networks_that_diverged(self):
-        """Are left out where models are judged, and of the pictures."""
+        """Are left out where models are judged, and of the pictures; so are those with a weight that is far too large."""
         shutil.copytree(self.folder / "inr", self.folder / "wild")
-        first = next(row["id"] for row in self.table() if row["split_0"] == "test")
+        first, second = [row["id"] for row in self.table() if row["split_0"] == "test"][:2]
         header, *rows = (self.folder / "wild" / "table.csv").read_text().splitlines()
         cells = rows[first].split(",")
         cells[header.split(",").index("diverged")] = "1"
@@ -79,13 +88,14 @@ class Report(ImplicitTest):
         file.data[file.header["table.diverged"]["data_offsets"][0] + first] = 1
         for i in range(144):
             file.set_float("W2", 3e38, 144 * first + i)
+        file.set_float("W2", 51, 144 * second)
         file.save(path)
         self.weft("zoo", "show", "wild", says="24 images, 2 networks each, 1 diverged")
         self.weft(*(word if word != "inr" else "wild" for word in trained("edit-np", "wild-run")))
-        self.assertNotIn(first, self.json("eval", "wild-run")["ids"])
+        self.assertFalse({first, second} & set(self.json("eval", "wild-run")["ids"]))
         self.weft("report", "wild-run", "--out", "wild.html")
         stored = Pictures(self.bytes_of("wild.html").decode()).tables[0]["stored"]
-        test = [row for row in self.table() if row["split_0"] == "test" and row["id"] != first][:10]
+        test = [row for row in self.table() if row["split_0"] == "test" and row["id"] not in (first, second)][:10]
         self.assertEqual([pixels for _, _, pixels in stored],
                          [[(x, x, x) for x in self.images()[row["image"]][0]] for row in test])
 

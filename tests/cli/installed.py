@@ -68,6 +68,10 @@ class Installed(Test):
                 if option.startswith("--"):
                     self.assertIn("\\fB" + option.replace("-", "\\-") + "\\fR", page)
             self.assertIn(f"weft\\-{verb.replace(' ', chr(92) + '-')}(1)".replace("(1)", "\\fR(1)"), pages["weft.1"])
+        train = pages["weft-train.1"]
+        self.assertIn("\n.br\nof dense and convolutional networks: magep, graph\n.br\n", train)
+        self.assertNotIn("one of magep", train)
+        self.assertIn("; one of accuracy, ", train)
         if shutil.which("groff"):
             for name in pages:
                 said = subprocess.run(["groff", "-man", "-Tutf8", "-Kutf8", "-ww", self.folder / "share/man/man1" / name],

@@ -70,6 +70,16 @@ class Interrupts(Test):
                 self.assertLess(self.wait_for(lambda: process.poll() is not None), 1)
                 self.assertEqual(process.returncode, -signal.SIGINT)
 
+    def test_ctrl_c_before_anything_is_saved(self):
+        words = ("train", "zoo", "--out", "nothing", "--epochs", 1, "--batch", 1, "--channels", 150, "--equivariant-layers", 4)
+        said, process = self.says_at_once(words, lambda text: "/s" in text)
+        messages = said + process.communicate(timeout=60 * PATIENCE)[1].decode()
+        self.assertEqual(process.returncode, INTERRUPTED)
+        self.assertIn("nothing of it is saved before its first epoch ends", self.answer(messages))
+        self.assertIn("weft: interrupted; nothing of this training was saved; it begins anew\n", messages)
+        self.assertNotIn("--resume", messages)
+        self.assertFalse((self.folder / "nothing").exists())
+
     def test_ctrl_c_foretells_the_end_of_an_epoch(self):
         words = ("zoo", "make", "--networks", 60, "--images", 2000, "--test-images", 100, "--epochs", 50, "--quiet")
         said, process = self.says_at_once((*words, "--out", "foretold"),

@@ -159,6 +159,21 @@ class Verbs(Test):
         for verb in VERBS + ["zoo", "bench"]:
             self.weft(*verb.split(), "--help", says=["Example:", f"  weft {verb}"])
 
+    def test_help_of_train(self):
+        """Models stand by what they read, settings with their usual values by families of models; lines can be read."""
+        text = self.weft("train", "--help").stdout
+        lines = [line.strip() for line in text.split("\n")]
+        self.assertIn("edits", lines[0])
+        for line in ("of dense and convolutional networks: magep, graph", "of transformers: transformer-nfn",
+                     "that edit implicit networks: edit-magep, edit-sine, edit-monomial, edit-np, edit-hnp, unedited",
+                     "magep, transformer-nfn, inr-*, graph, edit-*: channels of a functional network's layers; usual: 64, for "
+                     "magep 20, for transformer-nfn 10, for graph 32"):
+            self.assertTrue(any(of_help.endswith(line) for of_help in lines), line)
+        self.assertIn("--task TEXT ", text)
+        self.assertIn("; one of accuracy, generalisation-gap, class, edit-dilate, edit-contrast, edit\n", text)
+        self.assertIn("--activation TEXT:{relu,tanh}\n", text)
+        self.assertEqual([line for line in lines if len(line) > 240], [])
+
     def test_zoo(self):
         shown = self.json("zoo", "show", "--zoo", "zoo")
         self.assertEqual((shown["networks"], shown["checkpoints"], len(shown["accuracies"])), (12, 36, 12))

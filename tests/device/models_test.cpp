@@ -11,6 +11,7 @@
 #include "weft/nn/optim.h"
 #include "weft/nn/step_recorder.h"
 #include "weft/ops/view.h"
+#include "weft/tasks/fit.h"
 #include "weft/tasks/verify.h"
 #include "weft/tests/device/module_checks.h"
 #include "weft/tests/model_settings.h"
@@ -222,6 +223,24 @@ TEST_CASE("a training step of every reader: the CPU's numbers, no new memory, th
     // Adam's first steps divide gradients by their own size: those of almost 0 go anywhere.
     CHECK(distance(there->parameters().flat_values().on(nullptr), here->parameters().flat_values()) < 1e-4);
   }
+}
+
+TEST_CASE("an editor shows the same pixels") {
+  constexpr std::int64_t side = 3, outputs = widths[3] * side * side;
+  const Space space = mlp_space(widths, FactorKind::sign_monomial);
+  std::vector<Tensor> weights;
+  for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t)
+    weights.push_back(normals_of<double>(space.feature_shape(t, 4, 1), static_cast<std::uint64_t>(t)));
+  const auto said = [&](Backend* backend) {
+    const auto model = make_reader(
+        "edit-sine", {{"channels", 3}, {"equivariant_layers", 1}, {"frequencies", 3}, {"output_channels", 2}}, space,
+        DType::f64, RandomKey(7, "editor"), backend, outputs);
+    return predict_outputs(*model, model->prepare(weights));
+  };
+  const std::vector<double> here = said(nullptr), there = said(&device());
+  CHECK(here.size() == 4 * outputs);
+  CHECK(here[0] != here[3]);
+  CHECK(relative_error(there, here) < 1e-9);
 }
 
 TEST_CASE("verify on the device") {
