@@ -17,6 +17,7 @@
 #include "weft/tasks/moves.h"
 #include "weft/tasks/task.h"
 #include "weft/tasks/verify.h"
+#include "weft/zoo/element_file.h"
 #include "weft/zoo/make_zoo.h"
 #include "weft/zoo/network_file.h"
 #include "weft/zoo/store.h"

@@ -1,4 +1,4 @@
-// weft act: a random group element moves one network; its function stays.
+// weft act: a group element moves one network; its function stays.
 
 #include "weft/ops/act.h"
 
@@ -9,48 +9,65 @@
 #include "weft/apps/numbers.h"
 #include "weft/apps/run_folder.h"
 #include "weft/tasks/moves.h"
+#include "weft/zoo/element_file.h"
 
 namespace weft::apps {
 namespace {
 
 struct ActOptions {
-  std::string network, space;
+  std::string network, element, save_element;
+  NetworkOptions reading;
   OutputOption out;
   int strength = 1;
 };
 
 int act_on_file(const ActOptions& o, const Common& common) {
-  NetworkFile network = load_network(o.network, given_space(o.space));
-  check_output_file(o.out);
-  const std::int64_t ids[] = {0};
-  network.weights = moved_networks(network.space, network.weights, ids, o.strength, common.seed);
+  NetworkFile network = load_network(o.network, reading(o.reading));
+  check_output_file(o.out, {o.network});
+  if (!o.save_element.empty()) check_output_file({o.save_element, o.out.force, false}, {o.network, o.out.path});
+  const Element g = o.element.empty() ? random_element(network.space, 0, o.strength, common.seed)
+                                      : load_element(o.element, network.space);
+  network.weights = act(g, network.weights);
   network.save(o.out.path);
-  if (common.json)
-    fmt::print("{}\n", Json{{"out", utf8_text(o.out.path)},
-                            {"space", network.space.str()},
-                            {"strength", o.strength},
-                            {"seed", common.seed}}
-                           .dump(1));
-  else if (!common.quiet)
-    fmt::print("{}: moved by an element of\n  {}\n", o.out.path, network.space.str());
+  if (!o.save_element.empty()) save_element(o.save_element, g);
+  if (common.json) {
+    Json json{{"out", utf8_text(o.out.path)}, {"space", network.space.str()}};
+    if (o.element.empty()) {
+      json["strength"] = o.strength;
+      json["seed"] = common.seed;
+    } else {
+      json["element"] = utf8_text(o.element);
+    }
+    fmt::print("{}\n", json.dump(1));
+  } else if (!common.quiet) {
+    fmt::print("{}: moved by {} of\n  {}\n", o.out.path,
+               o.element.empty() ? "an element" : "the element in " + o.element, network.space.str());
+  }
   return exit_ok;
 }
 
 }  // namespace
 
 void add_act(CLI::App& app, Common& common, Run& run) {
-  CLI::App& verb =
-      add_verb(app, common, "act", "Move a network by a random element of its group: other weights, the same function",
-               "  weft act net.safetensors --out moved.safetensors --seed 7");
+  CLI::App& verb = add_verb(
+      app, common, "act", "Move a network by an element of its group: other weights, the same function",
+      "  weft act model.safetensors --out moved.safetensors --seed 7\n"
+      "  weft act pytorch_model.bin --model-config config.json --out moved.safetensors --save-element g.safetensors");
   auto o = std::make_shared<ActOptions>();
-  verb.add_option("network,--network", o->network, "a safetensors file that names its space")
+  verb.add_option("network,--network", o->network, "a network: safetensors, PyTorch, numpy, or a folder with one")
       ->required()
       ->type_name("FILE");
-  add_space(verb, o->space);
-  add_output(verb, o->out, "file for the moved network", false);
+  add_network_options(verb, o->reading, true);
+  add_output(verb, o->out, "file for the moved network, with the names and types of numbers that it has", false);
+  CLI::Option* element = verb.add_option("--element", o->element,
+                                         "a file with the element, as --save-element writes it; else it is random")
+                             ->type_name("FILE");
+  verb.add_option("--save-element", o->save_element, "file for the element: FACTOR.order, .scale, .matrix, .re and .im")
+      ->type_name("FILE");
   verb.add_option("--strength", o->strength,
                   "k: positive scales U[1, 10^k]; signs and GL elements from 1 on; 0 permutes only")
-      ->transform(strength_limit());
+      ->transform(strength_limit())
+      ->excludes(element);
   verb.callback([o, &common, &run] { run = [o, &common] { return act_on_file(*o, common); }; });
 }
 

@@ -14,6 +14,7 @@ namespace {
 
 struct EditOptions {
   std::string network, model;
+  NetworkOptions reading;
   OutputOption out;
 };
 
@@ -25,7 +26,7 @@ int edit(const EditOptions& o, const Common& common) {
     throw UsageError(
         "[edit] '{}' is of kind {}, which says something of networks; weft train --task edit makes one that edits",
         path.string(), loaded.model->kind());
-  NetworkFile network = load_network(o.network, editor->space());
+  NetworkFile network = load_network(o.network, reading_as(editor->space(), o.reading));
   check_output_file(o.out, {o.network, path});
   network.metadata.erase("psnr");  // of what it shows no more
   const std::string edit = TrainedOn::read(path, loaded.metadata).task;
@@ -52,6 +53,7 @@ void add_edit(CLI::App& app, Common& common, Run& run) {
   verb.add_option("--model", o->model, "a model of --task edit, or the folder that weft train wrote")
       ->required()
       ->type_name("PATH");
+  add_network_options(verb, o->reading, false);
   add_output(verb, o->out, "file for the edited network; of several output channels it is so many times as wide",
              false);
   verb.callback([o, &common, &run] { run = [o, &common] { return edit(*o, common); }; });

@@ -11,23 +11,25 @@ namespace weft::apps {
 
 namespace fs = std::filesystem;
 
-void add_space(CLI::App& verb, std::string& given) {
-  verb.add_option("--space", given, "the networks' space, or a file with its text, where a file does not name it")
-      ->type_name("TEXT|FILE");
+namespace {
+
+std::string text_of(const std::string& path, const char* option) {
+  std::ifstream stream(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  if (!stream) throw FormatError("[weft] {} '{}' cannot be read", option, path);
+  return text;
+}
+
+bool is_file(const std::string& given) {
+  std::error_code error;  // a text may be too long for a path
+  return fs::is_regular_file(given, error);
 }
 
 std::optional<Space> given_space(const std::string& given) {
   if (given.empty()) return {};
-  std::string text = given;
-  std::error_code error;  // a text may be too long for a path
-  const bool file = fs::is_regular_file(given, error);
-  if (file) {
-    std::ifstream stream(given, std::ios::binary);
-    text.assign(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
-    if (!stream) throw FormatError("[weft] --space '{}' cannot be read", given);
-  }
+  const bool file = is_file(given);
   try {
-    Space space = Space::parse(text);
+    Space space = Space::parse(file ? text_of(given, "--space") : given);
     // So reads the name of a file that is not there, say.
     if (std::ranges::all_of(space.tensors(), [](const SpaceTensor& t) { return t.axes.empty(); }))
       throw ParseError("no tensor has an axis");
@@ -38,11 +40,55 @@ std::optional<Space> given_space(const std::string& given) {
   }
 }
 
-NetworkFile load_network(const std::string& path, const std::optional<Space>& space) {
+std::optional<ArchitectureText> given_architecture(const std::string& given) {
+  if (given.empty()) return {};
+  if (!is_file(given)) {
+    if (given.find_first_of("/.") != std::string::npos)
+      throw ReadError("[weft] --architecture '{}': no such file", given);
+    return architecture_text(given);
+  }
+  const ArchitectureText text{fs::path(given).stem().string(), text_of(given, "--architecture")};
+  text.parsed();  // its faults are told before a network is read
+  return text;
+}
+
+}  // namespace
+
+void add_network_options(CLI::App& verb, NetworkOptions& given, bool with_space) {
+  if (with_space)
+    verb.add_option("--space", given.space,
+                    "the networks' space, or a file with its text, where a file does not name it")
+        ->type_name("TEXT|FILE");
+  verb.add_option(
+          "--architecture", given.architecture,
+          "the architecture of files of other programs: a name, or a file with its text; else they find their own")
+      ->type_name("NAME|FILE");
+  verb.add_option("--model-config", given.config,
+                  "their config.json; else NAME.config.json or config.json beside each of them")
+      ->type_name("FILE");
+}
+
+NetworkReading reading(const NetworkOptions& given) {
+  NetworkReading out{given_space(given.space), given_architecture(given.architecture), {}};
+  if (!given.config.empty()) out.config = read_config(given.config);
+  return out;
+}
+
+NetworkReading reading_as(const Space& space, const NetworkOptions& given) {
+  NetworkReading out = reading(given);
+  out.space = space;
+  return out;
+}
+
+NetworkSource open_network(const std::string& path, const NetworkReading& reading) {
   if (fs::is_directory(path))
     if (const std::string kind = folder_kind(path); !kind.empty())
       throw FormatError("[network] '{}' is a directory, {}", path, kind);
-  return NetworkFile::load(path, space);
+  return NetworkSource::open(path, reading);
+}
+
+NetworkFile load_network(const std::string& path, const NetworkReading& reading) {
+  return NetworkFile::of(open_network(path, reading));
 }
 
 }  // namespace weft::apps

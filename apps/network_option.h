@@ -10,12 +10,21 @@
 
 namespace weft::apps {
 
-/// The option `--space TEXT|FILE` for files that do not name their space.
-void add_space(CLI::App& verb, std::string& given);
-/// The space that it gives; none where it was not given. Throws UsageError for what is neither a file nor a space.
-std::optional<Space> given_space(const std::string& given);
+/// How the files of a verb are to be read: as --space, --architecture and --model-config say.
+struct NetworkOptions {
+  std::string space, architecture, config;
+};
+/// `with_space`: also `--space`, of verbs that take networks of any space.
+void add_network_options(CLI::App& verb, NetworkOptions& given, bool with_space);
+/// What they say, for all files of the verb. Throws UsageError for what is neither a file nor a space, or no name of an
+/// architecture; FormatError, ParseError and ReadError for a file that is none.
+NetworkReading reading(const NetworkOptions& given);
+/// The same for networks of a model's space, of files whose tensors have its names, too.
+NetworkReading reading_as(const Space& space, const NetworkOptions& given);
 
-/// NetworkFile::load(), and messages that say what lies there instead of a network.
-NetworkFile load_network(const std::string& path, const std::optional<Space>& space);
+/// NetworkSource::open(), and messages that say what lies there instead of a network.
+NetworkSource open_network(const std::string& path, const NetworkReading& reading);
+/// All of it.
+NetworkFile load_network(const std::string& path, const NetworkReading& reading);
 
 }  // namespace weft::apps

@@ -17,6 +17,7 @@ namespace {
 
 struct PredictOptions {
   std::string model, network, zoo;
+  NetworkOptions reading;
 };
 
 /// "generalisation_gap"
@@ -28,7 +29,7 @@ std::string column(const Task& task) {
 std::string predicted_column(const Task& task) { return "predicted_" + column(task); }
 
 int predict_network(const Reader& model, const Task& task, const PredictOptions& o, const Common& common) {
-  const NetworkFile network = load_network(o.network, model.space());
+  const NetworkFile network = load_network(o.network, reading_as(model.space(), o.reading));
   double predicted = 0;
   try {
     predicted = task.prediction(predict_outputs(model, model.prepare(network.weights)));
@@ -92,6 +93,7 @@ void add_predict(CLI::App& app, Common& common, Run& run) {
   CLI::Option* network =
       verb.add_option("--network", o->network, "a safetensors file with the tensors of one network")->type_name("FILE");
   verb.add_option("--zoo", o->zoo, "folder of a zoo")->type_name("DIR")->excludes(network);
+  add_network_options(verb, o->reading, false);
   verb.callback([o, &common, &run] {
     if (o->network.empty() && o->zoo.empty()) throw CLI::RequiredError("--network or --zoo");
     run = [o, &common] {

@@ -67,7 +67,7 @@ void remove_leftovers(const fs::path& folder) {
 std::string folder_kind(const fs::path& folder) {
   if (fs::exists(folder / "zoo.json"))
     return "a zoo: --zoo takes it, weft train makes a model of it, and weft zoo export takes one network out of it";
-  if (fs::exists(folder / model_file))
+  if (fs::exists(folder / model_file) && fs::exists(folder / run_file))
     return "the folder of a model: weft eval, predict, edit and verify take it as --model";
   return "";
 }

@@ -18,7 +18,8 @@ namespace weft::apps {
 namespace {
 
 struct SameOptions {
-  std::string a, b, space, out;
+  std::string a, b, out;
+  NetworkOptions reading;
   double tolerance = 1e-4;
   bool after_norm = false, force = false;
 };
@@ -150,8 +151,8 @@ void save_witness(const SameOptions& o, const NetworkWitness& w) {
 }
 
 int same(const SameOptions& o, const Common& common) {
-  const std::optional<Space> space = given_space(o.space);
-  const NetworkFile a = load_network(o.a, space), b = load_network(o.b, space);
+  const NetworkReading how = reading(o.reading);
+  const NetworkFile a = load_network(o.a, how), b = load_network(o.b, how);
   for (const auto& [path, file] : {std::pair{o.a, &a}, std::pair{o.b, &b}})
     if (const auto found = file->metadata.find("activation"); found != file->metadata.end() && found->second == "sin")
       throw UsageError(
@@ -180,7 +181,7 @@ void add_same(CLI::App& app, Common& common, Run& run) {
   verb.add_option("b", o->b, "another one of that space; attention alone may have other heads")
       ->required()
       ->type_name("FILE");
-  add_space(verb, o->space);
+  add_network_options(verb, o->reading, true);
   verb.add_option("--tolerance", o->tolerance, "relative difference that counts as none; files are float32")
       ->check(CLI::Validator(
           [](const std::string& text) -> std::string {

@@ -57,6 +57,11 @@ struct KindTable {
   bool has_pairs() const { return mixing == Mixing::halves || mixing == Mixing::adjacent; }
   bool has_signs() const { return scales == Scales::sign || scales == Scales::any; }
   bool has_magnitudes() const { return scales == Scales::positive || scales == Scales::any; }
+  /// Of the Lie group of one copy of `size` places or entries.
+  std::int64_t dimension(std::int64_t size) const {
+    if (mixing == Mixing::matrix) return self_dual ? size * (size - 1) / 2 : size * size;
+    return has_pairs() || has_magnitudes() ? size : 0;
+  }
 };
 
 namespace kind_tables {

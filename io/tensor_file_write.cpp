@@ -23,7 +23,7 @@ std::vector<std::byte> rounded(const FileTensor& tensor, const Tensor& numbers, 
 }  // namespace
 
 void save_tensor_file_like(const std::filesystem::path& path, const TensorFile& source,
-                           const std::map<std::string, Tensor>& changed) {
+                           const std::map<std::string, Tensor>& changed, const std::optional<Metadata>& metadata) {
   for (const auto& [name, numbers] : changed) {
     const FileTensor& there = source.tensor(name);
     if (!numbers.defined() || numbers.shape() != there.shape)
@@ -34,7 +34,7 @@ void save_tensor_file_like(const std::filesystem::path& path, const TensorFile& 
   }
   std::vector<SafeTensorsEntry> entries;
   for (const FileTensor& tensor : source.tensors()) entries.push_back({tensor.name, tensor.type, tensor.shape});
-  const SafeTensorsLayout layout(std::move(entries), source.metadata());
+  const SafeTensorsLayout layout(std::move(entries), metadata.value_or(source.metadata()));
   AtomicFile file(path);
   file.write(layout.header);
   for (const std::size_t i : layout.order) {

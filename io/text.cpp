@@ -55,6 +55,11 @@ std::string in_quotes(std::string_view text) {
   return "'" + escaped(shown, printable) + (shown.size() < text.size() ? "..." : "") + "'";
 }
 
+std::string_view without_sender(std::string_view message) {
+  const std::size_t end = message.starts_with('[') ? message.find("] ") : std::string_view::npos;
+  return end == std::string_view::npos ? message : message.substr(end + 2);
+}
+
 std::string listed(std::span<const std::string_view> names) {
   constexpr std::size_t shown = 8;
   if (names.empty()) return "none";

@@ -10,6 +10,9 @@ namespace weft {
 /// hostile file may be long.
 std::string in_quotes(std::string_view text);
 
+/// An error's message without the "[who] " that it begins with: to be part of another.
+std::string_view without_sender(std::string_view message);
+
 /// How many names there are and the first of them, for a message: "9: 'W1', 'b1', ..."; "none".
 std::string listed(std::span<const std::string_view> names);
 

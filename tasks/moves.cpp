@@ -26,20 +26,22 @@ std::vector<Tensor> each_moved(
   return moved;
 }
 
+Element random_element(const Space& space, std::int64_t number, int strength, std::uint64_t seed) {
+  const double reach = std::pow(10., strength);
+  const RandomKey key =
+      RandomKey(seed, "moved").at(static_cast<std::uint64_t>(number)).at(static_cast<std::uint64_t>(strength));
+  return Element::random(space, key,
+                         {.scale_low = 1,
+                          .scale_high = reach,
+                          .condition = std::min(reach, 10.),
+                          .signs = strength > 0,
+                          .avoid_identity = false});
+}
+
 std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> weights,
                                    std::span<const std::int64_t> numbers, int strength, std::uint64_t seed) {
-  const double reach = std::pow(10., strength);
   return each_moved(weights, [&](std::int64_t i, std::span<const Tensor> network) {
-    const RandomKey key = RandomKey(seed, "moved")
-                              .at(static_cast<std::uint64_t>(numbers[static_cast<std::size_t>(i)]))
-                              .at(static_cast<std::uint64_t>(strength));
-    return act(Element::random(space, key,
-                               {.scale_low = 1,
-                                .scale_high = reach,
-                                .condition = std::min(reach, 10.),
-                                .signs = strength > 0,
-                                .avoid_identity = false}),
-               network);
+    return act(random_element(space, numbers[static_cast<std::size_t>(i)], strength, seed), network);
   });
 }
 

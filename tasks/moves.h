@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "weft/core/tensor.h"
-#include "weft/groups/space.h"
+#include "weft/groups/element.h"
 
 namespace weft {
 
@@ -17,10 +17,12 @@ std::vector<Tensor> each_moved(
     std::span<const Tensor> weights,
     const std::function<std::vector<Tensor>(std::int64_t i, std::span<const Tensor> network)>& move);
 
-/// The networks moved by random group elements that keep their functions, one element per network, keyed by (seed,
-/// number, strength): uniform permutations; positive scales U[1, 10^strength], or random signs when the strength is at
-/// least 1, or GL elements: orthogonal, and of condition number 10 when the strength is at least 1 (worse conditioned
-/// ones cost the moved network's function digits of float32). Acts in float64; the dtype stays.
+/// The element that moves network `number`, keyed by (seed, number, strength): uniform permutations; scales of U[1,
+/// 10^strength], with random signs when the strength is at least 1, GL elements orthogonal, and of condition number 10
+/// when the strength is at least 1 (worse conditioned ones cost the moved network's function digits of float32).
+Element random_element(const Space& space, std::int64_t number, int strength, std::uint64_t seed);
+
+/// The networks moved by such elements, one per network. Acts in float64; the dtype stays.
 /// weights: one feature per tensor of the space, [n, taps, axes…]; numbers: of the n networks (ZooRow::network)
 std::vector<Tensor> moved_networks(const Space& space, std::span<const Tensor> weights,
                                    std::span<const std::int64_t> numbers, int strength, std::uint64_t seed);

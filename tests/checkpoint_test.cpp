@@ -75,9 +75,9 @@ TEST_CASE("a model: every rule has its own message, word for word") {
     return at + "no '" + key + "' in its metadata: not a model but " + kind + ". Name a file that a training wrote";
   };
   const std::string model = "a model ('magep'): weft eval, predict, edit and verify take it as --model";
-  CHECK(opening({}) == lacks("weft.model", "a safetensors file with tensors 3: 'W1.phi3', 'b', 'step'"));
+  CHECK(opening({}) == lacks("weft.model", "a file with tensors 3: 'W1.phi3', 'b', 'step'"));
   CHECK(opening({{"weft.space", "h: fixed(1) b[h]"}}) ==
-        lacks("weft.model", "a network: weft act, same and predict --network take it"));
+        lacks("weft.model", "a network: weft inspect, act, same and predict --network take it"));
   CHECK(opening({{"weft.model", "magep"}}) == lacks("weft.schema", model));
   CHECK(opening({{"weft.model", "magep"}, {"weft.schema", "1"}}) == lacks("weft.config", model));
   CHECK(opening({{"weft.model", "magep"}, {"weft.schema", "2"}, {"weft.config", "{}"}}) ==

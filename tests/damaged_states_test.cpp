@@ -12,10 +12,10 @@ using namespace weft::testing;
 namespace {
 
 /// Some of them must be refused and some read, or the test would be blind.
-template <class Read>
+template <class File = SafeTensors, class Read>
 void damage(const std::vector<std::byte>& whole, int times, Read&& read) {
   int refused = 0, taken = 0;
-  read(SafeTensors::parse(whole, "whole"));
+  read(File::parse(whole, "whole"));
   std::minstd_rand random(7);
   for (int n = 0; n < times; ++n) {
     INFO(n);
@@ -29,7 +29,7 @@ void damage(const std::vector<std::byte>& whole, int times, Read&& read) {
         if (auto other = damaged(bytes, random); !other.empty()) bytes = std::move(other);
     }
     try {
-      read(SafeTensors::parse(bytes, "damaged"));
+      read(File::parse(bytes, "damaged"));
       ++taken;
     } catch (const Error&) {
       ++refused;
@@ -85,5 +85,5 @@ TEST_CASE("a damaged model is refused or predicts") {
 }
 
 TEST_CASE("a damaged network is refused or read") {
-  damage(network_bytes(), 1000, [](const SafeTensors& file) { NetworkFile::of("damaged", file); });
+  damage<TensorFile>(network_bytes(), 1000, [](const TensorFile& file) { NetworkFile::of(NetworkSource::of(file)); });
 }

@@ -1,43 +1,130 @@
 #include "weft/zoo/network_file.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "weft/core/error.h"
 #include "weft/io/file_kind.h"
 #include "weft/io/text.h"
+#include "weft/networks/files/window_copy.h"
 
 namespace weft {
 namespace {
 
 template <class... Args>
-[[noreturn]] void fail(const std::filesystem::path& file, fmt::format_string<Args...> message, Args&&... args) {
-  throw FormatError("[network] {}: {}", in_quotes(file.native()), fmt::format(message, std::forward<Args>(args)...));
+[[noreturn]] void fail(const TensorFile& file, fmt::format_string<Args...> message, Args&&... args) {
+  throw FormatError("[network] {}: {}", in_quotes(file.file()), fmt::format(message, std::forward<Args>(args)...));
 }
 
-void check_finite(const std::filesystem::path& path, const std::string& name, const Tensor& t) {
-  for (float x : t.span<float>())
-    if (!std::isfinite(x)) throw NumericError("[network] {}: '{}' is not finite", in_quotes(path.native()), name);
+bool finite(const Tensor& t) {
+  return with_float(t.dtype(), "network", [&]<class T>(T) {
+    bool all = true;
+    for (const T x : t.span<T>()) all &= std::abs(x) <= std::numeric_limits<T>::max();
+    return all;
+  });
 }
 
-Space space_of(const std::filesystem::path& path, const SafeTensors& file, const std::optional<Space>& expected) {
-  if (file.metadata().contains(model_key) || file.contains(shard_tensor))
-    fail(path, "not a network but {}", file_kind(file));
-  const auto found = file.metadata().find(space_key);
-  if (found == file.metadata().end()) {
-    if (expected) return *expected;
-    fail(path,
-         "no '{}' in its metadata; write the text of the network's space there, or give it (--space). Its tensors are "
-         "{}",
-         space_key, file.listing());
-  }
+Space space_of(const TensorFile& file, const std::string& text) {
   try {
-    const Space space = Space::parse(found->second);
-    if (expected && space != *expected)
-      fail(path, "its space is {}; allowed: {}", in_quotes(space.str()), in_quotes(expected->str()));
-    return space;
+    return Space::parse(text);
   } catch (const ParseError& error) {
-    fail(path, "'{}': {}", space_key, error.what());
+    fail(file, "'{}': {}", space_key, error.what());
   }
+}
+
+/// Tensors of a space as they are, in a file that has nothing else.
+FoundArchitecture as_they_are(const TensorFile& file, const Space& space) {
+  FoundArchitecture out{{}, FileSpace::of(space), {}};
+  for (const FileEntry& entry : out.files.files) {
+    const std::string& name = entry.names[0];
+    if (!file.contains(name)) fail(file, "no tensor '{}', which its space has; the file has {}", name, file.listing());
+    const FileTensor& there = file.tensor(name);
+    Shape with_taps{1};
+    for (int k = 0; k < entry.shape.rank(); ++k) with_taps.push_back(entry.shape[k]);
+    const bool taps = space.tensors()[static_cast<std::size_t>(space.tensor(name))].taps() != 1;
+    if (there.shape != entry.shape && (taps || there.shape != with_taps))
+      fail(file, "tensor '{}' has shape {}; allowed: {}", name, there.shape.str(),
+           taps ? entry.shape.str() : fmt::format("{} or {}", entry.shape.str(), with_taps.str()));
+  }
+  if (const auto more = uncovered(file, out.files); !more.empty())
+    fail(file, "tensor {} is not in its space", in_quotes(more[0]));
+  return out;
+}
+
+bool has_all(const TensorFile& file, const Space& space) {
+  return std::ranges::all_of(space.tensors(), [&](const SpaceTensor& t) { return file.contains(t.name); });
+}
+
+/// As file_architecture(), naming the file.
+FoundArchitecture by_text(const TensorFile& file, const NetworkReading& reading,
+                          const std::optional<ArchitectureText>& text) {
+  try {
+    return file_architecture(file, reading.config.value_or(Json::Object{}), text);
+  } catch (const FormatError& error) {
+    fail(file, "{}{}", without_sender(error.what()),
+         text ? ""
+              : ". Another can be named (--architecture), or the space be given (--space, or 'weft.space' in its "
+                "metadata)");
+  }
+}
+
+FoundArchitecture understood(const TensorFile& file, const NetworkReading& reading) {
+  const Metadata& metadata = file.metadata();
+  if (metadata.contains(model_key) || file.contains(shard_tensor)) fail(file, "not a network but {}", file_kind(file));
+  if (reading.architecture) return by_text(file, reading, reading.architecture);
+  if (const auto text = metadata.find(space_key); text != metadata.end())
+    return as_they_are(file, space_of(file, text->second));
+  if (const auto name = metadata.find(architecture_key); name != metadata.end())
+    return by_text(file, reading, architecture_text(name->second));
+  if (!reading.space) return by_text(file, reading, {});
+  if (!has_all(file, *reading.space)) try {
+      FoundArchitecture found = by_text(file, reading, {});
+      if (found.files.space == *reading.space) return found;
+    } catch (const FormatError&) {
+      // What its own space lacks in it says more.
+    }
+  return as_they_are(file, *reading.space);
+}
+
+/// Calls use(name, entry) for every tensor of the file that the space shows.
+template <class Use>
+void each_name(const NetworkSource& source, const Use& use) {
+  for (const FileEntry& entry : source.architecture.files.files)
+    for (const auto* names : {&entry.names, &entry.ties})
+      for (const std::string& name : *names)
+        if (source.file.contains(name)) use(name, entry);
+}
+
+/// A new network's file, of weft's own.
+void save_own(const std::filesystem::path& path, const NetworkFile& network) {
+  std::vector<NamedTensor> named;
+  for (std::size_t t = 0; t < network.weights.size(); ++t) {
+    const SpaceTensor& tensor = network.space.tensors()[t];
+    const Shape& shape = network.weights[t].shape();
+    named.push_back({tensor.name, network.weights[t].reshape(shape.sub(tensor.taps() == 1 ? 2 : 1, shape.rank()))});
+  }
+  Metadata all = network.metadata;
+  all[space_key] = network.space.str();
+  save_safetensors(path, named, all);
+}
+
+void save_like(const std::filesystem::path& path, const NetworkFile& network) {
+  const TensorFile& file = network.source->file;
+  std::map<std::string, Tensor> changed;
+  each_name(*network.source, [&](const std::string& name, const FileEntry& entry) {
+    changed.emplace(name, Tensor::zeros(entry.shape, network.weights[0].dtype()));
+  });
+  write_windows(network.source->architecture.files, network.weights, [&](const std::string& name) {
+    const auto at = changed.find(name);
+    return at == changed.end() ? Tensor() : at->second;
+  });
+  for (auto& [name, tensor] : changed) tensor = tensor.reshape(file.tensor(name).shape);
+  Metadata all = network.metadata;
+  for (const auto& [key, value] : file.metadata())
+    if (key.starts_with("weft.")) all.emplace(key, value);
+  if (network.source->architecture.name.empty()) all[space_key] = network.space.str();
+  save_tensor_file_like(path, file, changed, all);
 }
 
 }  // namespace
@@ -46,47 +133,65 @@ void NetworkFile::save(const std::filesystem::path& path) const {
   const auto& tensors = space.tensors();
   if (weights.size() != tensors.size())
     throw ShapeError("[network] {} tensors; the space has {}", weights.size(), tensors.size());
-  std::vector<NamedTensor> named;
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     const Shape shape = space.feature_shape(static_cast<int>(t), 1, 1);
     if (weights[t].shape() != shape)
       throw ShapeError("[network] '{}' has shape {}; allowed: {}", tensors[t].name, weights[t].shape().str(),
                        shape.str());
-    if (weights[t].dtype() != DType::f32)
-      throw DtypeError("[network] '{}' is {}; allowed: float32", tensors[t].name, name(weights[t].dtype()));
-    check_finite(path, tensors[t].name, weights[t]);
-    named.push_back({tensors[t].name, weights[t].reshape(shape.sub(tensors[t].taps() == 1 ? 2 : 1, shape.rank()))});
+    if (!finite(weights[t]))
+      throw NumericError("[network] {}: '{}' is not finite", in_quotes(path.native()), tensors[t].name);
   }
-  Metadata all = metadata;
-  all[space_key] = space.str();
-  save_safetensors(path, named, all);
+  source ? save_like(path, *this) : save_own(path, *this);
 }
 
-NetworkFile NetworkFile::load(const std::filesystem::path& path, const std::optional<Space>& expected) {
-  return of(path, SafeTensors::open(path), expected);
+NetworkSource NetworkSource::open(const std::filesystem::path& path, const NetworkReading& reading) {
+  NetworkReading with_config = reading;
+  TensorFile file = TensorFile::open(path);
+  if (!reading.config) with_config.config = config_beside(path);
+  return of(std::move(file), with_config);
 }
 
-NetworkFile NetworkFile::of(const std::filesystem::path& path, const SafeTensors& file,
-                            const std::optional<Space>& expected) {
-  NetworkFile network{space_of(path, file, expected), {}, {}};
-  for (int t = 0; t < static_cast<int>(network.space.tensors().size()); ++t) {
-    const std::string& name = network.space.tensors()[static_cast<std::size_t>(t)].name;
-    const Shape feature = network.space.feature_shape(t, 1, 1);
-    const Shape with_taps = feature.sub(1, feature.rank()), without = feature.sub(2, feature.rank());
-    if (!file.contains(name)) fail(path, "no tensor '{}', which its space has; the file has {}", name, file.listing());
-    const Shape& found = file.shape(name);
-    if (file.dtype(name) != DType::f32)
-      fail(path, "tensor '{}' is {}; allowed: float32", name, weft::name(file.dtype(name)));
-    if (found != with_taps && (found != without || feature[1] != 1))
-      fail(path, "tensor '{}' has shape {}; allowed: {}", name, found.str(),
-           feature[1] == 1 ? fmt::format("{} or {}", without.str(), with_taps.str()) : with_taps.str());
-    network.weights.push_back(file.tensor(name).reshape(feature).clone());
-    check_finite(path, name, network.weights.back());
+NetworkSource NetworkSource::of(TensorFile file, const NetworkReading& reading) {
+  NetworkSource out{std::move(file), {}};
+  out.architecture = understood(out.file, reading);
+  if (reading.space && out.space() != *reading.space)
+    fail(out.file, "its space is {}; allowed: {}", in_quotes(out.space().str()), in_quotes(reading.space->str()));
+  each_name(out, [&](const std::string& name, const FileEntry&) {
+    const NumberType type = out.file.tensor(name).type;
+    if (!is_float(type))
+      fail(out.file, "tensor {} is {}; allowed: F64, F32, F16, BF16 and F8", in_quotes(name), weft::name(type));
+    if (type == NumberType::f64) out.dtype = DType::f64;
+  });
+  return out;
+}
+
+Tensor NetworkSource::weight(int tensor) const {
+  const FileSpace& files = architecture.files;
+  const FileEntry& entry = files.files[static_cast<std::size_t>(files.windows[static_cast<std::size_t>(tensor)].file)];
+  const FileNumbers numbers = [&](const std::string& name) {
+    if (!file.contains(name)) return Tensor();
+    const std::optional<Tensor> there = file.view(name);
+    return (there && there->dtype() == dtype ? *there : file.read(name, dtype)).reshape(entry.shape);
+  };
+  Tensor out;
+  try {
+    check_ties(entry, numbers);
+    out = read_window(files, tensor, numbers);
+  } catch (const FormatError& error) {
+    fail(file, "{}", without_sender(error.what()));
   }
-  for (const std::string& name : file.names())
-    if (network.space.find_tensor(name) < 0) fail(path, "tensor {} is not in its space", in_quotes(name));
-  for (const auto& [key, value] : file.metadata())
+  if (!finite(out))
+    fail(file, "tensor '{}' has numbers that are not finite; a network that has diverged cannot be used",
+         space().tensors()[static_cast<std::size_t>(tensor)].name);
+  return out;
+}
+
+NetworkFile NetworkFile::of(NetworkSource source) {
+  NetworkFile network{source.space(), {}};
+  for (int t = 0; t < std::ssize(network.space.tensors()); ++t) network.weights.push_back(source.weight(t));
+  for (const auto& [key, value] : source.file.metadata())
     if (!key.starts_with("weft.")) network.metadata.emplace(key, value);
+  network.source = std::make_shared<const NetworkSource>(std::move(source));
   return network;
 }
 

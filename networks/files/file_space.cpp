@@ -199,6 +199,22 @@ class Builder {
 
 FileSpace FileSpace::of(FileText text) { return Builder(std::move(text))(); }
 
+FileSpace FileSpace::of(const Space& space) {
+  FileSpace out;
+  out.space = space;
+  for (int t = 0; t < std::ssize(space.tensors()); ++t) {
+    const SpaceTensor& tensor = space.tensors()[static_cast<std::size_t>(t)];
+    const Shape feature = space.feature_shape(t, 1, 1);
+    const Shape shape = feature.sub(tensor.taps() == 1 ? 2 : 1, feature.rank());
+    Window window{t, 0, {}};
+    std::int64_t stride = shape.numel();
+    for (int k = 0; k < shape.rank(); ++k) window.axes.push_back({shape[k], stride /= shape[k]});
+    out.windows.push_back(std::move(window));
+    out.files.push_back({{tensor.name}, shape});
+  }
+  return out;
+}
+
 FileSpace FileSpace::present(const std::function<bool(const std::string& name)>& holds) const {
   FileText left = text;
   left.tensors.clear();

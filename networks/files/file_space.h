@@ -26,12 +26,12 @@ struct Window {
 
 /// One tensor of the file, or one for each place of a factor.
 struct FileEntry {
-  std::vector<std::string> names;  ///< of the tensor, or of the place's
-  Shape shape;
+  std::vector<std::string> names = {};  ///< of the tensor, or of the place's
+  Shape shape = {};
   bool optional = false;
   std::int64_t plus = 0;
-  std::vector<std::string> ties;  ///< names of copies that a file may hold
-  bool indexed = false;           ///< one for each place
+  std::vector<std::string> ties = {};  ///< names of copies that a file may hold
+  bool indexed = false;                ///< one for each place
 };
 
 struct FileSpace {
@@ -44,6 +44,8 @@ struct FileSpace {
   /// space (Space::parse); for more than 1024 windows of one tensor, or more than 6 axes of one.
   static FileSpace parse(std::string_view text) { return of(FileText::parse(text)); }
   static FileSpace of(FileText text);
+  /// Of files that have the tensors of a space as they are, under their names.
+  static FileSpace of(const Space& space);
 
   /// Without the optional tensors, and the copies, that a file lacks.
   FileSpace present(const std::function<bool(const std::string& name)>& holds) const;

@@ -96,14 +96,17 @@ void write_window(const FileSpace& files, int tensor, const Tensor& weight, cons
   });
 }
 
+void check_ties(const FileEntry& file, const FileNumbers& numbers) {
+  for (const std::string& tie : file.ties) {
+    if (!numbers(tie).defined()) continue;
+    const Tensor own = of_file(file, file.names[0], numbers), copy = of_file(file, tie, numbers);
+    if (own.dtype() != copy.dtype() || std::memcmp(own.raw(), copy.raw(), own.bytes()) != 0)
+      throw FormatError("[architecture] tensor '{}' is tied to '{}' and holds other numbers", tie, file.names[0]);
+  }
+}
+
 std::vector<Tensor> read_windows(const FileSpace& files, const FileNumbers& numbers) {
-  for (const FileEntry& file : files.files)
-    for (const std::string& tie : file.ties) {
-      if (!numbers(tie).defined()) continue;
-      const Tensor own = of_file(file, file.names[0], numbers), copy = of_file(file, tie, numbers);
-      if (own.dtype() != copy.dtype() || std::memcmp(own.raw(), copy.raw(), own.bytes()) != 0)
-        throw FormatError("[architecture] tensor '{}' is tied to '{}' and holds other numbers", tie, file.names[0]);
-    }
+  for (const FileEntry& file : files.files) check_ties(file, numbers);
   std::vector<Tensor> out;
   for (int t = 0; t < static_cast<int>(files.windows.size()); ++t) out.push_back(read_window(files, t, numbers));
   return out;

@@ -20,6 +20,9 @@ std::vector<Tensor> read_windows(const FileSpace& files, const FileNumbers& numb
 /// Of tensor `tensor` alone; copies are not looked at.
 Tensor read_window(const FileSpace& files, int tensor, const FileNumbers& numbers);
 
+/// Throws FormatError for a copy of the file's tensor that holds other numbers.
+void check_ties(const FileEntry& file, const FileNumbers& numbers);
+
 /// Writes them into the file's tensors, which are owned or may be written, and have the weights' dtypes; copies get
 /// the same numbers. What is written and read again is the same to the bit, but for tensors whose file lacks 1.
 /// Throws as read_windows does; ShapeError for weights that are none of the space.

@@ -115,7 +115,7 @@ class BadFiles(Test):
     def test_networks(self):
         predict = ("predict", "--model", "run", "--network")
         self.weft(*predict, "nowhere", code=INPUT, says=["nowhere", "No such file"])
-        self.weft(*predict, ".", code=INPUT, says="directory")
+        self.weft(*predict, ".", code=INPUT, says="a folder without model.safetensors")
         whole = (self.folder / "net").read_bytes()
         for name, content in (("short", whole[:-3]), ("tiny", whole[:5]), ("text", b"weights " * 20)):
             (self.folder / f"net-{name}").write_bytes(content)
@@ -129,13 +129,13 @@ class BadFiles(Test):
         file.set_float("W2", float("nan"), 5)
         file.save(self.folder / "net-nan")
         for verb in (predict, ("act", "--out", "never", "--network")):
-            self.weft(*verb, "net-nan", code=NUMERIC, says=["net-nan", "'W2'"])
+            self.weft(*verb, "net-nan", code=INPUT, says=["net-nan", "'W2'"])
         file = SafeTensors(self.folder / "net")
         del file.header["__metadata__"]
         file.save(self.folder / "net-bare")
         self.weft(*predict, "net-bare")
         self.weft("act", "--network", "net-bare", "--out", "never", code=INPUT,
-                  says=["net-bare", "weft.space", "--space", "Its tensors are 8: 'W1', 'b1'"])
+                  says=["net-bare", "fits no architecture", "weft.space", "--space"])
 
     def test_one_for_another(self):
         """A model for a network, a network for a model, a zoo for either, and what other programs write."""
@@ -153,10 +153,13 @@ class BadFiles(Test):
             self.weft(*verb, "zoo", code=INPUT, says=["'zoo'", "a zoo", "weft zoo export"])
             self.weft(*verb, shard, code=INPUT, says=[shard, "a part of a zoo", "weft zoo export"])
         for verb in model_verbs.values():
-            self.weft(*verb, "net", code=INPUT, says=["'net'", "not a model but a network", "weft act, same and predict --network"])
+            self.weft(*verb, "net", code=INPUT, says=["'net'", "not a model but a network", "weft inspect, act, same and predict --network"])
             self.weft(*verb, "zoo", code=INPUT, says=["zoo/model.safetensors", "a zoo", "weft train"])
             self.weft(*verb, shard, code=INPUT, says=[shard, "not a model but a part of a zoo", "--zoo"])
-        for verb in (*network_verbs.values(), *model_verbs.values()):
+        for verb in network_verbs.values():
+            self.weft(*verb, "old.pth", code=INPUT, says=["old.pth", "the pickle, at byte 0"])
+            self.weft(*verb, "new.pth", code=INPUT, says=["new.pth", "no tensor"])
+        for verb in model_verbs.values():
             self.weft(*verb, "old.pth", code=INPUT, says=["old.pth", "a Python pickle", "safetensors.torch.save_file"])
             self.weft(*verb, "new.pth", code=INPUT, says=["new.pth", "a zip archive", "safetensors.torch.save_file"])
         self.weft("zoo", "show", "--zoo", "run", code=INPUT, says=["'run' is not a zoo but the folder of a model", "--model"])

@@ -141,7 +141,7 @@ class Same(Test):
             self.weft("same", "mlp", "mlp", "--tolerance", tolerance, code=USAGE, says=["--tolerance", tolerance])
         for value, name in ((float("nan"), "mlp"), (float("inf"), "attention")):
             tensor = "b1" if name == "mlp" else "WV"
-            self.weft("same", name, self.off(name, tensor, value), code=NUMERIC, says=[f"{name}-off", tensor])
+            self.weft("same", name, self.off(name, tensor, value), code=INPUT, says=[f"{name}-off", tensor])
 
 
 if __name__ == "__main__":

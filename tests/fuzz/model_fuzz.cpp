@@ -8,7 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const auto file = SafeTensors::parse(std::as_bytes(std::span(data, size)), "input");
     if (file.metadata().contains("weft.space"))
-      NetworkFile::of("input", file);
+      NetworkFile::of(NetworkSource::of(TensorFile::parse(std::as_bytes(std::span(data, size)), "input")));
     else
       testing::read_model(file);
   } catch (const Error&) {}

@@ -1,0 +1,226 @@
+// weft inspect: what a file's network is: its architecture, its tensors' axes, its group.
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "weft/apps/command.h"
+#include "weft/apps/network_option.h"
+#include "weft/apps/run_folder.h"
+
+namespace weft::apps {
+namespace {
+
+struct InspectOptions {
+  std::string network;
+  NetworkOptions reading;
+  bool space = false;
+};
+
+/// A space's tensor as its text has it: "[h, in*; taps=3x3]".
+std::string axes_text(const Space& space, const SpaceTensor& t) {
+  std::vector<std::string> axes;
+  for (const SpaceAxis& axis : t.axes) axes.push_back(space.str(axis));
+  return fmt::format("[{}{}]", fmt::join(axes, ", "),
+                     t.taps() == 1 ? "" : fmt::format("; taps={}x{}", t.tap_rows, t.tap_columns));
+}
+
+/// What the tensors of one entry of a file are in the space.
+struct EntryText {
+  const FileEntry* entry;
+  std::string own;  ///< the name of its text; of tensors of a space as they are its own
+  std::string type;
+  std::vector<std::string> names, axes;  ///< of the space's tensors
+};
+
+std::vector<EntryText> entries(const NetworkSource& source) {
+  const FileSpace& files = source.architecture.files;
+  std::vector<EntryText> out;
+  for (std::size_t i = 0; i < files.files.size(); ++i) {
+    const FileEntry& entry = files.files[i];
+    out.push_back({&entry,
+                   files.text.tensors.empty() ? entry.names[0] : files.text.tensors[i].name,
+                   name(source.file.tensor(entry.names[0]).type),
+                   {},
+                   {}});
+  }
+  for (std::size_t t = 0; t < files.windows.size(); ++t) {
+    EntryText& entry = out[static_cast<std::size_t>(files.windows[t].file)];
+    entry.names.push_back(source.space().tensors()[t].name);
+    entry.axes.push_back(axes_text(source.space(), source.space().tensors()[t]));
+  }
+  return out;
+}
+
+/// "h.#.attn" of "h.11.attn": what layers have in common. Sizes of anonymous factors, fixed.3, stay.
+std::string without_numbers(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    out += text[i];
+    if (text[i] != '.' || out.ends_with("fixed.")) continue;
+    const std::size_t end = std::min(text.find_first_not_of("0123456789", i + 1), text.size());
+    if (end == i + 1) continue;
+    out += '#';
+    i = end - 1;
+  }
+  return out;
+}
+
+/// Lines of two columns, those of all layers as one with how many they are.
+class Lines {
+ public:
+  /// `below` is the name of what the line is a part of.
+  void add(const std::string& first, const std::string& second, const std::string& below = {}) {
+    Line common{without_numbers(first), without_numbers(second), 0};
+    const auto [at, fresh] =
+        index_.emplace(without_numbers(below) + ' ' + common.first + ' ' + common.second, lines_.size());
+    if (fresh)
+      lines_.push_back({{first, second, 1}, common});
+    else
+      ++lines_[at->second].common.times;
+  }
+  void print() const {
+    std::size_t width = 0;
+    for (const auto& [first, common] : lines_) width = std::max(width, std::min<std::size_t>(common.first.size(), 60));
+    for (const auto& [first, common] : lines_) {
+      const Line& line = common.times == 0 ? first : common;
+      fmt::print("  {:<{}}  {}{}\n", line.first, width, line.second,
+                 common.times == 0 ? "" : fmt::format("   x{}", common.times + 1));
+    }
+  }
+
+ private:
+  struct Line {
+    std::string first, second;
+    int times;  ///< further ones
+  };
+  struct Both {
+    Line first, common;
+  };
+  std::vector<Both> lines_;
+  std::map<std::string, std::size_t> index_;
+};
+
+std::int64_t dimension(const Space& space, int factor) {
+  const Factor& f = space.factors()[static_cast<std::size_t>(factor)];
+  return space.copies(factor) * f.kind->dimension(f.size);
+}
+
+std::int64_t dimension(const Space& space) {
+  std::int64_t sum = 0;
+  for (int f = 0; f < std::ssize(space.factors()); ++f) sum += dimension(space, f);
+  return sum;
+}
+
+Json to_json(const NetworkSource& source) {
+  const FoundArchitecture& architecture = source.architecture;
+  Json told = Json::object(), tensors = Json::array(), factors = Json::array();
+  for (const auto& [name, value] : architecture.told) told[name] = Json::parse(value.dump());
+  for (const EntryText& e : entries(source)) {
+    Json windows = Json::array();
+    for (std::size_t i = 0; i < e.names.size(); ++i) windows.push_back({{"name", e.names[i]}, {"axes", e.axes[i]}});
+    std::vector<std::int64_t> shape;
+    for (int k = 0; k < e.entry->shape.rank(); ++k) shape.push_back(e.entry->shape[k]);
+    Json tensor{{"name", e.entry->names[0]}, {"type", e.type}, {"shape", shape}, {"windows", windows}};
+    if (e.entry->indexed) tensor["names"] = e.entry->names;
+    if (!e.entry->ties.empty()) tensor["ties"] = e.entry->ties;
+    if (e.entry->plus) tensor["plus"] = e.entry->plus;
+    tensors.push_back(std::move(tensor));
+  }
+  for (int f = 0; f < std::ssize(source.space().factors()); ++f) {
+    const Factor& factor = source.space().factors()[static_cast<std::size_t>(f)];
+    Json json{{"name", factor.name}, {"kind", factor.kind->name}, {"size", factor.size}};
+    if (!factor.per.empty()) json["per"] = factor.per;
+    if (!factor.along.empty()) json["along"] = factor.along;
+    json["copies"] = source.space().copies(f);
+    json["dimension"] = dimension(source.space(), f);
+    factors.push_back(std::move(json));
+  }
+  return {{"file", utf8_text(source.file.file())},
+          {"format", source.file.format()},
+          {"architecture", architecture.name.empty() ? Json() : Json(architecture.name)},
+          {"told_by_the_file", told},
+          {"parameters", source.space().parameters()},
+          {"dimension", dimension(source.space())},
+          {"tensors", tensors},
+          {"factors", factors},
+          {"not_covered", uncovered(source.file, architecture.files)},
+          {"space", source.space().str()}};
+}
+
+void print(const NetworkSource& source) {
+  fmt::print("{}: {} in {}, {} tensors, {} parameters\n", source.file.file(),
+             source.architecture.name.empty() ? "a network of its own space" : source.architecture.name,
+             source.file.format(), source.file.tensors().size(), source.space().parameters());
+  if (!source.architecture.told.empty()) {
+    std::vector<std::string> told;
+    for (const auto& [name, value] : source.architecture.told) told.push_back(name + " = " + value.dump());
+    fmt::print("told by names and shapes: {}\n", fmt::join(told, ", "));
+  }
+  fmt::print("tensors and their axes\n");
+  Lines tensors;
+  for (const EntryText& e : entries(source)) {
+    std::string name = e.entry->indexed ? e.own : e.entry->names[0];
+    for (const std::string& tie : e.entry->ties) name += " = " + tie;
+    const std::string what = fmt::format("{} {}", e.type, e.entry->shape.str());
+    if (e.names.size() == 1) {
+      tensors.add(name, what + "  " + e.axes[0]);
+      continue;
+    }
+    tensors.add(name, what);
+    for (std::size_t i = 0; i < e.names.size(); ++i)
+      tensors.add("  " + e.names[i].substr(space_name(e.own).size()), e.axes[i], name);
+  }
+  tensors.print();
+  fmt::print("factors of the group\n");
+  Lines factors;
+  for (int f = 0; f < std::ssize(source.space().factors()); ++f) {
+    const Factor& factor = source.space().factors()[static_cast<std::size_t>(f)];
+    const std::string per = factor.per.empty() ? "" : " per " + factor.per,
+                      along = factor.along.empty() ? "" : " along " + factor.along;
+    const std::int64_t copies = source.space().copies(f), own = dimension(source.space(), f);
+    const std::string what = fmt::format("{}({})", factor.kind->name, factor.size),
+                      counts = fmt::format("{}{}", copies == 1 ? "" : fmt::format(", {} copies", copies),
+                                           own == 0 ? "" : fmt::format(", dimension {}", own));
+    factors.add(factor.name, what + per + along + counts);
+  }
+  factors.print();
+  fmt::print("dimension of the group: {}\n", dimension(source.space()));
+  const std::vector<std::string> rest = uncovered(source.file, source.architecture.files);
+  if (!rest.empty())
+    fmt::print("not covered, carried along as it is: {}\n",
+               listed(std::vector<std::string_view>(rest.begin(), rest.end())));
+}
+
+int inspect(const InspectOptions& o, const Common& common) {
+  const NetworkSource source = open_network(o.network, reading(o.reading));
+  for (int t = 0; t < std::ssize(source.space().tensors()); ++t) source.weight(t);  // whether it is whole
+  if (o.space)
+    fmt::print("{}\n", source.space().str());
+  else if (common.json)
+    fmt::print("{}\n", to_json(source).dump(1));
+  else
+    print(source);
+  return exit_ok;
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, Common& common, Run& run) {
+  CLI::App& verb = add_verb(app, common, "inspect",
+                            "Say what the network in a file is: its architecture, its tensors' axes, its group",
+                            "  weft inspect model.safetensors\n"
+                            "  weft inspect pytorch_model.bin --model-config config.json --json\n"
+                            "  weft inspect model.safetensors --space > space.txt");
+  auto o = std::make_shared<InspectOptions>();
+  verb.add_option("network,--network", o->network, "a network: safetensors, PyTorch, numpy, or a folder with one")
+      ->required()
+      ->type_name("FILE");
+  verb.add_flag("--space", o->space, "print the text of its space, and nothing else");
+  add_network_options(verb, o->reading, false);
+  verb.callback([o, &common, &run] { run = [o, &common] { return inspect(*o, common); }; });
+}
+
+}  // namespace weft::apps

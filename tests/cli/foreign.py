@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Networks in files of other programs: inspect and act, elements in files, and twenty kinds of wrong files."""
+import random
+import zipfile
+
+from weft_cli import *
+
+GPT2 = {"model_type": "gpt2", "vocab_size": 7, "n_positions": 5, "n_embd": 8, "n_layer": 2, "n_head": 2, "n_inner": 6,
+        "tie_word_embeddings": True}
+
+
+CODES = {"F64": "d", "F32": "f", "F16": "e", "I64": "q", "I32": "i"}
+
+
+def gpt2_shapes():
+    shapes = {"wte.weight": (7, 8), "wpe.weight": (5, 8)}
+    for i in range(2):
+        block = {"ln_1.weight": (8,), "ln_1.bias": (8,), "attn.c_attn.weight": (8, 24), "attn.c_attn.bias": (24,),
+                 "attn.c_proj.weight": (8, 8), "attn.c_proj.bias": (8,), "ln_2.weight": (8,), "ln_2.bias": (8,),
+                 "mlp.c_fc.weight": (8, 6), "mlp.c_fc.bias": (6,), "mlp.c_proj.weight": (6, 8), "mlp.c_proj.bias": (8,)}
+        shapes |= {f"h.{i}.{name}": shape for name, shape in block.items()}
+    return shapes | {"ln_f.weight": (8,), "ln_f.bias": (8,)}
+
+
+def size(shape):
+    n = 1
+    for d in shape:
+        n *= d
+    return n
+
+
+def safetensors(tensors, metadata=None, dtype="F64"):
+    """Bytes of a file; tensors: {name: (shape, numbers)}, or (shape, numbers, dtype)."""
+    header, data = {"__metadata__": metadata} if metadata else {}, b""
+    for name, (shape, numbers, *own) in tensors.items():
+        kind = own[0] if own else dtype
+        part = struct.pack(f"<{len(numbers)}{CODES[kind]}", *numbers)
+        header[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [len(data), len(data) + len(part)]}
+        data += part
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def read(path):
+    """{name: numbers} of a file of F64, F32, F16 and integers."""
+    file = SafeTensors(path)
+    out = {}
+    for name, entry in file.header.items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            out[name] = struct.unpack(f"<{size(entry['shape'])}{CODES[entry['dtype']]}", file.data[begin:end])
+    return out
+
+
+class Foreign(Test):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="weft-cli-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        draw = random.Random(3)
+        cls.tensors = {name: (shape, [draw.gauss(0, 1) for _ in range(size(shape))]) for name, shape in gpt2_shapes().items()}
+        (cls.folder / "gpt2.safetensors").write_bytes(safetensors(cls.tensors, {"format": "pt"}))
+        (cls.folder / "gpt2.config.json").write_text(json.dumps(GPT2))
+
+    def write(self, name, tensors, config=GPT2, **more):
+        """A folder with such a network, as Hugging Face writes it."""
+        folder = self.folder / name
+        folder.mkdir()
+        (folder / "model.safetensors").write_bytes(safetensors(tensors, **more))
+        if config is not None:
+            (folder / "config.json").write_text(json.dumps(config))
+        return name
+
+    def changed(self, name, **tensors):
+        return self.write(name, self.tensors | {key.replace("__", "."): value for key, value in tensors.items()})
+
+    def test_inspect(self):
+        text = self.weft("inspect", "gpt2.safetensors").stdout
+        for line in ("gpt2 in safetensors, 28 tensors", "h.#.ln_1.weight", "[n1.#]   x2", "dimension of the group: "):
+            self.assertIn(line, text)
+        says = self.json("inspect", "gpt2.safetensors")
+        self.assertEqual(says["architecture"], "gpt2")
+        # n1, n2 of two layers; GL(4) of queries and of values of two heads of two layers.
+        self.assertEqual(says["dimension"], 2 * 2 * 8 + 2 * 2 * 2 * 16)
+        self.assertEqual([w["axes"] for t in says["tensors"] if t["name"] == "h.1.attn.c_attn.weight" for w in t["windows"]],
+                         ["[n1.1*, h.1, q.1]", "[n1.1*, h.1, q.1*]", "[n1.1*, h.1, v.1]"])
+        space = self.weft("inspect", "gpt2.safetensors", "--space").stdout.strip()
+        self.assertEqual(space, says["space"])
+        # The text it is, under any name, with the config from elsewhere.
+        shutil.copy(self.folder / "gpt2.safetensors", self.folder / "other")
+        self.weft("inspect", "other", code=INPUT, says=["'other'", "'gpt2'", "n_head", "config"])
+        self.weft("inspect", "other", "--model-config", "gpt2.config.json", "--architecture", "gpt2", "--quiet")
+        self.weft("inspect", "other", "--architecture", "gpt5", code=USAGE, says=["no architecture 'gpt5'", "bert, bloom"])
+        (self.folder / "own.weft").write_text("a: permutation($n)\nw [a, (3 3)]\nb? [a]\n")
+        (self.folder / "own").write_bytes(safetensors({"w": ((4, 9), range(36))}))
+        self.assertEqual(self.weft("inspect", "own", "--architecture", "own.weft", "--space").stdout,
+                         "a: permutation(4); fixed.3: fixed(3) w[a, fixed.3, fixed.3]\n")
+        (self.folder / "wrong.weft").write_text("a: permutation($n)\nw [a, c]\n")
+        self.weft("inspect", "own", "--architecture", "wrong.weft", code=INPUT, says=["wrong", "line 2", "'c"])
+
+    def test_act(self):
+        """By an element that it saves, there and back; the file keeps its names, order and types."""
+        self.weft("act", "gpt2.safetensors", "--out", "moved", "--save-element", "g", "--seed", 5)
+        whole, moved = SafeTensors(self.folder / "gpt2.safetensors"), SafeTensors(self.folder / "moved")
+        self.assertEqual({k: (v["dtype"], v["shape"]) for k, v in whole.header.items() if k != "__metadata__"},
+                         {k: (v["dtype"], v["shape"]) for k, v in moved.header.items() if k != "__metadata__"})
+        self.assertEqual(moved.header["__metadata__"], {"format": "pt"})
+        config = ("--model-config", "gpt2.config.json")
+        self.weft("act", "gpt2.safetensors", "--out", "again", "--element", "g")
+        other = read(self.folder / "again")
+        for name, numbers in read(self.folder / "moved").items():
+            for x, y in zip(numbers, other[name]):
+                self.assertAlmostEqual(x, y, delta=1e-10, msg=name)
+        # The stream's permutation is what the element says.
+        order = read(self.folder / "g")["s.order"]
+        before, after = read(self.folder / "gpt2.safetensors"), read(self.folder / "moved")
+        self.assertNotEqual(list(order), list(range(8)))
+        for token in range(7):
+            self.assertEqual([before["wte.weight"][8 * token + place] for place in order],
+                             list(after["wte.weight"][8 * token:8 * token + 8]))
+        self.weft("act", "moved", *config, "--out", "g", "--element", "g", code=USAGE, says="exists")
+        self.weft("act", "moved", *config, "--out", "moved", "--force", code=USAGE, says="read here")
+        self.weft("act", "moved", *config, "--out", "never", "--element", "g", "--strength", 1, code=USAGE)
+        for name, tensors, says in (("unknown", {"z.order": ((1, 8), range(8), "I64")}, ["'z.order'", "13: 's', 'n1.0'"]),
+                                    ("shape", {"s.order": ((1, 7), range(7), "I64")}, ["'s.order'", "[1, 7]", "[1, 8]"]),
+                                    ("order", {"s.order": ((8,), [0] * 8, "I64")}, ["'s'", "no permutation"]),
+                                    ("half", {"s.order": ((8,), [0.5] * 8)}, ["'s'", "no permutation"]),
+                                    ("zero", {"n1.0.scale": ((8,), [0.] * 8)}, ["'n1.0'", "scale 0"]),
+                                    ("flat", {"q.0.matrix": ((2, 4, 4), [1.] * 32)}, ["'q.0'", "inverse"])):
+            (self.folder / f"g-{name}").write_bytes(safetensors(tensors))
+            self.weft("act", "moved", *config, "--out", "never", "--element", f"g-{name}", code=INPUT, says=[f"g-{name}", *says])
+        self.assertFalse((self.folder / "never").exists())
+
+    def test_types(self):
+        """Half precision stays; what is no weight is carried along."""
+        mask = ((1, 1, 5, 5), [1.] * 25)
+        half = {name: (shape, numbers, "F16") for name, (shape, numbers) in self.tensors.items()}
+        self.write("half", half | {"steps": ((), [3], "I64"), "h.0.attn.bias": mask})
+        self.weft("act", "half", "--out", "half-moved", "--model-config", "half/config.json", "--strength", 0)
+        file = SafeTensors(self.folder / "half-moved")
+        self.assertEqual(file.header["wte.weight"]["dtype"], "F16")
+        before, after = read(self.folder / "half/model.safetensors"), read(self.folder / "half-moved")
+        self.assertEqual(sorted(before["wte.weight"]), sorted(after["wte.weight"]))
+        self.assertEqual(after["steps"], (3,))
+        self.assertEqual(after["h.0.attn.bias"], tuple(mask[1]))
+        self.assertEqual(self.json("inspect", "half")["not_covered"], ["h.0.attn.bias"])
+
+    def test_wrong_files(self):
+        """Whatever a file is instead: what it is, what to do, exit code 3, and nothing written."""
+        whole = (self.folder / "gpt2.safetensors").read_bytes()
+        cases = {"text": (b"weights and biases\n" * 9, ["a text", "allowed: safetensors, PyTorch"]), "empty": (b"", ["empty"]),
+                 "image": (b"\x89PNG\r\n\x1a\n" + bytes(99), ["PNG"]),
+                 "code": (b"\x80\x02cos\nsystem\nX\x02\0\0\0lsq\1\x85R.", ["os.system"]),
+                 "page": (b"<!DOCTYPE html><html></html>", ["web page"]),
+                 "gguf": (b"GGUF" + bytes(60), ["GGUF", "from transformers"]), "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(60), ["HDF5"])}
+        cases |= {f"cut-{n}": (whole[:len(whole) * n // 16], [f"cut-{n}"]) for n in range(1, 16)}
+        for name, (content, says) in cases.items():
+            (self.folder / name).write_bytes(content)
+            self.wrong(name, [name, *says])
+        with zipfile.ZipFile(self.folder / "zip", "w") as archive:
+            archive.writestr("readme.txt", "no pickle")
+        self.wrong("zip", ["zip"])
+        (self.folder / "empty-folder").mkdir()
+        self.wrong("empty-folder", ["empty-folder", "model.safetensors"])
+        self.wrong("nowhere", ["nowhere", "No such file"])
+        nan = self.changed("nan", wpe__weight=((5, 8), [float("nan")] * 40))
+        self.wrong(nan, ["'nan'", "wpe.weight", "not finite"])
+        self.wrong(self.changed("whole-numbers", wpe__weight=((5, 8), range(40), "I64")), ["wpe.weight"])
+        self.wrong(self.changed("transposed", h__0__mlp__c_fc__weight=((6, 8), [0.] * 48)), ["'h.0.mlp.c_fc.weight'", "[6, 8]", "[8, 6]"])
+        missing = {name: value for name, value in self.tensors.items() if name != "h.1.ln_2.bias"}
+        self.wrong(self.write("missing", missing), ["'gpt2'", "lacks", "h.1.ln_2.bias'"])
+        self.wrong(self.changed("extra", h__0__gate=((8,), [1.] * 8)), ["'gpt2'", "'h.0.gate'"])
+        self.wrong(self.write("heads", self.tensors, GPT2 | {"n_head": 3}), ["'gpt2'"])
+        self.wrong(self.write("layers", self.tensors, GPT2 | {"n_layer": 3}), ["'gpt2'", "h.2"])
+        self.write("no-json", self.tensors, None)
+        (self.folder / "no-json/config.json").write_text("{")
+        self.wrong("no-json", ["config.json", "JSON"])
+
+    def wrong(self, name, says):
+        for verb in (("inspect",), ("act", "--out", "never"), ("same", "gpt2.safetensors")):
+            self.weft(*verb, name, code=INPUT, says=says)
+        self.assertFalse((self.folder / "never").exists())
+
+
+if __name__ == "__main__":
+    main()
