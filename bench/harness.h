@@ -42,6 +42,7 @@ class Harness {
 // The explicit list of the groups of cases (main.cpp calls them in this order).
 void derive_cases(Harness& harness);
 void equivalence_cases(Harness& harness);
+void file_cases(Harness& harness);
 void gemm_cases(Harness& harness);
 void linear_cases(Harness& harness);
 void math_cases(Harness& harness);

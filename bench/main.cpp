@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
     weft::bench::Harness harness(argc, argv);
     weft::bench::derive_cases(harness);
     weft::bench::equivalence_cases(harness);
+    weft::bench::file_cases(harness);
     weft::bench::gemm_cases(harness);
     weft::bench::linear_cases(harness);
     weft::bench::math_cases(harness);

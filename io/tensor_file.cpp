@@ -6,6 +6,8 @@
 #include <fmt/ranges.h>
 
 #include "weft/core/error.h"
+#include "weft/core/strided_runs.h"
+#include "weft/core/uninitialised.h"
 #include "weft/io/foreign_file.h"
 #include "weft/io/mapped_file.h"
 #include "weft/io/tensor_file_contents.h"
@@ -15,28 +17,11 @@
 namespace weft {
 namespace {
 
-/// Calls f(from, stride in bytes, count, position) for every run of the tensor's last axis, in row-major order; once
-/// for all numbers where they lie one behind the other.
-template <class F>
-void for_runs(const FileTensor& tensor, const std::byte* storage, F&& f) {
-  const auto size = static_cast<std::int64_t>(size_of(tensor.type));
-  const std::byte* from = storage + tensor.offset;
-  const std::int64_t numel = tensor.shape.numel();
-  if (numel == 0) return;
-  if (tensor.contiguous()) return f(from, size, static_cast<std::size_t>(numel), std::size_t{0});
-  const int last = tensor.shape.rank() - 1;
-  const std::int64_t run = tensor.shape[last], stride = tensor.strides[static_cast<std::size_t>(last)] * size;
-  std::array<std::int64_t, Shape::max_rank> at{};
-  for (std::int64_t position = 0; position < numel; position += run) {
-    f(from, stride, static_cast<std::size_t>(run), static_cast<std::size_t>(position));
-    for (int axis = last - 1; axis >= 0; --axis) {
-      const auto a = static_cast<std::size_t>(axis);
-      from += tensor.strides[a] * size;
-      if (++at[a] < tensor.shape[axis]) break;
-      from -= tensor.strides[a] * size * at[a];
-      at[a] = 0;
-    }
-  }
+StridedRuns runs_of(const FileTensor& tensor) {
+  std::array<StridedAxis, Shape::max_rank> axes;
+  for (int axis = 0; axis < tensor.shape.rank(); ++axis)
+    axes[static_cast<std::size_t>(axis)] = {tensor.shape[axis], tensor.strides[static_cast<std::size_t>(axis)]};
+  return StridedRuns(std::span(axes).first(static_cast<std::size_t>(tensor.shape.rank())));
 }
 
 /// One run of numbers, one behind the other and little-endian.
@@ -50,19 +35,19 @@ void pack(const FileTensor& tensor, const std::byte* from, std::int64_t stride, 
 
 template <class T>
 void convert(const FileTensor& tensor, const std::byte* storage, T* to) {
-  std::vector<std::byte> packed;
-  for_runs(tensor, storage, [&](const std::byte* from, std::int64_t stride, std::size_t count, std::size_t position) {
-    if (tensor.big_endian) {
-      constexpr std::size_t piece = 4096;
-      const std::size_t size = size_of(tensor.type);
-      packed.resize(piece * size);
-      for (std::size_t done = 0; done < count; done += piece) {
-        const std::size_t n = std::min(piece, count - done);
-        pack(tensor, from + static_cast<std::int64_t>(done) * stride, stride, n, packed.data());
-        read_numbers(tensor.type, packed.data(), static_cast<std::ptrdiff_t>(size), n, to + position + done);
-      }
-    } else {
-      read_numbers(tensor.type, from, stride, count, to + position);
+  const auto size = static_cast<std::int64_t>(size_of(tensor.type));
+  const StridedRuns runs = runs_of(tensor);
+  const std::int64_t stride = runs.stride() * size;
+  const std::byte* first = storage + tensor.offset;
+  runs.each([&](std::int64_t from, std::int64_t position, std::int64_t length) {
+    const auto count = static_cast<std::size_t>(length);
+    if (!tensor.big_endian) return read_numbers(tensor.type, first + from * size, stride, count, to + position);
+    constexpr std::size_t piece = 512;
+    std::array<std::byte, piece * sizeof(double)> packed;
+    for (std::size_t done = 0; done < count; done += piece) {
+      const std::size_t n = std::min(piece, count - done);
+      pack(tensor, first + from * size + static_cast<std::int64_t>(done) * stride, stride, n, packed.data());
+      read_numbers(tensor.type, packed.data(), size, n, to + position + done);
     }
   });
 }
@@ -229,7 +214,7 @@ Tensor TensorFile::read(std::string_view name, DType dtype) const {
   return with_float(dtype, "read", [&](auto zero) {
     using T = decltype(zero);
     const Unpacked storage(contents_->storages[found.storage]);
-    Tensor result = Tensor::zeros(found.shape, dtype);
+    const Tensor result = uninitialised(found.shape, dtype);
     convert(found, storage.data(), result.data<T>());
     return result;
   });
@@ -239,10 +224,10 @@ std::optional<Tensor> TensorFile::view(std::string_view name) const {
   const FileTensor& found = tensor(name);
   const FileStorage& storage = contents_->storages[found.storage];
   const auto dtype = dtype_of_number(found.type);
-  const std::byte* data = storage.bytes.data() + found.offset;
-  if (!dtype || storage.unpack || !found.contiguous() || (found.big_endian && size_of(found.type) > 1) ||
-      reinterpret_cast<std::uintptr_t>(data) % size_of(found.type) != 0)
+  if (!dtype || storage.unpack || !found.contiguous() || (found.big_endian && size_of(found.type) > 1))
     return std::nullopt;
+  const std::byte* data = storage.bytes.data() + found.offset;
+  if (reinterpret_cast<std::uintptr_t>(data) % size_of(found.type) != 0) return std::nullopt;
   // Tensor has no constness of its own; see the promise to callers in the header.
   return Tensor::view_of(const_cast<std::byte*>(data), found.shape, *dtype, contents_);
 }
@@ -251,11 +236,12 @@ std::vector<std::byte> TensorFile::packed(std::string_view name) const {
   const FileTensor& found = tensor(name);
   const Unpacked storage(contents_->storages[found.storage]);
   std::vector<std::byte> result(found.bytes());
-  const std::size_t size = size_of(found.type);
-  for_runs(found, storage.data(),
-           [&](const std::byte* from, std::int64_t stride, std::size_t count, std::size_t position) {
-             pack(found, from, stride, count, result.data() + position * size);
-           });
+  const auto size = static_cast<std::int64_t>(size_of(found.type));
+  const StridedRuns runs = runs_of(found);
+  runs.each([&](std::int64_t from, std::int64_t position, std::int64_t length) {
+    pack(found, storage.data() + found.offset + from * size, runs.stride() * size, static_cast<std::size_t>(length),
+         result.data() + position * size);
+  });
   return result;
 }
 

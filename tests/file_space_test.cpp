@@ -192,6 +192,11 @@ TEST_CASE("files: every refusal, word for word") {
   };
   for (const auto& [text, message] : cases)
     CHECK_MESSAGE(message_of<ParseError>([&] { FileSpace::parse(text); }) == message, text);
+  CHECK(message_of<ParseError>([&] {
+          FileSpace::parse("h: fixed(65536) " + std::string(300, 'w') + "{h} [3]");
+        }).find("all names together have 19857408 characters; allowed: up to 16777216") != std::string::npos);
+  CHECK(message_of<ParseError>([&] { FileSpace::parse("h: fixed(2) w [h h h h h h h h h h]"); }) ==
+        "[architecture] tensor 'w' has more than 6 axes; allowed: up to 6");
   std::string deep = "h: fixed(2) w [";
   for (int i = 0; i < 17; ++i) deep += "(";
   CHECK(message_of<ParseError>([&] { FileSpace::parse(deep + "h"); }).find("parentheses more than 16 deep") !=

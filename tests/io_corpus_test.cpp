@@ -7,12 +7,13 @@
 #include "weft/io/safetensors.h"
 #include "weft/io/tensor_file.h"
 #include "weft/tests/files.h"
+#include "weft/tests/fuzz/read_architecture.h"
 
 using namespace weft;
 
 namespace {
 
-/// Parses every file of a fuzzer's corpus; anything but success or FormatError fails the test. The corpus must hold
+/// Parses every file of a corpus; anything but success, FormatError or ParseError fails the test. The corpus must hold
 /// both, or it would be blind.
 template <class F>
 void replay(const std::string& target, F&& parse) {
@@ -24,6 +25,8 @@ void replay(const std::string& target, F&& parse) {
       parse(std::as_bytes(std::span(bytes)));
       ++accepted;
     } catch (const FormatError&) {
+      ++refused;
+    } catch (const ParseError&) {
       ++refused;
     }
   }
@@ -58,5 +61,11 @@ TEST_CASE("the corpus of the CSV fuzzer parses or is refused") {
         Csv::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, "corpus", Csv::Header::none);
     for (std::size_t r = 0; r < csv.rows(); ++r)
       for (std::size_t c = 0; c < csv.columns(); ++c) csv.text(r, c);
+  });
+}
+
+TEST_CASE("the corpus of the fuzzer of architectures parses or is refused") {
+  replay("architecture", [](std::span<const std::byte> bytes) {
+    testing::read_architecture({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   });
 }

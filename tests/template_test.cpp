@@ -177,6 +177,29 @@ TEST_CASE("templates: every refusal, word for word") {
   CHECK(error(blocks).find("blocks more than 32 deep") != std::string::npos);
 }
 
+TEST_CASE("templates: what would take all memory or time is refused") {
+  std::string sum = "a [$(1";
+  for (int i = 0; i < 300; ++i) sum += " + 1";
+  CHECK(error(sum + ")]").find("an expression of more than 200 operations") != std::string::npos);
+  const std::string wide = "for i in 0..9000 {\n \"" + std::string(1000, 'n') + "\" [1]\n}";
+  CHECK(error(wide) == "[architecture] line 1: the text grows beyond 4194304 characters");
+  // Each line doubles what is not known of the size, each condition what is tried.
+  std::string doubled = "size k0 = unknown + 1\n", nested;
+  for (int i = 1; i < 40; ++i) doubled += fmt::format("size k{} = k{} + k{}\n", i, i - 1, i - 1);
+  FileFacts file;
+  for (int i = 0; i < 30; ++i) {
+    nested += fmt::format("if unknown{} > 1 {{\n a{} [1]\n", i, i);
+    file.names.insert(fmt::format("a{}", i));
+  }
+  for (int i = 0; i < 30; ++i) nested += "}\n";
+  const auto in_file = [&](const std::string& text) {
+    return message_of<ParseError>([&] { Template::parse(text).expanded(Json(Json::Object{}), file); });
+  };
+  CHECK(in_file(doubled + "a0 [$k39]") ==
+        "[architecture] line 9: what is not known yet of 'k8' has more than 1000 parts");
+  CHECK(in_file(nested).find("the text grows beyond") != std::string::npos);
+}
+
 TEST_CASE("templates: what the config lacks, a file's names and shapes tell") {
   const Template text = Template::parse(R"(
 for i in 0..layers {

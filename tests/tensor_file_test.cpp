@@ -157,6 +157,14 @@ TEST_CASE("a view keeps the file's memory") {
   CHECK(view->span<float>()[0] == 2);
 }
 
+TEST_CASE("what has to be unpacked is read and has no view") {
+  using namespace archives;
+  const std::string numbers(16, '\1'), w = tensor(storage("FloatStorage", "0", 4), 1, {2}, {1});
+  const auto file = parsed(zip({{"n/data.pkl", pickled(dict({{"w", w}})), true}, {"n/data/0", numbers, true}}));
+  CHECK_FALSE(file.view("w"));
+  CHECK(file.read("w", DType::f32).numel() == 2);
+}
+
 TEST_CASE("sharded checkpoints and folders") {
   const TemporaryFolder folder;
   const auto index = [](const std::string& map) { return R"({"metadata":{"total_size":8},"weight_map":)" + map + "}"; };

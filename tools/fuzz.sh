@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-parsers=(safetensors idx csv torch npy) targets=("${parsers[@]}" state model)
+parsers=(safetensors idx csv torch npy architecture) targets=("${parsers[@]}" state model)
 options=(-max_len=16384 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -print_funcs=0)
 
 if [[ ${1-} == --merge ]]; then

@@ -160,6 +160,12 @@ bool holds(const Json& value) {
   return value.object() != nullptr;
 }
 
+std::size_t size_of(const Expression& e) {
+  std::size_t n = 1;
+  for (const Expression& part : e.parts) n += size_of(part);
+  return n;
+}
+
 std::vector<std::string> names_of(const Expression& e) {
   std::vector<std::string> out;
   if (e.operation == Operation::name || e.operation == Operation::element) return {e.str()};

@@ -67,6 +67,9 @@ Expression computed(const Expression& e, const Meaning& meaning, const std::stri
 /// Whether a condition holds: not for null, false, 0, and empty texts and lists.
 bool holds(const Json& value);
 
+/// Of how many parts an expression is.
+std::size_t size_of(const Expression& e);
+
 /// The names of an expression, each once: "labels", "hidden_sizes[1]".
 std::vector<std::string> names_of(const Expression& e);
 

@@ -7,6 +7,8 @@ using Operation = Expression::Operation;
 
 /// Of parentheses: an expression is read and computed by functions that call themselves.
 constexpr int max_depth = 50;
+/// Of one expression: without parentheses each stands within the next.
+constexpr int max_operations = 200;
 
 class Reader {
  public:
@@ -29,7 +31,9 @@ class Reader {
     return true;
   }
 
-  static Expression join(Operation operation, Expression a, Expression b) {
+  Expression join(Operation operation, Expression a, Expression b) {
+    if (++operations_ > max_operations)
+      in_.fail(fmt::format("an expression of more than {} operations", max_operations));
     return {operation, {}, {}, {std::move(a), std::move(b)}};
   }
 
@@ -111,7 +115,7 @@ class Reader {
   }
 
   Lexer& in_;
-  int depth_ = 0;
+  int depth_ = 0, operations_ = 0;
 };
 
 }  // namespace

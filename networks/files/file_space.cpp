@@ -90,6 +90,10 @@ class Builder {
             "[architecture] tensor '{}' is one for each place of {}: {}; allowed: up to {} places of its "
             "own",
             t.name, f.name, f.str(), max_places);
+      name_characters_ += static_cast<std::int64_t>(t.name.size()) * f.size;
+      if (name_characters_ > max_name_characters)
+        throw ParseError("[architecture] tensor '{}': all names together have {} characters; allowed: up to {}", t.name,
+                         name_characters_, max_name_characters);
       for (std::int64_t k = 0; k < f.size; ++k) file.names.push_back(name_at(t.name, std::to_string(k)));
       file.indexed = true;
     } else {
@@ -148,6 +152,9 @@ class Builder {
         bounded(product_of_sizes(a.offset, size));
         both.offset = a.offset * size + b.offset;
         for (WindowAxis& axis : both.axes) axis.stride = bounded(product_of_sizes(axis.stride, size));
+        if (both.axes.size() + b.axes.size() > max_axes + 1)
+          throw ParseError("[architecture] tensor '{}' has more than {} axes; allowed: up to {}", name_, max_axes,
+                           max_axes);
         both.labels += b.labels;
         both.axes.insert(both.axes.end(), b.axes.begin(), b.axes.end());
         both.of_space.insert(both.of_space.end(), b.of_space.begin(), b.of_space.end());
@@ -176,11 +183,12 @@ class Builder {
       throw ParseError("[architecture] tensor '{}' has {} windows; allowed: up to {}", name_, windows, max_windows);
   }
 
-  static constexpr std::int64_t max_places = 65536;
+  static constexpr std::int64_t max_places = 65536, max_name_characters = 1 << 24;
 
   FileText text_;
-  std::vector<Factor> factors_;  ///< and anonymous ones as they are met
-  std::string name_;             ///< of the tensor that is read
+  std::vector<Factor> factors_;       ///< and anonymous ones as they are met
+  std::int64_t name_characters_ = 0;  ///< of tensors that are one for each place
+  std::string name_;                  ///< of the tensor that is read
   std::vector<SpaceTensor> tensors_;
   std::vector<Window> windows_;
   std::vector<FileEntry> files_;

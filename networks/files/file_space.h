@@ -7,14 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "weft/core/strided_runs.h"
 #include "weft/networks/files/file_text.h"
 
 namespace weft {
 
-struct WindowAxis {
-  std::int64_t size, stride;
-  bool operator==(const WindowAxis&) const = default;
-};
+using WindowAxis = StridedAxis;
 
 /// Where one tensor of the space lies: number [i, j, …] of it is number offset + i stride_0 + j stride_1 + … of the
 /// file's tensor. Axes: the taps where there are several, then those of the space. Along an axis of stride 0, always

@@ -9,10 +9,14 @@ namespace weft {
 namespace {
 
 constexpr std::int64_t max_turns = 10000, max_all_turns = 100000;
+/// Pieces and characters that are put, and those of trials: conditions within conditions try both sides of each.
+constexpr std::int64_t max_work = 1 << 22;
+/// Of what is left of a size: definitions of definitions would double it with each line.
+constexpr std::size_t max_left = 1000;
 
 class Expander {
  public:
-  Expander(const Json& config, const FileFacts* file) : config_(config), file_(file) {}
+  Expander(const Json& config, const FileFacts* file, std::int64_t& work) : config_(config), file_(file), work_(work) {}
 
   ExpandedText operator()(const std::vector<TemplateNode>& nodes) && {
     run(nodes);
@@ -64,7 +68,14 @@ class Expander {
     throw ParseError("{}: '{}' is {}; allowed: a whole number", where(node), e.str(), v.str());
   }
 
+  void count(std::size_t work, int line) {
+    work_ += static_cast<std::int64_t>(work);
+    if (work_ > max_work)
+      throw ParseError("[architecture] line {}: the text grows beyond {} characters", line, max_work);
+  }
+
   void put(const std::string& text, int line) {
+    count(text.size(), line);
     if (out_.lines.empty()) out_.lines.push_back(line);
     // A line that has nothing yet is the next piece's.
     if (out_.text.empty() || out_.text.back() == '\n') out_.lines.back() = line;
@@ -76,7 +87,9 @@ class Expander {
 
   void run(const std::vector<TemplateNode>& nodes) {
     const std::size_t outer = scope_.size();
-    for (const TemplateNode& node : nodes) switch (node.kind) {
+    for (const TemplateNode& node : nodes) {
+      count(1, node.line);
+      switch (node.kind) {
         case Kind::text:
           put(node.text, node.line);
           break;
@@ -89,6 +102,9 @@ class Expander {
         case Kind::definition: {
           const Expression v = value(node.to, node);
           if (!v.known() && !file_) lacks(v, node);
+          if (size_of(v) > max_left)
+            throw ParseError("{}: what is not known yet of '{}' has more than {} parts", where(node), node.text,
+                             max_left);
           scope_.emplace_back(node.text, v);
           break;
         }
@@ -98,6 +114,7 @@ class Expander {
         case Kind::condition:
           run(decide(node) ? node.body : node.otherwise);
       }
+    }
     scope_.resize(outer);
   }
 
@@ -241,6 +258,7 @@ class Expander {
   Scope scope_;
   ExpandedText out_;
   std::int64_t turns_ = 0;
+  std::int64_t& work_;  ///< of all trials, too
 };
 
 /// What the stars of a pattern stand for.
@@ -260,9 +278,13 @@ bool match(std::string_view pattern, std::string_view name, std::vector<std::str
 
 }  // namespace
 
-ExpandedText Template::expanded(const Json& config) const { return Expander(config, nullptr)(nodes_); }
+ExpandedText Template::expanded(const Json& config) const {
+  std::int64_t work = 0;
+  return Expander(config, nullptr, work)(nodes_);
+}
 ExpandedText Template::expanded(const Json& config, const FileFacts& file) const {
-  return Expander(config, &file)(nodes_);
+  std::int64_t work = 0;
+  return Expander(config, &file, work)(nodes_);
 }
 
 bool fits(std::string_view pattern, std::string_view name) {

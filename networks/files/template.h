@@ -47,7 +47,7 @@ class Template {
   static Template parse(std::string_view text);
 
   /// With the names of `config`, an object, alone; throws ParseError for one that it lacks, a loop of more than 10000
-  /// turns, or more than 100000 turns in all.
+  /// turns, more than 100000 turns in all, or more than 4 million characters, those counted that were only tried.
   ExpandedText expanded(const Json& config) const;
   /// Where the config does not know how often a loop turns or whether a condition holds, the file's names decide; sizes
   /// that are not known stay in the text as "$(expression)". Ties are decided by the file, whatever the config says.

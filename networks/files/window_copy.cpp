@@ -3,44 +3,28 @@
 #include <cstring>
 
 #include "weft/core/error.h"
+#include "weft/core/uninitialised.h"
 
 namespace weft {
 namespace {
 
-/// Calls use(file position, window position, length of the run, its stride in the file) for runs along the last axis.
-template <class Use>
-void each_run(std::span<const WindowAxis> axes, std::int64_t from, const Use& use) {
-  std::int64_t runs = 1;
-  for (std::size_t k = 0; k + 1 < axes.size(); ++k) runs *= axes[k].size;
-  const WindowAxis last = axes.empty() ? WindowAxis{1, 1} : axes.back();
-  std::vector<std::int64_t> at(axes.size(), 0);
-  for (std::int64_t run = 0; run < runs; ++run) {
-    use(from, run * last.size, last);
-    for (std::size_t k = axes.size(); k-- > 1;) {
-      const WindowAxis& axis = axes[k - 1];
-      from += axis.stride;
-      if (++at[k - 1] < axis.size) break;
-      from -= axis.size * axis.stride;
-      at[k - 1] = 0;
-    }
-  }
-}
-
 template <class T>
-void gather(std::span<const WindowAxis> axes, std::int64_t offset, std::int64_t plus, const T* file, T* out) {
-  each_run(axes, offset, [&](std::int64_t from, std::int64_t to, const WindowAxis& last) {
-    if (last.stride == 1 && plus == 0) {
-      std::memcpy(out + to, file + from, static_cast<std::size_t>(last.size) * sizeof(T));
+void gather(std::span<const WindowAxis> axes, std::int64_t plus, const T* file, T* out) {
+  const StridedRuns runs(axes);
+  runs.each([&](std::int64_t from, std::int64_t to, std::int64_t length) {
+    if (runs.stride() == 1 && plus == 0) {
+      std::memcpy(out + to, file + from, static_cast<std::size_t>(length) * sizeof(T));
       return;
     }
-    for (std::int64_t i = 0; i < last.size; ++i) out[to + i] = file[from + i * last.stride] + static_cast<T>(plus);
+    for (std::int64_t i = 0; i < length; ++i) out[to + i] = file[from + i * runs.stride()] + static_cast<T>(plus);
   });
 }
 
 template <class T>
-void scatter(std::span<const WindowAxis> axes, std::int64_t offset, std::int64_t plus, const T* in, T* file) {
-  each_run(axes, offset, [&](std::int64_t to, std::int64_t from, const WindowAxis& last) {
-    for (std::int64_t i = 0; i < last.size; ++i) file[to + i * last.stride] = in[from + i] - static_cast<T>(plus);
+void scatter(std::span<const WindowAxis> axes, std::int64_t plus, const T* in, T* file) {
+  const StridedRuns runs(axes);
+  runs.each([&](std::int64_t to, std::int64_t from, std::int64_t length) {
+    for (std::int64_t i = 0; i < length; ++i) file[to + i * runs.stride()] = in[from + i] - static_cast<T>(plus);
   });
 }
 
@@ -80,11 +64,11 @@ Tensor read_window(const FileSpace& files, int tensor, const FileNumbers& number
   const Window& window = files.windows[static_cast<std::size_t>(tensor)];
   const Pieces pieces(files, window, numbers);
   const std::int64_t plus = files.files[static_cast<std::size_t>(window.file)].plus;
-  const Tensor out = Tensor::zeros(files.space.feature_shape(tensor, 1, 1), pieces.files[0].dtype());
+  const Tensor out = uninitialised(files.space.feature_shape(tensor, 1, 1), pieces.files[0].dtype());
   with_float(out.dtype(), "architecture", [&]<class T>(T) {
     T* to = out.data<T>();
     for (const Tensor& file : pieces.files) {
-      gather(pieces.axes, window.offset, plus, file.data<T>(), to);
+      gather(pieces.axes, plus, file.data<T>() + window.offset, to);
       to += pieces.numel;
     }
   });
@@ -103,12 +87,12 @@ void write_window(const FileSpace& files, int tensor, const Tensor& weight, cons
   with_float(weight.dtype(), "architecture", [&]<class T>(T) {
     const T* from = weight.data<T>();
     for (const Tensor& into : pieces.files) {
-      scatter(pieces.axes, window.offset, file.plus, from, into.data<T>());
+      scatter(pieces.axes, file.plus, from, into.data<T>() + window.offset);
       from += pieces.numel;
     }
     for (const std::string& tie : file.ties)
       if (numbers(tie).defined())
-        scatter(pieces.axes, window.offset, file.plus, weight.data<T>(), of_file(file, tie, numbers).data<T>());
+        scatter(pieces.axes, file.plus, weight.data<T>(), of_file(file, tie, numbers).data<T>() + window.offset);
   });
 }
 

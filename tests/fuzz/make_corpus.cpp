@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include "weft/io/safetensors.h"
+#include "weft/networks/files/architecture_text.h"
 #include "weft/tests/archives.h"
 #include "weft/tests/files.h"
 #include "weft/tests/fuzz/states.h"
@@ -108,6 +109,28 @@ void csv(const std::filesystem::path& folder) {
   save(folder / "seed-two-names", "a,a\n");
 }
 
+/// Every text that weft has, behind it a config that tells what any of them asks for.
+void architectures(const std::filesystem::path& folder) {
+  const std::string config =
+      R"({"activation":"relu","batch_norm":true,"bidirectional":true,"channels":[3,4,5,6],"columns":[3,3,3],)"
+      R"("convolutions":2,"d_ff":3,"d_kv":2,"d_model":4,"depths":[1,1,1,1],"embedding_size":4,)"
+      R"("first_k_dense_replace":1,"gated":true,"head_dim":4,"headed":true,"hidden_size":8,)"
+      R"("hidden_sizes":[4,6],"image_size":8,"input_size":3,"inputs":[3,3],"intermediate_size":3,)"
+      R"("kv_lora_rank":4,"labels":3,"layers":2,"max_position_embeddings":4,"moe_intermediate_size":3,)"
+      R"("n_embd":8,"n_head":2,"n_inner":null,"n_layer":1,"n_positions":4,"n_routed_experts":2,)"
+      R"("n_shared_experts":1,"nonlinearity":"tanh","num_attention_heads":2,"num_channels":3,"num_heads":2,)"
+      R"("num_hidden_layers":2,"num_key_value_heads":1,"num_layers":2,"num_local_experts":2,"num_stages":2,)"
+      R"("outputs":[4,4],"partial_rotary_factor":0.5,"patch_size":4,"places":9,"positions":5,)"
+      R"("projection_dim":4,"q_lora_rank":3,"qk_nope_head_dim":2,"qk_rope_head_dim":2,"rank":[2,2],)"
+      R"("relative_attention_num_buckets":4,"rotary_dim":2,"rotary_ndims":2,"rotary_pct":0.5,"rows":[3,3,3],)"
+      R"("sines":1,"stages":2,"text_heads":2,"text_hidden":4,"text_intermediate":3,"text_layers":1,)"
+      R"("text_positions":4,"tie_word_embeddings":false,"type_vocab_size":2,"v_head_dim":2,"vision_heads":2,)"
+      R"("vision_hidden":4,"vision_intermediate":3,"vision_layers":1,"vision_positions":5,"vocab_size":5,)"
+      R"("widths":[4,6,8,10,12]})";
+  for (const auto& text : weft::architecture_texts())
+    save(folder / ("seed-" + text.name), text.text + "\n---\n" + config);
+}
+
 void save(const std::filesystem::path& path, std::span<const std::byte> bytes) {
   save(path, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
 }
@@ -137,6 +160,7 @@ int main(int argc, char** argv) {
   csv(std::filesystem::path(argv[1]) / "csv");
   torch_seeds(std::filesystem::path(argv[1]) / "torch");
   npy_seeds(std::filesystem::path(argv[1]) / "npy");
+  architectures(std::filesystem::path(argv[1]) / "architecture");
   states(std::filesystem::path(argv[1]) / "state");
   models(std::filesystem::path(argv[1]) / "model");
 }
