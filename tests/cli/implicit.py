@@ -273,7 +273,7 @@ class Implicit(ImplicitTest):
                   says=["'two-edited'", "sign_monomial(24)", "sign_monomial(12)"])
         # What is as wide as before may be edited again, what is wider may not.
         for run, neurons in (("one", 12), ("two", 24)):
-            again = self.json("edit", "one-edited", "--model", run, "--out", f"{run}-again")
+            again = self.json("edit", "one-edited", "--model", run, "--out", f"{run}-edited-again")
             self.assertIn(f"h1: sign_monomial({neurons}); h2: sign_monomial({neurons})", again["space"])
             narrow, wide = (self.json("edit", "before", "--model", of, "--out", "space", "--force")["space"]
                             for of in ("one", "two"))
@@ -295,7 +295,8 @@ class Implicit(ImplicitTest):
                           "--task edit makes one that edits")
         self.refused("edit", "huge", "--model", "one", "--out", "never", code=NUMERIC,
                      says="[edit] the edited network is not finite; are its weights of the size that the model was trained on?")
-        self.weft("edit", "cnn-net", "--model", "one", "--out", "never", code=INPUT, says=["'cnn-net'", "allowed: 'in: fixed(2)", "give a network like those of the zoo"])
+        self.weft("edit", "cnn-net", "--model", "one", "--out", "never", code=INPUT,
+                  says=["'cnn-net'", "allowed: 'in: fixed(2)", "give a network like those of the zoo"])
         for out in ("net", "one/model.safetensors"):
             self.refused("edit", "net", "--model", "one", "--out", out, "--force",
                          says=f"[weft] '{out}' is read here and never replaced; choose another --out")

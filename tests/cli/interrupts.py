@@ -131,7 +131,7 @@ class Interrupts(Test):
         self.finish(verb, out, whole)
 
     def test_killed_transformers(self):
-        words = ("zoo", "make", "--kind", "text", "--networks", 12, "--images", 400, "--test-images", 100, "--epochs", 5,
+        words = ("zoo", "make", "--kind", "text", "--networks", 4, "--images", 200, "--test-images", 50, "--epochs", 5,
                  "--held-out", 50)
         start = time.monotonic()
         self.weft(*words, "--out", "whole-texts", "--quiet")
@@ -214,15 +214,15 @@ class Interrupts(Test):
         words = ("demo", "--networks", 16, "--images", 200, "--zoo-epochs", 8, "--epochs", 12,
                  "--seed", 2)
         self.weft(*words, "--out", "demo-whole", "--quiet")
-        but = {"run.json", "report.html", "log.csv"}
+        but, resume = {"run.json", "report.html", "log.csv"}, ()
         for place in ("zoo.part/state.safetensors", "magep/state.safetensors", "mlp/state.safetensors"):
-            out = "demo-" + place.split("/")[0]
-            code, messages = self.stop((*words, "--out", out), signal.SIGINT, f"{out}/{place}")
+            code, messages = self.stop((*words, "--out", "stopped", *resume), signal.SIGINT, f"stopped/{place}")
             self.assertEqual(code, INTERRUPTED, messages)
-            self.weft(*words, "--out", out, code=USAGE, says="--resume")
-            self.weft(*words, "--out", out, "--resume")
-            for part in ("zoo", *MODELS):
-                self.assert_same(self.bytes_of(f"{out}/{part}", but), self.bytes_of(f"demo-whole/{part}", but))
+            self.weft(*words, "--out", "stopped", code=USAGE, says="--resume")
+            resume = ("--resume",)
+        self.weft(*words, "--out", "stopped", "--resume")
+        for part in ("zoo", *MODELS):
+            self.assert_same(self.bytes_of(f"stopped/{part}", but), self.bytes_of(f"demo-whole/{part}", but))
 
 
 if __name__ == "__main__":
