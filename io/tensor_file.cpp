@@ -68,8 +68,14 @@ class Unpacked {
 
 /// The file that a folder of a model is read from.
 std::filesystem::path model_in(const std::filesystem::path& folder) {
-  constexpr const char* names[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
-                                   "pytorch_model.bin.index.json"};
+  constexpr const char* names[] = {"model.safetensors",
+                                   "model.safetensors.index.json",
+                                   "pytorch_model.bin",
+                                   "pytorch_model.bin.index.json",
+                                   "diffusion_pytorch_model.safetensors",
+                                   "diffusion_pytorch_model.safetensors.index.json",
+                                   "adapter_model.safetensors",
+                                   "adapter_model.bin"};
   for (const char* name : names)
     if (std::error_code ignored; std::filesystem::exists(folder / name, ignored)) return folder / name;
   throw FormatError("[tensors] {}: a folder without {}; name the file with the weights", in_quotes(folder.native()),

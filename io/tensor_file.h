@@ -56,8 +56,9 @@ struct TensorFileContents;
 ///   safetensors, with every type of numbers but F4, F6, F8_E8M0 and C64
 ///   PyTorch's .pt, .pth and .bin: zip archives, and the streams of versions before 1.6
 ///   npy and npz of numpy
-///   an index.json of shards of the first two, and a folder that holds model.safetensors, model.safetensors.index.json,
-///   pytorch_model.bin or pytorch_model.bin.index.json (the first of these)
+///   an index.json of shards of the first two, and a folder that holds model.safetensors, pytorch_model.bin, an
+///   index.json of one of them, diffusion_pytorch_model.safetensors or its index.json, adapter_model.safetensors or
+///   adapter_model.bin (the first of these)
 /// A handle: copying it copies nothing. Nothing that a file holds is run.
 ///
 /// Names. What safetensors and npz name has that name; the one array of an npy file, and a tensor that a .pt file

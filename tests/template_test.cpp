@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "weft/networks/files/file_text.h"
+#include "weft/networks/files/name_pattern.h"
 #include "weft/networks/files/solve.h"
 #include "weft/tests/disk.h"
 #include "weft/tests/files.h"
@@ -73,6 +74,16 @@ TEST_CASE("templates: what expressions compute") {
       {"kind != \"tanh\"", "true"},
       {"n == 12 and not no", "true"},
       {"true", "true"},
+      {"no or n", "12"},
+      {"n or h", "12"},
+      {"n and h", "5"},
+      {"missing and n", "missing and 12"},
+      {"missing or n", "missing or 12"},
+      {"yes + n", "13"},
+      {"3 * (n == 12) - no", "3"},
+      {"yes == 1", "true"},
+      {"list[-1] + list[-3]", "11"},
+      {"shape(\"w\")[0] + rank", "shape w[0] + rank"},
       {"n >= 12 and n <= 12 and 11 < n", "true"},
   };
   for (const auto& [expression, expected] : cases) CHECK_MESSAGE(value(expression) == expected, expression);
@@ -145,7 +156,10 @@ TEST_CASE("templates: every refusal, word for word") {
       {"a [$(big * 2)]", "[architecture] line 1: a result of 9223372036854775807 and 2 is beyond 64 bits"},
       {"a [$(list + 1)]", "[architecture] line 1: an operation on a list; allowed: numbers"},
       {"a [$(kind * 2)]", "[architecture] line 1: an operation on the text \"relu\"; allowed: numbers"},
-      {"a [$(yes + 1)]", "[architecture] line 1: an operation on a truth value; allowed: numbers"},
+      {"a [$yes]", "[architecture] line 1: 'yes' is true; allowed: a whole number"},
+      {"a [$(yes[0])]", "[architecture] line 1: 'yes' is a truth value; allowed before '[': a list"},
+      {"a [$(list[-4])]", "[architecture] line 1: 'list' has 3 items, and none at -4"},
+      {"if present(\"a\") { a [1] }", "[architecture] line 1: the config does not tell present a"},
       {"a [$list]", "[architecture] line 1: 'list' is [3,4,8]; allowed: a whole number"},
       {"a [$part]", "[architecture] line 1: 'part' is 0.25; allowed: a whole number"},
       {"a [$(list[3])]", "[architecture] line 1: 'list' has 3 items, and none at 3"},
@@ -189,7 +203,7 @@ TEST_CASE("templates: what would take all memory or time is refused") {
   FileFacts file;
   for (int i = 0; i < 30; ++i) {
     nested += fmt::format("if unknown{} > 1 {{\n a{} [1]\n", i, i);
-    file.names.insert(fmt::format("a{}", i));
+    file.shapes.emplace(fmt::format("a{}", i), Shape{1});
   }
   for (int i = 0; i < 30; ++i) nested += "}\n";
   const auto in_file = [&](const std::string& text) {
@@ -198,6 +212,28 @@ TEST_CASE("templates: what would take all memory or time is refused") {
   CHECK(in_file(doubled + "a0 [$k39]") ==
         "[architecture] line 9: what is not known yet of 'k8' has more than 1000 parts");
   CHECK(in_file(nested).find("the text grows beyond") != std::string::npos);
+}
+
+TEST_CASE("templates: names, axes and sizes of a file's tensors are facts") {
+  const Template text = Template::parse(R"(
+for k, m in "**.a" {
+  if rank("{m}.a") == 4 { "{m}.a" [$(shape("{m}.a")[1]), 1, 1, 1] } else { "{m}.a" [$(shape("{m}.a")[-1])] }
+}
+if present("b.{1 + 1}") and not present("b.{m}") { b.2 [1] })");
+  const FileFacts facts{{{"x.a", {2, 3, 1, 1}}, {"y.a", {5, 7}}, {"b.2", {1}}}, {}};
+  CHECK(FileText::parse(text.expanded(Json(Json::Object{}), facts).text).str() ==
+        "x.a [3, 1, 1, 1]\ny.a [7]\nb.2 [1]\n");
+}
+
+TEST_CASE("templates: patterns of all tensors that a text may have") {
+  const auto patterns = [](const char* text) { return Template::parse(text).tensors(); };
+  using Names = std::vector<std::string>;
+  CHECK(patterns("e.0: permutation(2)\nfor i in 0..n { if x { a.{i}.w = t [3] } else { b{i-1}.{e.{i}}.w? [$(n)] } }") ==
+        Names{"a.**.w", "t", "b**.**.w"});
+  CHECK(Template::parse("a.b [1] c? [2] for i in 0..n { d.{i} = t [3] if x { e [4] } }").required() ==
+        Names{"a.b", "d.**"});
+  CHECK(patterns("for k, m in \"*.w\" { h.{k}: fixed($n) \"{m}.w\" [h.{k}] }") == Names{"**.w"});
+  CHECK(patterns("a + {n} [1]").empty());
 }
 
 TEST_CASE("templates: what the config lacks, a file's names and shapes tell") {
@@ -211,8 +247,7 @@ if tied { w = v [$in] } else { w [$in] v [$out] })");
   FileShapes shapes{{"0.gate", {3}},    {"1.plain", {4, 6}}, {"0.0.w", {3, 11}},
                     {"0.1.w", {3, 11}}, {"1.0.w", {4, 13}},  {"w", {6}}};
   const auto told = [&](const Json& known, std::function<bool(const std::string&, const std::string&)> equal) {
-    FileFacts facts{{}, std::move(equal)};
-    for (const auto& [name, shape] : shapes) facts.names.insert(name);
+    const FileFacts facts{shapes, std::move(equal)};
     ExpandedText out = text.expanded(known, facts);
     const FileText file = solved(FileText::parse(out.text, out.lines), shapes, out.told);
     return std::pair(file.str(), out.told);

@@ -216,6 +216,16 @@ TEST_CASE("sharded checkpoints and folders") {
   CHECK(numbers(TensorFile::open(other / ""), "w") == std::vector<double>{3});
   write_text(other / "pytorch_model.bin.index.json", index(R"({"w":"pytorch_model.bin"})"));
   CHECK(numbers(TensorFile::open(other / "pytorch_model.bin.index.json"), "w") == std::vector<double>{3});
+  // Of adapters and of diffusers' models, which stand behind whole models.
+  const TemporaryFolder adapter;
+  write_text(adapter / "adapter_model.bin", shard("old", 3));
+  CHECK(TensorFile::open(adapter / "").listing() == "1: 'old'");
+  write_text(adapter / "adapter_model.safetensors", shard("r", 4));
+  CHECK(TensorFile::open(adapter / "").listing() == "1: 'r'");
+  write_text(adapter / "diffusion_pytorch_model.safetensors", shard("u", 5));
+  CHECK(TensorFile::open(adapter / "").listing() == "1: 'u'");
+  write_text(adapter / "model.safetensors", shard("m", 6));
+  CHECK(TensorFile::open(adapter / "").listing() == "1: 'm'");
 }
 
 TEST_CASE("strided tensors are read as numpy would") {

@@ -1,6 +1,7 @@
 #include "weft/networks/files/architecture_text.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "weft/core/error.h"
 
@@ -9,18 +10,27 @@ namespace weft {
 /// Made by the build (cmake/WeftTexts.cmake): name, text, …, null.
 extern const char* const shipped_architecture_texts[];
 
-Template ArchitectureText::parsed() const {
+struct ArchitectureText::Once {
+  std::once_flag flag;
+  Template parsed;
+};
+
+ArchitectureText::ArchitectureText(std::string own_name, std::string own_text)
+    : name(std::move(own_name)), text(std::move(own_text)), once_(std::make_shared<Once>()) {}
+
+const Template& ArchitectureText::parsed() const {
   try {
-    return Template::parse(text);
+    std::call_once(once_->flag, [this] { once_->parsed = Template::parse(text); });
   } catch (const ParseError& error) {
     throw ParseError("architecture '{}': {}", name, error.what());
   }
+  return once_->parsed;
 }
 
 const std::vector<ArchitectureText>& architecture_texts() {
   static const std::vector<ArchitectureText> texts = [] {
     std::vector<ArchitectureText> out;
-    for (const char* const* at = shipped_architecture_texts; *at; at += 2) out.push_back({at[0], at[1]});
+    for (const char* const* at = shipped_architecture_texts; *at; at += 2) out.emplace_back(at[0], at[1]);
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     return out;
   }();

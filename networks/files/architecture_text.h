@@ -1,6 +1,7 @@
 #pragma once
 // The texts of architectures that weft has, networks/architectures/*.weft, by their names there (spec 8.7).
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,12 +10,20 @@
 
 namespace weft {
 
-struct ArchitectureText {
+class ArchitectureText {
+ public:
+  ArchitectureText(std::string own_name, std::string own_text);
+
   std::string name;  ///< "gpt2"
   std::string text;
 
-  /// Throws ParseError, naming the architecture.
-  Template parsed() const;
+  /// The text as it was given, read when this is first called, by one thread. Throws ParseError, naming the
+  /// architecture.
+  const Template& parsed() const;
+
+ private:
+  struct Once;
+  std::shared_ptr<Once> once_;  ///< of all copies
 };
 
 /// All of them, by name.

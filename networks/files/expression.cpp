@@ -63,23 +63,31 @@ class Computer {
     const auto* items = list.value.list();
     if (!items) fail("'{}' is {}; allowed before '[': a list", e.parts[0].str(), kind_of(list.value));
     const auto position = at.whole();
-    if (!position || *position < 0 || *position >= static_cast<std::int64_t>(items->size()))
-      fail("'{}' has {} items, and none at {}", e.parts[0].str(), items->size(), at.value.dump());
-    return Expression::of((*items)[static_cast<std::size_t>(*position)]);
+    const auto size = static_cast<std::int64_t>(items->size());
+    if (!position || *position < -size || *position >= size)
+      fail("'{}' has {} items, and none at {}", e.parts[0].str(), size, at.value.dump());
+    return Expression::of((*items)[static_cast<std::size_t>(*position < 0 ? *position + size : *position)]);
   }
 
-  /// What one side decides needs no other.
+  /// `a or b` is a where that holds, else b; `and` the other way. A truth value that decides needs no other side.
   Expression connected(const Expression& e) const {
     const bool deciding = e.operation == Operation::either;
     const Expression a = (*this)(e.parts[0]);
-    if (a.known() && holds(a.value) == deciding) return Expression::of(deciding);
+    if (a.known()) return holds(a.value) == deciding ? a : (*this)(e.parts[1]);
     const Expression b = (*this)(e.parts[1]);
-    if (b.known() && holds(b.value) == deciding) return Expression::of(deciding);
-    if (a.known() && b.known()) return Expression::of(!deciding);
+    const bool* truth = b.known() ? b.value.boolean() : nullptr;
+    if (truth && *truth == deciding) return b;
     return {e.operation, {}, {}, {a, b}};
   }
 
-  Json binary(Operation operation, const Json& a, const Json& b) const {
+  /// A truth value counts as 0 or 1.
+  static Json counted(const Json& value) {
+    const bool* truth = value.boolean();
+    return truth ? Json(std::int64_t{*truth}) : value;
+  }
+
+  Json binary(Operation operation, const Json& left, const Json& right) const {
+    const Json a = counted(left), b = counted(right);
     if (operation == Operation::equal) return a == b;
     if (operation == Operation::unequal) return !(a == b);
     for (const Json* side : {&a, &b})

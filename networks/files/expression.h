@@ -34,8 +34,9 @@ struct Expression {
   };
 
   Operation operation = Operation::literal;
-  Json value = {};        ///< of a literal
-  std::string name = {};  ///< "hidden_size", "text_config.hidden_size"; "present b" for whether a file has a tensor b
+  Json value = {};  ///< of a literal
+  /// "hidden_size", "text_config.hidden_size"; of a file's tensor b: "present b", "rank b", "shape b"
+  std::string name = {};
   std::vector<Expression> parts = {};
 
   static Expression of(Json value) { return {Operation::literal, std::move(value)}; }
@@ -54,7 +55,8 @@ struct Expression {
 
 /// expression := or ("?" or)*, the first that is neither null nor unknown; `or`, `and`, `not`, comparisons, `+ -`,
 /// `* // %`, in this order, each binding tighter; numbers, "texts", true, false, null, names, name[expression],
-/// present("tensor") and parentheses. Reads to where it ends. Throws ParseError.
+/// present("tensor"), rank("tensor"), shape("tensor")[expression] and parentheses. Reads to where it ends. Throws
+/// ParseError.
 Expression parse_expression(Lexer& in);
 
 /// What a name stands for, or nothing.

@@ -100,13 +100,19 @@ class Reader {
     if (word("true")) return Expression::of(true);
     if (word("false")) return Expression::of(false);
     if (word("null")) return Expression::of(Json());
-    if (word("present")) {
-      in_.expect("(", "before a tensor's name");
-      Expression e{Operation::name, {}, "present " + in_.quoted("of a tensor"), {}};
-      in_.expect(")", "behind a tensor's name");
-      return e;
+    for (const char* question : {"present", "rank", "shape"}) {
+      Lexer ahead = in_;
+      if (!word(question)) continue;
+      if (in_.take("(")) {
+        Expression e{Operation::name, {}, std::string(question) + " " + in_.quoted("of a tensor"), {}};
+        in_.expect(")", "behind a tensor's name");
+        return of_list(std::move(e));
+      }
+      in_ = ahead;
     }
-    Expression e{Operation::name, {}, in_.path("or a number in an expression"), {}};
+    return of_list({Operation::name, {}, in_.path("or a number in an expression"), {}});
+  }
+  Expression of_list(Expression e) {
     while (in_.take("[")) {
       e = join(Operation::element, std::move(e), whole());
       in_.expect("]", "behind the position in a list");

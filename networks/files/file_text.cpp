@@ -83,8 +83,8 @@ class Reader {
   FileAlternative alternative(const std::string& tensor, int depth) {
     FileAlternative a;
     Lexer ahead = in_;
-    if (ahead.at_letter()) {
-      std::string label = ahead.name("");
+    if (ahead.at_letter() || ahead.at_digit()) {
+      std::string label = ahead.at_letter() ? ahead.name("") : ahead.word("");
       if (ahead.take(":")) {
         a.label = std::move(label);
         in_ = ahead;

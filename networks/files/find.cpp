@@ -1,105 +1,40 @@
 #include "weft/networks/files/find.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "weft/core/error.h"
+#include "weft/io/text.h"
 #include "weft/networks/files/solve.h"
 
 namespace weft {
 namespace {
 
-std::optional<std::int64_t> number(std::string_view text) {
-  std::int64_t n = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  return error == std::errc() && end == text.data() + text.size() && n >= 0 ? std::optional(n) : std::nullopt;
-}
-
-/// The file's tensors under the names that a text has for them, below a module.
-class Names {
- public:
-  Names(const StoredNetwork& network, const Template& text, const std::string& module) : text_(text) {
-    for (const StoredTensor& t : network.tensors) {
-      if (!t.name.starts_with(module)) continue;
-      std::string name = t.name.substr(module.size());
-      for (const auto& [pattern, replacement] : text.renames())
-        name = replaced(pattern, replacement, name).value_or(std::move(name));
-      of_file_.emplace_back(std::move(name), &t);
-    }
-    for (const std::string& pattern : text.numbered()) renumber(pattern);
-    for (const auto& [name, t] : of_file_) {
-      shapes.emplace(name, t->shape);
-      stored.emplace(name, t);
-    }
-  }
-
-  FileShapes shapes;
-  std::map<std::string, const StoredTensor*> stored;
-
-  /// Names of the file that the text has no tensor for and that it does not ignore.
-  std::vector<std::string> extra(const std::set<std::string>& known) const {
-    std::vector<std::string> out;
-    std::set<std::string> met;
-    for (const auto& [name, t] : of_file_) {
-      const bool twice = !met.insert(name).second;
-      const auto ignored = [&, own = name](const std::string& pattern) { return fits(pattern, own); };
-      if (!t->weights || std::any_of(text_.ignored().begin(), text_.ignored().end(), ignored)) continue;
-      if (twice || !known.contains(name)) out.push_back(t->name);
-    }
-    return out;
-  }
-
- private:
-  /// Numbers without gaps where the pattern has its first star.
-  void renumber(const std::string& pattern) {
-    std::set<std::int64_t> numbers;
-    const auto at = [&](const std::string& name) {
-      const auto star = first_star(pattern, name);
-      return star ? number(*star) : std::nullopt;
-    };
-    for (const auto& [name, t] : of_file_)
-      if (const auto n = at(name)) numbers.insert(*n);
-    const std::size_t star = pattern.find('*');
-    for (auto& [name, t] : of_file_)
-      if (const auto n = at(name)) {
-        const auto rank = std::distance(numbers.begin(), numbers.find(*n));
-        name.replace(star, first_star(pattern, name)->size(), std::to_string(rank));
-      }
-  }
-
-  const Template& text_;
-  std::vector<std::pair<std::string, const StoredTensor*>> of_file_;
-};
-
-/// The modules that hold all tensors, the innermost first: "encoder.rnn.", "encoder.", "".
+/// The modules that hold all weights, the innermost first: "encoder.rnn.", "encoder.", "".
 std::vector<std::string> modules(std::span<const StoredTensor> tensors) {
-  std::string common = tensors.empty() ? "" : tensors[0].name;
+  std::optional<std::string> common;
   for (const StoredTensor& t : tensors) {
-    const auto [end, other] = std::mismatch(common.begin(), common.end(), t.name.begin(), t.name.end());
-    common.erase(end, common.end());
+    if (!t.is_weight()) continue;
+    if (!common) common = t.name;
+    const auto [end, other] = std::mismatch(common->begin(), common->end(), t.name.begin(), t.name.end());
+    common->erase(end, common->end());
   }
   std::vector<std::string> out;
-  for (std::size_t at = common.rfind('.'); at != std::string::npos && at > 0; at = common.rfind('.', at - 1)) {
-    out.push_back(common.substr(0, at + 1));
+  for (std::size_t at = common.value_or("").rfind('.'); at != std::string::npos && at > 0;
+       at = common->rfind('.', at - 1)) {
+    out.push_back(common->substr(0, at + 1));
     if (out.size() == 8) break;
   }
   out.push_back("");
   return out;
 }
 
-/// Of an error within one that begins alike.
-std::string without_prefix(std::string_view message) {
-  static constexpr std::string_view prefix = "[architecture] ";
-  return std::string(message.starts_with(prefix) ? message.substr(prefix.size()) : message);
-}
-
 /// One module of a file as one of this text.
 std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, const ArchitectureText& text,
                                               const Template& parsed, const std::string& module,
                                               ArchitectureDifference& difference) {
-  const Names names(network, parsed, module);
+  const StoredNames names(network.tensors, parsed, module);
   FileFacts facts;
-  for (const auto& [name, shape] : names.shapes) facts.names.insert(name);
+  facts.shapes = names.shapes;
   const auto of_file = [&](const std::string& name) {
     const auto at = names.stored.find(name);
     return at == names.stored.end() ? module + name : at->second->name;
@@ -113,7 +48,9 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
     own = FileText::parse(expanded.text, expanded.lines);
     out.told = std::move(expanded.told);
   } catch (const ParseError& error) {
-    difference.open = without_prefix(error.what());
+    difference.open = without_sender(error.what());
+    difference.unread = true;
+    return {};
   }
   own = solved(std::move(own), names.shapes, out.told);
   std::set<std::string> known;
@@ -129,7 +66,7 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
     bool any = false;
     for (const auto& [name, shape] : names.shapes)
       if (name.size() > begin.size() + end.size() && name.starts_with(begin) && name.ends_with(end) &&
-          number(std::string_view(name).substr(begin.size(), name.size() - begin.size() - end.size()))) {
+          number_of(std::string_view(name).substr(begin.size(), name.size() - begin.size() - end.size()))) {
         known.insert(name);
         any = true;
       }
@@ -137,11 +74,14 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
   }
   difference.extra = names.extra(known);
   if (!difference.none()) return {};
+  // Sizes of what the file lacks may be open.
+  std::erase_if(own.tensors,
+                [&](const TensorText& t) { return t.optional && !t.index() && !names.shapes.contains(t.name); });
   try {
     out.files =
         FileSpace::of(std::move(own)).present([&](const std::string& name) { return names.shapes.contains(name); });
   } catch (const ParseError& error) {
-    difference.open = without_prefix(error.what());
+    difference.open = without_sender(error.what());
     return {};
   }
   for (const FileEntry& file : out.files.files)
@@ -151,32 +91,69 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
         if (shape == names.shapes.end())
           difference.missing.push_back(of_file(name));
         else if (shape->second != file.shape)
-          difference.shapes.push_back(
-              fmt::format("'{}' is {}, the text says {}", of_file(name), shape->second.str(), file.shape.str()));
+          difference.shapes.push_back(fmt::format("{} is {}, the text says {}", in_quotes(of_file(name)),
+                                                  shape->second.str(), file.shape.str()));
       }
   if (!difference.none()) return {};
   out.files = out.files.renamed(of_file);
   return out;
 }
 
+/// A part is looked for below the innermost module first, a whole network as far outside as can be.
+std::vector<std::string> modules_of(const StoredNetwork& network, const Template& text) {
+  std::vector<std::string> out = modules(network.tensors);
+  if (!text.part()) std::reverse(out.begin(), out.end());
+  return out;
+}
+
+bool may_fit(const StoredNetwork& network, const Template& text, const std::vector<std::string>& names) {
+  const std::vector<std::string> all = modules_of(network, text);
+  return std::any_of(all.begin(), all.end(), [&](const std::string& module) { return may_have(text, names, module); });
+}
+
 /// The file, or one of its modules where the text is of a part, as one of this text.
 std::optional<FoundArchitecture> fitted(const StoredNetwork& network, const ArchitectureText& text,
                                         const Template& parsed, ArchitectureDifference& difference) {
   std::optional<ArchitectureDifference> nearest;
-  for (const std::string& module : parsed.part() ? modules(network.tensors) : std::vector<std::string>{""}) {
+  for (const std::string& module : modules_of(network, parsed)) {
     ArchitectureDifference own;
     if (auto found = fitted_below(network, text, parsed, module, own)) return found;
-    if (!nearest || own.count() < nearest->count()) nearest = std::move(own);
+    if (!nearest || own.nearer_than(*nearest)) nearest = std::move(own);
   }
   difference = std::move(*nearest);
   return {};
 }
 
+/// Of texts that do not fit: the one that the config names, else the one that differs least.
+class Nearest {
+ public:
+  void add(const std::string& name, bool meant, ArchitectureDifference difference) {
+    if (difference_ && (meant != meant_ ? meant_ : !difference.nearer_than(*difference_))) return;
+    name_ = name;
+    meant_ = meant;
+    difference_ = std::move(difference);
+  }
+
+  [[noreturn]] void fail() const {
+    if (!difference_) throw UsageError("[architecture] no text to compare with");
+    if (difference_->unread)
+      throw FormatError("[architecture] the text of '{}' says nothing of this file: {}", name_, difference_->open);
+    if (difference_->count() == 0)
+      throw FormatError("[architecture] the file has the tensors of '{}', but {}", name_, difference_->open);
+    throw FormatError("[architecture] the file fits no architecture; nearest is '{}': {}", name_, difference_->str());
+  }
+
+ private:
+  std::string name_;
+  bool meant_ = false;
+  std::optional<ArchitectureDifference> difference_;
+};
+
 std::string few(const std::vector<std::string>& all, bool quoted) {
   constexpr std::size_t most = 3;
   std::string text;
   for (std::size_t i = 0; i < std::min(all.size(), most); ++i)
-    text += (i ? ", " : "") + (quoted ? "'" + all[i] + "'" : all[i]);
+    text += (i ? ", " : "") + (quoted ? in_quotes(all[i]) : all[i]);
   return all.size() > most ? fmt::format("{} and {} more", text, all.size() - most) : text;
 }
 
@@ -197,33 +174,36 @@ std::optional<FoundArchitecture> fitted(const StoredNetwork& network, const Arch
 }
 
 FoundArchitecture found_architecture(const StoredNetwork& network, std::span<const ArchitectureText> texts) {
-  std::vector<FoundArchitecture> found;
-  std::string nearest_name;
-  std::optional<ArchitectureDifference> nearest;
+  const std::vector<std::string> names = representatives(network.tensors);
   const Json* type = network.config.find("model_type");
+  // First what the config names, then what may have these names; all others only for what is said where none fits.
+  std::vector<const ArchitectureText*> meant, likely, others;
   for (const ArchitectureText& text : texts) {
-    const Template parsed = text.parsed();
-    const bool meant = type && type->text() && parsed.is_model(*type->text());
-    if (texts.size() > 1 && parsed.requested() && !meant) continue;
-    ArchitectureDifference difference;
-    if (auto own = fitted(network, text, parsed, difference)) {
-      if (meant) return std::move(*own);
-      found.push_back(std::move(*own));
-    } else if (!nearest || difference.count() < nearest->count()) {
-      nearest_name = text.name;
-      nearest = std::move(difference);
+    const Template& parsed = text.parsed();
+    if (type && type->text() && parsed.is_model(*type->text()))
+      meant.push_back(&text);
+    else if (texts.size() == 1 || !parsed.requested())
+      (may_fit(network, parsed, names) ? likely : others).push_back(&text);
+  }
+  Nearest nearest;
+  for (const auto* group : {&meant, &likely, &others}) {
+    std::vector<FoundArchitecture> found;
+    for (const ArchitectureText* text : *group) {
+      ArchitectureDifference difference;
+      if (auto own = fitted(network, *text, text->parsed(), difference))
+        found.push_back(std::move(*own));
+      else
+        nearest.add(text->name, group == &meant, std::move(difference));
+      if (group == &meant && !found.empty()) break;
     }
+    if (found.size() == 1) return std::move(found[0]);
+    if (found.empty()) continue;
+    std::vector<std::string> fitting;
+    for (const FoundArchitecture& f : found) fitting.push_back(f.name);
+    throw FormatError("[architecture] the file fits several architectures: {}; say which one it is",
+                      fmt::join(fitting, ", "));
   }
-  if (found.size() == 1) return std::move(found[0]);
-  if (found.size() > 1) {
-    std::string names;
-    for (const FoundArchitecture& f : found) names += (names.empty() ? "" : ", ") + f.name;
-    throw FormatError("[architecture] the file fits several architectures: {}; say which one it is", names);
-  }
-  if (!nearest) throw UsageError("[architecture] no text to compare with");
-  if (nearest->count() == 0)
-    throw FormatError("[architecture] the file has the tensors of '{}', but {}", nearest_name, nearest->open);
-  throw FormatError("[architecture] the file fits no architecture; nearest is '{}': {}", nearest_name, nearest->str());
+  nearest.fail();
 }
 
 }  // namespace weft

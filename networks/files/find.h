@@ -1,7 +1,6 @@
 #pragma once
 // Which architecture a file's network has (spec 8.8): the text that says all of its tensors.
 
-#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -10,15 +9,9 @@
 
 #include "weft/networks/files/architecture_text.h"
 #include "weft/networks/files/file_space.h"
+#include "weft/networks/files/stored_names.h"
 
 namespace weft {
-
-/// What a file says of a tensor.
-struct StoredTensor {
-  std::string name;
-  Shape shape;
-  bool weights = true;  ///< floating-point numbers; others are counters and indices, which no text needs to name
-};
 
 struct FoundArchitecture {
   std::string name;                  ///< "llama"
@@ -29,20 +22,16 @@ struct FoundArchitecture {
 /// Where a text and a file differ, by the file's names.
 struct ArchitectureDifference {
   std::vector<std::string> missing, extra, shapes;  ///< "name [2, 3], the text says [3, 2]"
-  std::string open;  ///< what neither config nor shapes tell, where names fit: an error's message
+  std::string open;     ///< what neither config nor shapes tell, where names fit: an error's message
+  bool unread = false;  ///< the text cannot be expanded at all: `open` says why, and nothing is compared
 
   std::size_t count() const { return missing.size() + extra.size() + shapes.size(); }
+  bool nearer_than(const ArchitectureDifference& other) const {
+    return std::pair(unread, count()) < std::pair(other.unread, other.count());
+  }
   bool none() const { return count() == 0 && open.empty(); }
   /// "lacks 'a', 'b' and 3 more; has 'c', which is none of it; 'd' is [2], the text says [3]"
   std::string str() const;
-};
-
-/// A file's tensors, its config (an object, which may be empty), and whether two of the tensors hold the same numbers,
-/// where somebody can tell.
-struct StoredNetwork {
-  std::span<const StoredTensor> tensors;
-  Json config = Json(Json::Object{});
-  std::function<bool(const std::string& a, const std::string& b)> equal = {};
 };
 
 /// The file as one of this text, or where they differ. Throws ParseError for a text that cannot be read.

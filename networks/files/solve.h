@@ -5,11 +5,9 @@
 #include <string>
 
 #include "weft/networks/files/file_text.h"
+#include "weft/networks/files/template.h"
 
 namespace weft {
-
-/// The shapes of a file's tensors, by the names that a text has for them.
-using FileShapes = std::map<std::string, Shape>;
 
 /// The text with every size that the shapes tell: axis by axis, as long as that tells another one. `told` gets the
 /// names and their values, and holds those that are known. What no shape tells stays open; whether all shapes agree is

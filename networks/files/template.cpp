@@ -4,6 +4,7 @@
 
 #include "weft/core/error.h"
 #include "weft/networks/files/file_text.h"
+#include "weft/networks/files/name_pattern.h"
 
 namespace weft {
 namespace {
@@ -32,13 +33,41 @@ class Expander {
   std::optional<Expression> meaning(const std::string& name) const {
     for (auto own = scope_.rbegin(); own != scope_.rend(); ++own)
       if (own->first == name) return own->second;
-    if (static constexpr std::string_view present = "present "; file_ && name.starts_with(present))
-      return Expression::of(file_->names.contains(name.substr(present.size())));
+    if (const std::size_t space = name.find(' '); space != std::string::npos)
+      return file_ ? fact(name.substr(0, space), with_indices(name.substr(space + 1))) : std::nullopt;
     if (const auto told = out_.told.find(name); told != out_.told.end()) return Expression::of(told->second);
     const Json* at = config_.find(name);
     if (!at) at = nested(name);
     if (at && *at != Json()) return Expression::of(*at);
     return {};
+  }
+
+  /// What is asked of the file's tensor of that name.
+  std::optional<Expression> fact(const std::string& question, const std::string& tensor) const {
+    const auto at = file_->shapes.find(tensor);
+    if (question == "present") return Expression::of(at != file_->shapes.end());
+    if (at == file_->shapes.end()) return {};
+    const Shape& shape = at->second;
+    if (question == "rank") return Expression::of(std::int64_t{shape.rank()});
+    return Expression::of(Json::List(shape.sizes().begin(), shape.sizes().end()));
+  }
+
+  /// The name, with what stands between braces in it computed.
+  std::string with_indices(std::string_view name) const {
+    std::string out;
+    for (std::size_t at = 0; at < name.size();) {
+      const std::size_t begin = std::min(name.find('{', at), name.size());
+      out += name.substr(at, begin - at);
+      if (begin == name.size()) break;
+      const std::size_t end = std::min(name.find('}', begin), name.size());
+      Lexer in(name.substr(begin + 1, end - begin - 1), "architecture", true);
+      const Expression index = computed(
+          parse_expression(in), [this](const std::string& n) { return meaning(n); }, "[architecture]");
+      const std::string* text = index.known() ? index.value.text() : nullptr;
+      out += text ? *text : index.str();
+      at = end + 1;
+    }
+    return out;
   }
 
   /// "text_config.hidden_size": a member of an object.
@@ -152,7 +181,7 @@ class Expander {
     if (!file_)
       throw ParseError("{}: a loop over the names \"{}\" of a file, and there is none", where(node), node.pattern);
     std::int64_t k = 0;
-    for (const std::string& name : file_->names)
+    for (const auto& [name, shape] : file_->shapes)
       if (const auto stem = first_star(node.pattern, name)) {
         scope_.emplace_back(node.stem, Expression::of(*stem));
         turn(node, k++);
@@ -207,7 +236,7 @@ class Expander {
     turns_ = trial.turns_;
     out.told = std::move(trial.out_.told);
     for (const TensorNames& t : out.tensors) {
-      const bool held = file_->names.contains(name_at(t.name, "0"));
+      const bool held = file_->shapes.contains(name_at(t.name, "0"));
       out.held += held;
       out.missing += !held && !t.optional;
     }
@@ -245,8 +274,8 @@ class Expander {
           if (std::none_of(untied.tensors.begin(), untied.tensors.end(),
                            [&](const TensorNames& own) { return own.name == copy; }))
             continue;
-          if (!file_->names.contains(copy)) return tied_side;
-          if (file_->names.contains(t.name) && file_->equal && !file_->equal(t.name, copy)) return !tied_side;
+          if (!file_->shapes.contains(copy)) return tied_side;
+          if (file_->shapes.contains(t.name) && file_->equal && !file_->equal(t.name, copy)) return !tied_side;
           return said.known() ? holds(said.value) : tied_side == static_cast<bool>(file_->equal);
         }
     }
@@ -261,21 +290,6 @@ class Expander {
   std::int64_t& work_;  ///< of all trials, too
 };
 
-/// What the stars of a pattern stand for.
-bool match(std::string_view pattern, std::string_view name, std::vector<std::string>& stars) {
-  if (pattern.empty()) return name.empty();
-  if (pattern[0] != '*')
-    return !name.empty() && name[0] == pattern[0] && match(pattern.substr(1), name.substr(1), stars);
-  const bool all = pattern.starts_with("**");
-  for (std::size_t n = 1; n <= name.size(); ++n) {
-    if (name[n - 1] == '.' && !all) return false;
-    stars.emplace_back(name.substr(0, n));
-    if (match(pattern.substr(all ? 2 : 1), name.substr(n), stars)) return true;
-    stars.pop_back();
-  }
-  return false;
-}
-
 }  // namespace
 
 ExpandedText Template::expanded(const Json& config) const {
@@ -285,32 +299,6 @@ ExpandedText Template::expanded(const Json& config) const {
 ExpandedText Template::expanded(const Json& config, const FileFacts& file) const {
   std::int64_t work = 0;
   return Expander(config, &file, work)(nodes_);
-}
-
-bool fits(std::string_view pattern, std::string_view name) {
-  std::vector<std::string> stars;
-  return match(pattern, name, stars);
-}
-
-std::optional<std::string> first_star(std::string_view pattern, std::string_view name) {
-  std::vector<std::string> stars;
-  return match(pattern, name, stars) && !stars.empty() ? std::optional(stars[0]) : std::nullopt;
-}
-
-std::optional<std::string> replaced(std::string_view pattern, std::string_view replacement, std::string_view name) {
-  std::vector<std::string> stars;
-  if (!match(pattern, name, stars)) return {};
-  std::vector<std::string_view> between;
-  for (std::size_t begin = 0; begin <= replacement.size();) {
-    const std::size_t end = std::min(replacement.find('*', begin), replacement.size());
-    between.push_back(replacement.substr(begin, end - begin));
-    begin = end + (replacement.substr(end).starts_with("**") ? 2 : 1);
-  }
-  const std::size_t own = between.size() - 1, skipped = stars.size() > own ? stars.size() - own : 0;
-  std::string out(between[0]);
-  for (std::size_t i = 0; i < own; ++i)
-    out += (skipped + i < stars.size() ? stars[skipped + i] : "") + std::string(between[i + 1]);
-  return out;
 }
 
 }  // namespace weft

@@ -5,19 +5,22 @@
 #include <algorithm>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "weft/core/shape.h"
 #include "weft/networks/files/expression.h"
 
 namespace weft {
 
+/// The shapes of a file's tensors, by the names that a text has for them.
+using FileShapes = std::map<std::string, Shape>;
+
 /// What a template asks of a file.
 struct FileFacts {
-  std::set<std::string> names;  ///< of its tensors
+  FileShapes shapes;
   /// Whether two of its tensors hold the same numbers; empty where nobody can tell.
   std::function<bool(const std::string& a, const std::string& b)> equal = {};
 };
@@ -59,6 +62,10 @@ class Template {
   const std::vector<std::pair<std::string, std::string>>& renames() const { return renames_; }
   /// Names whose first star is a number: these are counted anew from 0, without gaps.
   const std::vector<std::string>& numbered() const { return numbered_; }
+  /// Patterns of the names of all tensors that a file of it may have, copies too; none where that cannot be told.
+  const std::vector<std::string>& tensors() const { return tensors_; }
+  /// Of those that stand under no condition: a file has one of each, unless a loop does not turn.
+  const std::vector<std::string>& required() const { return required_; }
   /// Whether it is the text of a module, which a file may hold under any name.
   bool part() const { return part_; }
   /// Whether it has this name too, as a config's "model_type" says it.
@@ -71,16 +78,9 @@ class Template {
  private:
   friend class TemplateReader;
   std::vector<TemplateNode> nodes_;
-  std::vector<std::string> ignored_, numbered_, models_;
+  std::vector<std::string> ignored_, numbered_, models_, tensors_, required_;
   std::vector<std::pair<std::string, std::string>> renames_;
   bool part_ = false, requested_ = false;
 };
-
-/// Whether a name fits a pattern: "*" stands for one character or more without points, "**" for any.
-bool fits(std::string_view pattern, std::string_view name);
-/// What the first star of the pattern is, or nothing where the name does not fit.
-std::optional<std::string> first_star(std::string_view pattern, std::string_view name);
-/// The name under `replacement`, whose stars stand for the last of the pattern's, or nothing where it does not fit.
-std::optional<std::string> replaced(std::string_view pattern, std::string_view replacement, std::string_view name);
 
 }  // namespace weft

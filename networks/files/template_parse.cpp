@@ -1,6 +1,7 @@
 #include <cctype>
 
 #include "weft/groups/space_grammar.h"
+#include "weft/networks/files/file_text.h"
 #include "weft/networks/files/template.h"
 
 namespace weft {
@@ -8,12 +9,58 @@ namespace weft {
 /// Of blocks within blocks.
 static constexpr int max_depth = 32;
 
+/// The text with every loop turned once, and "{}" for what stands between braces: with both sides of every condition,
+/// or only with what stands under none.
+static void add_all(const std::vector<TemplateNode>& nodes, bool conditional, std::string& text) {
+  using Kind = TemplateNode::Kind;
+  for (const TemplateNode& node : nodes) {
+    if (node.kind == Kind::text) text += node.text;
+    if (node.kind == Kind::size) text += "1";
+    if (node.kind == Kind::index) text += "{}";
+    const bool certain = node.kind == Kind::loop && node.pattern.empty();
+    if (!certain && !(conditional && (node.kind == Kind::loop || node.kind == Kind::condition))) continue;
+    for (const auto* body : {&node.body, &node.otherwise}) {
+      add_all(*body, conditional, text);
+      text += '\n';
+    }
+  }
+}
+
+/// "layers.{e.{}}.w" as a pattern.
+static std::string pattern_of(const std::string& name) {
+  std::string out;
+  int depth = 0;
+  for (const char c : name) {
+    depth += c == '{';
+    if (depth == 0) out += c;
+    if (c == '}' && --depth == 0) out += "**";
+  }
+  return out;
+}
+
+/// Of all tensors that there may be, or of those that every file has.
+static std::vector<std::string> tensor_patterns(const std::vector<TemplateNode>& nodes, bool all) try {
+  std::string text;
+  add_all(nodes, all, text);
+  std::vector<std::string> out;
+  for (const TensorNames& t : tensor_names(text)) {
+    if (all || !t.optional) out.push_back(pattern_of(t.name));
+    for (const std::string& tie : t.ties)
+      if (all) out.push_back(pattern_of(tie));
+  }
+  return out;
+} catch (const ParseError&) {
+  return {};
+}
+
 class TemplateReader {
  public:
   explicit TemplateReader(std::string_view text) : text_(text) {}
 
   Template operator()() && {
     out_.nodes_ = nodes(0);
+    out_.tensors_ = tensor_patterns(out_.nodes_, true);
+    out_.required_ = tensor_patterns(out_.nodes_, false);
     return std::move(out_);
   }
 
