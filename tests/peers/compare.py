@@ -92,7 +92,7 @@ def compare(peer, folder):
 
 
 def line(good, name, text):
-    print(f"{'ok  ' if good else 'FAIL'}  {name:26}{text}", flush=True)
+    print(f"{'ok  ' if good else 'FAIL'}  {name:27}{text}", flush=True)
     if not good:
         failed.append(name)
 
@@ -102,7 +102,7 @@ def check(name, f):
         try:
             line(*(lambda r: (r[0], name, r[1]))(f(pathlib.Path(folder))))
         except Exception as error:  # one network's failure leaves the others to be seen
-            line(False, name, f"{type(error).__name__}: {error}".replace(folder, "").replace(str(SOURCES), "")[:400])
+            line(False, name, f"{type(error).__name__}: {error}".replace(folder, "").replace(str(SOURCES), "")[:230])
 
 
 def write_element(path, element):
@@ -188,7 +188,7 @@ Outputs of networks that weft act moved, beside their own: the largest differenc
 elements of the full group. Float64 with the library's casts to float32 taken as float64 (allowed {EXACT:g}), with the
 library as it is ({CAST:g}), float32 ({SINGLE:g}); the least error of near misses of the text (more than {DIFFERS:g}).
 
-      network                   float64  as it is float32  near misses        weft same weights that stay""")
+      network                    float64  as it is float32  near misses        weft same weights that stay""")
 for peer in peers:
     if not wanted or any(w.lower() in peer.name.lower() for w in wanted):
         check(peer.name, lambda folder: compare(peer, folder))
