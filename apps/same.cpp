@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <functional>
+#include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -41,7 +43,7 @@ NetworkEquivalence compare(const NetworkFile& a, const NetworkFile& b, const Sam
   if (attention_alone(a) && attention_alone(b)) {
     AttentionEquivalence found = compare_attention(
         module(a), module(b), {.tolerance = o.tolerance, .rounding = 0x1p-24, .after_norm = o.after_norm});
-    NetworkEquivalence out{found.decision, {}, {}};
+    NetworkEquivalence out{found.decision, {}, {}, {}};
     if (found.element) out.element = {std::move(found.element->element), found.element->residual};
     if (auto& w = found.witness) out.witness = {w->x, w->y_a, w->y_b, w->difference};
     return out;
@@ -77,11 +79,19 @@ std::string text(const Factor& f, const ElementPart& p) {
   }
   if (f.kind->has_magnitudes()) {
     const auto [low, high] = std::minmax_element(p.scale.begin(), p.scale.end());
-    out += fmt::format(", scales {:.3g} to {:.3g}", *low, *high);
+    out += fmt::format("{}scales {:.3g} to {:.3g}", out.empty() ? "" : ", ", *low, *high);
   }
   if (f.kind->has_signs())
-    out += fmt::format(", {} signs changed",
+    out += fmt::format("{}{} signs changed", out.empty() ? "" : ", ",
                        std::count_if(p.scale.begin(), p.scale.end(), [](double s) { return s < 0; }));
+  if (f.kind->has_pairs()) {
+    double low = INFINITY, high = 0;
+    for (std::size_t i = 0; i < p.re.size(); ++i) {
+      low = std::min(low, std::hypot(p.re[i], p.im[i]));
+      high = std::max(high, std::hypot(p.re[i], p.im[i]));
+    }
+    out = fmt::format("{} complex numbers of size {:.3g} to {:.3g}", p.re.size(), low, high);
+  }
   if (f.kind->mixing == Mixing::matrix) {
     double worst = 0;
     for (std::int64_t c = 0; c < p.copies; ++c) worst = std::max(worst, condition(p, c));
@@ -102,26 +112,49 @@ Json to_json(const Tensor& t) {
   return out;
 }
 
+/// By tensor: ||g a - b|| / ||b||.
+Json residuals(const NetworkElement& e) {
+  Json out = Json::object();
+  for (std::size_t t = 0; t < e.of_tensors.size(); ++t) out[e.element.space().tensors()[t].name] = e.of_tensors[t];
+  return out;
+}
+
+Json to_json(const NetworkElement& found) {
+  Json factors = Json::object();
+  const Element& g = found.element;
+  for (int f = 0; f < static_cast<int>(g.space().factors().size()); ++f)
+    if (const Factor& factor = g.space().factors()[static_cast<std::size_t>(f)]; factor.kind->moves()) {
+      const ElementPart& p = g.part(f);
+      Json part = Json::object();
+      if (!p.order.empty()) part["order"] = p.order;
+      if (!p.scale.empty()) part["scale"] = p.scale;
+      if (!p.matrix.empty()) part["matrix"] = p.matrix;
+      if (!p.re.empty()) part["re"] = p.re;
+      if (!p.im.empty()) part["im"] = p.im;
+      factors[factor.name] = std::move(part);
+    }
+  return {{"residual", found.residual}, {"tensors", residuals(found)}, {"factors", std::move(factors)}};
+}
+
 Json to_json(const NetworkEquivalence& found) {
   Json json{{"decision", name(found.decision)}};
-  if (found.element) {
-    Json factors = Json::object();
-    const Element& g = found.element->element;
-    for (int f = 0; f < static_cast<int>(g.space().factors().size()); ++f)
-      if (const Factor& factor = g.space().factors()[static_cast<std::size_t>(f)]; factor.kind->moves()) {
-        const ElementPart& p = g.part(f);
-        Json part = Json::object();
-        if (!p.order.empty()) part["order"] = p.order;
-        if (!p.scale.empty()) part["scale"] = p.scale;
-        if (!p.matrix.empty()) part["matrix"] = p.matrix;
-        factors[factor.name] = std::move(part);
-      }
-    json["element"] = {{"residual", found.element->residual}, {"factors", std::move(factors)}};
-  }
+  if (found.element) json["element"] = to_json(*found.element);
+  if (found.nearest) json["nearest"] = {{"residual", found.nearest->residual}, {"tensors", residuals(*found.nearest)}};
   if (const auto& w = found.witness)
     json["witness"] = {
         {"difference", w->difference}, {"x", to_json(w->x)}, {"y_a", to_json(w->y_a)}, {"y_b", to_json(w->y_b)}};
   return json;
+}
+
+/// The tensors that the element leaves farthest from the second network.
+void print_worst(const NetworkElement& e) {
+  constexpr std::size_t lines = 5;
+  const auto& tensors = e.element.space().tensors();
+  std::vector<std::size_t> order(e.of_tensors.size());
+  for (std::size_t t = 0; t < order.size(); ++t) order[t] = t;
+  std::ranges::stable_sort(order, std::greater<>(), [&](std::size_t t) { return e.of_tensors[t]; });
+  if (order.size() > lines) order.resize(lines);
+  for (const std::size_t t : order) fmt::print("  {:.1e} of {}\n", e.of_tensors[t], tensors[t].name);
 }
 
 void print(const NetworkEquivalence& found, const SameOptions& o) {
@@ -132,11 +165,16 @@ void print(const NetworkEquivalence& found, const SameOptions& o) {
     for (int f = 0; f < static_cast<int>(g.space().factors().size()); ++f)
       if (const Factor& factor = g.space().factors()[static_cast<std::size_t>(f)]; factor.kind->moves())
         fmt::print("  {:<10} {:<24} {}\n", factor.name, factor.str(), text(factor, g.part(f)));
+    if (!found.element->of_tensors.empty()) fmt::print("what it leaves, by tensor, the largest first:\n");
+    print_worst(*found.element);
   } else if (found.decision == Decision::same) {
     fmt::print("no single element of the group explains it: they differ in what no output depends on\n");
   } else if (found.witness) {
     fmt::print("on an input of shape {} their outputs differ by {:.2e} of their size (--json and --out hold it)\n",
                found.witness->x.shape().str(), found.witness->difference);
+  } else if (found.decision == Decision::different) {
+    fmt::print("no element of the group was found that carries the first to the second; the nearest leaves\n");
+    print_worst(*found.nearest);
   } else {
     fmt::print(
         "neither equal to {:g}, unit by unit and head by head, nor different by {:g} on an input that was tried\n",

@@ -148,6 +148,7 @@ std::optional<NetworkElement> element_between(const Space& space, const std::vec
   for (std::size_t t = 0; t < image.size(); ++t) {
     const Matrix got = by_axis(image[t], 0), wanted = by_axis(b[t], 0);
     const double size = std::max(got.norm(), wanted.norm());
+    found.of_tensors.push_back(size > 0 ? (got - wanted).norm() / wanted.norm() : 0);
     if (size > 0) found.residual = std::max(found.residual, (got - wanted).norm() / size);
   }
   if (!(found.residual <= tolerance)) return {};

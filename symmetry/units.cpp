@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "weft/core/parallel.h"
 #include "weft/nfn/baselines/statistics.h"
 
 namespace weft::equivalence {
@@ -17,83 +18,117 @@ struct Slice {
 
 class UnitDistance {
  public:
-  UnitDistance(const Space& space, const std::vector<Tensor>& a, const std::vector<Tensor>& b)
-      : space_(space), a_(a), b_(b) {
-    if (can_balance(space)) balance_both();
+  UnitDistance(const Space& space, const NetworkTensors& a, const NetworkTensors& b)
+      : space_(space), a_(a), b_(b), tensors_(static_cast<int>(space.tensors().size())) {
+    if (can_balance(space)) {
+      std::vector<Tensor> all;
+      for (int t = 0; t < tensors_; ++t) all.push_back(b(t));
+      scales_ = weft::balance(space, all).scales;
+    } else {
+      scales_.resize(space.factors().size());
+    }
   }
 
-  double largest() {
-    for (int t = 0; t < static_cast<int>(a_.size()); ++t) {
+  NetworkDistance distance() {
+    for (int t = 0; t < tensors_; ++t) measure(t);
+    for (int t = 0; t < tensors_; ++t) {
+      const auto& axes = axes_of(t);
+      // Dead units have no balance: they are compared as they are.
+      for (int axis = 0; axis < static_cast<int>(axes.size()); ++axis)
+        if (const Tensor& scales = scales_[at(axes[at(axis)].factor)]; scales.defined())
+          compare_slices(as_they_are_, t, axis, [&](std::size_t unit) { return scales.data<double>()[unit] == 0; });
       if (moved_by_gl(t)) continue;
-      for (int axis = 0; axis < static_cast<int>(space_.tensors()[at(t)].axes.size()); ++axis)
-        compare_slices(t, axis, [](std::size_t) { return true; });
+      for (int axis = 0; axis < static_cast<int>(axes.size()); ++axis)
+        if (space_.factors()[at(axes[at(axis)].factor)].kind->has_places())
+          compare_slices(balanced_, t, axis, [](std::size_t) { return true; });
     }
     for (int g = 0; g < static_cast<int>(space_.factors().size()); ++g)
       if (space_.factors()[at(g)].kind->mixing == Mixing::matrix) compare_products(g);
-    return largest_;
+    return std::move(out_);
   }
 
  private:
+  using Slices = std::vector<std::vector<Slice>>;  // of a tensor: by axis and index
+
+  const std::vector<SpaceAxis>& axes_of(int t) const { return space_.tensors()[at(t)].axes; }
+
   void add(double change, double size) {
     // What is not at most the largest is more, a NaN too.
     const double distance = change == 0 ? 0 : change / size;
-    if (!(distance <= largest_)) largest_ = std::isnan(distance) ? INFINITY : distance;
+    if (!(distance <= out_.of_units)) out_.of_units = std::isnan(distance) ? INFINITY : distance;
   }
 
-  /// Dead units have no balance: they are compared as they are, and then left out.
-  void balance_both() {
-    const Balance balance = weft::balance(space_, b_);
-    for (int t = 0; t < static_cast<int>(a_.size()); ++t)
-      for (int axis = 0; axis < static_cast<int>(space_.tensors()[at(t)].axes.size()); ++axis)
-        if (const Tensor& scales = balance.scales[at(space_.tensors()[at(t)].axes[at(axis)].factor)]; scales.defined())
-          compare_slices(t, axis, [&](std::size_t unit) { return scales.data<double>()[unit] == 0; });
-    for (int t = 0; t < static_cast<int>(a_.size()); ++t) {
-      const Tensor moved[] = {a_[at(t)].clone(), b_[at(t)].clone()};
-      for (int axis = 0; axis < static_cast<int>(space_.tensors()[at(t)].axes.size()); ++axis) {
-        const SpaceAxis& on = space_.tensors()[at(t)].axes[at(axis)];
-        const Tensor& scales = balance.scales[at(on.factor)];
-        if (!scales.defined()) continue;
-        for (const Tensor& w : moved)
-          each_value(w, axis, [&](double& x, std::int64_t unit) {
-            const double s = scales.data<double>()[unit];
-            x = s == 0 ? 0 : on.role == AxisRole::vector ? x * s : x / s;
-          });
-      }
-      a_[at(t)] = moved[0];
-      b_[at(t)] = moved[1];
+  void measure(int t) {
+    const Tensor x = a_(t), y = b_(t);
+    double size = 0, change = 0, size_x = 0;
+    for (std::int64_t i = 0; i < x.numel(); ++i) {
+      const double p = x.data<double>()[i], q = y.data<double>()[i];
+      size_x += p * p;
+      size += q * q;
+      change += (p - q) * (p - q);
     }
+    change = std::sqrt(change);
+    const double relative = change == 0 ? 0 : change / std::sqrt(size);
+    out_.of_tensors.push_back(std::isnan(relative) ? INFINITY : relative);
+    const auto& axes = axes_of(t);
+    if (std::ranges::none_of(axes,
+                             [&](const SpaceAxis& a) { return space_.factors()[at(a.factor)].kind->has_places(); }))
+      add(change, std::sqrt(std::max(size, size_x)));
+    as_they_are_.push_back(slices(x, y));
+    if (std::ranges::none_of(axes, [&](const SpaceAxis& a) { return scales_[at(a.factor)].defined(); })) {
+      balanced_.push_back(as_they_are_.back());
+      return;
+    }
+    const Tensor moved[] = {x.clone(), y.clone()};
+    for (int axis = 0; axis < static_cast<int>(axes.size()); ++axis) {
+      const SpaceAxis& on = axes[at(axis)];
+      const Tensor& scales = scales_[at(on.factor)];
+      if (!scales.defined()) continue;
+      for (const Tensor& w : moved)
+        each_value(w, axis, [&](double& v, std::int64_t unit) {
+          const double s = scales.data<double>()[unit];
+          v = s == 0 ? 0 : on.role == AxisRole::vector ? v * s : v / s;
+        });
+    }
+    balanced_.push_back(slices(moved[0], moved[1]));
   }
 
   /// f(value, index along the axis) for every value of a feature [1, taps, axes…].
   template <class F>
   static void each_value(const Tensor& w, int axis, const F& f) {
     const std::int64_t inner = w.shape().sub(3 + axis, w.rank()).numel(), n = w.shape()[2 + axis];
-    for (std::int64_t i = 0; i < w.numel(); ++i) f(w.data<double>()[i], i / inner % n);
+    double* v = w.data<double>();
+    for (std::int64_t begin = 0; begin < w.numel(); begin += n * inner)
+      for (std::int64_t unit = 0; unit < n; ++unit)
+        for (std::int64_t i = 0; i < inner; ++i) f(*v++, unit);
   }
 
-  std::vector<Slice> slices(int t, int axis) const {
-    std::vector<Slice> out(static_cast<std::size_t>(a_[at(t)].shape()[2 + axis]));
-    const double* x = a_[at(t)].data<double>();
-    each_value(b_[at(t)], axis, [&](double y, std::int64_t i) {
-      Slice& s = out[static_cast<std::size_t>(i)];
-      s.x += *x * *x;
-      s.y += y * y;
-      s.change += (*x - y) * (*x - y);
-      ++x;
-    });
+  static Slices slices(const Tensor& a, const Tensor& b) {
+    Slices out;
+    for (int axis = 0; axis < a.rank() - 2; ++axis) {
+      out.emplace_back(static_cast<std::size_t>(a.dim(2 + axis)));
+      const double* x = a.data<double>();
+      each_value(b, axis, [&](double y, std::int64_t i) {
+        Slice& s = out.back()[static_cast<std::size_t>(i)];
+        s.x += *x * *x;
+        s.y += y * y;
+        s.change += (*x - y) * (*x - y);
+        ++x;
+      });
+    }
     return out;
   }
 
   template <class Wanted>
-  void compare_slices(int t, int axis, const Wanted& wanted) {
-    const auto& axes = space_.tensors()[at(t)].axes;
-    const std::vector<Slice> own = slices(t, axis);
+  void compare_slices(const std::vector<Slices>& all, int t, int axis, const Wanted& wanted) {
+    const auto& axes = axes_of(t);
+    const std::vector<Slice>& own = all[at(t)][at(axis)];
     std::vector<Slice> size = own;
     if (axes.size() == 1)
-      for (int other = 0; other < static_cast<int>(a_.size()); ++other) {
+      for (int other = 0; other < tensors_; ++other) {
         const int same = axis_of(space_, other, axes[0].factor);
-        if (other == t || same < 0 || space_.tensors()[at(other)].axes[at(same)] != axes[0]) continue;
-        const std::vector<Slice> more = slices(other, same);
+        if (other == t || same < 0 || axes_of(other)[at(same)] != axes[0]) continue;
+        const std::vector<Slice>& more = all[at(other)][at(same)];
         for (std::size_t i = 0; i < size.size(); ++i) {
           size[i].x += more[i].x;
           size[i].y += more[i].y;
@@ -124,23 +159,36 @@ class UnitDistance {
     if (factor.per.empty()) return;
     const int h = space_.find_factor(factor.per);
     for (const HeadTensor& l : head_tensors(space_, h, g, AxisRole::vector))
-      for (const HeadTensor& r : head_tensors(space_, h, g, AxisRole::covector))
-        for (std::int64_t i = 0; i < space_.factors()[at(h)].size; ++i) {
-          const auto product = [&](const std::vector<Tensor>& w) {
-            Product p{head_slice(w[at(l.tensor)], l, i), head_slice(w[at(r.tensor)], r, i).transpose(), 0, 0};
-            p.norm = norm(p.left, p.right);
-            p.noise = p.left.norm() * p.right.norm();
-            return p;
-          };
-          const Product x = product(a_), y = product(b_);
-          const double change = sum({{1, &x}, {-1, &y}}).norm;
-          if (!(change <= 64 * 0x1p-53 * std::max(x.noise, y.noise))) add(change, std::max(x.norm, y.norm));
-        }
+      for (const HeadTensor& r : head_tensors(space_, h, g, AxisRole::covector)) compare_products(l, r);
+  }
+
+  void compare_products(const HeadTensor& l, const HeadTensor& r) {
+    const Tensor left[] = {a_(l.tensor), b_(l.tensor)}, right[] = {a_(r.tensor), b_(r.tensor)};
+    const std::int64_t heads = left[0].dim(2 + l.head_axis);
+    std::vector<Slice> found(static_cast<std::size_t>(heads));  // norms
+    parallel_blocks(heads, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const auto product = [&](int network) {
+          Product p{head_slice(left[network], l, i), head_slice(right[network], r, i).transpose(), 0, 0};
+          p.norm = norm(p.left, p.right);
+          p.noise = p.left.norm() * p.right.norm();
+          return p;
+        };
+        const Product x = product(0), y = product(1);
+        const double change = sum({{1, &x}, {-1, &y}}).norm;
+        const bool rounding = change <= 64 * 0x1p-53 * std::max(x.noise, y.noise);
+        found[static_cast<std::size_t>(i)] = {x.norm, y.norm, rounding ? 0 : change};
+      }
+    });
+    for (const Slice& s : found) add(s.change, std::max(s.x, s.y));
   }
 
   const Space& space_;
-  std::vector<Tensor> a_, b_;
-  double largest_ = 0;
+  const NetworkTensors &a_, &b_;
+  const int tensors_;
+  std::vector<Tensor> scales_;                  ///< by factor: the balance of b
+  std::vector<Slices> as_they_are_, balanced_;  ///< by tensor
+  NetworkDistance out_;
 };
 
 }  // namespace
@@ -174,8 +222,8 @@ Matrix head_slice(const Tensor& feature, const HeadTensor& t, std::int64_t i) {
   return out;
 }
 
-double unit_distance(const Space& space, const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  return UnitDistance(space, a, b).largest();
+NetworkDistance network_distance(const Space& space, const NetworkTensors& a, const NetworkTensors& b) {
+  return UnitDistance(space, a, b).distance();
 }
 
 }  // namespace weft::equivalence
