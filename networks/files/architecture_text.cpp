@@ -20,7 +20,7 @@ Template ArchitectureText::parsed() const {
 const std::vector<ArchitectureText>& architecture_texts() {
   static const std::vector<ArchitectureText> texts = [] {
     std::vector<ArchitectureText> out;
-    for (const char* const* at = shipped_architecture_texts; *at; at += 2) out.push_back({at[0], at[1]});
+    for (const char* const* at = shipped_architecture_texts; *at; at += 2) out.push_back({at[0], at[1], false});
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     return out;
   }();
@@ -28,6 +28,17 @@ const std::vector<ArchitectureText>& architecture_texts() {
 }
 
 const ArchitectureText& architecture_text(std::string_view name) {
+  static constexpr std::string_view suffix = "_folded";
+  if (name.ends_with(suffix)) {
+    static const std::vector<ArchitectureText> folded = [] {
+      std::vector<ArchitectureText> out;
+      for (const ArchitectureText& text : architecture_texts()) out.push_back({text.name, text.text, true});
+      return out;
+    }();
+    const std::string& raw = architecture_text(name.substr(0, name.size() - suffix.size())).name;
+    for (const ArchitectureText& text : folded)
+      if (text.name == raw) return text;
+  }
   std::string names;
   for (const ArchitectureText& text : architecture_texts()) {
     if (text.name == name || text.parsed().is_model(name)) return text;

@@ -12,6 +12,7 @@ namespace weft {
 struct ArchitectureText {
   std::string name;  ///< "gpt2"
   std::string text;
+  bool folded = false;  ///< meant is a network of this text once it is folded (spec 8.9): "gpt2_folded"
 
   /// Throws ParseError, naming the architecture.
   Template parsed() const;
@@ -19,7 +20,7 @@ struct ArchitectureText {
 
 /// All of them, by name.
 const std::vector<ArchitectureText>& architecture_texts();
-/// Throws UsageError for an unknown one, naming those there are.
+/// Also "NAME_folded" of one with folds. Throws UsageError for an unknown one, naming those there are.
 const ArchitectureText& architecture_text(std::string_view name);
 
 }  // namespace weft

@@ -2,7 +2,9 @@
 // A space whose tensors are windows of a file's tensors (spec 8.1, 8.6): what is fused in the file, as queries, keys
 // and values in one matrix, are tensors of their own in the space.
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,8 +13,13 @@
 
 namespace weft {
 
+/// What of a file's axis is in the space: its places; or of vectors over D places what is in a basis of those of sum 0,
+/// D - 1 numbers, where the sum must be 0 or is in another window; or the sum, no axis of the space.
+enum class AxisPart : std::uint8_t { places, centred, beside_sum, sum };
+
 struct WindowAxis {
-  std::int64_t size, stride;
+  std::int64_t size, stride;  ///< of the file
+  AxisPart part = AxisPart::places;
   bool operator==(const WindowAxis&) const = default;
 };
 
@@ -32,8 +39,9 @@ struct FileEntry {
   Shape shape;
   bool optional = false;
   std::int64_t plus = 0;
-  std::vector<std::string> ties;  ///< names of copies that a file may hold
-  bool indexed = false;           ///< one for each place
+  std::vector<std::string> ties;              ///< names of copies that a file may hold
+  bool indexed = false;                       ///< one for each place
+  std::optional<std::int64_t> constant = {};  ///< what all its numbers are, where it has no window
 };
 
 struct FileSpace {
@@ -47,7 +55,7 @@ struct FileSpace {
   static FileSpace parse(std::string_view text) { return of(FileText::parse(text)); }
   static FileSpace of(FileText text);
 
-  /// Without the optional tensors, and the copies, that a file lacks.
+  /// Without the optional tensors, and the copies, that a file lacks, and folds of such.
   FileSpace present(const std::function<bool(const std::string& name)>& holds) const;
   /// The same tensors, which the file has under other names.
   FileSpace renamed(const std::function<std::string(const std::string& name)>& name) const;

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "weft/core/error.h"
+#include "weft/networks/files/folded_text.h"
 #include "weft/networks/files/solve.h"
 
 namespace weft {
@@ -93,6 +94,16 @@ std::string without_prefix(std::string_view message) {
   return std::string(message.starts_with(prefix) ? message.substr(prefix.size()) : message);
 }
 
+/// The copies that folds untie, and what they are copies of.
+std::map<std::string, std::string> untied_copies(const FileText& text) {
+  std::map<std::string, std::string> out;
+  for (const FoldText& fold : text.folds)
+    for (const TensorText& t : text.tensors)
+      for (const std::string& tie : t.ties)
+        if (fold.kind == FoldText::Kind::untie && std::count(fold.of.begin(), fold.of.end(), tie)) out[tie] = t.name;
+  return out;
+}
+
 /// One module of a file as one of this text.
 std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, const ArchitectureText& text,
                                               const Template& parsed, const std::string& module,
@@ -106,7 +117,7 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
   };
   if (network.equal) facts.equal = [&](const auto& a, const auto& b) { return network.equal(of_file(a), of_file(b)); };
   FoundArchitecture out;
-  out.name = text.name;
+  out.name = text.name + (text.folded ? "_folded" : "");
   FileText own;
   try {
     ExpandedText expanded = parsed.expanded(network.config, facts);
@@ -137,9 +148,11 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
   }
   difference.extra = names.extra(known);
   if (!difference.none()) return {};
+  const std::map<std::string, std::string> copies = untied_copies(own);
   try {
     out.files =
         FileSpace::of(std::move(own)).present([&](const std::string& name) { return names.shapes.contains(name); });
+    if (text.folded) out.files = FileSpace::of(folded_text(std::move(out.files.text)));
   } catch (const ParseError& error) {
     difference.open = without_prefix(error.what());
     return {};
@@ -156,6 +169,17 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
       }
   if (!difference.none()) return {};
   out.files = out.files.renamed(of_file);
+  if (!copies.empty()) {
+    // As a file of the same tensors, in which the copies are there and hold other numbers.
+    std::vector<StoredTensor> tensors(network.tensors.begin(), network.tensors.end());
+    for (const auto& [copy, of] : copies)
+      if (!names.shapes.contains(copy)) tensors.push_back({of_file(copy), names.shapes.at(of)});
+    const auto other = [](const std::string&, const std::string&) { return false; };
+    auto untied = fitted_below({tensors, network.config, other}, text, parsed, module, difference);
+    if (!untied) return {};
+    untied->copies = copies;
+    out.untied = std::make_shared<const FoundArchitecture>(std::move(*untied));
+  }
   return out;
 }
 
