@@ -85,6 +85,7 @@ void add_eval(CLI::App& app, Common& common, Run& run);
 void add_predict(CLI::App& app, Common& common, Run& run);
 void add_inspect(CLI::App& app, Common& common, Run& run);
 void add_act(CLI::App& app, Common& common, Run& run);
+void add_fold(CLI::App& app, Common& common, Run& run);
 void add_edit(CLI::App& app, Common& common, Run& run);
 void add_same(CLI::App& app, Common& common, Run& run);
 void add_verify(CLI::App& app, Common& common, Run& run);

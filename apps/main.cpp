@@ -65,8 +65,8 @@ int run(int argc, char** argv) {
   Common common;
   common.device = default_device();
   Run verb;
-  for (auto add : {add_demo, add_zoo, add_train, add_eval, add_predict, add_edit, add_inspect, add_act, add_same,
-                   add_verify, add_report, add_bench, add_generate})
+  for (auto add : {add_demo, add_zoo, add_train, add_eval, add_predict, add_edit, add_inspect, add_act, add_fold,
+                   add_same, add_verify, add_report, add_bench, add_generate})
     add(app, common, verb);
 
   auto [verb_chosen, arguments] = read_arguments(app, argc, argv);

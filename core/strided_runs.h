@@ -23,16 +23,18 @@ struct StridedAxis {
 /// of the cache is read for all of the rows that it has numbers of.
 class StridedRuns {
  public:
-  explicit StridedRuns(std::span<const StridedAxis> axes) {
+  /// Of axes that have a size and a stride, as StridedAxis has.
+  template <class Axes>
+  explicit StridedRuns(const Axes& axes) {
     std::int64_t numel = 1;
-    for (const StridedAxis& axis : axes) {
+    for (const auto& axis : axes) {
       numel *= axis.size;
       if (axis.size == 1) continue;
       StridedAxis* last = count_ ? &axes_[count_ - 1] : nullptr;
       if (last && last->stride == axis.size * axis.stride)
         *last = {last->size * axis.size, axis.stride};
       else
-        axes_[count_++] = axis;
+        axes_[count_++] = {axis.size, axis.stride};
     }
     if (count_) run_ = axes_[--count_];
     rows_ = run_.size ? numel / run_.size : 0;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "weft/core/error.h"
 #include "weft/io/atomic_file.h"
 #include "weft/io/safetensors_header.h"
@@ -23,7 +25,8 @@ std::vector<std::byte> rounded(const FileTensor& tensor, const Tensor& numbers, 
 }  // namespace
 
 void save_tensor_file_like(const std::filesystem::path& path, const TensorFile& source,
-                           const std::map<std::string, Tensor>& changed, const std::optional<Metadata>& metadata) {
+                           const std::map<std::string, Tensor>& changed, const std::optional<Metadata>& metadata,
+                           const std::map<std::string, Tensor>& added) {
   for (const auto& [name, numbers] : changed) {
     const FileTensor& there = source.tensor(name);
     if (!numbers.defined() || numbers.shape() != there.shape)
@@ -32,15 +35,24 @@ void save_tensor_file_like(const std::filesystem::path& path, const TensorFile& 
                        there.shape.str());
     with_float(numbers.dtype(), "write", [](auto) {});
   }
+  std::vector<FileTensor> tensors = source.tensors();
+  const auto largest = std::ranges::max_element(tensors, {}, &FileTensor::bytes);
+  const NumberType type = largest == tensors.end() ? NumberType::f32 : largest->type;
+  for (const auto& [name, numbers] : added) {
+    if (source.contains(name))
+      throw UsageError("[write] tensor {} is to be added, and {} has it", in_quotes(name), in_quotes(source.file()));
+    tensors.push_back({name, type, numbers.shape()});
+  }
   std::vector<SafeTensorsEntry> entries;
-  for (const FileTensor& tensor : source.tensors()) entries.push_back({tensor.name, tensor.type, tensor.shape});
+  for (const FileTensor& tensor : tensors) entries.push_back({tensor.name, tensor.type, tensor.shape});
   const SafeTensorsLayout layout(std::move(entries), metadata.value_or(source.metadata()));
   AtomicFile file(path);
   file.write(layout.header);
   for (const std::size_t i : layout.order) {
-    const FileTensor& tensor = source.tensors()[i];
-    const auto found = changed.find(tensor.name);
-    file.write(found == changed.end() ? source.packed(tensor.name)
+    const FileTensor& tensor = tensors[i];
+    const auto& numbers = i < source.tensors().size() ? changed : added;
+    const auto found = numbers.find(tensor.name);
+    file.write(found == numbers.end() ? source.packed(tensor.name)
                                       : rounded(tensor, found->second, in_quotes(path.native())));
   }
   file.commit();

@@ -45,8 +45,6 @@ TEST_CASE("architectures: each text expands, its windows tile, and files of it a
       CHECK_MESSAGE(fitted({tensors, Json::parse(one.config)}, architecture_text(one.name), difference),
                     difference.str());
     }
-    const bool found_by_itself = std::string(one.name).find("_folded") == std::string::npos;
-    if (!found_by_itself) continue;
     const FoundArchitecture found = found_architecture({tensors, Json::parse(one.config)});
     CHECK(found.name == one.name);
     CHECK(found.files.space == files.space);
@@ -68,7 +66,7 @@ TEST_CASE("architectures: every text is tried") {
   for (const TinyArchitecture& one : tiny_architectures) names.insert(one.name);
   for (const ArchitectureText& text : architecture_texts())
     CHECK_MESSAGE((names.contains(text.name) || text.name == "lora"), text.name);
-  CHECK(&architecture_text("mistral") == &architecture_text("llama"));
+  CHECK(architecture_text("mistral").name == "llama");
   CHECK(message_of<UsageError>([] {
           architecture_text("gpt5");
         }).starts_with("[architecture] no architecture 'gpt5'; there are: bert, bloom, "));

@@ -157,6 +157,58 @@ TEST_CASE("files: names of tensors become names of terms, each another") {
   }
 }
 
+TEST_CASE("files: axes of vectors whose sum is 0 or a tensor of its own come back from a basis of theirs") {
+  // Beside fixed places, within products and alternatives, for each place of a factor, on two axes.
+  const FileSpace files = FileSpace::parse(R"(s: orthogonal(6); h: permutation(2); q: GL(3) per h; e: permutation(2)
+    a [4, ~s]
+    b [~s, (q: h q | o: ~s)]
+    c [(h q), ~s + bias, 2]
+    x.{e}.d [~s + sum]
+    "one" + 1 := 1 [3])");
+  CHECK(files.space.str() ==
+        "s: orthogonal(6); h: permutation(2); q: GL(3) per h; e: permutation(2); fixed.4: fixed(4); fixed.2: fixed(2) "
+        "a[fixed.4, s] b.q[s, h, q] b.o[s, s] c[h, q, s, fixed.2] c.bias[h, q, fixed.2] x.x.e.d[e, s] x.x.e.d.sum[e]");
+  CHECK(files.files[0].shape == Shape{4, 7});
+  CHECK(files.files[1].shape == Shape{7, 13});
+  CHECK(FileText::parse(files.text.str()).str() == files.text.str());
+  for (const DType dtype : {DType::f64, DType::f32}) {
+    const double small = dtype == DType::f64 ? 1e-14 : 1e-5;
+    std::vector<Tensor> weights;
+    for (int t = 0; t < static_cast<int>(files.windows.size()); ++t) {
+      weights.push_back(Tensor::zeros(files.space.feature_shape(t, 1, 1), dtype));
+      fill_normal(weights.back(), RandomKey(1, "basis").at(static_cast<std::uint64_t>(t)));
+    }
+    Numbers numbers = drawn(files, RandomKey(2, "basis"), dtype);
+    write_windows(files, weights, of(numbers));
+    const std::vector<Tensor> back = read_windows(files, of(numbers));
+    for (std::size_t t = 0; t < weights.size(); ++t) CHECK(largest_difference(back[t], weights[t]) < small);
+    for (const char* name : {"a", "b", "c", "x.0.d", "x.1.d", "one"}) {
+      const Numbers before{{name, numbers.at(name).clone()}};
+      write_windows(files, back, of(numbers));
+      CHECK_MESSAGE(largest_difference(before.at(name), numbers.at(name)) < small, name);
+    }
+    with_float(dtype, "test", [&]<class T>(T) {
+      // The basis is orthonormal: a row is as long as its coordinates. Its sum is 0, or what the other window says.
+      double sum = 0, square = 0, own = 0, bias = 0;
+      for (std::size_t i = 0; i < 7; ++i) {
+        sum += static_cast<double>(numbers.at("a").span<T>()[i]);
+        square += std::pow(static_cast<double>(numbers.at("a").span<T>()[i]), 2);
+        bias += static_cast<double>(numbers.at("c").span<T>()[2 * i + 1]);
+      }
+      for (std::size_t i = 0; i < 6; ++i) own += std::pow(static_cast<double>(weights[0].span<T>()[i]), 2);
+      CHECK(std::abs(sum) < small);
+      CHECK(std::abs(square - own) < 10 * small);
+      CHECK(std::abs(bias - static_cast<double>(weights[4].span<T>()[1])) < 10 * small);
+      for (const T x : numbers.at("one").span<T>()) CHECK(x == 0);
+      numbers.at("c").span<T>()[0] += 1;
+      numbers.at("b").span<T>()[5] += static_cast<T>(1e-2);
+    });
+    CHECK(message_of<FormatError>([&] { read_windows(files, of(numbers)); }) ==
+          "[architecture] tensor 'b' has axes whose sums are not 0, as those of a folded network are; fold the network "
+          "first");
+  }
+}
+
 TEST_CASE("files: every refusal, word for word") {
   const std::pair<const char*, const char*> cases[] = {
       {"h: fixed(2)", "[architecture] line 1, column 12: expected at least one tensor, found 'end'"},

@@ -72,11 +72,15 @@ FoundArchitecture by_text(const TensorFile& file, const NetworkReading& reading,
 FoundArchitecture understood(const TensorFile& file, const NetworkReading& reading) {
   const Metadata& metadata = file.metadata();
   if (metadata.contains(model_key) || file.contains(shard_tensor)) fail(file, "not a network but {}", file_kind(file));
-  if (reading.architecture) return by_text(file, reading, reading.architecture);
+  const auto named = metadata.find(architecture_key);
+  if (auto text = reading.architecture) {
+    // A text of one's own has no other name for its networks once they are folded.
+    text->folded |= named != metadata.end() && named->second == text->name + "_folded";
+    return by_text(file, reading, text);
+  }
   if (const auto text = metadata.find(space_key); text != metadata.end())
     return as_they_are(file, space_of(file, text->second));
-  if (const auto name = metadata.find(architecture_key); name != metadata.end())
-    return by_text(file, reading, architecture_text(name->second));
+  if (named != metadata.end()) return by_text(file, reading, architecture_text(named->second));
   if (!reading.space) return by_text(file, reading, {});
   if (!has_all(file, *reading.space)) try {
       FoundArchitecture found = by_text(file, reading, {});
@@ -96,6 +100,23 @@ void each_name(const NetworkSource& source, const Use& use) {
         if (source.file.contains(name)) use(name, entry);
 }
 
+/// What use() says of the numbers of one entry of the file, whose copies are equal and constants what they must be.
+template <class Use>
+auto checked(const NetworkSource& source, const FileEntry& entry, const Use& use) {
+  const TensorFile& file = source.file;
+  const FileNumbers numbers = [&](const std::string& name) {
+    if (!file.contains(name)) return Tensor();
+    const std::optional<Tensor> there = file.view(name);
+    return (there && there->dtype() == source.dtype ? *there : file.read(name, source.dtype)).reshape(entry.shape);
+  };
+  try {
+    check_entry(entry, numbers);
+    return use(numbers);
+  } catch (const FormatError& error) {
+    fail(file, "{}", without_sender(error.what()));
+  }
+}
+
 /// A new network's file, of weft's own.
 void save_own(const std::filesystem::path& path, const NetworkFile& network) {
   std::vector<NamedTensor> named;
@@ -111,20 +132,29 @@ void save_own(const std::filesystem::path& path, const NetworkFile& network) {
 
 void save_like(const std::filesystem::path& path, const NetworkFile& network) {
   const TensorFile& file = network.source->file;
-  std::map<std::string, Tensor> changed;
-  each_name(*network.source, [&](const std::string& name, const FileEntry& entry) {
-    changed.emplace(name, Tensor::zeros(entry.shape, network.weights[0].dtype()));
-  });
-  write_windows(network.source->architecture.files, network.weights, [&](const std::string& name) {
-    const auto at = changed.find(name);
-    return at == changed.end() ? Tensor() : at->second;
+  const FileSpace& files = network.source->architecture.files;
+  std::map<std::string, Tensor> changed, added;
+  for (const FileEntry& entry : files.files) {
+    const auto place = [&](const std::string& name) {
+      (file.contains(name) ? changed : added).emplace(name, Tensor::zeros(entry.shape, network.weights[0].dtype()));
+    };
+    for (const std::string& name : entry.names) place(name);
+    for (const std::string& name : entry.ties)
+      if (file.contains(name)) place(name);
+  }
+  write_windows(files, network.weights, [&](const std::string& name) {
+    for (const auto* all : {&changed, &added})
+      if (const auto at = all->find(name); at != all->end()) return at->second;
+    return Tensor();
   });
   for (auto& [name, tensor] : changed) tensor = tensor.reshape(file.tensor(name).shape);
   Metadata all = network.metadata;
   for (const auto& [key, value] : file.metadata())
     if (key.starts_with("weft.")) all.emplace(key, value);
-  if (network.source->architecture.name.empty()) all[space_key] = network.space.str();
-  save_tensor_file_like(path, file, changed, all);
+  const std::string& text = network.source->architecture.name;
+  if (text.empty()) all[space_key] = network.space.str();
+  if (text.ends_with("_folded")) all[architecture_key] = text;
+  save_tensor_file_like(path, file, changed, all, added);
 }
 
 }  // namespace
@@ -162,24 +192,16 @@ NetworkSource NetworkSource::of(TensorFile file, const NetworkReading& reading) 
       fail(out.file, "tensor {} is {}; allowed: F64, F32, F16, BF16 and F8", in_quotes(name), weft::name(type));
     if (type == NumberType::f64) out.dtype = DType::f64;
   });
+  for (const FileEntry& entry : out.architecture.files.files)
+    if (entry.constant) checked(out, entry, [](const FileNumbers&) {});
   return out;
 }
 
 Tensor NetworkSource::weight(int tensor) const {
   const FileSpace& files = architecture.files;
   const FileEntry& entry = files.files[static_cast<std::size_t>(files.windows[static_cast<std::size_t>(tensor)].file)];
-  const FileNumbers numbers = [&](const std::string& name) {
-    if (!file.contains(name)) return Tensor();
-    const std::optional<Tensor> there = file.view(name);
-    return (there && there->dtype() == dtype ? *there : file.read(name, dtype)).reshape(entry.shape);
-  };
-  Tensor out;
-  try {
-    check_ties(entry, numbers);
-    out = read_window(files, tensor, numbers);
-  } catch (const FormatError& error) {
-    fail(file, "{}", without_sender(error.what()));
-  }
+  const Tensor out =
+      checked(*this, entry, [&](const FileNumbers& numbers) { return read_window(files, tensor, numbers); });
   if (!finite(out))
     fail(file, "tensor '{}' has numbers that are not finite; a network that has diverged cannot be used",
          space().tensors()[static_cast<std::size_t>(tensor)].name);

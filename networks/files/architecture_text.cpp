@@ -37,7 +37,13 @@ const std::vector<ArchitectureText>& architecture_texts() {
   return texts;
 }
 
-const ArchitectureText& architecture_text(std::string_view name) {
+ArchitectureText architecture_text(std::string_view name) {
+  static constexpr std::string_view suffix = "_folded";
+  if (name.ends_with(suffix)) {
+    ArchitectureText folded = architecture_text(name.substr(0, name.size() - suffix.size()));
+    folded.folded = true;
+    return folded;
+  }
   std::string names;
   for (const ArchitectureText& text : architecture_texts()) {
     if (text.name == name || text.parsed().is_model(name)) return text;

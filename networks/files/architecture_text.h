@@ -16,6 +16,7 @@ class ArchitectureText {
 
   std::string name;  ///< "gpt2"
   std::string text;
+  bool folded = false;  ///< meant is a network of this text once it is folded (spec 8.9): "gpt2_folded"
 
   /// The text as it was given, read when this is first called, by one thread. Throws ParseError, naming the
   /// architecture.
@@ -28,7 +29,7 @@ class ArchitectureText {
 
 /// All of them, by name.
 const std::vector<ArchitectureText>& architecture_texts();
-/// Throws UsageError for an unknown one, naming those there are.
-const ArchitectureText& architecture_text(std::string_view name);
+/// Also "NAME_folded" of one with folds. Throws UsageError for an unknown one, naming those there are.
+ArchitectureText architecture_text(std::string_view name);
 
 }  // namespace weft

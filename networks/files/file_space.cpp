@@ -43,8 +43,9 @@ class Builder {
 
   void add(const TensorText& t) {
     name_ = t.name;
-    FileEntry file{{}, {}, t.optional, t.plus, t.ties, false};
+    FileEntry file{{}, {}, t.optional, t.plus, t.ties, false, t.constant};
     std::vector<Part> parts{Part{}};
+    const std::vector<Factor> before = factors_;
     if (t.tap_rows * t.tap_columns != 1) {
       file.shape.push_back(t.tap_rows * t.tap_columns);
       parts[0].axes.push_back({t.tap_rows * t.tap_columns, 1});
@@ -58,6 +59,10 @@ class Builder {
       parts = product(parts, size, ends);
     }
     name_files(t, file);
+    if (t.constant) {
+      parts.clear();
+      factors_ = before;
+    }
     for (Part& part : parts) {
       const std::size_t taps = t.tap_rows * t.tap_columns != 1;
       Window window{static_cast<int>(files_.size()), part.offset, std::move(part.axes)};
@@ -118,6 +123,7 @@ class Builder {
   std::pair<std::int64_t, std::vector<Part>> windows_of(const FileAtom& atom) {
     if (atom.axis) {
       const std::int64_t size = factors_[static_cast<std::size_t>(atom.axis->factor)].size;
+      if (atom.centred) return centred(atom, size + 1);
       return {size, {Part{"", 0, {{size, 1}}, {*atom.axis}}}};
     }
     if (atom.places) {
@@ -140,6 +146,14 @@ class Builder {
     }
     check_count(parts.size());
     return {offset, std::move(parts)};
+  }
+
+  /// An axis of D places as numbers in a basis of the vectors of sum 0, and their sums where they are asked for.
+  static std::pair<std::int64_t, std::vector<Part>> centred(const FileAtom& atom, std::int64_t places) {
+    const AxisPart part = atom.sum.empty() ? AxisPart::centred : AxisPart::beside_sum;
+    std::vector<Part> parts{Part{"", 0, {{places, 1, part}}, {*atom.axis}}};
+    if (!atom.sum.empty()) parts.push_back(Part{"." + atom.sum, 0, {{places, 1, AxisPart::sum}}, {}});
+    return {places, std::move(parts)};
   }
 
   /// All of `slow`, each place of which holds `size` numbers: those of `fast`.
@@ -224,6 +238,7 @@ FileSpace FileSpace::present(const std::function<bool(const std::string& name)>&
     left.tensors.push_back(text.tensors[i]);
     std::erase_if(left.tensors.back().ties, [&](const std::string& tie) { return !holds(tie); });
   }
+  std::erase_if(left.folds, [&](const FoldText& fold) { return unknown_name(fold, left).has_value(); });
   return of(std::move(left));
 }
 

@@ -11,6 +11,9 @@ namespace {
 /// Of parentheses within parentheses.
 constexpr int max_depth = 16;
 
+/// What a declaration has behind its first name, and a tensor has not.
+bool begins_declaration(const Lexer& in) { return (in.peek(":") && !in.peek(":=")) || in.peek(","); }
+
 /// size := integer | "$" "(" expression ")"
 Expression parse_size(Lexer& in, const char* where) {
   if (!in.take("$")) return Expression::of(in.integer(where));
@@ -27,13 +30,21 @@ class Reader {
   FileText operator()() {
     while (!in_.done()) {
       if (in_.take(";")) continue;
+      if (begins_fold(in_)) {
+        take_word(in_, "fold");
+        out_.folds.push_back(parse_fold(in_));
+        continue;
+      }
       std::string name = in_.file_name("of a factor or tensor");
-      if (in_.peek(":") || in_.peek(","))
+      if (begins_declaration(in_))
         declaration(std::move(name));
       else
         tensor(std::move(name));
     }
     if (out_.tensors.empty()) in_.fail("expected at least one tensor");
+    for (const FoldText& fold : out_.folds)
+      if (const auto name = unknown_name(fold, out_))
+        throw ParseError("[architecture] '{}': the text has no '{}'", fold.str(), *name);
     return std::move(out_);
   }
 
@@ -53,6 +64,7 @@ class Reader {
     t.optional = in_.take("?");
     if (in_.take("+")) t.plus = in_.integer("that the file's numbers lack");
     while (in_.take("=")) t.ties.push_back(in_.file_name("of a copy"));
+    if (in_.take(":=")) t.constant = in_.integer("that all numbers are");
     if (in_.take("[")) {
       do t.axes.push_back(product(t.name, 0));
       while (in_.take(","));
@@ -65,11 +77,16 @@ class Reader {
   FileProduct product(const std::string& tensor, int depth) {
     FileProduct atoms;
     do atoms.push_back(atom(tensor, depth));
-    while (in_.at_letter() || in_.at_digit() || in_.peek("(") || in_.peek("$"));
+    while (in_.at_letter() || in_.at_digit() || in_.peek("(") || in_.peek("$") || in_.peek("~"));
     return atoms;
   }
 
   FileAtom atom(const std::string& tensor, int depth) {
+    if (in_.take("~")) {
+      FileAtom centred{.axis = parse_axis(in_, tensor, out_.factors), .centred = true};
+      if (in_.take("+")) centred.sum = in_.name("of the sums of an axis");
+      return centred;
+    }
     if (in_.at_digit() || in_.peek("$")) return {.places = parse_size(in_, "of places")};
     if (!in_.take("(")) return {.axis = parse_axis(in_, tensor, out_.factors)};
     if (depth == max_depth) in_.fail(fmt::format("parentheses more than {} deep", max_depth));
@@ -99,12 +116,13 @@ class Reader {
 };
 
 bool plain(const std::string& name) {
+  // Behind a declaration or a tensor these would be read as the text's own words.
+  for (const char* word : {"per", "along", "fold"})
+    if (name == word) return false;
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("_.{}").find(c) != std::string_view::npos;
   });
 }
-
-std::string written(const std::string& name) { return plain(name) ? name : "\"" + name + "\""; }
 
 std::string written(const Expression& size) { return size.known() ? size.str() : fmt::format("$({})", size.str()); }
 
@@ -122,7 +140,8 @@ std::string written(const FileProduct& product, const std::vector<Factor>& facto
   for (const FileAtom& atom : product) {
     text += text.empty() ? "" : " ";
     if (atom.axis) {
-      text += written(*atom.axis, factors);
+      text += (atom.centred ? "~" : "") + written(*atom.axis, factors);
+      if (!atom.sum.empty()) text += " + " + atom.sum;
     } else if (atom.places) {
       text += written(*atom.places);
     } else {
@@ -165,13 +184,15 @@ std::string FileText::str() const {
                         f.per, f.along.empty() ? "" : " along ", f.along);
   }
   for (const TensorText& t : tensors) {
-    text += written(t.name) + (t.optional ? "?" : "") + (t.plus ? fmt::format(" + {}", t.plus) : "");
-    for (const std::string& tie : t.ties) text += " = " + written(tie);
+    text += written_name(t.name) + (t.optional ? "?" : "") + (t.plus ? fmt::format(" + {}", t.plus) : "");
+    for (const std::string& tie : t.ties) text += " = " + written_name(tie);
+    if (t.constant) text += fmt::format(" := {}", *t.constant);
     std::string axes;
     for (const FileProduct& axis : t.axes) axes += (axes.empty() ? "" : ", ") + written(axis, factors);
     if (t.tap_rows * t.tap_columns != 1) axes += fmt::format("; taps={}x{}", t.tap_rows, t.tap_columns);
     text += t.axes.empty() ? "\n" : " [" + axes + "]\n";
   }
+  for (const FoldText& fold : folds) text += fold.str() + "\n";
   return text;
 }
 
@@ -180,6 +201,7 @@ Expression FileText::size_of(const FileProduct& product) const {
   for (const FileAtom& atom : product) {
     Expression own = Expression::of(0);
     if (atom.axis) own = sizes[static_cast<std::size_t>(atom.axis->factor)];
+    if (atom.centred) own = Expression::plus(std::move(own), Expression::of(1));
     if (atom.places) own = *atom.places;
     for (std::size_t i = 0; i < atom.alternatives.size(); ++i) {
       Expression one = size_of(atom.alternatives[i].product);
@@ -189,6 +211,8 @@ Expression FileText::size_of(const FileProduct& product) const {
   }
   return std::move(*size);
 }
+
+std::string written_name(const std::string& name) { return plain(name) ? name : "\"" + name + "\""; }
 
 std::string space_name(std::string_view file_name) {
   static constexpr std::string_view prefix = "x.";
@@ -216,8 +240,13 @@ std::vector<TensorNames> tensor_names(std::string_view text) {
   };
   while (!in.done()) {
     if (in.take(";")) continue;
+    if (begins_fold(in)) {
+      take_word(in, "fold");
+      parse_fold(in);
+      continue;
+    }
     std::string name = in.file_name("of a factor or tensor");
-    if (in.peek(":") || in.peek(",")) {
+    if (begins_declaration(in)) {
       pass("(");
       for (int depth = 1; depth > 0 && !in.done();) {
         depth += in.peek("(") ? 1 : in.peek(")") ? -1 : 0;
@@ -230,6 +259,7 @@ std::vector<TensorNames> tensor_names(std::string_view text) {
     TensorNames t{std::move(name), in.take("?"), {}};
     if (in.take("+")) in.integer("that the file's numbers lack");
     while (in.take("=")) t.ties.push_back(in.file_name("of a copy"));
+    if (in.take(":=")) in.integer("that all numbers are");
     if (in.peek("[")) {
       for (int depth = 0; !in.done();) {
         depth += in.peek("[") ? 1 : in.peek("]") ? -1 : 0;

@@ -10,6 +10,7 @@
 
 #include "weft/groups/space.h"
 #include "weft/networks/files/expression.h"
+#include "weft/networks/files/fold_text.h"
 
 namespace weft {
 
@@ -29,6 +30,8 @@ struct FileAtom {
   std::optional<SpaceAxis> axis = {};
   std::optional<Expression> places = {};
   std::vector<FileAlternative> alternatives = {};
+  bool centred = false;  ///< "~s": one place more than the axis has, for vectors whose sum is 0
+  std::string sum = {};  ///< "~s + bias": their sums are a tensor of its own, of this label
 };
 
 /// A tensor of the file, or one for each place of a factor whose name stands between braces in its name.
@@ -42,6 +45,7 @@ struct TensorText {
   bool optional = false;               ///< "?": some files lack it
   std::int64_t plus = 0;               ///< what the file's numbers lack: of 1, the tensor is what the file holds plus 1
   std::vector<std::string> ties = {};  ///< "= name": copies, which some files hold too
+  std::optional<std::int64_t> constant = {};  ///< ":= 1": what all of its numbers are; it is none of the space
   std::vector<FileProduct> axes = {};
   std::int64_t tap_rows = 1, tap_columns = 1;  ///< as of a space: the file's first axis is then that of the taps
 
@@ -53,6 +57,7 @@ struct FileText {
   std::vector<Factor> factors;    ///< their sizes are those below
   std::vector<Expression> sizes;  ///< of the factors: whole numbers, or what is not known yet
   std::vector<TensorText> tensors;
+  std::vector<FoldText> folds;
 
   /// Reads declarations and tensors; a size is a number or "$(expression)". Throws ParseError, with `lines`, the lines
   /// of the source for each line of the text, where there are such.
@@ -63,6 +68,9 @@ struct FileText {
   /// How many places a product has: an expression of the open sizes.
   Expression size_of(const FileProduct& product) const;
 };
+
+/// As texts write it: in quotes where it needs them.
+std::string written_name(const std::string& name);
 
 /// The name of a tensor of a file as a name of spaces and terms (spec 8.6), each another: "0.weight" is "x.0.weight".
 std::string space_name(std::string_view file_name);

@@ -4,6 +4,7 @@
 
 #include "weft/core/error.h"
 #include "weft/io/text.h"
+#include "weft/networks/files/folded_text.h"
 #include "weft/networks/files/solve.h"
 
 namespace weft {
@@ -28,6 +29,16 @@ std::vector<std::string> modules(std::span<const StoredTensor> tensors) {
   return out;
 }
 
+/// The copies that folds untie, and what they are copies of.
+std::map<std::string, std::string> untied_copies(const FileText& text) {
+  std::map<std::string, std::string> out;
+  for (const FoldText& fold : text.folds)
+    for (const TensorText& t : text.tensors)
+      for (const std::string& tie : t.ties)
+        if (fold.kind == FoldText::Kind::untie && std::count(fold.of.begin(), fold.of.end(), tie)) out[tie] = t.name;
+  return out;
+}
+
 /// One module of a file as one of this text.
 std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, const ArchitectureText& text,
                                               const Template& parsed, const std::string& module,
@@ -41,7 +52,7 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
   };
   if (network.equal) facts.equal = [&](const auto& a, const auto& b) { return network.equal(of_file(a), of_file(b)); };
   FoundArchitecture out;
-  out.name = text.name;
+  out.name = text.name + (text.folded ? "_folded" : "");
   FileText own;
   try {
     ExpandedText expanded = parsed.expanded(network.config, facts);
@@ -77,9 +88,11 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
   // Sizes of what the file lacks may be open.
   std::erase_if(own.tensors,
                 [&](const TensorText& t) { return t.optional && !t.index() && !names.shapes.contains(t.name); });
+  const std::map<std::string, std::string> copies = untied_copies(own);
   try {
     out.files =
         FileSpace::of(std::move(own)).present([&](const std::string& name) { return names.shapes.contains(name); });
+    if (text.folded) out.files = FileSpace::of(folded_text(std::move(out.files.text)));
   } catch (const ParseError& error) {
     difference.open = without_sender(error.what());
     return {};
@@ -96,6 +109,17 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
       }
   if (!difference.none()) return {};
   out.files = out.files.renamed(of_file);
+  if (!copies.empty()) {
+    // As a file of the same tensors, in which the copies are there and hold other numbers.
+    std::vector<StoredTensor> tensors(network.tensors.begin(), network.tensors.end());
+    for (const auto& [copy, of] : copies)
+      if (!names.shapes.contains(copy)) tensors.push_back({of_file(copy), names.shapes.at(of)});
+    const auto other = [](const std::string&, const std::string&) { return false; };
+    auto untied = fitted_below({tensors, network.config, other}, text, parsed, module, difference);
+    if (!untied) return {};
+    untied->copies = copies;
+    out.untied = std::make_shared<const FoundArchitecture>(std::move(*untied));
+  }
   return out;
 }
 

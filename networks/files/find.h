@@ -2,6 +2,7 @@
 // Which architecture a file's network has (spec 8.8): the text that says all of its tensors.
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,6 +18,10 @@ struct FoundArchitecture {
   std::string name;                  ///< "llama"
   FileSpace files;                   ///< what the file has of the text, by the file's names
   std::map<std::string, Json> told;  ///< what was read off names and shapes: "labels"
+  /// The same network with a copy as a tensor of its own, where a fold of the text unties it; or null.
+  std::shared_ptr<const FoundArchitecture> untied = {};
+  /// Of that one: what its own tensors were copies of, by the text's names.
+  std::map<std::string, std::string> copies = {};
 };
 
 /// Where a text and a file differ, by the file's names.

@@ -4,6 +4,7 @@
 
 #include "weft/core/error.h"
 #include "weft/core/uninitialised.h"
+#include "weft/networks/files/sum_basis.h"
 
 namespace weft {
 namespace {
@@ -58,6 +59,17 @@ struct Pieces {
   }
 };
 
+/// Calls use(name, the file's numbers, what each of them is) for tensors that have no window.
+template <class Use>
+void for_constants(const FileEntry& file, const FileNumbers& numbers, const Use& use) {
+  if (!file.constant) return;
+  for (const std::string& name : file.names) {
+    const Tensor t = of_file(file, name, numbers);
+    with_float(t.dtype(), "architecture",
+               [&]<class T>(T) { use(name, t.span<T>(), static_cast<double>(*file.constant - file.plus)); });
+  }
+}
+
 }  // namespace
 
 Tensor read_window(const FileSpace& files, int tensor, const FileNumbers& numbers) {
@@ -67,9 +79,24 @@ Tensor read_window(const FileSpace& files, int tensor, const FileNumbers& number
   const Tensor out = uninitialised(files.space.feature_shape(tensor, 1, 1), pieces.files[0].dtype());
   with_float(out.dtype(), "architecture", [&]<class T>(T) {
     T* to = out.data<T>();
-    for (const Tensor& file : pieces.files) {
-      gather(pieces.axes, plus, file.data<T>() + window.offset, to);
-      to += pieces.numel;
+    const SumBasis basis(pieces.axes);
+    std::vector<T> all(basis.changes() ? static_cast<std::size_t>(pieces.numel) : 0);
+    for (std::size_t k = 0; k < pieces.files.size(); ++k) {
+      const T* file = pieces.files[k].data<T>();
+      if (!basis.changes()) {
+        gather(pieces.axes, plus, file + window.offset, to);
+      } else {
+        gather(pieces.axes, plus, file + window.offset, all.data());
+        basis.change(all.data());
+        if (!basis.sums_are_zero(all.data()))
+          throw FormatError(
+              "[architecture] tensor '{}' has axes whose sums are not 0, as those of a folded network are; fold the "
+              "network first",
+              files.files[static_cast<std::size_t>(window.file)].names[k]);
+        gather(basis.axes(), 0, all.data() + basis.offset(), to);
+        for (std::int64_t i = 0; i < basis.numel(); ++i) to[i] = static_cast<T>(to[i] * basis.scale());
+      }
+      to += basis.numel();
     }
   });
   return out;
@@ -85,28 +112,48 @@ void write_window(const FileSpace& files, int tensor, const Tensor& weight, cons
     throw ShapeError("[architecture] weights of '{}' are {} {}; allowed: {} {}", name, weft::name(weight.dtype()),
                      weight.shape().str(), weft::name(pieces.files[0].dtype()), expected.str());
   with_float(weight.dtype(), "architecture", [&]<class T>(T) {
+    const SumBasis basis(pieces.axes);
+    std::vector<T> all(basis.changes() ? static_cast<std::size_t>(pieces.numel) : 0);
+    const auto write = [&](const T* from, T* into) {
+      if (!basis.changes()) return scatter(pieces.axes, file.plus, from, into + window.offset);
+      if (basis.keeps()) {
+        gather(pieces.axes, file.plus, into + window.offset, all.data());
+        basis.change(all.data());
+      }
+      std::vector<T> own(from, from + basis.numel());
+      for (T& x : own) x = static_cast<T>(x / basis.scale());
+      scatter(basis.axes(), 0, own.data(), all.data() + basis.offset());
+      basis.change(all.data());
+      scatter(pieces.axes, file.plus, all.data(), into + window.offset);
+    };
     const T* from = weight.data<T>();
     for (const Tensor& into : pieces.files) {
-      scatter(pieces.axes, file.plus, from, into.data<T>() + window.offset);
-      from += pieces.numel;
+      write(from, into.data<T>());
+      from += basis.numel();
     }
     for (const std::string& tie : file.ties)
-      if (numbers(tie).defined())
-        scatter(pieces.axes, file.plus, weight.data<T>(), of_file(file, tie, numbers).data<T>() + window.offset);
+      if (numbers(tie).defined()) write(weight.data<T>(), of_file(file, tie, numbers).data<T>());
   });
 }
 
-void check_ties(const FileEntry& file, const FileNumbers& numbers) {
+void check_entry(const FileEntry& file, const FileNumbers& numbers) {
   for (const std::string& tie : file.ties) {
     if (!numbers(tie).defined()) continue;
     const Tensor own = of_file(file, file.names[0], numbers), copy = of_file(file, tie, numbers);
     if (own.dtype() != copy.dtype() || std::memcmp(own.raw(), copy.raw(), own.bytes()) != 0)
       throw FormatError("[architecture] tensor '{}' is tied to '{}' and holds other numbers", tie, file.names[0]);
   }
+  for_constants(file, numbers, [](const auto& name, auto all, double constant) {
+    for (const auto x : all)
+      if (static_cast<double>(x) != constant)
+        throw FormatError(
+            "[architecture] tensor '{}' holds {}, and {} in all places of a folded network; fold it first", name, x,
+            constant);
+  });
 }
 
 std::vector<Tensor> read_windows(const FileSpace& files, const FileNumbers& numbers) {
-  for (const FileEntry& file : files.files) check_ties(file, numbers);
+  for (const FileEntry& file : files.files) check_entry(file, numbers);
   std::vector<Tensor> out;
   for (int t = 0; t < static_cast<int>(files.windows.size()); ++t) out.push_back(read_window(files, t, numbers));
   return out;
@@ -117,6 +164,10 @@ void write_windows(const FileSpace& files, const std::vector<Tensor>& weights, c
     throw ShapeError("[architecture] weights of {} tensors; the space has {}", weights.size(), files.windows.size());
   for (int t = 0; t < static_cast<int>(weights.size()); ++t)
     write_window(files, t, weights[static_cast<std::size_t>(t)], numbers);
+  for (const FileEntry& file : files.files)
+    for_constants(file, numbers, [](const auto&, auto all, double constant) {
+      for (auto& x : all) x = static_cast<std::remove_reference_t<decltype(x)>>(constant);
+    });
 }
 
 }  // namespace weft

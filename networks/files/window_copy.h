@@ -15,17 +15,19 @@ using FileNumbers = std::function<Tensor(const std::string& name)>;
 
 /// The weights of a space: tensor t as a feature of one network, [1, taps, axes…], of the dtype that the file's tensor
 /// has. Throws FormatError, naming the tensor, for one that is missing, of another shape or dtype, or a copy that holds
-/// other numbers than what it is tied to.
+/// other numbers than what it is tied to; for one that is no folded network's where the text is of one: sums that must
+/// be 0 and are not (beyond rounding), numbers other than a constant.
 std::vector<Tensor> read_windows(const FileSpace& files, const FileNumbers& numbers);
-/// Of tensor `tensor` alone; copies are not looked at.
+/// Of tensor `tensor` alone; copies and constants are not looked at.
 Tensor read_window(const FileSpace& files, int tensor, const FileNumbers& numbers);
 
-/// Throws FormatError for a copy of the file's tensor that holds other numbers.
-void check_ties(const FileEntry& file, const FileNumbers& numbers);
+/// Throws FormatError for a copy of the file's tensor that holds other numbers, and for a constant that is another one.
+void check_entry(const FileEntry& file, const FileNumbers& numbers);
 
 /// Writes them into the file's tensors, which are owned or may be written, and have the weights' dtypes; copies get
-/// the same numbers. What is written and read again is the same to the bit, but for tensors whose file lacks 1.
-/// Throws as read_windows does; ShapeError for weights that are none of the space.
+/// the same numbers, constants are written too. What is written and read again is the same to the bit, but for tensors
+/// whose file lacks 1 and axes in a basis of the vectors of sum 0; where their sums are in another window, what that
+/// one wrote stays. Throws as read_windows does; ShapeError for weights that are none of the space.
 void write_windows(const FileSpace& files, const std::vector<Tensor>& weights, const FileNumbers& numbers);
 /// Of tensor `tensor` alone.
 void write_window(const FileSpace& files, int tensor, const Tensor& weight, const FileNumbers& numbers);
