@@ -41,7 +41,7 @@ int act_on_file(const ActOptions& o, const Common& common) {
     fmt::print("{}\n", json.dump(1));
   } else if (!common.quiet) {
     fmt::print("{}: moved by {} of\n  {}\n", o.out.path,
-               o.element.empty() ? "an element" : "the element in " + o.element, network.space.str());
+               o.element.empty() ? "an element" : "the element in " + o.element, in_words(network));
   }
   return exit_ok;
 }

@@ -32,11 +32,14 @@ int fold_file(const FoldOptions& o, const Common& common) {
   const NetworkReading how = reading(o.reading);
   NetworkFile network = load_network(o.network, how);
   check_output_file(o.out, {o.network});
-  Folded folded = fold(network.source->architecture, network.weights);
-  if (folded.done.empty())
-    throw UsageError("[fold] '{}' ({}): nothing to fold; it is folded already, or its text says no folds", o.network,
-                     network.source->architecture.name);
-  const std::string name = network.source->architecture.name + "_folded";
+  const FoundArchitecture& architecture = network.source->architecture;
+  if (architecture.name.ends_with("_folded"))
+    throw UsageError("[fold] '{}' is {}: it is folded already", o.network, architecture.name);
+  if (architecture.files.text.folds.empty())
+    throw UsageError("[fold] '{}' is {}, whose text says no folds; give one that does (--architecture)", o.network,
+                     architecture.name.empty() ? "a network of its own space" : architecture.name);
+  Folded folded = fold(architecture, network.weights);
+  const std::string name = architecture.name + "_folded";
   network.space = folded.files.space;
   network.weights = std::move(folded.weights);
   network.source = std::make_shared<const NetworkSource>(
@@ -59,7 +62,7 @@ int fold_file(const FoldOptions& o, const Common& common) {
     for (const std::string& done : folded.done) fmt::print("  {}\n", done);
     if (!config.empty())
       fmt::print("{}: says what changed in the config; other programs need it, too\n", config.string());
-    fmt::print("{}: {}\n  {}\n", o.out.path, name, network.space.str());
+    fmt::print("{}: {}\n", o.out.path, in_words(network));
   }
   return exit_ok;
 }

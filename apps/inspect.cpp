@@ -103,17 +103,6 @@ class Lines {
   std::map<std::string, std::size_t> index_;
 };
 
-std::int64_t dimension(const Space& space, int factor) {
-  const Factor& f = space.factors()[static_cast<std::size_t>(factor)];
-  return space.copies(factor) * f.kind->dimension(f.size);
-}
-
-std::int64_t dimension(const Space& space) {
-  std::int64_t sum = 0;
-  for (int f = 0; f < std::ssize(space.factors()); ++f) sum += dimension(space, f);
-  return sum;
-}
-
 Json to_json(const NetworkSource& source) {
   const FoundArchitecture& architecture = source.architecture;
   Json told = Json::object(), tensors = Json::array(), factors = Json::array();
@@ -135,7 +124,7 @@ Json to_json(const NetworkSource& source) {
     if (!factor.per.empty()) json["per"] = factor.per;
     if (!factor.along.empty()) json["along"] = factor.along;
     json["copies"] = source.space().copies(f);
-    json["dimension"] = dimension(source.space(), f);
+    json["dimension"] = source.space().dimension(f);
     factors.push_back(std::move(json));
   }
   return {{"file", utf8_text(source.file.file())},
@@ -143,7 +132,7 @@ Json to_json(const NetworkSource& source) {
           {"architecture", architecture.name.empty() ? Json() : Json(architecture.name)},
           {"told_by_the_file", told},
           {"parameters", source.space().parameters()},
-          {"dimension", dimension(source.space())},
+          {"dimension", source.space().dimension()},
           {"tensors", tensors},
           {"factors", factors},
           {"not_covered", uncovered(source.file, architecture.files)},
@@ -164,13 +153,12 @@ void print(const NetworkSource& source) {
   for (const EntryText& e : entries(source)) {
     std::string name = e.entry->indexed ? e.own : e.entry->names[0];
     for (const std::string& tie : e.entry->ties) name += " = " + tie;
-    const std::string what = fmt::format("{} {}", e.type, e.entry->shape.str());
-    if (e.names.size() == 1) {
-      tensors.add(name, what + "  " + e.axes[0]);
-      continue;
-    }
-    tensors.add(name, what);
-    for (std::size_t i = 0; i < e.names.size(); ++i)
+    std::string what = fmt::format("{} {}", e.type, e.entry->shape.str());
+    if (e.entry->constant) what += fmt::format("  {} in all places", *e.entry->constant);
+    // The first window may have no label: of one alone, and of one with its sum beside it.
+    const bool plain = !e.names.empty() && e.names[0] == space_name(e.own);
+    tensors.add(name, plain ? what + "  " + e.axes[0] : what);
+    for (std::size_t i = plain; i < e.names.size(); ++i)
       tensors.add("  " + e.names[i].substr(space_name(e.own).size()), e.axes[i], name);
   }
   tensors.print();
@@ -180,14 +168,14 @@ void print(const NetworkSource& source) {
     const Factor& factor = source.space().factors()[static_cast<std::size_t>(f)];
     const std::string per = factor.per.empty() ? "" : " per " + factor.per,
                       along = factor.along.empty() ? "" : " along " + factor.along;
-    const std::int64_t copies = source.space().copies(f), own = dimension(source.space(), f);
+    const std::int64_t copies = source.space().copies(f), own = source.space().dimension(f);
     const std::string what = fmt::format("{}({})", factor.kind->name, factor.size),
                       counts = fmt::format("{}{}", copies == 1 ? "" : fmt::format(", {} copies", copies),
                                            own == 0 ? "" : fmt::format(", dimension {}", own));
     factors.add(factor.name, what + per + along + counts);
   }
   factors.print();
-  fmt::print("dimension of the group: {}\n", dimension(source.space()));
+  fmt::print("dimension of the group: {}\n", source.space().dimension());
   const std::vector<std::string> rest = uncovered(source.file, source.architecture.files);
   if (!rest.empty())
     fmt::print("not covered, carried along as it is: {}\n",

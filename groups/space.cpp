@@ -269,6 +269,17 @@ Type Space::type(int tensor) const& {
   return type;
 }
 
+std::int64_t Space::dimension() const {
+  std::int64_t sum = 0;
+  for (int f = 0; f < std::ssize(factors()); ++f) sum += dimension(f);
+  return sum;
+}
+
+std::int64_t Space::dimension(int factor) const {
+  const Factor& f = factors()[static_cast<std::size_t>(factor)];
+  return copies(factor) * f.kind->dimension(f.size);
+}
+
 std::int64_t Space::parameters() const {
   std::int64_t n = 0;
   for (int i = 0; i < static_cast<int>(tensors().size()); ++i)

@@ -85,6 +85,9 @@ class Space {
   Type type(int tensor) const&& = delete;
   /// Number of values of one network: the sum over the tensors of taps times axes.
   std::int64_t parameters() const;
+  /// Of the group as a Lie group, and of all copies of one factor.
+  std::int64_t dimension() const;
+  std::int64_t dimension(int factor) const;
 
   /// The same tensors under other names or other groups, for builders: a space whose factor kinds are replaced.
   Space with_kind(FactorKind from, FactorKind to) const;

@@ -30,7 +30,14 @@ class UnitDistance {
   }
 
   NetworkDistance distance() {
-    for (int t = 0; t < tensors_; ++t) measure(t);
+    out_.of_tensors.resize(at(tensors_));
+    as_they_are_.resize(at(tensors_));
+    balanced_.resize(at(tensors_));
+    std::vector<double> apart(at(tensors_));
+    parallel_blocks(tensors_, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t t = begin; t < end; ++t) apart[static_cast<std::size_t>(t)] = measure(static_cast<int>(t));
+    });
+    for (const double distance : apart) add(distance, 1);
     for (int t = 0; t < tensors_; ++t) {
       const auto& axes = axes_of(t);
       // Dead units have no balance: they are compared as they are.
@@ -58,7 +65,8 @@ class UnitDistance {
     if (!(distance <= out_.of_units)) out_.of_units = std::isnan(distance) ? INFINITY : distance;
   }
 
-  void measure(int t) {
+  /// Of a tensor without places its distance, else 0.
+  double measure(int t) {
     const Tensor x = a_(t), y = b_(t);
     double size = 0, change = 0, size_x = 0;
     for (std::int64_t i = 0; i < x.numel(); ++i) {
@@ -69,15 +77,15 @@ class UnitDistance {
     }
     change = std::sqrt(change);
     const double relative = change == 0 ? 0 : change / std::sqrt(size);
-    out_.of_tensors.push_back(std::isnan(relative) ? INFINITY : relative);
+    out_.of_tensors[at(t)] = std::isnan(relative) ? INFINITY : relative;
     const auto& axes = axes_of(t);
-    if (std::ranges::none_of(axes,
-                             [&](const SpaceAxis& a) { return space_.factors()[at(a.factor)].kind->has_places(); }))
-      add(change, std::sqrt(std::max(size, size_x)));
-    as_they_are_.push_back(slices(x, y));
+    const bool places = std::ranges::any_of(
+        axes, [&](const SpaceAxis& a) { return space_.factors()[at(a.factor)].kind->has_places(); });
+    const double apart = places || change == 0 ? 0 : change / std::sqrt(std::max(size, size_x));
+    as_they_are_[at(t)] = slices(x, y);
     if (std::ranges::none_of(axes, [&](const SpaceAxis& a) { return scales_[at(a.factor)].defined(); })) {
-      balanced_.push_back(as_they_are_.back());
-      return;
+      balanced_[at(t)] = as_they_are_[at(t)];
+      return apart;
     }
     const Tensor moved[] = {x.clone(), y.clone()};
     for (int axis = 0; axis < static_cast<int>(axes.size()); ++axis) {
@@ -90,7 +98,8 @@ class UnitDistance {
           v = s == 0 ? 0 : on.role == AxisRole::vector ? v * s : v / s;
         });
     }
-    balanced_.push_back(slices(moved[0], moved[1]));
+    balanced_[at(t)] = slices(moved[0], moved[1]);
+    return apart;
   }
 
   /// f(value, index along the axis) for every value of a feature [1, taps, axes…].

@@ -36,7 +36,8 @@ struct NetworkSource {
   static NetworkSource of(TensorFile file, const NetworkReading& reading = {});
 
   const Space& space() const { return architecture.files.space; }
-  /// A feature of one network, [1, taps, axes…]. Throws FormatError for numbers that are not finite, or corrupt, and for
+  /// A feature of one network, [1, taps, axes…]; a view into the file where that holds such numbers, so clone() it
+  /// before writing. Throws FormatError for numbers that are not finite, or corrupt, and for
   /// copies of a tensor that are tied and differ.
   Tensor weight(int tensor) const;
 };
@@ -46,7 +47,8 @@ struct NetworkSource {
 /// through the text of their architecture (spec 8.6).
 struct NetworkFile {
   Space space;
-  /// In the order of the space, features of one network, [1, taps, axes…]: float32, or float64.
+  /// In the order of the space, features of one network, [1, taps, axes…]: float32, or float64. Those of a source may be
+  /// views into its file: clone() them before writing.
   std::vector<Tensor> weights;
   Metadata metadata = {};  ///< the rest of it, without keys that begin with "weft."
   std::shared_ptr<const NetworkSource> source = {};

@@ -70,12 +70,24 @@ void for_constants(const FileEntry& file, const FileNumbers& numbers, const Use&
   }
 }
 
+/// Whether a window's numbers lie one behind the other, as a tensor's do.
+bool dense(std::span<const WindowAxis> axes) {
+  std::int64_t stride = 1;
+  for (std::size_t k = axes.size(); k-- > 0; stride *= axes[k].size)
+    if (axes[k].part != AxisPart::places || (axes[k].size != 1 && axes[k].stride != stride)) return false;
+  return true;
+}
+
 }  // namespace
 
 Tensor read_window(const FileSpace& files, int tensor, const FileNumbers& numbers) {
   const Window& window = files.windows[static_cast<std::size_t>(tensor)];
   const Pieces pieces(files, window, numbers);
   const std::int64_t plus = files.files[static_cast<std::size_t>(window.file)].plus;
+  if (const Tensor& file = pieces.files[0]; pieces.files.size() == 1 && plus == 0 && dense(pieces.axes))
+    return file.reshape({file.numel()})
+        .slice(window.offset, window.offset + pieces.numel)
+        .reshape(files.space.feature_shape(tensor, 1, 1));
   const Tensor out = uninitialised(files.space.feature_shape(tensor, 1, 1), pieces.files[0].dtype());
   with_float(out.dtype(), "architecture", [&]<class T>(T) {
     T* to = out.data<T>();

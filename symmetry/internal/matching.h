@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "weft/core/parallel.h"
 #include "weft/groups/element.h"
 #include "weft/symmetry/internal/heads.h"
 
@@ -97,6 +98,15 @@ class RowLayout {
 /// The rows themselves [copies n, columns]. More than `most` columns are summed with random signs into so many: the
 /// same ones for every feature of tensor t.
 Matrix rows_of(const Tensor& feature, int t, const RowLayout& layout, std::int64_t most);
+
+/// What is made of a and what of b, each on a thread.
+template <class A, class B>
+void of_both(const A& of_a, const B& of_b) {
+  parallel_blocks(2, 1, [&](std::int64_t begin, std::int64_t end) {
+    if (begin == 0) of_a();
+    if (end == 2) of_b();
+  });
+}
 
 /// What one source tells of the places of a root: rows of a and of b, of length 1 or 0, and the logarithms of their
 /// lengths.

@@ -55,7 +55,9 @@ class MatrixFactor {
 
   void add(int t, int i) {
     const RowLayout layout(state_.space().feature_shape(t, 1, 1), {i, state_.space().head_of(t, i), {}, {}});
-    Matrix from = rows_of(state_.image(t), t, layout, 8 * n_), to = rows_of(state_.target(t), t, layout, 8 * n_);
+    Matrix from, to;
+    of_both([&] { from = rows_of(state_.image(t), t, layout, 8 * n_); },
+            [&] { to = rows_of(state_.target(t), t, layout, 8 * n_); });
     const double size = std::max(from.norm(), to.norm());
     if (!(size > 0)) return;
     const bool alike = state_.factor(factor_).kind->self_dual;

@@ -56,17 +56,19 @@ class Sources {
     for (const Source& s : alone_) {
       const RowLayout rows = layout(s);
       const std::int64_t most = s.sorted.empty() ? most_columns : rows.columns;
-      Matrix from = rows_of(state_.image(s.tensor), s.tensor, rows, most),
-             to = rows_of(state_.target(s.tensor), s.tensor, rows, most);
+      Matrix from, to;
+      of_both([&] { from = rows_of(state_.image(s.tensor), s.tensor, rows, most); },
+              [&] { to = rows_of(state_.target(s.tensor), s.tensor, rows, most); });
       for (Matrix* m : {&from, &to}) sort(*m, s, rows.adjoining);
       out.push_back(piece(std::move(from), std::move(to), state_.unknown(state_.axis(s.tensor, s.rows))));
     }
     for (const auto& [left, right] : pairs_) {
       std::vector<FactorDegree> unknown = state_.unknown(state_.axis(left.tensor, left.rows));
       for (const FactorDegree& c : state_.unknown(state_.axis(right.tensor, right.rows))) unknown.push_back(c);
-      out.push_back(piece(products(left, right, state_.image(left.tensor), state_.image(right.tensor)),
-                          products(left, right, state_.target(left.tensor), state_.target(right.tensor)),
-                          std::move(unknown)));
+      Matrix from, to;
+      of_both([&] { from = products(left, right, state_.image(left.tensor), state_.image(right.tensor)); },
+              [&] { to = products(left, right, state_.target(left.tensor), state_.target(right.tensor)); });
+      out.push_back(piece(std::move(from), std::move(to), std::move(unknown)));
     }
     return out;
   }

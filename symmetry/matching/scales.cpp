@@ -88,7 +88,8 @@ class Scaling {
     const RowLayout layout(state_.space().feature_shape(t, 1, 1),
                            {i, heads < 0 ? -1 : state_.space().head_of(t, i), {}, {}});
     std::vector<double> xx(at(places_)), yy(at(places_)), xy(at(places_));
-    const Tensor from = state_.image(t), to = state_.target(t);
+    Tensor from, to;
+    of_both([&] { from = state_.image(t); }, [&] { to = state_.target(t); });
     const double *x = from.data<double>(), *y = to.data<double>();
     layout.each([&](std::int64_t flat, std::int64_t row, std::int64_t) {
       xx[at(row)] += x[flat] * x[flat];

@@ -132,6 +132,32 @@ class Foreign(Test):
             self.weft("act", "moved", *config, "--out", "never", "--element", f"g-{name}", code=INPUT, says=[f"g-{name}", *says])
         self.assertFalse((self.folder / "never").exists())
 
+    def test_fold(self):
+        """A tied network gets a head of its own, a config that says so, and a stream that may be rotated."""
+        says = self.json("fold", "gpt2.safetensors", "--out", "folded.safetensors")
+        self.assertIn("lm_head.weight no copy of transformer.wte.weight any more", says["folded"])
+        config = json.loads((self.folder / "folded.config.json").read_text())
+        self.assertEqual(config, GPT2 | {"tie_word_embeddings": False})
+        folded = self.json("inspect", "folded.safetensors")
+        self.assertEqual((folded["architecture"], folded["dimension"]), ("gpt2_folded", 7 * 6 // 2 + 2 * 2 * 2 * 16))
+        self.assertEqual({f["kind"] for f in folded["factors"] if f["name"] == "s"}, {"orthogonal"})
+        numbers = read(self.folder / "folded.safetensors")
+        self.assertEqual(set(numbers["h.1.ln_2.weight"]), {1.})
+        self.assertEqual(set(numbers["h.0.attn.c_attn.bias"][8:]), {0.})
+        self.weft("act", "folded.safetensors", "--out", "rotated.safetensors")
+        config = ("--model-config", "folded.config.json")
+        self.weft("same", "folded.safetensors", "rotated.safetensors", *config, says="same")
+        # It is one of the raw group, too, and its own orbit's other points are folded to the same up to rotations.
+        self.weft("act", "gpt2.safetensors", "--out", "elsewhere.safetensors", *("--model-config", "gpt2.config.json"))
+        self.weft("fold", "elsewhere.safetensors", "--model-config", "gpt2.config.json", "--out", "other.safetensors")
+        self.weft("same", "folded.safetensors", "other.safetensors", *config, says="same")
+        self.weft("fold", "folded.safetensors", "--out", "never", code=USAGE, says=["gpt2_folded", "already"])
+        self.weft("act", "gpt2.safetensors", "--architecture", "gpt2_folded", "--out", "never", code=INPUT, says="fold it first")
+        (self.folder / "plain.weft").write_text("a: permutation($n)\nw [a, 9]\n")
+        (self.folder / "plain").write_bytes(safetensors({"w": ((4, 9), range(36))}))
+        self.weft("fold", "plain", "--architecture", "plain.weft", "--out", "never", code=USAGE, says=["plain", "no folds"])
+        self.assertFalse((self.folder / "never").exists())
+
     def test_types(self):
         """Half precision stays; what is no weight is carried along."""
         mask = ((1, 1, 5, 5), [1.] * 25)

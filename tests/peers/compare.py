@@ -36,6 +36,24 @@ def moved(file, *options, seed=7):
     return out
 
 
+def folded_error(peer, model, file, folder, own):
+    """How far outputs are from `own` once the network is folded, and then moved by two elements of its larger group; None
+    where the text has no folds."""
+    out = file.parent.parent / "folded.safetensors"
+    config = file.with_name("config.json")
+    told = ("--model-config", config) if config.exists() else ()
+    if call("fold", file, "--out", out, "--force", "--quiet", *told, allowed=(0, 2)).returncode:
+        return None
+    changed = out.with_name("folded.config.json")
+    told = ("--model-config", changed) if changed.exists() else told
+    error = relative(peer.output(peer.load(model, out, folder), True), own)
+    for seed in (9, 10):
+        rotated = out.with_name("folded.moved.safetensors")
+        call("act", out, "--out", rotated, "--seed", seed, "--force", "--quiet", *told)
+        error = max(error, relative(peer.output(peer.load(model, rotated, folder), True), own))
+    return error
+
+
 def near_miss(peer, control, folder):
     """The architecture's text with some of its pieces replaced, in a file."""
     text = (SOURCES / "networks/architectures" / f"{peer.text}.weft").read_text()
@@ -69,6 +87,7 @@ def compare(peer, folder):
     config = file.with_name("config.json")
     told = ("--model-config", config) if config.exists() else ()
     same = call("same", file, out, "--quiet", *told, allowed=range(7)).returncode
+    folded = folded_error(peer, model, file, folder / "double", own_wide)
     controls = []
     for control in peer.controls:
         text, differs = near_miss(peer, control, folder), 0
@@ -84,10 +103,10 @@ def compare(peer, folder):
     own = peer.output(model)
     single = relative(peer.output(peer.load(model, moved(file), folder / "single")), own)
     least = min(controls, default=(float("inf"), ""))
-    good = error < EXACT and cast < CAST and single < SINGLE and least[0] > DIFFERS
-    text = f"{error:.1e}  {cast:.1e}  {single:.1e}  "
+    good = error < EXACT and cast < CAST and single < SINGLE and least[0] > DIFFERS and (folded or 0) < EXACT and not same
+    text = f"{error:.1e}  {cast:.1e}  {single:.1e}  " + ("-        " if folded is None else f"{folded:.1e}  ")
     text += f"{least[0]:.1e} of {len(controls)}" if controls else "-"
-    text = f"{text:44}{ {0: 'same', 1: 'undecided'}.get(same, '-'):10}{', '.join(unmoved[:3]) or 'none'}"
+    text = f"{text:53}{ {0: 'same', 1: 'no'}.get(same, '-'):10}{', '.join(unmoved[:3]) or 'none'}"
     return good, text + (f" and {len(unmoved) - 3} more" if len(unmoved) > 3 else "")
 
 
@@ -186,9 +205,10 @@ print(", ".join(f"{n} {v.split('+')[0]}" for n, v in packages.items()))
 print(f"""
 Outputs of networks that weft act moved, beside their own: the largest difference over the outputs' spread, of two random
 elements of the full group. Float64 with the library's casts to float32 taken as float64 (allowed {EXACT:g}), with the
-library as it is ({CAST:g}), float32 ({SINGLE:g}); the least error of near misses of the text (more than {DIFFERS:g}).
+library as it is ({CAST:g}), float32 ({SINGLE:g}); of what weft fold made of the network, as it is and moved by two elements of
+its larger group ({EXACT:g}); the least error of near misses of the text (more than {DIFFERS:g}).
 
-      network                    float64  as it is float32  near misses        weft same weights that stay""")
+      network                    float64  as it is float32  folded   near misses        weft same weights that stay""")
 for peer in peers:
     if not wanted or any(w.lower() in peer.name.lower() for w in wanted):
         check(peer.name, lambda folder: compare(peer, folder))

@@ -125,6 +125,9 @@ class Pretrained(Peer):
         shutil.rmtree(other, True)
         shutil.copytree(folder, other)
         shutil.copy(file, other / self.file)
+        changed = file.with_name("folded.config.json")  # what a fold changes of the config
+        if file.stem.startswith("folded") and changed.exists():
+            shutil.copy(changed, other / "config.json")
         dtype = model.dtype
         model = quiet(lambda: self.kind.from_pretrained(other, dtype=dtype, **self.options)).eval()
         # What the library rounds to float32 as it loads (a router) is taken as the file has it.
