@@ -15,12 +15,13 @@
 #include "weft/apps/run_folder.h"
 #include "weft/symmetry/attention.h"
 #include "weft/symmetry/network.h"
+#include "weft/zoo/element_file.h"
 
 namespace weft::apps {
 namespace {
 
 struct SameOptions {
-  std::string a, b, out;
+  std::string a, b, out, element;
   NetworkOptions reading;
   double tolerance = 1e-4;
   bool after_norm = false, force = false;
@@ -119,6 +120,19 @@ Json residuals(const NetworkElement& e) {
   return out;
 }
 
+/// As files of elements have them: [copies, n], of matrices [copies, n, n].
+template <class Number>
+Json lists(const std::vector<Number>& numbers, std::vector<std::int64_t> shape) {
+  Json out = Json::array();
+  const std::int64_t items = shape[0], each = std::ssize(numbers) / items;
+  shape.erase(shape.begin());
+  for (std::int64_t i = 0; i < items; ++i) {
+    const std::vector<Number> item(numbers.begin() + i * each, numbers.begin() + (i + 1) * each);
+    out.push_back(shape.size() == 1 ? Json(item) : lists(item, shape));
+  }
+  return out;
+}
+
 Json to_json(const NetworkElement& found) {
   Json factors = Json::object();
   const Element& g = found.element;
@@ -126,11 +140,11 @@ Json to_json(const NetworkElement& found) {
     if (const Factor& factor = g.space().factors()[static_cast<std::size_t>(f)]; factor.kind->moves()) {
       const ElementPart& p = g.part(f);
       Json part = Json::object();
-      if (!p.order.empty()) part["order"] = p.order;
-      if (!p.scale.empty()) part["scale"] = p.scale;
-      if (!p.matrix.empty()) part["matrix"] = p.matrix;
-      if (!p.re.empty()) part["re"] = p.re;
-      if (!p.im.empty()) part["im"] = p.im;
+      if (!p.order.empty()) part["order"] = lists(p.order, {p.copies, p.size});
+      if (!p.scale.empty()) part["scale"] = lists(p.scale, {p.copies, p.size});
+      if (!p.matrix.empty()) part["matrix"] = lists(p.matrix, {p.copies, p.size, p.size});
+      if (!p.re.empty()) part["re"] = lists(p.re, {p.copies, p.size / 2});
+      if (!p.im.empty()) part["im"] = lists(p.im, {p.copies, p.size / 2});
       factors[factor.name] = std::move(part);
     }
   return {{"residual", found.residual}, {"tensors", residuals(found)}, {"factors", std::move(factors)}};
@@ -197,9 +211,11 @@ int same(const SameOptions& o, const Common& common) {
           "[same] '{}' is a network of sines, whose neurons can be shifted, too; allowed: networks whose group is that "
           "of their space",
           path);
-  if (!o.out.empty()) check_output_file({o.out, o.force, false}, {o.a, o.b});
+  for (const std::string& out : {o.out, o.element})
+    if (!out.empty()) check_output_file({out, o.force, false}, {o.a, o.b});
   const NetworkEquivalence found = compare(a, b, o);
   if (!o.out.empty() && found.witness) save_witness(o, *found.witness);
+  if (!o.element.empty() && found.element) save_element(o.element, found.element->element);
   if (common.json)
     fmt::print("{}\n", to_json(found).dump(1));
   else if (!common.quiet)
@@ -230,6 +246,8 @@ void add_same(CLI::App& app, Common& common, Run& run) {
           ""));
   verb.add_flag("--after-norm", o->after_norm, "attention alone: tokens come from a LayerNorm without affine part");
   verb.add_option("--out", o->out, "safetensors file for the input on which they differ: x, y_a, y_b")
+      ->type_name("FILE");
+  verb.add_option("--save-element", o->element, "file for the element between them, which weft act --element takes")
       ->type_name("FILE");
   verb.add_flag("--force", o->force, "replace what is there");
   verb.callback([o, &common, &run] { run = [o, &common] { return same(*o, common); }; });

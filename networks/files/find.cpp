@@ -211,15 +211,16 @@ FoundArchitecture found_architecture(const StoredNetwork& network, std::span<con
   }
   Nearest nearest;
   for (const auto* group : {&meant, &likely, &others}) {
-    std::vector<FoundArchitecture> found;
+    std::vector<FoundArchitecture> found, parts;  // a text of a whole network says more than one of a part
     for (const ArchitectureText* text : *group) {
       ArchitectureDifference difference;
       if (auto own = fitted(network, *text, text->parsed(), difference))
-        found.push_back(std::move(*own));
+        (text->parsed().part() ? parts : found).push_back(std::move(*own));
       else
         nearest.add(text->name, group == &meant, std::move(difference));
-      if (group == &meant && !found.empty()) break;
+      if (group == &meant && !(found.empty() && parts.empty())) break;
     }
+    if (found.empty()) found = std::move(parts);
     if (found.size() == 1) return std::move(found[0]);
     if (found.empty()) continue;
     std::vector<std::string> fitting;

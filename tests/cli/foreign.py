@@ -119,6 +119,13 @@ class Foreign(Test):
         for token in range(7):
             self.assertEqual([before["wte.weight"][8 * token + place] for place in order],
                              list(after["wte.weight"][8 * token:8 * token + 8]))
+        # As weft same finds it, too.
+        self.weft("same", "gpt2.safetensors", "moved", *config, "--save-element", "found", says="same")
+        self.weft("act", "gpt2.safetensors", "--out", "by-found", "--element", "found")
+        other = read(self.folder / "by-found")
+        for name, numbers in read(self.folder / "moved").items():
+            for x, y in zip(numbers, other[name]):
+                self.assertAlmostEqual(x, y, delta=1e-9, msg=name)
         self.weft("act", "moved", *config, "--out", "g", "--element", "g", code=USAGE, says="exists")
         self.weft("act", "moved", *config, "--out", "moved", "--force", code=USAGE, says="read here")
         self.weft("act", "moved", *config, "--out", "never", "--element", "g", "--strength", 1, code=USAGE)

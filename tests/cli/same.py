@@ -63,7 +63,7 @@ class Same(Test):
         found = self.json("same", a, b)
         self.assertEqual(found["decision"], "same")
         self.assertLess(found["element"]["residual"], 1e-5)
-        self.assertEqual(sorted(found["element"]["factors"]["h"]["order"]), [0, 1])
+        self.assertEqual(sorted(found["element"]["factors"]["h"]["order"][0]), [0, 1])
 
         other = self.off(b, "WQ", 3)
         said = self.weft("same", a, other, code=FAIL, says="their outputs differ by").stdout

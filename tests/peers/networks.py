@@ -224,7 +224,8 @@ peers = [
                                                                                        hidden_sizes=[8, 12]))),
                images(small)),
     Stored("resnet18, torchvision", "resnet18", lambda: torchvision.models.resnet18(num_classes=5), of(small)),
-    Stored("resnet50, torchvision", None, lambda: torchvision.models.resnet50(num_classes=5), of(small[:2])),
+    Stored("resnet50, torchvision", None, lambda: torchvision.models.resnet50(num_classes=5), of(small[:2]),
+           single=1e-4),  # fifty layers round
     Stored("VGG, torchvision", "vgg", vgg, of(large),
            [("flattened with the places slowest", "(c.{convolutions-1}* $places)", "($places c.{convolutions-1}*)")]),
     Stored("VGG, batch norms", "vgg", lambda: vgg(True), of(large)),
