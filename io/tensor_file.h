@@ -108,9 +108,9 @@ class TensorFile {
 
 /// Writes a safetensors file with the names, order and types of `source`, and its metadata or those given. Tensors in
 /// `changed` (float32 or float64, of the shape they have there) are rounded to the type of the file, see write_numbers;
-/// all others are written byte for byte. Those in `added`, of names that it lacks, stand behind them, in the type of its
-/// largest. Appears complete or not at all. Throws DiskError; UsageError for a name that
-/// `source` lacks, and as save_safetensors does; ShapeError, DtypeError; NumericError for a finite number that the
+/// all others are written byte for byte. Those in `added`, of names that it lacks, stand behind them, in the type of
+/// its largest. Appears complete or not at all. Throws DiskError; UsageError for a name that `source` lacks, or has in
+/// spite of `added`, and as save_safetensors does; ShapeError, DtypeError; NumericError for a finite number that the
 /// type's range does not hold.
 void save_tensor_file_like(const std::filesystem::path& path, const TensorFile& source,
                            const std::map<std::string, Tensor>& changed, const std::optional<Metadata>& metadata = {},

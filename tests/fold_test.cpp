@@ -54,12 +54,9 @@ Forward forward_of(const Golden& golden, const std::string& name) {
 /// Largest difference over the largest number.
 double error(const std::vector<double>& a, const std::vector<double>& b) {
   REQUIRE(a.size() == b.size());
-  double difference = 0, largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference = std::max(difference, std::abs(a[i] - b[i]));
-    largest = std::max(largest, std::abs(b[i]));
-  }
-  return difference / largest;
+  Difference difference;
+  difference.add(a, b);
+  return difference.relative();
 }
 
 FoundArchitecture found_of(const Numbers& numbers, const Json& config,

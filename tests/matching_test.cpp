@@ -47,7 +47,7 @@ std::vector<std::pair<std::string, Space>> spaces() {
 double worst(const Element& g, const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   double out = 0;
   const std::vector<Tensor> image = moved(g, a);
-  for (std::size_t t = 0; t < a.size(); ++t) out = std::max(out, relative_error(image[t], b[t]));
+  for (std::size_t t = 0; t < a.size(); ++t) out = worse(out, relative_error(image[t], b[t]));
   return out;
 }
 

@@ -47,8 +47,8 @@ struct NetworkSource {
 /// through the text of their architecture (spec 8.6).
 struct NetworkFile {
   Space space;
-  /// In the order of the space, features of one network, [1, taps, axes…]: float32, or float64. Those of a source may be
-  /// views into its file: clone() them before writing.
+  /// In the order of the space, features of one network, [1, taps, axes…]: float32, or float64. Those of a source may
+  /// be views into its file: clone() them before writing.
   std::vector<Tensor> weights;
   Metadata metadata = {};  ///< the rest of it, without keys that begin with "weft."
   std::shared_ptr<const NetworkSource> source = {};

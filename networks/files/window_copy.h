@@ -14,9 +14,9 @@ namespace weft {
 using FileNumbers = std::function<Tensor(const std::string& name)>;
 
 /// The weights of a space: tensor t as a feature of one network, [1, taps, axes…], of the dtype that the file's tensor
-/// has, and a view of that where its numbers lie there one behind the other. Throws FormatError, naming the tensor, for one that is missing, of another shape or dtype, or a copy that holds
-/// other numbers than what it is tied to; for one that is no folded network's where the text is of one: sums that must
-/// be 0 and are not (beyond rounding), numbers other than a constant.
+/// has, and a view of that where its numbers lie there one behind the other. Throws FormatError, naming the tensor, for
+/// one that is missing, of another shape or dtype, a copy that holds other numbers than what it is tied to, and numbers
+/// that are none of a folded network where they must be.
 std::vector<Tensor> read_windows(const FileSpace& files, const FileNumbers& numbers);
 /// Of tensor `tensor` alone; copies and constants are not looked at.
 Tensor read_window(const FileSpace& files, int tensor, const FileNumbers& numbers);

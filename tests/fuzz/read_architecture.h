@@ -10,8 +10,8 @@
 
 namespace weft::testing {
 
-/// The tensors of the text's tensors; what is read must be written so that it reads as the same. Nothing for a text that
-/// no limit refuses but that takes more time than a fuzzer has.
+/// The file's tensors of a text; what is read must be written so that it reads as the same. Nothing for a text that no
+/// limit refuses but that takes more time than a fuzzer has.
 inline FileShapes tensors_in(const ExpandedText& expanded) {
   constexpr std::size_t longest = 1 << 15;
   if (expanded.text.size() > longest) return {};
