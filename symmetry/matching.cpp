@@ -23,11 +23,25 @@ double rounding_of(std::span<const Tensor> a, std::span<const Tensor> b) {
   return std::ranges::any_of(a, narrow) || std::ranges::any_of(b, narrow) ? 1e-5 : 1e-12;
 }
 
-/// One step, with the surest evidence that there is; false: there is none left.
-bool step(MatchState& state) {
-  return solve_scales(state, Evidence::direct) || solve_matrices(state, Evidence::direct) ||
-         match_orders(state, Evidence::direct) || solve_scales(state, Evidence::loose) ||
-         match_orders(state, Evidence::loose) || solve_matrices(state, Evidence::loose);
+/// One step, with the surest evidence that there is; false: there is none left. `guessed` gets the roots whose order
+/// came from loose evidence.
+bool step(MatchState& state, std::vector<int>& guessed) {
+  if (solve_scales(state, Evidence::direct) || solve_matrices(state, Evidence::direct) ||
+      match_orders(state, Evidence::direct) || solve_scales(state, Evidence::loose))
+    return true;
+  const std::vector<char> before = state.order;
+  if (!match_orders(state, Evidence::loose)) return solve_matrices(state, Evidence::loose);
+  for (int f = 0; f < state.factors(); ++f)
+    if (state.order[static_cast<std::size_t>(f)] && !before[static_cast<std::size_t>(f)]) guessed.push_back(f);
+  return true;
+}
+
+/// Steps until all is known; what nothing tells of stays as it is. Returns what was guessed.
+std::vector<int> complete(MatchState& state) {
+  std::vector<int> guessed;
+  while (!state.complete() && step(state, guessed)) {}
+  for (std::vector<char>* known : {&state.order, &state.scale, &state.matrix}) std::ranges::fill(*known, true);
+  return guessed;
 }
 
 /// Every factor once more, against all others.
@@ -55,13 +69,23 @@ NetworkDistance distance(const MatchState& state) {
 
 NetworkElement match_networks(const Space& space, std::span<const Tensor> a, std::span<const Tensor> b) {
   MatchState state(space, a, b);
-  while (!state.complete() && step(state)) {}
-  // What nothing tells of stays as it is.
-  for (std::vector<char>* known : {&state.order, &state.scale, &state.matrix}) std::ranges::fill(*known, true);
+  const std::vector<int> guessed = complete(state);
   Element best = state.element();
   NetworkDistance least = distance(state);
-  state.refining = true;
   const double rounding = rounding_of(a, b);
+  // What was guessed before others were known is asked again, now that they are.
+  for (const int root : guessed) {
+    if (least.of_units <= rounding) break;
+    MatchState again = state;
+    again.forget(root);
+    complete(again);
+    NetworkDistance now = distance(again);
+    if (!(now.of_units < least.of_units)) continue;
+    least = std::move(now);
+    best = again.element();
+    state.set_element(best);
+  }
+  state.refining = true;
   for (int round = 0; round < rounds && !(least.of_units <= rounding); ++round) {
     refine(state);
     NetworkDistance now = distance(state);

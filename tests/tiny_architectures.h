@@ -54,7 +54,7 @@ inline const TinyArchitecture tiny_architectures[] = {
          "num_kv_heads": 3, "new_decoder_architecture": true, "tie_word_embeddings": true})"},
     {"gemma",
      R"({"model_type": "gemma", "vocab_size": 11, "hidden_size": 12, "intermediate_size": 14, "num_hidden_layers": 2,
-                  "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 6})"},
+                  "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 6, "tie_word_embeddings": true})"},
     {"gemma2", tiny_llama},
     {"gemma3", tiny_llama},
     {"gpt2",

@@ -42,6 +42,9 @@ class MatchState {
   Tensor image(int t) const;
   Tensor target(int t) const;
 
+  /// The order of a root, all that scales along it and all of its copies are unknown again.
+  void forget(int root);
+
   const Element& element() const { return element_; }
   void set_element(const Element& g);
   /// Parts that do nothing, to be filled in for apply(): what carries image() on to b.
@@ -49,6 +52,8 @@ class MatchState {
   void apply(std::vector<ElementPart> step) { set_element(element_.then(Element(space_, std::move(step)))); }
 
  private:
+  bool has_order(int f) const;
+
   const Space& space_;
   std::span<const Tensor> a_, b_;
   const Element identity_;

@@ -156,8 +156,8 @@ class Foreign(Test):
         self.weft("same", "folded.safetensors", "rotated.safetensors", *config, says="same")
         # It is one of the raw group, too, and its own orbit's other points are folded to the same up to rotations.
         self.weft("act", "gpt2.safetensors", "--out", "elsewhere.safetensors", *("--model-config", "gpt2.config.json"))
-        self.weft("fold", "elsewhere.safetensors", "--model-config", "gpt2.config.json", "--out", "other.safetensors")
-        self.weft("same", "folded.safetensors", "other.safetensors", *config, says="same")
+        self.weft("fold", "elsewhere.safetensors", "--model-config", "gpt2.config.json", "--out", "refolded.safetensors")
+        self.weft("same", "folded.safetensors", "refolded.safetensors", *config, says="same")
         self.weft("fold", "folded.safetensors", "--out", "never", code=USAGE, says=["gpt2_folded", "already"])
         self.weft("act", "gpt2.safetensors", "--architecture", "gpt2_folded", "--out", "never", code=INPUT, says="fold it first")
         (self.folder / "plain.weft").write_text("a: permutation($n)\nw [a, 9]\n")

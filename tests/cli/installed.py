@@ -81,7 +81,7 @@ class Installed(Test):
 
     def test_hidden(self):
         self.assertNotIn("generate", self.weft("--help").stdout)
-        self.weft("nonsense", code=USAGE, says="allowed: demo, zoo, train, eval, predict, edit, act, same, verify, report, bench;")
+        self.weft("nonsense", code=USAGE, says="allowed: demo, zoo, train, eval, predict, edit, inspect, act, fold, same, verify, report, bench;")
 
 
 if __name__ == "__main__":

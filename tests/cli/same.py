@@ -125,10 +125,12 @@ class Same(Test):
         self.assertEqual(self.weft("same", a, b, "--quiet").stdout, "")
         self.assertEqual(self.json("same", a, self.off(b, "b2", 9), code=FAIL)["decision"], "different")
 
-    def test_undecided(self):
+    def test_without_a_forward_pass(self):
         self.random("loop", "n: permutation(4) A[n, n*] b[n]", {"A": [4, 4], "b": [4]})
         self.weft("same", *self.moved("loop"))
-        self.assertEqual(self.json("same", "loop", self.off("loop", "b", 9), code=FAIL), {"decision": "undecided"})
+        found = self.json("same", "loop", self.off("loop", "b", 9), code=FAIL)
+        self.assertEqual((found["decision"], found["nearest"]["tensors"]["A"]), ("different", 0))
+        self.assertGreater(found["nearest"]["tensors"]["b"], 0.1)
 
     def test_refusals(self):
         self.attention()
