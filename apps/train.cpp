@@ -229,8 +229,8 @@ int train(TrainOptions o, const Common& common) {
                  fmt::format("loss {:.4f}, {}", row.train_loss, validation_text(row)));
       if (saving > share_of_saving * seconds_since(saved) && !fit.done()) continue;
       const auto before_save = Clock::now();
+      change_plan(from_saved_epoch);  // what interrupts the saving waits for it
       save_state(folder, fit, settings);
-      change_plan(from_saved_epoch);
       saving = seconds_since(before_save);
       saved = Clock::now();
     }
