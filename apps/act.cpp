@@ -22,9 +22,15 @@ struct ActOptions {
 };
 
 int act_on_file(const ActOptions& o, const Common& common) {
-  NetworkFile network = load_network(o.network, reading(o.reading));
-  check_output_file(o.out, {o.network});
-  if (!o.save_element.empty()) check_output_file({o.save_element, o.out.force, false}, {o.network, o.out.path});
+  NetworkFile network = load_network(o.network, reading(o.reading), common);
+  std::vector<std::filesystem::path> inputs = files_read(o.network, o.reading);
+  inputs.emplace_back(o.element);
+  check_output_file(o.out, inputs);
+  if (!o.save_element.empty()) {
+    if (std::filesystem::weakly_canonical(o.save_element) == std::filesystem::weakly_canonical(o.out.path))
+      throw UsageError("[act] --out and --save-element are both '{}'; choose two files", o.out.path);
+    check_output_file({o.save_element, o.out.force, false}, inputs);
+  }
   const Element g = o.element.empty() ? random_element(network.space, 0, o.strength, common.seed)
                                       : load_element(o.element, network.space);
   network.weights = act(g, network.weights);

@@ -31,11 +31,11 @@ std::int64_t times_as_wide(const Space& wide, const Space& narrow) {
 }
 
 /// A file that names its space is read by it: more can be said of it then than that it is another one.
-NetworkFile network_for(const EditReader& editor, const EditOptions& o) {
+NetworkFile network_for(const EditReader& editor, const EditOptions& o, const Common& common) {
   const Space& reads = editor.space();
   const bool named =
       std::filesystem::is_regular_file(o.network) && TensorFile::open(o.network).metadata().contains(space_key);
-  NetworkFile network = load_network(o.network, named ? reading(o.reading) : reading_as(reads, o.reading));
+  NetworkFile network = load_network(o.network, named ? reading(o.reading) : reading_as(reads, o.reading), common);
   if (network.space == reads) return network;
   const std::int64_t k = times_as_wide(network.space, reads);
   throw FormatError("[edit] '{}' holds a network of the space '{}'; allowed: '{}', which '{}' edits; {}", o.network,
@@ -54,7 +54,7 @@ int edit(const EditOptions& o, const Common& common) {
     throw UsageError(
         "[edit] '{}' is of kind {}, which says something of networks; weft train --task edit makes one that edits",
         path.string(), loaded.model->kind());
-  NetworkFile network = network_for(*editor, o);
+  NetworkFile network = network_for(*editor, o, common);
   check_output_file(o.out, {o.network, path});
   network.metadata.erase("psnr");  // of what it shows no more
   const std::string edit = TrainedOn::read(path, loaded.metadata).task;
@@ -75,7 +75,7 @@ void add_edit(CLI::App& app, Common& common, Run& run) {
       add_verb(app, common, "edit", "Edit an implicit network by a model that was trained to edit",
                "  weft edit --network net.safetensors --model run --out edited.safetensors", Runs::on_devices);
   auto o = std::make_shared<EditOptions>();
-  verb.add_option("network,--network", o->network, "a safetensors file with the tensors of one network")
+  verb.add_option("network,--network", o->network, "a file with the tensors of one network")
       ->required()
       ->type_name("FILE");
   verb.add_option("--model", o->model, "a model of --task edit, or the folder that weft train wrote")

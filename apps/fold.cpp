@@ -30,8 +30,9 @@ Json changed_config(const std::map<std::string, weft::Json>& changes, const weft
 
 int fold_file(const FoldOptions& o, const Common& common) {
   const NetworkReading how = reading(o.reading);
-  NetworkFile network = load_network(o.network, how);
-  check_output_file(o.out, {o.network});
+  NetworkFile network = load_network(o.network, how, common);
+  const std::vector<std::filesystem::path> inputs = files_read(o.network, o.reading);
+  check_output_file(o.out, inputs);
   const FoundArchitecture& architecture = network.source->architecture;
   if (architecture.name.ends_with("_folded"))
     throw UsageError("[fold] '{}' is {}: it is folded already", o.network, architecture.name);
@@ -47,7 +48,7 @@ int fold_file(const FoldOptions& o, const Common& common) {
   std::filesystem::path config;
   if (!folded.config.empty()) {
     config = config_of(o.out.path);
-    check_output({config.string(), o.out.force, false}, config);
+    check_output_file({config.string(), o.out.force, false}, inputs);
   }
   network.save(o.out.path);
   if (!config.empty()) write_json(config, changed_config(folded.config, how.config.value_or(config_beside(o.network))));

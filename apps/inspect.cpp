@@ -183,7 +183,7 @@ void print(const NetworkSource& source) {
 }
 
 int inspect(const InspectOptions& o, const Common& common) {
-  const NetworkSource source = open_network(o.network, reading(o.reading));
+  const NetworkSource source = open_network(o.network, reading(o.reading), common);
   for (int t = 0; t < std::ssize(source.space().tensors()); ++t) source.weight(t);  // whether it is whole
   if (o.space)
     fmt::print("{}\n", source.space().str());

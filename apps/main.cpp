@@ -2,6 +2,7 @@
 // library.
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <new>
@@ -103,6 +104,7 @@ int finished(int code) {
 int main(int argc, char** argv) {
   using namespace weft;
   using namespace weft::apps;
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the user's limit is a disk error
   try {
     return finished(run(argc, argv));
   } catch (const Interrupted& error) {

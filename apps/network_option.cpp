@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "weft/apps/run_folder.h"
+#include "weft/io/folder.h"
 
 namespace weft::apps {
 
@@ -87,15 +88,32 @@ std::string in_words(const NetworkFile& network) {
                      network.space.dimension());
 }
 
-NetworkSource open_network(const std::string& path, const NetworkReading& reading) {
+NetworkSource open_network(const std::string& path, const NetworkReading& reading, const Common& common) {
   if (fs::is_directory(path))
     if (const std::string kind = folder_kind(path); !kind.empty())
       throw FormatError("[network] '{}' is a directory, {}", path, kind);
-  return NetworkSource::open(path, reading);
+  NetworkSource source = NetworkSource::open(path, reading);
+  if (const FoundArchitecture& found = source.architecture; !found.doubt.empty())
+    common.remark(fmt::format(
+        "'{}': its config says model_type '{}'; taken for {} by its tensors, whose group may be another one "
+        "(--architecture says which text is right)",
+        path, found.doubt, found.name));
+  return source;
 }
 
-NetworkFile load_network(const std::string& path, const NetworkReading& reading) {
-  return NetworkFile::of(open_network(path, reading));
+NetworkFile load_network(const std::string& path, const NetworkReading& reading, const Common& common) {
+  return NetworkFile::of(open_network(path, reading, common));
+}
+
+std::vector<fs::path> files_read(const std::string& path, const NetworkOptions& given) {
+  std::vector<fs::path> out{path, given.space, given.architecture, given.config};
+  // Shards, their index and a config lie beside each other.
+  std::error_code none;
+  const fs::path folder = fs::is_directory(path, none) ? fs::path(path) : fs::path(path).parent_path();
+  const bool all = fs::is_directory(path, none) || fs::path(path).extension() == ".json";
+  for (const std::string& name : names_in(folder.empty() ? "." : folder))
+    if (all || name.ends_with("config.json")) out.push_back(folder / name);
+  return out;
 }
 
 }  // namespace weft::apps

@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "weft/apps/command.h"
 #include "weft/zoo/network_file.h"
 
 namespace weft::apps {
@@ -25,9 +26,13 @@ NetworkReading reading_as(const Space& space, const NetworkOptions& given);
 /// The text of its space, or of an architecture "gpt2, 148 tensors, a group of dimension 240".
 std::string in_words(const NetworkFile& network);
 
-/// NetworkSource::open(), and messages that say what lies there instead of a network.
-NetworkSource open_network(const std::string& path, const NetworkReading& reading);
+/// NetworkSource::open(), messages that say what lies there instead of a network, and a remark where the config names
+/// another architecture than its tensors.
+NetworkSource open_network(const std::string& path, const NetworkReading& reading, const Common& common);
 /// All of it.
-NetworkFile load_network(const std::string& path, const NetworkReading& reading);
+NetworkFile load_network(const std::string& path, const NetworkReading& reading, const Common& common);
+
+/// The files that a network at `path` and its options are read from, none of which a verb may replace.
+std::vector<std::filesystem::path> files_read(const std::string& path, const NetworkOptions& given);
 
 }  // namespace weft::apps

@@ -29,7 +29,7 @@ std::string column(const Task& task) {
 std::string predicted_column(const Task& task) { return "predicted_" + column(task); }
 
 int predict_network(const Reader& model, const Task& task, const PredictOptions& o, const Common& common) {
-  const NetworkFile network = load_network(o.network, reading_as(model.space(), o.reading));
+  const NetworkFile network = load_network(o.network, reading_as(model.space(), o.reading), common);
   double predicted = 0;
   try {
     predicted = task.prediction(predict_outputs(model, model.prepare(network.weights)));

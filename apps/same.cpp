@@ -13,6 +13,7 @@
 #include "weft/apps/command.h"
 #include "weft/apps/network_option.h"
 #include "weft/apps/run_folder.h"
+#include "weft/networks/files/fold.h"
 #include "weft/symmetry/attention.h"
 #include "weft/symmetry/network.h"
 #include "weft/zoo/element_file.h"
@@ -40,22 +41,44 @@ AttentionModule module(const NetworkFile& n) {
   return {weight("WQ"), weight("WK"), weight("WV"), weight("WO")};
 }
 
-NetworkEquivalence compare(const NetworkFile& a, const NetworkFile& b, const SameOptions& o) {
+/// The network with its norms and shifts folded, where its text has folds.
+std::optional<NetworkFile> folded(const NetworkFile& network) {
+  if (!network.source || network.source->architecture.files.text.folds.empty()) return {};
+  Folded out = fold(network.source->architecture, network.weights);
+  return NetworkFile{std::move(out.files.space), std::move(out.weights)};
+}
+
+struct Compared {
+  NetworkEquivalence found;
+  bool folded = false;  ///< what was found is of the folded networks
+};
+
+Compared compare(const NetworkFile& a, const NetworkFile& b, const SameOptions& o) {
   if (attention_alone(a) && attention_alone(b)) {
     AttentionEquivalence found = compare_attention(
         module(a), module(b), {.tolerance = o.tolerance, .rounding = 0x1p-24, .after_norm = o.after_norm});
     NetworkEquivalence out{found.decision, {}, {}, {}};
     if (found.element) out.element = {std::move(found.element->element), found.element->residual};
     if (auto& w = found.witness) out.witness = {w->x, w->y_a, w->y_b, w->difference};
-    return out;
+    return {std::move(out)};
   }
   if (o.after_norm)
     throw UsageError(
         "[same] --after-norm is for files of attention alone: the space of attention_space(), WQ WK WV WO");
+  NetworkEquivalence found;
+  if (a.space == b.space) found = compare_networks(a.space, a.weights, b.weights, o.tolerance);
+  if (found.decision == Decision::same) return {std::move(found)};
+  // They may be at other points of a shift's orbit, or one of them is folded already.
+  const std::optional<NetworkFile> folded_a = folded(a), folded_b = folded(b);
+  const NetworkFile &x = folded_a ? *folded_a : a, &y = folded_b ? *folded_b : b;
+  if ((folded_a || folded_b) && x.space == y.space) {
+    NetworkEquivalence again = compare_networks(x.space, x.weights, y.weights, o.tolerance);
+    if (again.decision == Decision::same || a.space != b.space) return {std::move(again), true};
+  }
   if (a.space != b.space)
     throw FormatError("[same] '{}' is a network of\n  {}\nand '{}' of\n  {}\nallowed: one space, or attention alone",
-                      o.a, a.space.str(), o.b, b.space.str());
-  return compare_networks(a.space, a.weights, b.weights, o.tolerance);
+                      o.a, in_words(a), o.b, in_words(b));
+  return {std::move(found)};
 }
 
 /// ||M|| ||M^-1|| of the matrix of one copy, which bounds its condition number.
@@ -150,8 +173,9 @@ Json to_json(const NetworkElement& found) {
   return {{"residual", found.residual}, {"tensors", residuals(found)}, {"factors", std::move(factors)}};
 }
 
-Json to_json(const NetworkEquivalence& found) {
+Json to_json(const NetworkEquivalence& found, bool folded) {
   Json json{{"decision", name(found.decision)}};
+  if (folded) json["folded"] = true;
   if (found.element) json["element"] = to_json(*found.element);
   if (found.nearest) json["nearest"] = {{"residual", found.nearest->residual}, {"tensors", residuals(*found.nearest)}};
   if (const auto& w = found.witness)
@@ -171,7 +195,8 @@ void print_worst(const NetworkElement& e) {
   for (const std::size_t t : order) fmt::print("  {:.1e} of {}\n", e.of_tensors[t], tensors[t].name);
 }
 
-void print(const NetworkEquivalence& found, const SameOptions& o) {
+void print(const NetworkEquivalence& found, bool folded, const SameOptions& o) {
+  if (folded) fmt::print("with their norms and shifts folded, as weft fold does:\n");
   if (found.element) {
     const Element& g = found.element->element;
     fmt::print("an element of the group carries the first to the second, every unit and head to {:.1e} of its size:\n",
@@ -203,23 +228,33 @@ void save_witness(const SameOptions& o, const NetworkWitness& w) {
 }
 
 int same(const SameOptions& o, const Common& common) {
-  const NetworkReading how = reading(o.reading);
-  const NetworkFile a = load_network(o.a, how), b = load_network(o.b, how);
+  NetworkReading of_a = reading(o.reading);
+  NetworkReading of_b = of_a;
+  if (!of_a.config) {
+    // A config beside one of them serves the other, where there is none.
+    of_a.config = config_beside(o.a);
+    of_b.config = config_beside(o.b);
+    for (auto [own, other] : {std::pair{&of_a.config, &of_b.config}, std::pair{&of_b.config, &of_a.config}})
+      if ((*own)->object()->empty()) *own = *other;
+  }
+  const NetworkFile a = load_network(o.a, of_a, common), b = load_network(o.b, of_b, common);
   for (const auto& [path, file] : {std::pair{o.a, &a}, std::pair{o.b, &b}})
     if (const auto found = file->metadata.find("activation"); found != file->metadata.end() && found->second == "sin")
       throw UsageError(
           "[same] '{}' is a network of sines, whose neurons can be shifted, too; allowed: networks whose group is that "
           "of their space",
           path);
+  std::vector<std::filesystem::path> inputs = files_read(o.a, o.reading);
+  for (const auto& path : files_read(o.b, o.reading)) inputs.push_back(path);
   for (const std::string& out : {o.out, o.element})
-    if (!out.empty()) check_output_file({out, o.force, false}, {o.a, o.b});
-  const NetworkEquivalence found = compare(a, b, o);
+    if (!out.empty()) check_output_file({out, o.force, false}, inputs);
+  const auto [found, folded] = compare(a, b, o);
   if (!o.out.empty() && found.witness) save_witness(o, *found.witness);
   if (!o.element.empty() && found.element) save_element(o.element, found.element->element);
   if (common.json)
-    fmt::print("{}\n", to_json(found).dump(1));
+    fmt::print("{}\n", to_json(found, folded).dump(1));
   else if (!common.quiet)
-    print(found, o);
+    print(found, folded, o);
   return found.decision == Decision::same ? exit_ok : exit_fail;
 }
 
@@ -231,8 +266,10 @@ void add_same(CLI::App& app, Common& common, Run& run) {
                             "  weft same a.safetensors b.safetensors --after-norm     attention behind a LayerNorm\n"
                             "Exit code 0: same, 1: different or undecided.");
   auto o = std::make_shared<SameOptions>();
-  verb.add_option("a", o->a, "a safetensors file that names its space")->required()->type_name("FILE");
-  verb.add_option("b", o->b, "another one of that space; attention alone may have other heads")
+  verb.add_option("a", o->a, "a network: safetensors, PyTorch, numpy, or a folder with one")
+      ->required()
+      ->type_name("FILE");
+  verb.add_option("b", o->b, "another one of that space or architecture; attention alone may have other heads")
       ->required()
       ->type_name("FILE");
   add_network_options(verb, o->reading, true);

@@ -178,7 +178,10 @@ TensorFile TensorFile::open(const std::filesystem::path& path) {
   const auto file = std::filesystem::is_directory(path, ignored) ? model_in(path) : path;
   const auto mapped = std::make_shared<const MappedFile>(file);
   const auto bytes = mapped->bytes();
-  if (bytes.empty() || bytes[0] != std::byte{'{'}) return parse(bytes, file.native(), mapped);
+  // The length in front of a safetensors file may begin with the same byte, and goes on with zeros.
+  const auto begin = bytes.first(std::min<std::size_t>(bytes.size(), 8));
+  if (begin.empty() || begin[0] != std::byte{'{'} || std::ranges::count(begin, std::byte{0}) > 0)
+    return parse(bytes, file.native(), mapped);
   auto contents = std::make_shared<TensorFileContents>();
   contents->file = file.native();
   read_shards(file, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, *contents);

@@ -242,6 +242,16 @@ TEST_CASE("fold: every text with numbers drawn, twice") {
   CHECK(folds >= 19);
 }
 
+TEST_CASE("fold: a copy that no branch of the text has as a tensor of its own is told") {
+  const ArchitectureText own{"own", R"(s: permutation(3); vocab: fixed(4)
+    wte = head [vocab, s]
+    fold untie head)"};
+  const std::vector<StoredTensor> tensors{{"wte", {4, 3}}};
+  CHECK(message_of<FormatError>([&] { found_architecture({tensors}, std::span(&own, 1)); }) ==
+        "[architecture] the file has the tensors of 'own', but its fold unties 'head', which is a copy on the other "
+        "side of the condition, too");
+}
+
 TEST_CASE("fold: biases of recurrent networks") {
   for (const int gates : {4, 3}) {
     const char* name = gates == 4 ? "lstm" : "gru";

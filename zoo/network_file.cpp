@@ -64,8 +64,8 @@ FoundArchitecture by_text(const TensorFile& file, const NetworkReading& reading,
   } catch (const FormatError& error) {
     fail(file, "{}{}", without_sender(error.what()),
          text ? ""
-              : ". Another can be named (--architecture), or the space be given (--space, or 'weft.space' in its "
-                "metadata)");
+              : ". Another can be named (--architecture); a file of weft's own says its space in its metadata "
+                "('weft.space'), or is given it (--space)");
   }
 }
 

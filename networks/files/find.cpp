@@ -42,7 +42,7 @@ std::map<std::string, std::string> untied_copies(const FileText& text) {
 /// One module of a file as one of this text.
 std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, const ArchitectureText& text,
                                               const Template& parsed, const std::string& module,
-                                              ArchitectureDifference& difference) {
+                                              ArchitectureDifference& difference, bool may_untie = true) {
   const StoredNames names(network.tensors, parsed, module);
   FileFacts facts;
   facts.shapes = names.shapes;
@@ -109,13 +109,18 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
       }
   if (!difference.none()) return {};
   out.files = out.files.renamed(of_file);
+  if (!copies.empty() && !may_untie) {
+    difference.open = fmt::format("its fold unties {}, which is a copy on the other side of the condition, too",
+                                  in_quotes(copies.begin()->first));
+    return {};
+  }
   if (!copies.empty()) {
     // As a file of the same tensors, in which the copies are there and hold other numbers.
     std::vector<StoredTensor> tensors(network.tensors.begin(), network.tensors.end());
     for (const auto& [copy, of] : copies)
       if (!names.shapes.contains(copy)) tensors.push_back({of_file(copy), names.shapes.at(of)});
     const auto other = [](const std::string&, const std::string&) { return false; };
-    auto untied = fitted_below({tensors, network.config, other}, text, parsed, module, difference);
+    auto untied = fitted_below({tensors, network.config, other}, text, parsed, module, difference, false);
     if (!untied) return {};
     untied->copies = copies;
     out.untied = std::make_shared<const FoundArchitecture>(std::move(*untied));
@@ -204,7 +209,7 @@ FoundArchitecture found_architecture(const StoredNetwork& network, std::span<con
   std::vector<const ArchitectureText*> meant, likely, others;
   for (const ArchitectureText& text : texts) {
     const Template& parsed = text.parsed();
-    if (type && type->text() && parsed.is_model(*type->text()))
+    if (type && type->text() && (parsed.is_model(*type->text()) || text.name == *type->text()))
       meant.push_back(&text);
     else if (texts.size() == 1 || !parsed.requested())
       (may_fit(network, parsed, names) ? likely : others).push_back(&text);
@@ -221,7 +226,10 @@ FoundArchitecture found_architecture(const StoredNetwork& network, std::span<con
       if (group == &meant && !(found.empty() && parts.empty())) break;
     }
     if (found.empty()) found = std::move(parts);
-    if (found.size() == 1) return std::move(found[0]);
+    if (found.size() == 1) {
+      if (group != &meant && texts.size() > 1 && type && type->text()) found[0].doubt = *type->text();
+      return std::move(found[0]);
+    }
     if (found.empty()) continue;
     std::vector<std::string> fitting;
     for (const FoundArchitecture& f : found) fitting.push_back(f.name);

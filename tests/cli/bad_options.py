@@ -146,10 +146,11 @@ class BadOptions(Test):
         self.assertEqual((self.folder / "private").stat().st_mode & 0o777, 0o600)
 
     def test_existing_output(self):
-        self.weft("zoo", "export", "--zoo", "zoo", "--id", 0, "--out", "net")
+        for name in ("net", "zoo-net"):
+            self.weft("zoo", "export", "--zoo", "zoo", "--id", 0, "--out", name)
         for words in (("zoo", "make", *SMALL_ZOO, "--out", "zoo"), ("train", "--zoo", "zoo", "--out", "run"),
                       ("zoo", "export", "--zoo", "zoo", "--id", 1, "--out", "net"),
-                      ("act", "--network", "net", "--out", "net"),
+                      ("act", "--network", "zoo-net", "--out", "net"),
                       ("eval", "--model", "run", "--zoo", "zoo", "--out", "net"),
                       ("verify", "--model", "run", "--out", "net"),
                       ("report", "--zoo", "zoo", "--run", "run", "--out", "net")):

@@ -126,9 +126,16 @@ class Foreign(Test):
         for name, numbers in read(self.folder / "moved").items():
             for x, y in zip(numbers, other[name]):
                 self.assertAlmostEqual(x, y, delta=1e-9, msg=name)
-        self.weft("act", "moved", *config, "--out", "g", "--element", "g", code=USAGE, says="exists")
+        self.weft("act", "moved", *config, "--out", "g", "--element", "g", code=USAGE, says="read here")
         self.weft("act", "moved", *config, "--out", "moved", "--force", code=USAGE, says="read here")
         self.weft("act", "moved", *config, "--out", "never", "--element", "g", "--strength", 1, code=USAGE)
+        for out in (("gpt2.config.json",), ("g",), ("never", "--save-element", "gpt2.config.json"),
+                    ("never", "--save-element", "./never")):
+            self.weft("act", "moved", *config, "--element", "g", "--force", "--out", *out, code=USAGE)
+        self.write("whole", self.tensors)
+        self.weft("act", "whole", "--force", "--out", "whole/config.json", code=USAGE, says="read here")
+        self.write("named", self.tensors, GPT2 | {"model_type": "gpt2-xyz"})
+        self.assertIn("model_type 'gpt2-xyz'", self.weft("inspect", "named").stderr)
         for name, tensors, says in (("unknown", {"z.order": ((1, 8), range(8), "I64")}, ["'z.order'", "13: 's', 'n1.0'"]),
                                     ("shape", {"s.order": ((1, 7), range(7), "I64")}, ["'s.order'", "[1, 7]", "[1, 8]"]),
                                     ("order", {"s.order": ((8,), [0] * 8, "I64")}, ["'s'", "no permutation"]),
@@ -158,6 +165,16 @@ class Foreign(Test):
         self.weft("act", "gpt2.safetensors", "--out", "elsewhere.safetensors", *("--model-config", "gpt2.config.json"))
         self.weft("fold", "elsewhere.safetensors", "--model-config", "gpt2.config.json", "--out", "refolded.safetensors")
         self.weft("same", "folded.safetensors", "refolded.safetensors", *config, says="same")
+        # A shift that nothing depends on, and a network beside its fold.
+        shifted = dict(self.tensors)
+        shape, numbers = shifted["h.1.attn.c_attn.bias"]
+        shifted["h.1.attn.c_attn.bias"] = (shape, numbers[:8] + [x + 3 for x in numbers[8:16]] + numbers[16:])
+        self.write("shifted", shifted)
+        self.assertTrue(self.json("same", "gpt2.safetensors", "shifted")["folded"])
+        self.weft("same", "folded.safetensors", "shifted", says=["folded", "same"])
+        shifted["h.1.attn.c_attn.bias"] = (shape, [numbers[0] + 3] + numbers[1:])
+        self.write("elsewhere", shifted)
+        self.weft("same", "gpt2.safetensors", "elsewhere", code=FAIL, says="different")
         self.weft("fold", "folded.safetensors", "--out", "never", code=USAGE, says=["gpt2_folded", "already"])
         self.weft("act", "gpt2.safetensors", "--architecture", "gpt2_folded", "--out", "never", code=INPUT, says="fold it first")
         (self.folder / "plain.weft").write_text("a: permutation($n)\nw [a, 9]\n")
