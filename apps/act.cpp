@@ -27,7 +27,8 @@ int act_on_file(const ActOptions& o, const Common& common) {
   inputs.emplace_back(o.element);
   check_output_file(o.out, inputs);
   if (!o.save_element.empty()) {
-    if (std::filesystem::weakly_canonical(o.save_element) == std::filesystem::weakly_canonical(o.out.path))
+    const auto whole = [](const std::string& path) { return std::filesystem::absolute(path).lexically_normal(); };
+    if (whole(o.save_element) == whole(o.out.path))
       throw UsageError("[act] --out and --save-element are both '{}'; choose two files", o.out.path);
     check_output_file({o.save_element, o.out.force, false}, inputs);
   }
