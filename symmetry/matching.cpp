@@ -44,10 +44,20 @@ std::vector<int> complete(MatchState& state) {
   return guessed;
 }
 
-/// Every factor once more, against all others.
-void refine(MatchState& state) {
+/// Whether a tensor that is not yet what it should be has an axis which f, or its root, acts on.
+bool concerns(const Space& space, int f, const NetworkDistance& now, double rounding) {
+  for (int t = 0; t < std::ssize(space.tensors()); ++t)
+    if (!(now.of_tensors[static_cast<std::size_t>(t)] <= rounding))
+      for (const SpaceAxis& axis : space.tensors()[static_cast<std::size_t>(t)].axes)
+        if (axis.factor == space.root(f)) return true;
+  return false;
+}
+
+/// Every factor that matters once more, against all others.
+void refine(MatchState& state, const NetworkDistance& now, double rounding) {
   const Space& space = state.space();
   for (int f = 0; f < state.factors(); ++f) {
+    if (!concerns(space, f, now, rounding)) continue;
     const Factor& factor = state.factor(f);
     if (factor.kind->ordered && factor.along.empty() && factor.size > 1) match_again(state, f);
     if (!factor.kind->has_places()) solve_again(state, f);
@@ -87,7 +97,7 @@ NetworkElement match_networks(const Space& space, std::span<const Tensor> a, std
   }
   state.refining = true;
   for (int round = 0; round < rounds && !(least.of_units <= rounding); ++round) {
-    refine(state);
+    refine(state, least, rounding);
     NetworkDistance now = distance(state);
     if (!(now.of_units < least.of_units)) break;
     least = std::move(now);
