@@ -1,4 +1,5 @@
-// The element between two networks of GPT-2's size. Neither time nor memory is asked here: docs/performance.md has them.
+// The element between two networks of GPT-2's size. Neither time nor memory is asked here: docs/performance.md has
+// them.
 
 #include <doctest/doctest.h>
 
