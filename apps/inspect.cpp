@@ -73,31 +73,30 @@ class Lines {
  public:
   /// `below` is the name of what the line is a part of.
   void add(const std::string& first, const std::string& second, const std::string& below = {}) {
-    Line common{without_numbers(first), without_numbers(second), 0};
+    const Line common{without_numbers(first), without_numbers(second)};
     const auto [at, fresh] =
         index_.emplace(without_numbers(below) + ' ' + common.first + ' ' + common.second, lines_.size());
     if (fresh)
-      lines_.push_back({{first, second, 1}, common});
+      lines_.push_back({{first, second}, common});
     else
-      ++lines_[at->second].common.times;
+      ++lines_[at->second].times;
   }
   void print() const {
     std::size_t width = 0;
-    for (const auto& [first, common] : lines_) width = std::max(width, std::min<std::size_t>(common.first.size(), 60));
-    for (const auto& [first, common] : lines_) {
-      const Line& line = common.times == 0 ? first : common;
-      fmt::print("  {:<{}}  {}{}\n", line.first, width, line.second,
-                 common.times == 0 ? "" : fmt::format("   x{}", common.times + 1));
+    for (const Both& b : lines_) width = std::max(width, std::min<std::size_t>(b.common.first.size(), 60));
+    for (const auto& [own, common, times] : lines_) {
+      const Line& line = times == 1 ? own : common;
+      fmt::print("  {:<{}}  {}{}\n", line.first, width, line.second, times == 1 ? "" : fmt::format("   x{}", times));
     }
   }
 
  private:
   struct Line {
     std::string first, second;
-    int times;  ///< further ones
   };
   struct Both {
-    Line first, common;
+    Line own, common;
+    int times = 1;
   };
   std::vector<Both> lines_;
   std::map<std::string, std::size_t> index_;
