@@ -124,14 +124,15 @@ std::string text(const Factor& f, const ElementPart& p) {
   return out;
 }
 
+template <class T = double>
 Json to_json(const Tensor& t) {
-  if (t.rank() == 0) return t.data<double>()[0];
+  if (t.rank() == 0) return t.data<T>()[0];
   Json out = Json::array();
   for (std::int64_t i = 0; i < t.dim(0); ++i) {
     if (t.rank() == 1)
-      out.push_back(t.data<double>()[i]);
+      out.push_back(t.data<T>()[i]);
     else
-      out.push_back(to_json(t[i]));
+      out.push_back(to_json<T>(t[i]));
   }
   return out;
 }
@@ -144,16 +145,9 @@ Json residuals(const NetworkElement& e) {
 }
 
 /// As files of elements have them: [copies, n], of matrices [copies, n, n].
-template <class Number>
-Json lists(const std::vector<Number>& numbers, std::vector<std::int64_t> shape) {
-  Json out = Json::array();
-  const std::int64_t items = shape[0], each = std::ssize(numbers) / items;
-  shape.erase(shape.begin());
-  for (std::int64_t i = 0; i < items; ++i) {
-    const std::vector<Number> item(numbers.begin() + i * each, numbers.begin() + (i + 1) * each);
-    out.push_back(shape.size() == 1 ? Json(item) : lists(item, shape));
-  }
-  return out;
+template <class T>
+Json lists(const std::vector<T>& numbers, const Shape& shape) {
+  return to_json<T>(Tensor::from(std::span(numbers), shape));
 }
 
 Json to_json(const NetworkElement& found) {
