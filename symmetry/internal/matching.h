@@ -52,7 +52,7 @@ class MatchState {
   void apply(std::vector<ElementPart> step) { set_element(element_.then(Element(space_, std::move(step)))); }
 
  private:
-  bool has_order(int f) const;
+  void forget_one(int f);
 
   const Space& space_;
   std::span<const Tensor> a_, b_;

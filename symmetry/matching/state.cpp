@@ -20,28 +20,26 @@ bool acts(const Factor& f, int degree) {
 
 MatchState::MatchState(const Space& space, std::span<const Tensor> a, std::span<const Tensor> b)
     : space_(space), a_(a), b_(b), identity_(Element::identity(space)), element_(identity_) {
-  for (int f = 0; f < factors(); ++f) {
-    const Factor& own = factor(f);
-    order.push_back(!has_order(f));
-    scale.push_back(own.kind->scales == Scales::none);
-    matrix.push_back(own.kind->has_places());
-  }
+  for (std::vector<char>* known : {&order, &scale, &matrix}) known->resize(at(factors()));
+  for (int f = 0; f < factors(); ++f) forget_one(f);
   if (space.parameters() <= small) {
     images_.resize(at(tensors()));
     targets_.resize(at(tensors()));
   }
 }
 
-bool MatchState::has_order(int f) const { return !identity_.part(f).order.empty() && factor(f).size > 1; }
+void MatchState::forget_one(int f) {
+  order[at(f)] = identity_.part(f).order.empty() || factor(f).size == 1;
+  scale[at(f)] = factor(f).kind->scales == Scales::none;
+  matrix[at(f)] = factor(f).kind->has_places();
+}
 
 void MatchState::forget(int root) {
   std::vector<ElementPart> parts(element_.parts().begin(), element_.parts().end());
   for (int f = 0; f < factors(); ++f) {
     if (space_.root(f) != root && space_.heads(f) != root) continue;
     parts[at(f)] = identity_.part(f);
-    order[at(f)] = !has_order(f);
-    scale[at(f)] = factor(f).kind->scales == Scales::none;
-    matrix[at(f)] = factor(f).kind->has_places();
+    forget_one(f);
   }
   set_element(Element(space_, std::move(parts)));
 }
