@@ -69,7 +69,7 @@ bool is_msgpack(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const bool small = byte(0) > 0x80 && byte(0) <= 0x8f, wide = byte(0) == 0xde;
   const unsigned char key = byte(wide ? 3 : 1);
-  return (small || wide) && ((key > 0xa0 && key <= 0xbf) || key == 0xd9) && text.substr(8, 1) != "{";
+  return (small || wide) && ((key > 0xa0 && key <= 0xbf) || key == 0xd9);
 }
 
 bool is_text(std::string_view text) {
@@ -145,12 +145,12 @@ FileFormat file_format(std::span<const std::byte> bytes, std::string_view file) 
     refuse(file,
            "an ONNX model. Python converts it: import onnx, safetensors.numpy as s; s.save_file({t.name: "
            "onnx.numpy_helper.to_array(t) for t in onnx.load(FILE).graph.initializer}, OUT)");
+  if (maybe_safetensors) return FileFormat::safetensors;  // which says what is wrong with it
   if (is_msgpack(text))
     refuse(file,
            "messagepack, as Flax writes. Python converts it: import flax, safetensors.flax as s; "
            "s.save_file(flax.traverse_util.flatten_dict(flax.serialization.msgpack_restore(open(FILE, 'rb').read()), "
            "sep='.'), OUT)");
-  if (maybe_safetensors) return FileFormat::safetensors;  // which says what is wrong with it
   refuse(file,
          fmt::format("beginning with {}, of no format that weft knows{}", in_quotes(text.substr(0, 8)), read_formats));
 }

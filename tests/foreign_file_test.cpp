@@ -81,6 +81,8 @@ TEST_CASE("files of other kinds are refused by what they are") {
     INFO(expected);
     const std::string found = refusal(bytes);
     CHECK((found.starts_with("[tensors] 'x': " + expected) || found.starts_with("[legacy torch] 'x': " + expected)));
+    for (std::size_t length = 0; length < std::min<std::size_t>(bytes.size(), 40); ++length)
+      CHECK(refusal(bytes.substr(0, length)) != "accepted");
   }
 }
 
