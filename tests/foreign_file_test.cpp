@@ -54,6 +54,7 @@ TEST_CASE("files of other kinds are refused by what they are") {
        "Dense" +
            rest,
        "messagepack, as Flax writes. Python converts it: import flax"},
+      {"\xde\0\x11\xa6params"s + rest, "messagepack, as Flax writes"},
       {zip({{"net/code/a.py", "x"}, {"net/data.pkl", "x"}}), "a TorchScript archive, which holds code"},
       {zip({{"config.json", "{}"}, {"model.weights.h5", "x"}}), "a Keras archive. Python converts it: import keras"},
       {zip({{"a.txt", "x"}}), "a zip archive without tensors, with the files 1: 'a.txt'"},
