@@ -44,8 +44,10 @@ std::optional<Space> given_space(const std::string& given) {
 std::optional<ArchitectureText> given_architecture(const std::string& given) {
   if (given.empty()) return {};
   if (!is_file(given)) {
+    std::error_code none;
     if (given.find_first_of("/.") != std::string::npos)
-      throw ReadError("[weft] --architecture '{}': no such file", given);
+      throw ReadError("[weft] --architecture '{}': {}; allowed: a name, or a file with its text", given,
+                      fs::exists(given, none) ? "no regular file" : "no such file");
     return architecture_text(given);
   }
   const ArchitectureText text{fs::path(given).stem().string(), text_of(given, "--architecture")};

@@ -146,8 +146,8 @@ TEST_CASE("architectures: what fits none, or several, says why") {
         "[architecture] the file fits no architecture; nearest is 'bert': 'classifier.bias' is [6], the text says [5]");
   tensors.back() = {"classifier.gain", {5}};
   CHECK(error(tensors, config) ==
-        "[architecture] the file fits no architecture; nearest is 'bert': the file lacks 'classifier.bias'; the text "
-        "lacks 'classifier.gain'");
+        "[architecture] the file fits no architecture; nearest is 'bert': the file lacks 'classifier.bias'; it has "
+        "'classifier.gain', which the text has not");
   const std::vector<StoredTensor> whole = stored(expanded(bert));
   CHECK(error(whole) ==
         "[architecture] the file has the tensors of 'bert', but factor 'h.0' has num_attention_heads "
@@ -157,4 +157,40 @@ TEST_CASE("architectures: what fits none, or several, says why") {
   const std::vector<StoredTensor> w{{"w", {3}}};
   CHECK(message_of<FormatError>([&] { found_architecture({w}, twice); }) ==
         "[architecture] the file fits several architectures: one, two; say which one it is");
+}
+
+TEST_CASE("architectures: a config that is not the file's is told by the size that is wrong") {
+  const TinyArchitecture& gpt2 = *std::ranges::find(tiny_architectures, std::string("gpt2"), &TinyArchitecture::name);
+  const std::vector<StoredTensor> tensors = stored(expanded(gpt2));
+  const auto said = [&](const char* key, const Json& value) {
+    Json::Object config = *Json::parse(gpt2.config).object();
+    std::ranges::find(config, key, &std::pair<std::string, Json>::first)->second = value;
+    return error(tensors, config);
+  };
+  for (const char* key : {"vocab_size", "n_positions", "n_embd", "n_layer"}) {
+    const std::int64_t right = *Json::parse(gpt2.config).find(key)->whole();
+    for (const std::int64_t wrong : {right + 1, 2 * right, right + 9})
+      CHECK(said(key, wrong) ==
+            fmt::format("[architecture] the file has the tensors of 'gpt2', but its config says {} = "
+                        "{}, its tensors say {}",
+                        key, wrong, right));
+  }
+  // What shapes do not tell: the expression that cannot be computed.
+  const std::string text = "[architecture] the text of 'gpt2' cannot be expanded for this file: ";
+  CHECK(said("n_head", 0).starts_with(text + "line 12: 'n_embd // n_head' is 12 divided by 0"));
+  CHECK(said("n_head", "four").starts_with(text + "line 12: 'n_embd // n_head' is an operation on the text \"four\""));
+  CHECK(said("n_head", -2).starts_with(text));
+}
+
+TEST_CASE("architectures: the nearest text is the one whose names are the file's, whatever its config says") {
+  for (const TinyArchitecture& one : tiny_architectures) {
+    std::vector<StoredTensor> tensors = stored(expanded(one));
+    const std::string other = tensors.back().name + "_of_another";
+    tensors.push_back({other, {3}});
+    Json::Object config = *Json::parse(one.config).object();
+    std::erase_if(config, [](const auto& member) { return member.first == "model_type"; });
+    CAPTURE(one.name);
+    const std::string message = error(tensors, config);
+    CHECK_MESSAGE(message.ends_with(fmt::format("': the file has '{}', which the text has not", other)), message);
+  }
 }

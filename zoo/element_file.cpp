@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include <Eigen/Dense>
@@ -35,12 +36,15 @@ void each_value(const std::string& factor, Part& part, const Use& use) {
 
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// Of every copy; a matrix without one gives numbers that Element refuses.
-void invert(ElementPart& part) {
+/// Of every copy.
+void invert(const std::filesystem::path& path, const std::string& factor, ElementPart& part) {
   const std::int64_t n = part.size;
   for (std::int64_t copy = 0; copy < part.copies && !part.matrix.empty(); ++copy) {
     const Eigen::Map<const Matrix> matrix(part.matrix.data() + copy * n * n, n, n);
-    Eigen::Map<Matrix>(part.inverse.data() + copy * n * n, n, n) = matrix.partialPivLu().inverse();
+    const Eigen::PartialPivLU<Matrix> lu(matrix);
+    if (!(lu.rcond() > std::numeric_limits<double>::epsilon()))
+      fail(path, "matrix {} of tensor '{}.matrix' has no inverse in float64", copy, factor);
+    Eigen::Map<Matrix>(part.inverse.data() + copy * n * n, n, n) = lu.inverse();
   }
 }
 
@@ -53,6 +57,23 @@ std::optional<Tensor> read(const std::filesystem::path& path, const TensorFile& 
   if (there != shape && (shape[0] != 1 || there != shape.sub(1, shape.rank())))
     fail(path, "tensor {} has shape {}; allowed: {}", in_quotes(name), there.str(), shape.str());
   return file.read(name, DType::f64);
+}
+
+/// A tensor that no element of the space has.
+[[noreturn]] void refuse_unknown(const std::filesystem::path& path, const std::string& name, const Space& space,
+                                 const std::set<std::string>& known) {
+  const std::string stem = name.substr(0, name.rfind('.'));
+  std::vector<std::string_view> names;
+  for (const Factor& f : space.factors()) {
+    if (f.kind->moves()) names.push_back(f.name);
+    if (f.name != stem) continue;
+    std::vector<std::string_view> own;
+    for (const std::string& k : known)
+      if (k.starts_with(stem + ".")) own.push_back(k);
+    fail(path, "tensor {} is of no element of factor '{}' ({}); allowed: {}", in_quotes(name), stem, f.str(),
+         listed(own));
+  }
+  fail(path, "tensor {} is of no factor of the network's space; its factors are {}", in_quotes(name), listed(names));
 }
 
 }  // namespace
@@ -95,16 +116,10 @@ Element load_element(const std::filesystem::path& path, const Space& space) {
       if (const auto values = read(path, file, name, shape_of(part, numbers.size(), matrices), known))
         std::ranges::copy(values->span<double>(), numbers.begin());
     });
-    invert(part);
+    invert(path, factor.name, part);
   }
   for (const FileTensor& t : file.tensors())
-    if (!known.contains(t.name))
-      fail(path, "tensor {} is of no factor of the network's space; its factors are {}", in_quotes(t.name), [&] {
-        std::vector<std::string_view> names;
-        for (const Factor& f : space.factors())
-          if (f.kind->moves()) names.push_back(f.name);
-        return listed(names);
-      }());
+    if (!known.contains(t.name)) refuse_unknown(path, t.name, space, known);
   try {
     return Element(space, std::move(parts));
   } catch (const UsageError& error) {

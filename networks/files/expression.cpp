@@ -47,7 +47,7 @@ class Computer {
     for (const Expression& part : e.parts) out.parts.push_back((*this)(part));
     if (!std::all_of(out.parts.begin(), out.parts.end(), [](const Expression& p) { return p.known(); })) return out;
     if (e.operation == Operation::inverse) return Expression::of(!holds(out.parts[0].value));
-    return Expression::of(binary(e.operation, out.parts[0].value, out.parts[1].value));
+    return Expression::of(binary(e, out.parts[0].value, out.parts[1].value));
   }
 
  private:
@@ -86,17 +86,18 @@ class Computer {
     return truth ? Json(std::int64_t{*truth}) : value;
   }
 
-  Json binary(Operation operation, const Json& left, const Json& right) const {
+  Json binary(const Expression& e, const Json& left, const Json& right) const {
+    const Operation operation = e.operation;
     const Json a = counted(left), b = counted(right);
     if (operation == Operation::equal) return a == b;
     if (operation == Operation::unequal) return !(a == b);
     for (const Json* side : {&a, &b})
-      if (!side->number()) fail("an operation on {}; allowed: numbers", kind_of(*side));
+      if (!side->number()) fail("'{}' is an operation on {}; allowed: numbers", e.str(), kind_of(*side));
     if (operation == Operation::less) return *a.number() < *b.number();
     if (operation == Operation::at_most) return *a.number() <= *b.number();
     const auto m = a.whole(), n = b.whole();
     const bool divides = operation == Operation::quotient || operation == Operation::remainder;
-    if (divides && *b.number() == 0) fail("{} divided by 0", a.dump());
+    if (divides && *b.number() == 0) fail("'{}' is {} divided by 0", e.str(), a.dump());
     if (!m || !n) return real(operation, *a.number(), *b.number());
     std::int64_t out = 0;
     bool beyond = false;

@@ -253,7 +253,7 @@ std::vector<TensorNames> tensor_names(std::string_view text) {
         in.pass();
       }
       for (const char* word : {"per", "along"})
-        if (take_word(in, word)) in.name("of a factor");
+        if (take_word(in, word)) in.file_name("of a factor");  // a template's has braces
       continue;
     }
     TensorNames t{std::move(name), in.take("?"), {}};

@@ -5,6 +5,7 @@
 #include "weft/core/error.h"
 #include "weft/io/text.h"
 #include "weft/networks/files/folded_text.h"
+#include "weft/networks/files/nearest_text.h"
 #include "weft/networks/files/solve.h"
 
 namespace weft {
@@ -56,14 +57,13 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
   FileText own;
   try {
     ExpandedText expanded = parsed.expanded(network.config, facts);
-    own = FileText::parse(expanded.text, expanded.lines);
     out.told = std::move(expanded.told);
+    own = solved(FileText::parse(expanded.text, expanded.lines), names.shapes, out.told);
   } catch (const ParseError& error) {
     difference.open = without_sender(error.what());
     difference.unread = true;
     return {};
   }
-  own = solved(std::move(own), names.shapes, out.told);
   std::set<std::string> known;
   for (const TensorText& t : own.tensors) {
     const auto around = around_index(t.name);
@@ -135,9 +135,16 @@ std::vector<std::string> modules_of(const StoredNetwork& network, const Template
   return out;
 }
 
-bool may_fit(const StoredNetwork& network, const Template& text, const std::vector<std::string>& names) {
-  const std::vector<std::string> all = modules_of(network, text);
-  return std::any_of(all.begin(), all.end(), [&](const std::string& module) { return may_have(text, names, module); });
+/// The least that the names of one of the file's modules are unlike the text's.
+std::optional<std::size_t> unlike(const StoredNetwork& network, const Template& text,
+                                  const std::vector<std::string>& names) {
+  std::optional<std::size_t> least;
+  for (const std::string& module : modules_of(network, text)) {
+    const auto own = unlike(text, names, module);
+    if (!own) return {};
+    least = std::min(*own, least.value_or(*own));
+  }
+  return least;
 }
 
 /// The file, or one of its modules where the text is of a part, as one of this text.
@@ -153,49 +160,7 @@ std::optional<FoundArchitecture> fitted(const StoredNetwork& network, const Arch
   return {};
 }
 
-/// Of texts that do not fit: the one that the config names, else the one that differs least.
-class Nearest {
- public:
-  void add(const std::string& name, bool meant, ArchitectureDifference difference) {
-    if (difference_ && (meant != meant_ ? meant_ : !difference.nearer_than(*difference_))) return;
-    name_ = name;
-    meant_ = meant;
-    difference_ = std::move(difference);
-  }
-
-  [[noreturn]] void fail() const {
-    if (!difference_) throw UsageError("[architecture] no text to compare with");
-    if (difference_->unread)
-      throw FormatError("[architecture] the text of '{}' says nothing of this file: {}", name_, difference_->open);
-    if (difference_->count() == 0)
-      throw FormatError("[architecture] the file has the tensors of '{}', but {}", name_, difference_->open);
-    throw FormatError("[architecture] the file fits no architecture; nearest is '{}': {}", name_, difference_->str());
-  }
-
- private:
-  std::string name_;
-  bool meant_ = false;
-  std::optional<ArchitectureDifference> difference_;
-};
-
-std::string few(const std::vector<std::string>& all, bool quoted) {
-  constexpr std::size_t most = 3;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(all.size(), most); ++i)
-    text += (i ? ", " : "") + (quoted ? in_quotes(all[i]) : all[i]);
-  return all.size() > most ? fmt::format("{} and {} more", text, all.size() - most) : text;
-}
-
 }  // namespace
-
-std::string ArchitectureDifference::str() const {
-  std::vector<std::string> parts;
-  if (!missing.empty()) parts.push_back("the file lacks " + few(missing, true));
-  if (!extra.empty()) parts.push_back("the text lacks " + few(extra, true));
-  if (!shapes.empty()) parts.push_back(few(shapes, false));
-  if (!open.empty()) parts.push_back(open);
-  return fmt::format("{}", fmt::join(parts, "; "));
-}
 
 std::optional<FoundArchitecture> fitted(const StoredNetwork& network, const ArchitectureText& text,
                                         ArchitectureDifference& difference) {
@@ -212,9 +177,9 @@ FoundArchitecture found_architecture(const StoredNetwork& network, std::span<con
     if (type && type->text() && (parsed.is_model(*type->text()) || text.name == *type->text()))
       meant.push_back(&text);
     else if (texts.size() == 1 || !parsed.requested())
-      (may_fit(network, parsed, names) ? likely : others).push_back(&text);
+      (unlike(network, parsed, names).value_or(0) == 0 ? likely : others).push_back(&text);
   }
-  Nearest nearest;
+  NearestText nearest(network);
   for (const auto* group : {&meant, &likely, &others}) {
     std::vector<FoundArchitecture> found, parts;  // a text of a whole network says more than one of a part
     for (const ArchitectureText* text : *group) {
@@ -222,7 +187,7 @@ FoundArchitecture found_architecture(const StoredNetwork& network, std::span<con
       if (auto own = fitted(network, *text, text->parsed(), difference))
         (text->parsed().part() ? parts : found).push_back(std::move(*own));
       else
-        nearest.add(text->name, group == &meant, std::move(difference));
+        nearest.add(*text, group == &meant ? 0 : unlike(network, text->parsed(), names), std::move(difference));
       if (group == &meant && !(found.empty() && parts.empty())) break;
     }
     if (found.empty()) found = std::move(parts);

@@ -36,7 +36,7 @@ struct ArchitectureDifference {
     return std::pair(unread, count()) < std::pair(other.unread, other.count());
   }
   bool none() const { return count() == 0 && open.empty(); }
-  /// "lacks 'a', 'b' and 3 more; has 'c', which is none of it; 'd' is [2], the text says [3]"
+  /// "the file lacks 'a', 'b' and 3 more; it has 'c', which the text has not; 'd' is [2], the text says [3]"
   std::string str() const;
 };
 

@@ -59,7 +59,7 @@ FoldText parse_fold(Lexer& in) {
   FoldText out{rule->kind, names(in, "of what is folded")};
   if (rule->over) {
     if (!take_word(in, "over")) in.fail(fmt::format("expected 'over' and a factor in 'fold {}'", rule->word));
-    out.over = in.name("of a factor");
+    out.over = in.file_name("of a factor");
     if (in.take("[")) {
       out.from = in.integer("of the first place");
       in.expect("..", "between places");

@@ -20,6 +20,15 @@ bool ignored(const Template& text, const std::string& name) {
                      [&](const std::string& pattern) { return fits(pattern, name); });
 }
 
+std::string without_digits(const std::string& name) {
+  std::string form;
+  for (const char c : name) {
+    const bool digit = c >= '0' && c <= '9';
+    if (!digit || form.empty() || form.back() != '0') form += digit ? '0' : c;
+  }
+  return form;
+}
+
 }  // namespace
 
 std::optional<std::int64_t> number_of(std::string_view text) {
@@ -71,22 +80,25 @@ void StoredNames::renumber(const std::string& pattern) {
 
 std::vector<std::string> representatives(std::span<const StoredTensor> tensors) {
   std::map<std::string, std::string> first;
-  for (const StoredTensor& t : tensors) {
-    if (!t.is_weight()) continue;
-    std::string form;
-    for (const char c : t.name) {
-      const bool digit = c >= '0' && c <= '9';
-      if (!digit || form.empty() || form.back() != '0') form += digit ? '0' : c;
-    }
-    first.emplace(std::move(form), t.name);
-  }
+  for (const StoredTensor& t : tensors)
+    if (t.is_weight()) first.emplace(without_digits(t.name), t.name);
   std::vector<std::string> out;
   for (auto& [form, name] : first) out.push_back(std::move(name));
   return out;
 }
 
-bool may_have(const Template& text, const std::vector<std::string>& names, const std::string& module) {
-  if (text.tensors().empty()) return true;
+std::size_t distinct_but_for_digits(std::span<const std::string> names) {
+  std::set<std::string> forms;
+  for (const std::string& name : names) forms.insert(without_digits(name));
+  return forms.size();
+}
+
+std::optional<std::size_t> unlike(const Template& text, const std::vector<std::string>& names,
+                                  const std::string& module) {
+  // Names that begin with any text are those of anything.
+  const bool any = std::any_of(text.tensors().begin(), text.tensors().end(),
+                               [](const std::string& pattern) { return pattern.starts_with("**"); });
+  if (any || text.tensors().empty()) return {};
   std::vector<std::string> own;
   for (const std::string& name : names)
     if (name.starts_with(module)) own.push_back(renamed(text, name.substr(module.size())));
@@ -99,8 +111,10 @@ bool may_have(const Template& text, const std::vector<std::string>& names, const
     return pattern.find_first_of("0123456789") != std::string::npos ||
            std::any_of(own.begin(), own.end(), [&](const std::string& name) { return fits(pattern, name); });
   };
-  return std::all_of(own.begin(), own.end(), named) &&
-         std::all_of(text.required().begin(), text.required().end(), held);
+  const auto count = [](const auto& all, const auto& known) {
+    return all.size() - std::count_if(all.begin(), all.end(), known);
+  };
+  return count(own, named) + count(text.required(), held);
 }
 
 }  // namespace weft

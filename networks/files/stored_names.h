@@ -57,9 +57,13 @@ class StoredNames {
 
 /// The weights of a file, one of those whose names differ in digits alone.
 std::vector<std::string> representatives(std::span<const StoredTensor> tensors);
+/// How many names there are that differ in more than digits.
+std::size_t distinct_but_for_digits(std::span<const std::string> names);
 
-/// Whether the text may have tensors of all these names that lie below the module, and they all that it requires:
-/// asked before it is expanded, and where a loop does not turn wrongly denied.
-bool may_have(const Template& text, const std::vector<std::string>& names, const std::string& module);
+/// How many of these names that lie below the module are none of the text's tensors, and how many of those that it
+/// requires are none of these names: asked before it is expanded, and where a loop does not turn too many. Nothing
+/// where the text does not tell.
+std::optional<std::size_t> unlike(const Template& text, const std::vector<std::string>& names,
+                                  const std::string& module);
 
 }  // namespace weft

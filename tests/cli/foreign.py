@@ -141,7 +141,8 @@ class Foreign(Test):
                                     ("order", {"s.order": ((8,), [0] * 8, "I64")}, ["'s'", "no permutation"]),
                                     ("half", {"s.order": ((8,), [0.5] * 8)}, ["'s'", "no permutation"]),
                                     ("zero", {"n1.0.scale": ((8,), [0.] * 8)}, ["'n1.0'", "scale 0"]),
-                                    ("flat", {"q.0.matrix": ((2, 4, 4), [1.] * 32)}, ["'q.0'", "inverse"])):
+                                    ("scale", {"s.scale": ((8,), [2.] * 8)}, ["'s.scale'", "'s' (permutation(8))", "1: 's.order'"]),
+                                    ("flat", {"q.0.matrix": ((2, 4, 4), [1.] * 32)}, ["matrix 0", "'q.0.matrix'", "no inverse"])):
             (self.folder / f"g-{name}").write_bytes(safetensors(tensors))
             self.weft("act", "moved", *config, "--out", "never", "--element", f"g-{name}", code=INPUT, says=[f"g-{name}", *says])
         self.assertFalse((self.folder / "never").exists())
