@@ -61,9 +61,7 @@ void add_act(CLI::App& app, Common& common, Run& run) {
       "  weft act model.safetensors --out moved.safetensors --seed 7\n"
       "  weft act pytorch_model.bin --model-config config.json --out moved.safetensors --save-element g.safetensors");
   auto o = std::make_shared<ActOptions>();
-  verb.add_option("network,--network", o->network, "a network: safetensors, PyTorch, numpy, or a folder with one")
-      ->required()
-      ->type_name("FILE");
+  add_network(verb, o->network);
   add_network_options(verb, o->reading, true);
   add_output(verb, o->out, "file for the moved network, with the names and types of numbers that it has", false);
   CLI::Option* element = verb.add_option("--element", o->element,

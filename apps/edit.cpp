@@ -75,9 +75,7 @@ void add_edit(CLI::App& app, Common& common, Run& run) {
       add_verb(app, common, "edit", "Edit an implicit network by a model that was trained to edit",
                "  weft edit --network net.safetensors --model run --out edited.safetensors", Runs::on_devices);
   auto o = std::make_shared<EditOptions>();
-  verb.add_option("network,--network", o->network, "a file with the tensors of one network")
-      ->required()
-      ->type_name("FILE");
+  add_network(verb, o->network);
   verb.add_option("--model", o->model, "a model of --task edit, or the folder that weft train wrote")
       ->required()
       ->type_name("PATH");

@@ -34,13 +34,13 @@ int fold_file(const FoldOptions& o, const Common& common) {
   const std::vector<std::filesystem::path> inputs = files_read(o.network, o.reading);
   check_output_file(o.out, inputs);
   const FoundArchitecture& architecture = network.source->architecture;
-  if (architecture.name.ends_with("_folded"))
+  if (architecture.name.ends_with(folded_suffix))
     throw UsageError("[fold] '{}' is {}: it is folded already", o.network, architecture.name);
   if (architecture.files.text.folds.empty())
     throw UsageError("[fold] '{}' is {}, whose text says no folds; give one that does (--architecture)", o.network,
                      architecture.name.empty() ? "a network of its own space" : architecture.name);
   Folded folded = fold(architecture, network.weights);
-  const std::string name = architecture.name + "_folded";
+  const std::string name = architecture.name + std::string(folded_suffix);
   network.space = folded.files.space;
   network.weights = std::move(folded.weights);
   network.source = std::make_shared<const NetworkSource>(
@@ -76,9 +76,7 @@ void add_fold(CLI::App& app, Common& common, Run& run) {
                "  weft fold model.safetensors --out folded.safetensors\n"
                "  weft act folded.safetensors --out rotated.safetensors");
   auto o = std::make_shared<FoldOptions>();
-  verb.add_option("network,--network", o->network, "a network whose architecture has folds")
-      ->required()
-      ->type_name("FILE");
+  add_network(verb, o->network);
   add_network_options(verb, o->reading, false);
   add_output(verb, o->out, "file for the folded network, with the names and types of numbers that it has", false);
   verb.callback([o, &common, &run] { run = [o, &common] { return fold_file(*o, common); }; });

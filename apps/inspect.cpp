@@ -202,9 +202,7 @@ void add_inspect(CLI::App& app, Common& common, Run& run) {
                             "  weft inspect pytorch_model.bin --model-config config.json --json\n"
                             "  weft inspect model.safetensors --space > space.txt");
   auto o = std::make_shared<InspectOptions>();
-  verb.add_option("network,--network", o->network, "a network: safetensors, PyTorch, numpy, or a folder with one")
-      ->required()
-      ->type_name("FILE");
+  add_network(verb, o->network);
   verb.add_flag("--space", o->space, "print the text of its space, and nothing else");
   add_network_options(verb, o->reading, false);
   verb.callback([o, &common, &run] { run = [o, &common] { return inspect(*o, common); }; });

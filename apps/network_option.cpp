@@ -57,6 +57,12 @@ std::optional<ArchitectureText> given_architecture(const std::string& given) {
 
 }  // namespace
 
+void add_network(CLI::App& verb, std::string& path) {
+  verb.add_option("network,--network", path, "a network: safetensors, PyTorch, numpy, or a folder with one")
+      ->required()
+      ->type_name("FILE");
+}
+
 void add_network_options(CLI::App& verb, NetworkOptions& given, bool with_space) {
   if (with_space)
     verb.add_option("--space", given.space,

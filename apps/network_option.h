@@ -11,6 +11,9 @@
 
 namespace weft::apps {
 
+/// The network that the verb reads: its argument, or --network.
+void add_network(CLI::App& verb, std::string& path);
+
 /// How the files of a verb are to be read: as --space, --architecture and --model-config say.
 struct NetworkOptions {
   std::string space, architecture, config;

@@ -90,9 +90,9 @@ void add_predict(CLI::App& app, Common& common, Run& run) {
   verb.add_option("model,--model", o->model, "a model, or the folder that weft train wrote")
       ->required()
       ->type_name("PATH");
-  CLI::Option* network = verb.add_option("--network", o->network,
-                                         "the tensors of one network: safetensors, a PyTorch file, npz, or a folder")
-                             ->type_name("FILE");
+  CLI::Option* network =
+      verb.add_option("--network", o->network, "a network: safetensors, PyTorch, numpy, or a folder with one")
+          ->type_name("FILE");
   verb.add_option("--zoo", o->zoo, "folder of a zoo")->type_name("DIR")->excludes(network);
   add_network_options(verb, o->reading, false);
   verb.callback([o, &common, &run] {

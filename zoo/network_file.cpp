@@ -75,7 +75,7 @@ FoundArchitecture understood(const TensorFile& file, const NetworkReading& readi
   const auto named = metadata.find(architecture_key);
   if (auto text = reading.architecture) {
     // A text of one's own has no other name for its networks once they are folded.
-    text->folded |= named != metadata.end() && named->second == text->name + "_folded";
+    text->folded |= named != metadata.end() && named->second == text->name + std::string(folded_suffix);
     return by_text(file, reading, text);
   }
   if (const auto text = metadata.find(space_key); text != metadata.end())
@@ -153,7 +153,7 @@ void save_like(const std::filesystem::path& path, const NetworkFile& network) {
     if (key.starts_with("weft.")) all.emplace(key, value);
   const std::string& text = network.source->architecture.name;
   if (text.empty()) all[space_key] = network.space.str();
-  if (text.ends_with("_folded")) all[architecture_key] = text;
+  if (text.ends_with(folded_suffix)) all[architecture_key] = text;
   save_tensor_file_like(path, file, changed, all, added);
 }
 

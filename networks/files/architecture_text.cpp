@@ -38,9 +38,8 @@ const std::vector<ArchitectureText>& architecture_texts() {
 }
 
 ArchitectureText architecture_text(std::string_view name) {
-  static constexpr std::string_view suffix = "_folded";
-  if (name.ends_with(suffix)) {
-    ArchitectureText folded = architecture_text(name.substr(0, name.size() - suffix.size()));
+  if (name.ends_with(folded_suffix)) {
+    ArchitectureText folded = architecture_text(name.substr(0, name.size() - folded_suffix.size()));
     folded.folded = true;
     return folded;
   }

@@ -10,6 +10,9 @@
 
 namespace weft {
 
+/// What the name of a network's architecture ends with once it is folded.
+inline constexpr std::string_view folded_suffix = "_folded";
+
 class ArchitectureText {
  public:
   ArchitectureText(std::string own_name, std::string own_text);
@@ -18,6 +21,8 @@ class ArchitectureText {
   std::string text;
   bool folded = false;  ///< meant is a network of this text once it is folded (spec 8.9): "gpt2_folded"
 
+  /// "gpt2", or "gpt2_folded".
+  std::string network_name() const { return name + std::string(folded ? folded_suffix : ""); }
   /// The text as it was given, read when this is first called, by one thread. Throws ParseError, naming the
   /// architecture.
   const Template& parsed() const;

@@ -53,7 +53,7 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
   };
   if (network.equal) facts.equal = [&](const auto& a, const auto& b) { return network.equal(of_file(a), of_file(b)); };
   FoundArchitecture out;
-  out.name = text.name + (text.folded ? "_folded" : "");
+  out.name = text.network_name();
   FileText own;
   try {
     ExpandedText expanded = parsed.expanded(network.config, facts);

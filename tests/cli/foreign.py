@@ -223,7 +223,7 @@ class Foreign(Test):
         self.wrong(self.write("missing", missing), ["'gpt2'", "lacks", "h.1.ln_2.bias'"])
         self.wrong(self.changed("extra", h__0__gate=((8,), [1.] * 8)), ["'gpt2'", "'h.0.gate'"])
         self.wrong(self.write("heads", self.tensors, GPT2 | {"n_head": 3}), ["'gpt2'"])
-        self.wrong(self.write("layers", self.tensors, GPT2 | {"n_layer": 3}), ["'gpt2'", "h.2"])
+        self.wrong(self.write("layers", self.tensors, GPT2 | {"n_layer": 3}), ["'gpt2'", "n_layer = 3, its tensors say 2"])
         self.write("no-json", self.tensors, None)
         (self.folder / "no-json/config.json").write_text("{")
         self.wrong("no-json", ["config.json", "JSON"])
