@@ -42,8 +42,8 @@ int fold_file(const FoldOptions& o, const Common& common) {
     throw UsageError("[fold] '{}' is {}, in which nothing folds: {}", o.network, architecture.name,
                      fmt::join(text.unfolded, "; "));
   if (text.folds.empty())
-    throw UsageError("[fold] '{}' is {}, whose text says no folds; give one that does (--architecture)", o.network,
-                     architecture.name.empty() ? "a network of its own space" : architecture.name);
+    throw UsageError("[fold] '{}' is {}, whose text says no folds of what it has; give one that does (--architecture)",
+                     o.network, architecture.name.empty() ? "a network of its own space" : architecture.name);
   const std::vector<std::string> unfolded = text.unfolded;
   Folded folded = fold(architecture, network.weights);
   const std::string name = architecture.name + "_folded";

@@ -126,7 +126,7 @@ class Sources {
     return {shape, {s.rows, state_.space().head_of(s.tensor, s.rows), s.summed, s.sorted}};
   }
 
-  /// Gains of ones and biases of zeros, as networks start, tell no place from another, and neither do products with them.
+  /// Gains of ones and biases of zeros, as networks start, tell no place from another; nor do products with them.
   bool varies(int t) const {
     const Tensor values = state_.target(t);
     const auto all = values.span<double>();
