@@ -3,6 +3,7 @@
 #include "weft/networks/files/fold.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "weft/apps/command.h"
 #include "weft/apps/network_option.h"
@@ -36,9 +37,14 @@ int fold_file(const FoldOptions& o, const Common& common) {
   const FoundArchitecture& architecture = network.source->architecture;
   if (architecture.name.ends_with(folded_suffix))
     throw UsageError("[fold] '{}' is {}: it is folded already", o.network, architecture.name);
-  if (architecture.files.text.folds.empty())
-    throw UsageError("[fold] '{}' is {}, whose text says no folds; give one that does (--architecture)", o.network,
-                     architecture.name.empty() ? "a network of its own space" : architecture.name);
+  const FileText& text = architecture.files.text;
+  if (text.folds.empty() && !text.unfolded.empty())
+    throw UsageError("[fold] '{}' is {}, in which nothing folds: {}", o.network, architecture.name,
+                     fmt::join(text.unfolded, "; "));
+  if (text.folds.empty())
+    throw UsageError("[fold] '{}' is {}, whose text says no folds of what it has; give one that does (--architecture)",
+                     o.network, architecture.name.empty() ? "a network of its own space" : architecture.name);
+  const std::vector<std::string> unfolded = text.unfolded;
   Folded folded = fold(architecture, network.weights);
   const std::string name = architecture.name + std::string(folded_suffix);
   network.space = folded.files.space;
@@ -56,11 +62,13 @@ int fold_file(const FoldOptions& o, const Common& common) {
     Json json{{"out", utf8_text(o.out.path)},
               {"architecture", name},
               {"folded", folded.done},
+              {"not_folded", unfolded},
               {"space", network.space.str()}};
     if (!config.empty()) json["config"] = utf8_text(config.native());
     fmt::print("{}\n", json.dump(1));
   } else if (!common.quiet) {
     for (const std::string& done : folded.done) fmt::print("  {}\n", done);
+    for (const std::string& why : unfolded) fmt::print("  stays: {}\n", why);
     if (!config.empty())
       fmt::print("{}: says what changed in the config; other programs need it, too\n", config.string());
     fmt::print("{}: {}\n", o.out.path, in_words(network));

@@ -130,6 +130,7 @@ Json to_json(const NetworkSource& source) {
           {"format", source.file.format()},
           {"architecture", architecture.name.empty() ? Json() : Json(architecture.name)},
           {"told_by_the_file", told},
+          {"notes", architecture.files.text.notes},
           {"parameters", source.space().parameters()},
           {"dimension", source.space().dimension()},
           {"tensors", tensors},
@@ -147,6 +148,7 @@ void print(const NetworkSource& source) {
     for (const auto& [name, value] : source.architecture.told) told.push_back(name + " = " + value.dump());
     fmt::print("told by names and shapes: {}\n", fmt::join(told, ", "));
   }
+  for (const std::string& note : source.architecture.files.text.notes) fmt::print("taken for granted: {}\n", note);
   fmt::print("tensors and their axes\n");
   Lines tensors;
   for (const EntryText& e : entries(source)) {

@@ -33,6 +33,10 @@ constexpr const char* t5 = R"("vocab_size": 11, "d_model": 12, "d_kv": 4, "num_h
   "relative_attention_num_buckets": 6)";
 constexpr const char* timm = R"("embed_dim": 12, "num_heads": 3, "depth": 2, "mlp_dim": 14, "positions": 5,
   "patch_size": 4, "num_channels": 3, "labels": 5)";
+constexpr const char* neox = R"("vocab_size": 11, "hidden_size": 16, "num_attention_heads": 2, "rotary_pct": 0.25,
+  "num_hidden_layers": 2, "intermediate_size": 14)";
+constexpr const char* opt = R"("vocab_size": 11, "hidden_size": 12, "num_attention_heads": 3, "num_hidden_layers": 2,
+  "ffn_dim": 14, "max_position_embeddings": 6)";
 constexpr const char* falcon =
     R"("vocab_size": 11, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 6)";
 
@@ -50,15 +54,41 @@ const Variant variants[] = {
     {"distilbert", distilbert, R"("classes": false, "pooled": false, "words": true, "tie_word_embeddings": true)",
      "vocab_transform.weight[s, n*]"},
     {"gpt2", gpt2, R"("scored": true)", "score.weight[fixed.5, n*]"},
+    {"gpt2", gpt2, R"("tagged": true)", "classifier.weight[fixed.5, n*]"},
+    {"gpt2", gpt2, R"("spans": true)", "qa_outputs.weight[fixed.5, n*]"},
+    {"gpt2", gpt2, R"("chooses": true, "tie_word_embeddings": true)",
+     "multiple_choice_head.summary.weight[fixed.5, s*]"},
+    {"gpt2", gpt2, R"("chooses": true, "tie_word_embeddings": false)",
+     "multiple_choice_head.summary.weight[fixed.5, n*]"},
     {"llama", llama, R"("scored": true)", "score.weight[fixed.5, s&n*]"},
+    {"llama", llama, R"("spans": true)", "qa_outputs.weight[fixed.5, s&n*]"},
+    {"gpt_neox", neox, R"("tie_word_embeddings": true)", "gpt_neox.final_layer_norm.weight[s]"},
+    {"opt", opt, R"("do_layer_norm_before": false, "tie_word_embeddings": true)",
+     "model.decoder.layers.1.final_layer_norm.weight[s]"},
+    {"opt", opt, R"("do_layer_norm_before": false, "tie_word_embeddings": false)",
+     "model.decoder.layers.1.final_layer_norm.weight[n]"},
+    {"opt", opt, R"("do_layer_norm_before": false, "tie_word_embeddings": true, "word_embed_proj_dim": 4)",
+     "model.decoder.project_out.weight[e*, n*]"},
     {"vit", vit, R"("classes": false, "pooled": true)", "vit.pooler.dense.weight[fixed.12, s*]"},
     {"vit", vit, R"("distilled": true, "two_heads": true)", "pos: fixed(6)"},
     {"clip", clip, R"("vision": false)", "text_projection.weight[fixed.6, n*]"},
-    {"clip", clip, R"("text": false, "vision_projected": false)", "vs: fixed(12)"},
+    {"clip", clip, R"("text": false)", "visual_projection.weight[fixed.6, vn*]"},
     {"t5", t5, R"("decodes": false, "gated": true)", "s: fixed(12)"},
     {"vit_timm", timm, R"("classes": false)", "s: fixed(12)"},
     {"vit_timm", timm, R"("distilled": true, "scaled": true)", "head_dist.weight[fixed.5, n*]"},
     {"falcon", falcon, R"("new_decoder_architecture": false, "tie_word_embeddings": false)", "kv.0: permutation(1)"},
+    {"falcon", falcon,
+     R"("new_decoder_architecture": false, "tie_word_embeddings": false, "multi_query": false, "parallel_attn": false)",
+     "transformer.h.1.mlp.dense_h_to_4h.weight[f.1, n2.1*]"},
+    {"resnet_hf", R"("hidden_act": "relu")",
+     R"("classes": false, "embedding_size": 4, "hidden_sizes": [4, 6], "depths": [2, 1], "num_channels": 3, "stages": 2)",
+     "c.1: fixed(6)"},
+    {"resnet50_hf", R"("hidden_act": "relu")",
+     R"("classes": false, "embedding_size": 4, "hidden_sizes": [4, 8], "depths": [2, 1], "num_channels": 3, "stages": 2)",
+     "c.2: fixed(8)"},
+    {"convnext", R"("model_type": "convnext")",
+     R"("classes": false, "hidden_sizes": [4, 6], "num_stages": 2, "depths": [1, 2], "num_channels": 3, "patch_size": 4)",
+     "s.1: fixed(6)"},
     {"lstm_proj", R"("hidden_size": 5)",
      R"("num_layers": 1, "bidirectional": false, "headed": false, "input_size": 3, "proj_size": 4)", "p0: fixed(4)"},
     {"resnet50", R"("labels": 5)",
@@ -99,6 +129,12 @@ TEST_CASE("architectures: names that files have without their module") {
       {"gpt2", std::string(gpt2) + R"(, "tie_word_embeddings": true)", "transformer."},
       {"llama", std::string(llama) + R"(, "tie_word_embeddings": true)", "model."},
       {"vit", std::string(vit) + R"(, "classes": false)", "vit."},
+      {"clip_text", R"("vocab_size": 11, "hidden_size": 12, "num_attention_heads": 3, "num_hidden_layers": 2,
+                       "intermediate_size": 10, "max_position_embeddings": 7)",
+       ""},
+      {"convnext", R"("classes": false, "hidden_sizes": [4, 6], "num_stages": 2, "depths": [1, 2], "num_channels": 3,
+                      "patch_size": 4)",
+       "convnext."},
   };
   for (const auto& [name, members, module] : cases) {
     CAPTURE(name);

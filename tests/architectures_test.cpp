@@ -136,6 +136,26 @@ TEST_CASE("architectures: adapters of any modules") {
         "base_model.model.layers.1.down_x2dproj.lora_B.weight[fixed.4, r.1*]");
 }
 
+TEST_CASE("architectures: adapters beside modules that were trained whole") {
+  const FoundArchitecture found =
+      found_architecture({std::vector<StoredTensor>{{"base_model.model.h.0.q.lora_A.weight", {2, 6}},
+                                                    {"base_model.model.h.0.q.lora_B.weight", {7, 2}},
+                                                    {"base_model.model.score.weight", {3, 6}}}});
+  CHECK(found.name == "lora");
+  CHECK(found.files.files.size() == 2);
+}
+
+TEST_CASE("architectures: what names do not tell is said") {
+  const std::vector<StoredTensor> rnn{{"weight_ih_l0", {5, 3}}, {"weight_hh_l0", {5, 5}}, {"head.weight", {2, 5}}};
+  const auto notes = [&](const char* config) {
+    return found_architecture({rnn, Json::parse(config)}).files.text.notes;
+  };
+  CHECK(notes("{}") ==
+        std::vector<std::string>{
+            "tanh between the steps, torch's default; of ReLU the config says so: 'nonlinearity': 'relu'"});
+  CHECK(notes(R"({"nonlinearity": "tanh"})").empty());
+}
+
 TEST_CASE("architectures: what fits none, or several, says why") {
   const TinyArchitecture& bert = tiny_architectures[0];
   const Json config = Json::parse(bert.config);

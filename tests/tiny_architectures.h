@@ -29,6 +29,10 @@ inline const TinyArchitecture tiny_architectures[] = {
                  "text_config": {"hidden_size": 12, "num_attention_heads": 3, "num_hidden_layers": 2},
                  "vision_config": {"hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1},
                  "image_size": 8, "patch_size": 4})"},
+    {"clip_text", R"({"vocab_size": 11, "hidden_size": 12, "num_attention_heads": 3, "num_hidden_layers": 2,
+                      "intermediate_size": 10, "max_position_embeddings": 7})"},
+    {"clip_vision", R"({"hidden_size": 12, "num_attention_heads": 3, "num_hidden_layers": 2, "intermediate_size": 10,
+                        "image_size": 8, "patch_size": 4})"},
     {"cnn",
      R"({"channels": [3, 4, 5], "convolutions": 2, "rows": [3, 3], "columns": [3, 3], "layers": 2, "widths": [6, 2],
                 "places": 4})",
@@ -61,7 +65,7 @@ inline const TinyArchitecture tiny_architectures[] = {
      R"({"vocab_size": 11, "n_positions": 8, "n_embd": 12, "n_layer": 2, "n_head": 3, "n_inner": 20, "tie_word_embeddings": true})"},
     {"gpt_neox",
      R"({"vocab_size": 11, "hidden_size": 16, "num_attention_heads": 2, "rotary_pct": 0.25, "num_hidden_layers": 2,
-                     "intermediate_size": 14})"},
+                     "intermediate_size": 14, "tie_word_embeddings": false})"},
     {"gptj", R"({"vocab_size": 11, "n_embd": 12, "n_head": 2, "n_layer": 2, "rotary_dim": 4})"},
     {"gru", tiny_rnn, true},
     {"llama", tiny_llama},
@@ -121,7 +125,7 @@ inline const TinyArchitecture tiny_architectures[] = {
     {"whisper",
      R"({"vocab_size": 11, "d_model": 12, "encoder_attention_heads": 3, "decoder_attention_heads": 2, "num_mel_bins": 4,
          "encoder_layers": 2, "decoder_layers": 1, "encoder_ffn_dim": 10, "decoder_ffn_dim": 9,
-         "max_source_positions": 6, "max_target_positions": 7})"},
+         "max_source_positions": 6, "max_target_positions": 7, "tie_word_embeddings": true})"},
 };
 
 inline FileSpace expanded(const TinyArchitecture& one) {

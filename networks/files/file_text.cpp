@@ -14,6 +14,9 @@ constexpr int max_depth = 16;
 /// What a declaration has behind its first name, and a tensor has not.
 bool begins_declaration(const Lexer& in) { return (in.peek(":") && !in.peek(":=")) || in.peek(","); }
 
+/// Whether a remark of that word is next.
+bool begins_remark(Lexer in, const char* word) { return take_word(in, word) && in.peek("\""); }
+
 /// size := integer | "$" "(" expression ")"
 Expression parse_size(Lexer& in, const char* where) {
   if (!in.take("$")) return Expression::of(in.integer(where));
@@ -35,6 +38,7 @@ class Reader {
         out_.folds.push_back(parse_fold(in_));
         continue;
       }
+      if (remark("note", out_.notes) || remark("unfolded", out_.unfolded)) continue;
       std::string name = in_.file_name("of a factor or tensor");
       if (begins_declaration(in_))
         declaration(std::move(name));
@@ -49,6 +53,13 @@ class Reader {
   }
 
  private:
+  bool remark(const char* word, std::vector<std::string>& remarks) {
+    if (!begins_remark(in_, word)) return false;
+    take_word(in_, word);
+    remarks.push_back(in_.quoted("of a remark"));
+    return true;
+  }
+
   void declaration(std::string name) {
     Expression size;
     const auto read = [&](Lexer& in) {
@@ -117,7 +128,7 @@ class Reader {
 
 bool plain(const std::string& name) {
   // Behind a declaration or a tensor these would be read as the text's own words.
-  for (const char* word : {"per", "along", "fold"})
+  for (const char* word : {"per", "along", "fold", "note", "unfolded"})
     if (name == word) return false;
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("_.{}").find(c) != std::string_view::npos;
@@ -193,6 +204,8 @@ std::string FileText::str() const {
     text += t.axes.empty() ? "\n" : " [" + axes + "]\n";
   }
   for (const FoldText& fold : folds) text += fold.str() + "\n";
+  for (const std::string& note : notes) text += fmt::format("note \"{}\"\n", note);
+  for (const std::string& why : unfolded) text += fmt::format("unfolded \"{}\"\n", why);
   return text;
 }
 
@@ -243,6 +256,11 @@ std::vector<TensorNames> tensor_names(std::string_view text) {
     if (begins_fold(in)) {
       take_word(in, "fold");
       parse_fold(in);
+      continue;
+    }
+    if (begins_remark(in, "note") || begins_remark(in, "unfolded")) {
+      in.file_name("");
+      in.quoted("of a remark");
       continue;
     }
     std::string name = in.file_name("of a factor or tensor");

@@ -58,6 +58,8 @@ struct FileText {
   std::vector<Expression> sizes;  ///< of the factors: whole numbers, or what is not known yet
   std::vector<TensorText> tensors;
   std::vector<FoldText> folds;
+  std::vector<std::string> notes;     ///< what is taken for granted of a network, as names and shapes do not tell it
+  std::vector<std::string> unfolded;  ///< what no fold takes, and why
 
   /// Reads declarations and tensors; a size is a number or "$(expression)". Throws ParseError, with `lines`, the lines
   /// of the source for each line of the text, where there are such.

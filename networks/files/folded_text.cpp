@@ -98,11 +98,16 @@ class Folder {
   void batch_norm(const FoldText& fold, const std::string& of) {
     const int weight = tensor_of(text_, fold.into[0]);
     if (weight < 0 || tensor_of(text_, of + ".weight") < 0) return;
-    const FileProduct& rows = text_.tensors[static_cast<std::size_t>(weight)].axes.at(0);
-    const auto& axis = rows.at(0).axis;
-    if (rows.size() != 1 || !axis || axis->characters.size() != 1 || axis->characters[0].factor == axis->factor)
+    int from = -1, to = -1, found = 0;
+    // Of grouped convolutions the groups stand in front.
+    each_axis(text_.tensors[static_cast<std::size_t>(weight)].axes.at(0), [&](const FileAtom& atom) {
+      if (atom.axis->characters.size() != 1 || atom.axis->characters[0].factor == atom.axis->factor) return;
+      from = atom.axis->characters[0].factor;
+      to = atom.axis->factor;
+      ++found;
+    });
+    if (found != 1)
       throw ParseError("[architecture] '{}': '{}' is written by one factor along another", fold.str(), fold.into[0]);
-    const int from = axis->characters[0].factor, to = axis->factor;
     each([&](const TensorText&, FileAtom& atom) { replace(atom, from, to); });
   }
 
@@ -153,6 +158,7 @@ class Folder {
       for (FactorDegree& c : atom.axis->characters) c.factor = now[static_cast<std::size_t>(c.factor)];
     });
     out.tensors = std::move(text_.tensors);
+    out.notes = std::move(text_.notes);
     text_ = std::move(out);
   }
 

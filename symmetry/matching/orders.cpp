@@ -82,6 +82,7 @@ class Sources {
       alone_.push_back(std::move(s));
       return;
     }
+    if (!varies(t)) return;
     const SpaceAxis& own = state_.axis(t, s.matrix);
     const bool alike = state_.factor(own.factor).kind->self_dual;
     with_matrix_.push_back(s);
@@ -125,7 +126,7 @@ class Sources {
     return {shape, {s.rows, state_.space().head_of(s.tensor, s.rows), s.summed, s.sorted}};
   }
 
-  /// Gains of ones and biases of zeros, as networks start, tell no place from another.
+  /// Gains of ones and biases of zeros, as networks start, tell no place from another; nor do products with them.
   bool varies(int t) const {
     const Tensor values = state_.target(t);
     const auto all = values.span<double>();

@@ -98,6 +98,11 @@ class Foreign(Test):
                          "a: permutation(4); fixed.3: fixed(3) w[a, fixed.3, fixed.3]\n")
         (self.folder / "wrong.weft").write_text("a: permutation($n)\nw [a, c]\n")
         self.weft("inspect", "own", "--architecture", "wrong.weft", code=INPUT, says=["wrong", "line 2", "'c"])
+        # What a text takes for granted.
+        (self.folder / "own.weft").write_text('a: permutation($n)\nw [a, 9]\nnote "plain ones"\n')
+        self.assertIn("taken for granted: plain ones\n", self.weft("inspect", "own", "--architecture", "own.weft").stdout)
+        self.assertEqual(self.json("inspect", "own", "--architecture", "own.weft")["notes"], ["plain ones"])
+        self.assertEqual(says["notes"], [])
 
     def test_act(self):
         """By an element that it saves, there and back; the file keeps its names, order and types."""
@@ -181,6 +186,8 @@ class Foreign(Test):
         (self.folder / "plain.weft").write_text("a: permutation($n)\nw [a, 9]\n")
         (self.folder / "plain").write_bytes(safetensors({"w": ((4, 9), range(36))}))
         self.weft("fold", "plain", "--architecture", "plain.weft", "--out", "never", code=USAGE, says=["plain", "no folds"])
+        (self.folder / "mlp").write_bytes(safetensors({"0.weight": ((4, 9), range(36)), "2.weight": ((2, 4), range(8))}))
+        self.weft("fold", "mlp", "--out", "never", code=USAGE, says=["mlp, in which nothing folds: no norm stands in it"])
         self.assertFalse((self.folder / "never").exists())
 
     def test_types(self):

@@ -4,6 +4,7 @@ import transformers as hf
 from torch import nn
 
 from harness import *
+from modules import *
 
 ids = torch.tensor([[3, 1, 4, 1, 5, 9, 2], [6, 5, 3, 5, 8, 9, 7]])
 segments = torch.tensor([[0, 0, 0, 1, 1, 1, 1]] * 2)
@@ -61,6 +62,15 @@ t5 = dict(vocab_size=11, d_model=12, d_kv=5, d_ff=14, num_layers=2, num_decoder_
 convnext = dict(hidden_sizes=[4, 6], depths=[1, 2], num_stages=2, num_channels=3, patch_size=4, num_labels=5)
 resnet = dict(embedding_size=4, hidden_sizes=[4, 6], depths=[2, 2], num_channels=3, layer_type="basic", num_labels=5)
 
+qwen = {k: v for k, v in llama.items() if k != "head_dim"} | dict(hidden_size=24)
+opt = dict(vocab_size=11, hidden_size=12, ffn_dim=14, num_hidden_layers=2, num_attention_heads=3,
+           max_position_embeddings=16, word_embed_proj_dim=12, tie_word_embeddings=True, **ends)
+falcon = dict(vocab_size=11, hidden_size=24, num_hidden_layers=2, num_attention_heads=6, **ends)
+whisper = dict(vocab_size=11, d_model=12, encoder_attention_heads=3, decoder_attention_heads=2, num_mel_bins=4,
+               encoder_layers=2, decoder_layers=2, encoder_ffn_dim=10, decoder_ffn_dim=9, max_source_positions=6,
+               max_target_positions=8, decoder_start_token_id=0, **ends)
+distilbert = dict(vocab_size=11, dim=12, hidden_dim=14, n_layers=2, n_heads=3, max_position_embeddings=8, num_labels=5)
+
 of_gpt2 = [
     ("GELU units scaled", "f.{i}: permutation", "f.{i}: positive_monomial"),
     ("stream with signs", "s: permutation", "s: sign_monomial"),
@@ -76,37 +86,6 @@ of_llama = [
 ]
 
 
-def headed(rnn, width):
-    """A recurrent layer and a linear map that reads it: the states are not an output."""
-    class Headed(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.rnn, self.head = rnn(), nn.Linear(width, 2)
-
-        def forward(self, x):
-            return self.head(self.rnn(x)[0]).flatten(0, 1)
-    return Headed
-
-
-class Sine(nn.Module):
-    def __init__(self, inputs, outputs):
-        super().__init__()
-        self.linear = nn.Linear(inputs, outputs)
-
-    def forward(self, x):
-        return torch.sin(3 * self.linear(x))
-
-
-def vgg(batch_norm=False):
-    layers = torchvision.models.vgg.make_layers([4, "M", 6, 5, "M"], batch_norm)
-    with torch.device("meta"):
-        model = torchvision.models.VGG(layers, num_classes=3, init_weights=False)
-    model.features = layers
-    model.classifier = nn.Sequential(nn.Linear(5 * 49, 7), nn.ReLU(True), nn.Dropout(), nn.Linear(7, 6), nn.ReLU(True),
-                                     nn.Dropout(), nn.Linear(6, 3))
-    return model
-
-
 def lora():
     import peft
     torch.manual_seed(0)
@@ -115,28 +94,41 @@ def lora():
                                                      fan_in_fan_out=True))
 
 
-def layers(*sizes, activation=nn.ReLU):
-    out = []
-    for a, b in zip(sizes, sizes[1:]):
-        out += [nn.Linear(a, b), activation()]
-    return nn.Sequential(*out[:-1])
+def trained_whole():
+    """An adapter beside a head that was trained whole."""
+    import peft
+    torch.manual_seed(0)
+    base = randomise(hf.GPT2ForSequenceClassification(hf.GPT2Config(**gpt2, num_labels=5)))
+    return peft.get_peft_model(base, peft.LoraConfig(r=2, lora_alpha=4, target_modules=["c_attn"], fan_in_fan_out=True,
+                                                     task_type="SEQ_CLS", modules_to_save=["score"]))
 
 
-def convolutions():
-    return nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
-                         nn.Flatten(), nn.Linear(5, 4))
+def speech(model):
+    sound = numbers(2, 4, 12).to(model.dtype)
+    return model(input_features=sound, decoder_input_ids=targets).logits.flatten(0, 1)
 
 
-class Cnn(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.ModuleList([nn.Conv2d(3, 6, 3), nn.Conv2d(6, 5, 3)])
-        self.fc = nn.ModuleList([nn.Linear(5, 7), nn.Linear(7, 4)])
+def spans(model):
+    out = model(ids)
+    return torch.cat([out.start_logits.flatten(), out.end_logits.flatten()])
 
-    def forward(self, x):
-        for c in self.conv:
-            x = torch.relu(c(x))
-        return self.fc[1](torch.relu(self.fc[0](x.mean((2, 3)))))
+
+def both(model):
+    """Of a language model and a head of choices, which reads the last token."""
+    out = model(ids[:, None])
+    return torch.cat([out.logits.flatten(), out.mc_logits.flatten()])
+
+
+def words(model):
+    out = model(ids, token_type_ids=segments)
+    return (out.logits if "logits" in out else out.prediction_logits).flatten(0, 1)
+
+
+def maps(x):
+    def run(model):
+        out = model(x.to(model.dtype))
+        return torch.cat([out.last_hidden_state.flatten(), out.pooler_output.flatten()])
+    return run
 
 
 small, points = numbers(3, 3, 32, 32), numbers(40, 3)
@@ -219,7 +211,7 @@ peers = [
     Pretrained("ResNet, transformers", "resnet_hf",
                lambda: hf.ResNetForImageClassification(hf.ResNetConfig(**resnet)), images(small),
                [("signs behind ReLU", "c.0: positive_monomial", "c.0: monomial")]),
-    Pretrained("ResNet-50, transformers", "resnet_hf",
+    Pretrained("ResNet-50, transformers", "resnet50_hf",
                lambda: hf.ResNetForImageClassification(hf.ResNetConfig(**resnet | dict(layer_type="bottleneck",
                                                                                        hidden_sizes=[8, 12]))),
                images(small)),
@@ -245,4 +237,102 @@ peers = [
     Stored("CNN, nn.Sequential", None, convolutions, of(small[:, :, :12, :12]), config=dict(activation="relu")),
     Stored("SIREN", "siren", lambda: nn.Sequential(Sine(2, 6), Sine(6, 5), nn.Linear(5, 3)), of(numbers(40, 2))),
     Adapter("LoRA of GPT-2, PEFT", "lora", lora, logits),
+    language("Gemma 2", "gemma2", "Gemma2Config", "Gemma2ForCausalLM",
+             [("norm behind as in front", "post_attention_layernorm.weight + 1 [s&a.{i}*]",
+               "post_attention_layernorm.weight + 1 [a.{i}]")], **llama | dict(tie_word_embeddings=True)),
+    language("Gemma 3", "gemma3", "Gemma3TextConfig", "Gemma3ForCausalLM", **llama | dict(tie_word_embeddings=True)),
+    language("OLMo 2", "olmo2", "Olmo2Config", "Olmo2ForCausalLM", **qwen),
+    language("OLMo 2, tied", "olmo2", "Olmo2Config", "Olmo2ForCausalLM", **qwen | dict(tie_word_embeddings=True)),
+    language("OPT", "opt", "OPTConfig", "OPTForCausalLM",
+             [("signs of ReLU units", "f.{i}: positive_monomial", "f.{i}: monomial")], **opt),
+    language("OPT, norms behind", "opt", "OPTConfig", "OPTForCausalLM",
+             [("stream with signs", "s: permutation", "s: sign_monomial")], **opt, do_layer_norm_before=False),
+    language("OPT, behind, untied", "opt", "OPTConfig", "OPTForCausalLM",
+             **opt | dict(tie_word_embeddings=False, do_layer_norm_before=False)),
+    language("OPT-350M's, projected", "opt", "OPTConfig", "OPTForCausalLM",
+             [("tokens as what is projected", "project_out.weight [e*, n*]", "project_out.weight [e, n*]")],
+             **opt | dict(do_layer_norm_before=False, word_embed_proj_dim=6)),
+    language("OPT, projected, untied", "opt", "OPTConfig", "OPTForCausalLM",
+             **opt | dict(word_embed_proj_dim=6, tie_word_embeddings=False)),
+    language("Falcon 7B's", "falcon", "FalconConfig", "FalconForCausalLM", **falcon),
+    language("Falcon 40B's", "falcon", "FalconConfig", "FalconForCausalLM", **falcon, new_decoder_architecture=True,
+             num_kv_heads=3, bias=True),
+    language("Falcon, biases", "falcon", "FalconConfig", "FalconForCausalLM",
+             [("bias of k as of q", "query_key_value.bias? [(kv.{i} (q: rep.{i} q.{i} | k: q.{i}*",
+               "query_key_value.bias? [(kv.{i} (q: rep.{i} q.{i} | k: q.{i}")], **falcon, bias=True),
+    language("Falcon RW's", "falcon", "FalconConfig", "FalconForCausalLM",
+             [("heads with slopes move", "kv.{i}: fixed($G)", "kv.{i}: permutation($G)")],
+             **falcon, bias=True, alibi=True, multi_query=False, parallel_attn=False),
+    language("StableLM", "stablelm", "StableLmConfig", "StableLmForCausalLM", **qwen | dict(hidden_size=48),
+             use_qkv_bias=True),
+    language("StableLM, parallel, tied", "stablelm", "StableLmConfig", "StableLmForCausalLM",
+             **qwen | dict(hidden_size=48, tie_word_embeddings=True), use_parallel_residual=True),
+    language("StarCoder 2", "starcoder2", "Starcoder2Config", "Starcoder2ForCausalLM", **qwen),
+    language("StarCoder 2, tied", "starcoder2", "Starcoder2Config", "Starcoder2ForCausalLM",
+             **qwen | dict(tie_word_embeddings=True)),
+    language("Qwen3, biases", "qwen3", "Qwen3Config", "Qwen3ForCausalLM",
+             [("bias of q in another order", "q_proj.bias? [(kv.{i} rep.{i} 2 z.{i})]",
+               "q_proj.bias? [(kv.{i} rep.{i} z.{i} 2)]")],
+             **llama, attention_bias=True),
+    language("GPT-NeoX, tied", "gpt_neox", "GPTNeoXConfig", "GPTNeoXForCausalLM",
+             **neox | dict(tie_word_embeddings=True)),
+    Pretrained("Whisper", "whisper", lambda: hf.WhisperForConditionalGeneration(hf.WhisperConfig(**whisper)), speech,
+               [("what GELU gave with signs", "c, es, ds: permutation", "c, es, ds: sign_monomial")]),
+    Pretrained("GPT-2, classes of tokens", "gpt2",
+               lambda: hf.GPT2ForTokenClassification(hf.GPT2Config(**gpt2, num_labels=5)), logits),
+    Pretrained("GPT-2, spans of answers", "gpt2", lambda: hf.GPT2ForQuestionAnswering(hf.GPT2Config(**gpt2)), spans),
+    Pretrained("GPT-2, two heads", "gpt2", lambda: hf.GPT2DoubleHeadsModel(hf.GPT2Config(**gpt2, num_labels=1)), both,
+               [("head of choices that stays", "summary.weight [$labels, s*]", "summary.weight [$labels, $D]")]),
+    Pretrained("Llama, classes of tokens", "llama",
+               lambda: hf.LlamaForTokenClassification(hf.LlamaConfig(**llama, num_labels=5)), logits),
+    Pretrained("Llama, spans of answers", "llama", lambda: hf.LlamaForQuestionAnswering(hf.LlamaConfig(**llama)), spans,
+               [("answers by another stream", "qa_outputs.weight [$labels, s&n*]", "qa_outputs.weight [$labels, n*]")]),
+    Pretrained("BERT, masked words, tied", "bert", lambda: hf.BertForMaskedLM(hf.BertConfig(**bert)), words,
+               [("signs of the stream", "s: permutation", "s: sign_monomial")]),
+    Pretrained("BERT, masked words, untied", "bert",
+               lambda: hf.BertForMaskedLM(hf.BertConfig(**bert, tie_word_embeddings=False)), words),
+    Pretrained("BERT, pretraining", "bert", lambda: hf.BertForPreTraining(hf.BertConfig(**bert)),
+               lambda m: torch.cat([words(m).flatten(),
+                                    m(ids, token_type_ids=segments).seq_relationship_logits.flatten()])),
+    Pretrained("DistilBERT", "distilbert",
+               lambda: hf.DistilBertForSequenceClassification(hf.DistilBertConfig(**distilbert)),
+               lambda m: m(ids).logits, [("pooler with signs", "p: positive_monomial", "p: monomial")]),
+    Pretrained("DistilBERT, masked words", "distilbert",
+               lambda: hf.DistilBertForMaskedLM(hf.DistilBertConfig(**distilbert)), logits),
+    Pretrained("DistilBERT, untied", "distilbert",
+               lambda: hf.DistilBertForMaskedLM(hf.DistilBertConfig(**distilbert, tie_word_embeddings=False)), logits),
+    Pretrained("CLIP's text tower", "clip_text", lambda: hf.CLIPTextModel(hf.CLIPTextConfig(**clip_text)),
+               lambda m: m(captions).last_hidden_state.flatten(0, 1),
+               [("stream that moves", "s: fixed", "s: permutation")]),
+    Pretrained("CLIP's vision tower", "clip_vision", lambda: hf.CLIPVisionModel(hf.CLIPVisionConfig(**clip_vision)),
+               maps(numbers(4, 3, 8, 8)), [("stream that moves", "s: fixed", "s: permutation")]),
+    Pretrained("CLIP's texts, projected", "clip",
+               lambda: hf.CLIPTextModelWithProjection(hf.CLIPTextConfig(**clip_text, projection_dim=6)),
+               lambda m: m(captions).text_embeds),
+    Pretrained("ResNet without classes", "resnet_hf", lambda: hf.ResNetModel(hf.ResNetConfig(**resnet)), maps(small),
+               [("maps that move", "c.{j}: fixed", "c.{j}: positive_monomial")]),
+    Pretrained("ResNet-50 without classes", "resnet50_hf",
+               lambda: hf.ResNetModel(hf.ResNetConfig(**resnet | dict(layer_type="bottleneck", hidden_sizes=[8, 12]))),
+               maps(small)),
+    Pretrained("ConvNeXt without classes", "convnext", lambda: hf.ConvNextModel(hf.ConvNextConfig(**convnext)),
+               maps(small), [("maps that move", "s.{j}: fixed", "s.{j}: permutation")]),
+    Stored("resnext50, torchvision", "resnet50",
+           lambda: torchvision.models.resnext50_32x4d(num_classes=5), of(small[:2]), single=1e-4),
+    Stored("ViT, torchvision", "vit_torchvision",
+           lambda: torchvision.models.VisionTransformer(8, 4, 2, 3, 12, 14, num_classes=5), of(numbers(4, 3, 8, 8)),
+           config=dict(num_heads=3)),
+    Stored("LSTM, projected", "lstm_proj", headed(lambda: nn.LSTM(3, 5, 2, proj_size=4, bidirectional=True), 8),
+           of(numbers(9, 4, 3)), [("a sign of the gates", "g: h{l} |", "g: h{l}^0 |")]),
+    Stored("Attention", "mha", Attention, of(numbers(2, 7, 12)), [("k in the role of q", "k: h q*", "k: h q")],
+           config=dict(num_heads=3)),
+    Stored("Attention, keys of its own", "mha", lambda: Attention(add_bias_kv=True), of(numbers(2, 7, 12)),
+           config=dict(num_heads=3)),
+    Stored("Attention, a key of zeros", "mha", lambda: Attention(add_zero_attn=True), of(numbers(2, 7, 12)),
+           config=dict(num_heads=3, add_zero_attn=True)),
+    Stored("MLP, PReLU", "prelu", lambda: nn.Sequential(nn.Linear(3, 6), nn.PReLU(6), nn.Linear(6, 5), nn.PReLU(),
+                                                        nn.Linear(5, 2)), of(points),
+           [("slopes scaled", "{2*i+1}.weight [h.{i}^0]", "{2*i+1}.weight [h.{i}]")]),
+    Stored("CNN, group norms", "cnn_groupnorm", GroupNorms, of(large[:, :, :12, :12]), config=dict(num_groups=2)),
+    Stored("Small transformer", "small_transformer", SmallTransformer, of(numbers(4, 1, 12, 12))),
+    Adapter("LoRA and a whole head", "lora", trained_whole, lambda model: model(ids).logits),
 ]

@@ -24,8 +24,8 @@ std::string fold_batch_norm(FoldedNumbers& net, const FoldText& fold, const std:
     by.numbers[i] /= std::sqrt(v.numbers[i] + eps);
     shift.numbers[i] -= m.numbers[i] * by.numbers[i];
   }
-  net.scale({weight, 0}, by);
-  if (own >= 0) net.scale({own, 0}, by);
+  net.scale_rows(weight, by);
+  if (own >= 0) net.scale_rows(own, by);
   net.fill(gain, 1);
   net.fill(mean, 0);
   net.fill(bias, 0);

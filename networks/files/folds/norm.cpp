@@ -32,7 +32,7 @@ std::string fold_norm(FoldedNumbers& net, const FoldText& fold, const std::strin
       continue;
     }
     Block added;
-    if (bias >= 0 && !b.zero()) added = net.product(reader.tensor, b, net.layout(own));
+    if (bias >= 0 && !b.zero()) added = net.product(reader, b, net.layout(own));
     if (!g.all(1)) net.scale(reader, g);
     const bool had_mean = centred && !net.without_mean(reader).zero();
     // Of a folded norm's ones a reader of mean 0 takes nothing.

@@ -145,19 +145,42 @@ void FoldedNumbers::add(int tensor, const Block& block) {
   });
 }
 
-Block FoldedNumbers::product(int weight, const Block& read, Block target) const {
-  const Block all = layout(weight);
-  const Tensor& w = weights_[static_cast<std::size_t>(weight)];
+namespace {
+
+/// The sums of a tensor's numbers times those of `read`, each where the strides say.
+Block products(const Tensor& w, const Block& all, const Block& read, const std::vector<std::int64_t>& in_read,
+               Block target, const std::vector<std::int64_t>& in_target) {
   target = zeros(std::move(target));
   with_float(w.dtype(), "fold", [&]<class T>(T) {
     const T* from = w.data<T>();
-    each(all.sizes, strides_in(read, all), strides_in(target, all),
-         [&](std::int64_t at, std::int64_t by, std::int64_t to) {
-           target.numbers[static_cast<std::size_t>(to)] +=
-               static_cast<double>(from[at]) * read.numbers[static_cast<std::size_t>(by)];
-         });
+    each(all.sizes, in_read, in_target, [&](std::int64_t at, std::int64_t by, std::int64_t to) {
+      target.numbers[static_cast<std::size_t>(to)] +=
+          static_cast<double>(from[at]) * read.numbers[static_cast<std::size_t>(by)];
+    });
   });
   return target;
+}
+
+/// Of no axis.
+constexpr int no_factor = -2;
+
+}  // namespace
+
+Block FoldedNumbers::product(int weight, const Block& read, Block target) const {
+  const Block all = layout(weight);
+  const std::vector<std::int64_t> in_target = strides_in(target, all);
+  return products(weights_[static_cast<std::size_t>(weight)], all, read, strides_in(read, all), std::move(target),
+                  in_target);
+}
+
+Block FoldedNumbers::product(AxisPlaces axis, const Block& by, Block target) const {
+  Block all = layout(axis.tensor);
+  const auto own = static_cast<std::size_t>(axis.axis);
+  std::vector<std::int64_t> in_by(all.sizes.size(), 0);
+  in_by[own] = 1;
+  all.factors[own] = no_factor;
+  const std::vector<std::int64_t> in_target = strides_in(target, all);
+  return products(weights_[static_cast<std::size_t>(axis.tensor)], all, by, in_by, std::move(target), in_target);
 }
 
 void FoldedNumbers::scale(AxisPlaces axis, const Block& by) {
@@ -170,6 +193,16 @@ void FoldedNumbers::scale(AxisPlaces axis, const Block& by) {
     each(all.sizes, strides, strides, [&](std::int64_t at, std::int64_t place, std::int64_t) {
       to[at] = static_cast<T>(static_cast<double>(to[at]) * by.numbers[static_cast<std::size_t>(place)]);
     });
+  });
+}
+
+void FoldedNumbers::scale_rows(int tensor, const Block& by) {
+  const Tensor& w = weights_[static_cast<std::size_t>(tensor)];
+  const std::int64_t row = w.numel() / static_cast<std::int64_t>(by.numbers.size());
+  with_float(w.dtype(), "fold", [&]<class T>(T) {
+    T* to = w.data<T>();
+    for (std::int64_t at = 0; at < w.numel(); ++at)
+      to[at] = static_cast<T>(static_cast<double>(to[at]) * by.numbers[static_cast<std::size_t>(at / row)]);
   });
 }
 

@@ -55,12 +55,16 @@ class FoldedNumbers {
   void add(int tensor, const Block& block);
   /// The sums over what `target` has no axis of: of `weight` times what it reads.
   Block product(int weight, const Block& read, Block target) const;
+  /// The same of one axis, its places times `by`, whose factor another axis may have, too.
+  Block product(AxisPlaces axis, const Block& by, Block target) const;
   /// The sums over an axis, its places times `by`; for each place of the others.
   Block sums(AxisPlaces axis, const Block& by) const;
   /// Adds `times` that to all places of the axis.
   void add_along(AxisPlaces axis, const Block& rest, double times);
   /// Multiplies the places of an axis.
   void scale(AxisPlaces axis, const Block& by);
+  /// Multiplies rows: the places of the first axes, as many as `by` has.
+  void scale_rows(int tensor, const Block& by);
   /// Takes the mean over the places away, and returns it; one within rounding of the tensor's largest number is 0.
   Block without_mean(AxisPlaces axis);
 
