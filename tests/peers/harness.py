@@ -95,11 +95,12 @@ def relative(a, b):
 class Peer:
     """A network of another library: `make()` builds it, `run(model)` gives its outputs. Subclasses save and load it as
     users do. `controls`: (what is wrong, old, new, ...), near misses of the architecture's text that must not keep the
-    outputs. `single`: how far they may be in float32."""
+    outputs. `cast`: how far they may be in float64 with the
+    library's own casts to float32; `single`: in float32."""
 
-    def __init__(self, name, text, make, run, controls=(), config=None, single=1e-5):
+    def __init__(self, name, text, make, run, controls=(), config=None, cast=5e-7, single=1e-5):
         self.name, self.text, self.make, self.run = name, text, make, run
-        self.controls, self.config, self.single = controls, config, single
+        self.controls, self.config, self.cast, self.single = controls, config, cast, single
 
     def output(self, model, widened=False):
         with torch.no_grad(), (wide(model) if widened else contextlib.nullcontext()):

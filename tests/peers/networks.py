@@ -30,11 +30,11 @@ def images(x):
     return lambda model: model(x.to(model.dtype)).logits
 
 
-def language(name, text, config, model, controls=(), options=None, **sizes):
+def language(name, text, config, model, controls=(), options=None, cast=5e-7, **sizes):
     def make():
         torch.manual_seed(0)
         return getattr(hf, model)(getattr(hf, config)(**sizes, **(options or {})))
-    return Pretrained(name, text, make, logits, controls, options=options)
+    return Pretrained(name, text, make, logits, controls, options=options, cast=cast)
 
 
 gpt2 = dict(vocab_size=11, n_positions=8, n_embd=12, n_layer=2, n_head=3, n_inner=20, **ends)
@@ -239,7 +239,8 @@ peers = [
     Adapter("LoRA of GPT-2, PEFT", "lora", lora, logits),
     language("Gemma 2", "gemma2", "Gemma2Config", "Gemma2ForCausalLM",
              [("norm behind as in front", "post_attention_layernorm.weight + 1 [s&a.{i}*]",
-               "post_attention_layernorm.weight + 1 [a.{i}]")], **llama | dict(tie_word_embeddings=True)),
+               "post_attention_layernorm.weight + 1 [a.{i}]")], cast=1e-6,  # norms on both sides, all in float32
+             **llama | dict(tie_word_embeddings=True)),
     language("Gemma 3", "gemma3", "Gemma3TextConfig", "Gemma3ForCausalLM", **llama | dict(tie_word_embeddings=True)),
     language("OLMo 2", "olmo2", "Olmo2Config", "Olmo2ForCausalLM", **qwen),
     language("OLMo 2, tied", "olmo2", "Olmo2Config", "Olmo2ForCausalLM", **qwen | dict(tie_word_embeddings=True)),
