@@ -75,6 +75,17 @@ NetworkDistance distance(const MatchState& state) {
       state.space(), [&](int t) { return state.image(t); }, [&](int t) { return state.target(t); });
 }
 
+/// What is left to refine. Products over the matrix of a head do not tell which matrix it is: once they fit, the tensors
+/// do.
+double left(const NetworkDistance& d, double rounding) {
+  return d.of_units > rounding ? d.of_units : *std::ranges::max_element(d.of_tensors);
+}
+
+bool nearer(const NetworkDistance& now, const NetworkDistance& least, double rounding) {
+  if (now.of_units > rounding || least.of_units > rounding) return now.of_units < least.of_units;
+  return left(now, rounding) < left(least, rounding);
+}
+
 }  // namespace
 
 NetworkElement match_networks(const Space& space, std::span<const Tensor> a, std::span<const Tensor> b) {
@@ -96,10 +107,10 @@ NetworkElement match_networks(const Space& space, std::span<const Tensor> a, std
     state.set_element(best);
   }
   state.refining = true;
-  for (int round = 0; round < rounds && !(least.of_units <= rounding); ++round) {
+  for (int round = 0; round < rounds && !(left(least, rounding) <= rounding); ++round) {
     refine(state, least, rounding);
     NetworkDistance now = distance(state);
-    if (!(now.of_units < least.of_units)) break;
+    if (!nearer(now, least, rounding)) break;
     least = std::move(now);
     best = state.element();
   }
