@@ -152,7 +152,7 @@ void act_axis(Backend* backend, const AxisAction& a, bool transpose, const T* x,
 }
 
 /// out = g in (or g^T in), through one scratch buffer; on device or CPU. `in`, `out` and `scratch` are different memory
-/// of one size. Axes per head act first; for the transpose last.
+/// of one size; an action on one axis uses no scratch. Axes per head act first; for the transpose last.
 template <class T>
 void apply(const ElementAction& g, bool transpose, const Tensor& in, const Tensor& out, const Tensor& scratch) {
   if (g.count == 0) return out.copy_from(in);
@@ -202,10 +202,10 @@ Var act(const Element& g, int tensor, const Var& x) {
 Tensor act(const Element& g, int tensor, const Tensor& x) {
   check(g, tensor, x.shape());
   if (x.dtype() == DType::f32) return act(g, tensor, x.to(DType::f64)).to(DType::f32);
-  const Tensor y = Tensor::zeros(x.shape(), x.dtype(), x.backend()),
-               scratch = Tensor::zeros(x.shape(), x.dtype(), x.backend());
   Arena parts(x.backend() ? x.backend()->memory() : host_memory());
-  apply<double>(action_on(g, tensor, x.shape(), parts), false, x, y, scratch);
+  const ElementAction action = action_on(g, tensor, x.shape(), parts);
+  const Tensor y = Tensor::zeros(x.shape(), x.dtype(), x.backend());
+  apply<double>(action, false, x, y, action.count < 2 ? y : Tensor::zeros(x.shape(), x.dtype(), x.backend()));
   return y;
 }
 

@@ -11,6 +11,8 @@ namespace {
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
+constexpr std::int64_t large_tensor = 1 << 20;
+
 /// What weights at one index of an axis are, and how far they are from their counterpart: squares of norms.
 struct Slice {
   double x = 0, y = 0, change = 0;
@@ -34,9 +36,15 @@ class UnitDistance {
     as_they_are_.resize(at(tensors_));
     balanced_.resize(at(tensors_));
     std::vector<double> apart(at(tensors_));
-    parallel_blocks(tensors_, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t t = begin; t < end; ++t) apart[static_cast<std::size_t>(t)] = measure(static_cast<int>(t));
-    });
+    // Large tensors one at a time: each is held in float64, and what moves it runs on all threads.
+    for (const bool large : {true, false}) {
+      const auto measured = [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t t = begin; t < end; ++t)
+          if (const int i = static_cast<int>(t); large == (space_.axes_shape(i).numel() >= large_tensor))
+            apart[at(i)] = measure(i);
+      };
+      large ? measured(0, tensors_) : parallel_blocks(tensors_, 1, measured);
+    }
     for (const double distance : apart) add(distance, 1);
     for (int t = 0; t < tensors_; ++t) {
       const auto& axes = axes_of(t);
