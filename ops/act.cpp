@@ -2,7 +2,9 @@
 
 #include <complex>
 #include <span>
+#include <type_traits>
 
+#include "weft/core/gemm.h"
 #include "weft/ops/act_bodies.h"
 #include "weft/ops/add_rows.h"
 
@@ -102,12 +104,45 @@ ElementAction action_on(const Element& g, int tensor, const Shape& shape, Arena&
   return action;
 }
 
+constexpr std::int64_t large = 32;  // matrices from this size on are worth a product's packing
+
+/// As ActMatrix on the CPU, for large matrices: in products, of as many fibres as one copy of the matrix moves.
+void multiply(const AxisView& v, const double* matrix, bool flip, const double* x, double* y) {
+  const std::int64_t n = v.size, row = flip ? 1 : n, column = flip ? n : 1, fibre = n * v.inner;
+  const auto of_head = [&](std::int64_t k) { return matrix + k % v.copies * n * n; };
+  if (v.copies > 1 && v.head_stride < fibre) {  // heads stand behind the axis
+    for (std::int64_t at = 0; at < v.outer * fibre; at += fibre)
+      for (std::int64_t j = 0; j < v.inner; j += v.head_stride)
+        gemm<double>({1, n, v.head_stride, n}, {of_head(j / v.head_stride), 0, row, column},
+                     {x + at + j, 0, v.inner, 1}, 0., y + at + j, 0, v.inner);
+    return;
+  }
+  const std::int64_t run = v.copies > 1 ? v.head_stride / fibre : v.outer;
+  if (v.inner == 1 && run == 1) {  // heads just before the axis, which is the last
+    for (std::int64_t k = 0; k < v.copies; ++k)
+      gemm<double>({1, v.outer / v.copies, n, n}, {x + k * n, 0, v.copies * n, 1}, {of_head(k), 0, column, row}, 0.,
+                   y + k * n, 0, v.copies * n);
+    return;
+  }
+  for (std::int64_t k = 0; k < v.outer / run; ++k) {
+    const double* const from = x + k * run * fibre;
+    double* const to = y + k * run * fibre;
+    if (v.inner == 1)
+      gemm<double>({1, run, n, n}, {from, 0, n, 1}, {of_head(k), 0, column, row}, 0., to, 0, n);
+    else
+      gemm<double>({run, n, v.inner, n}, {of_head(k), 0, row, column}, {from, fibre, v.inner, 1}, 0., to, fibre,
+                   v.inner);
+  }
+}
+
 /// y = M x along one axis; M = g or g^{-T} by role, transposed for the vjp.
 template <class T>
 void act_axis(Backend* backend, const AxisAction& a, bool transpose, const T* x, T* y) {
   const AxisView& v = a.view;
   const std::int64_t fibres = v.outer * v.inner, grain = 1 + 8192 / (v.size + 1);
   // g^{-T}[i][j] = inverse[j][i]; a transposed action exchanges i and j once more.
+  if constexpr (std::is_same_v<T, double>)
+    if (a.matrix && !backend && v.size >= large) return multiply(v, a.matrix, a.covector != transpose, x, y);
   if (a.matrix)
     loop(backend, fibres, 1 + 8192 / (v.size * v.size + 1), ActMatrix<T>{v, a.matrix, a.covector != transpose, x, y});
   else if (a.re)
@@ -117,7 +152,7 @@ void act_axis(Backend* backend, const AxisAction& a, bool transpose, const T* x,
 }
 
 /// out = g in (or g^T in), through one scratch buffer; on device or CPU. `in`, `out` and `scratch` are different memory
-/// of one size. Axes per head act first; for the transpose last.
+/// of one size; an action on one axis uses no scratch. Axes per head act first; for the transpose last.
 template <class T>
 void apply(const ElementAction& g, bool transpose, const Tensor& in, const Tensor& out, const Tensor& scratch) {
   if (g.count == 0) return out.copy_from(in);
@@ -167,10 +202,10 @@ Var act(const Element& g, int tensor, const Var& x) {
 Tensor act(const Element& g, int tensor, const Tensor& x) {
   check(g, tensor, x.shape());
   if (x.dtype() == DType::f32) return act(g, tensor, x.to(DType::f64)).to(DType::f32);
-  const Tensor y = Tensor::zeros(x.shape(), x.dtype(), x.backend()),
-               scratch = Tensor::zeros(x.shape(), x.dtype(), x.backend());
   Arena parts(x.backend() ? x.backend()->memory() : host_memory());
-  apply<double>(action_on(g, tensor, x.shape(), parts), false, x, y, scratch);
+  const ElementAction action = action_on(g, tensor, x.shape(), parts);
+  const Tensor y = Tensor::zeros(x.shape(), x.dtype(), x.backend());
+  apply<double>(action, false, x, y, action.count < 2 ? y : Tensor::zeros(x.shape(), x.dtype(), x.backend()));
   return y;
 }
 

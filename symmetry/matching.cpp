@@ -15,7 +15,8 @@ using equivalence::Evidence;
 using equivalence::MatchState;
 using equivalence::NetworkDistance;
 
-constexpr int rounds = 3;  // of refinement
+constexpr int rounds = 6;         // of refinement
+constexpr double progress = 0.9;  // a round that leaves more than this part of the misfit is the last
 
 /// A distance at which nothing is left to refine.
 double rounding_of(std::span<const Tensor> a, std::span<const Tensor> b) {
@@ -44,27 +45,42 @@ std::vector<int> complete(MatchState& state) {
   return guessed;
 }
 
-/// Whether a tensor that is not yet what it should be has an axis which f, or its root, acts on.
-bool concerns(const Space& space, int f, const NetworkDistance& now, double rounding) {
-  for (int t = 0; t < std::ssize(space.tensors()); ++t)
-    if (!(now.of_tensors[static_cast<std::size_t>(t)] <= rounding))
-      for (const SpaceAxis& axis : space.tensors()[static_cast<std::size_t>(t)].axes)
-        if (axis.factor == space.root(f)) return true;
-  return false;
+/// Whether f moves the places of an axis, or scales them.
+bool acts(const MatchState& state, int f, const SpaceAxis& axis) {
+  if (axis.factor == f) return true;
+  const std::vector<FactorDegree> acting = state.acting(axis);
+  return std::ranges::any_of(acting, [f](const FactorDegree& c) { return c.factor == f; });
 }
 
-/// Every factor that matters once more, against all others.
+/// Whether f may be what keeps tensors from fitting. A factor that is wrong shows in all that it acts on, up to what
+/// tells nothing, as zeros do; where most of that fits, something else is wrong.
+bool in_question(const MatchState& state, int f, const NetworkDistance& now, double rounding) {
+  constexpr int most = 4;  // one of so many
+  int all = 0, off = 0;
+  for (int t = 0; t < state.tensors(); ++t)
+    if (std::ranges::any_of(state.axes(t), [&](const SpaceAxis& axis) { return acts(state, f, axis); })) {
+      ++all;
+      off += !(now.of_tensors[static_cast<std::size_t>(t)] <= rounding);
+    }
+  return off > 0 && most * off >= all;
+}
+
+/// The factors in question once more, against all others.
 void refine(MatchState& state, const NetworkDistance& now, double rounding) {
-  const Space& space = state.space();
   for (int f = 0; f < state.factors(); ++f) {
-    if (!concerns(space, f, now, rounding)) continue;
     const Factor& factor = state.factor(f);
-    if (factor.kind->ordered && factor.along.empty() && factor.size > 1) match_again(state, f);
-    if (!factor.kind->has_places()) solve_again(state, f);
-    if (space.root(f) != f) continue;
+    if (factor.along.empty() && in_question(state, f, now, rounding)) {
+      if (factor.kind->ordered && factor.size > 1) match_again(state, f);
+      if (!factor.kind->has_places()) solve_again(state, f);
+    }
+    bool scales = false;
     for (int g = 0; g < state.factors(); ++g)
-      if (space.root(g) == f && state.factor(g).kind->scales != Scales::none)
+      if (state.space().root(g) == f && state.factor(g).kind->scales != Scales::none &&
+          in_question(state, g, now, rounding)) {
         state.scale[static_cast<std::size_t>(g)] = false;
+        scales = true;
+      }
+    if (!scales) continue;
     solve_scales(state, Evidence::loose);
     for (char& known : state.scale) known = true;
   }
@@ -73,6 +89,24 @@ void refine(MatchState& state, const NetworkDistance& now, double rounding) {
 NetworkDistance distance(const MatchState& state) {
   return equivalence::network_distance(
       state.space(), [&](int t) { return state.image(t); }, [&](int t) { return state.target(t); });
+}
+
+/// What is left to refine. Products over the matrix of a head do not tell which matrix it is: once they fit, the tensors
+/// do.
+double left(const NetworkDistance& d, double rounding) {
+  return d.of_units > rounding ? d.of_units : *std::ranges::max_element(d.of_tensors);
+}
+
+/// What tensors are off, together: orders that come right one by one show here, and not in the farthest unit.
+double misfit(const NetworkDistance& d) {
+  double sum = 0;
+  for (const double off : d.of_tensors) sum += std::min(off, 1.);
+  return sum;
+}
+
+bool nearer(const NetworkDistance& now, const NetworkDistance& least, double rounding) {
+  if (now.of_units > rounding || least.of_units > rounding) return now.of_units < least.of_units;
+  return left(now, rounding) < left(least, rounding);
 }
 
 }  // namespace
@@ -96,12 +130,18 @@ NetworkElement match_networks(const Space& space, std::span<const Tensor> a, std
     state.set_element(best);
   }
   state.refining = true;
-  for (int round = 0; round < rounds && !(least.of_units <= rounding); ++round) {
-    refine(state, least, rounding);
-    NetworkDistance now = distance(state);
-    if (!(now.of_units < least.of_units)) break;
-    least = std::move(now);
-    best = state.element();
+  NetworkDistance now = least;
+  for (int round = 0; round < rounds && !(left(least, rounding) <= rounding); ++round) {
+    const double before = misfit(now);
+    const auto element = state.element().shared_parts();
+    refine(state, now, rounding);
+    if (state.element().shared_parts() == element) break;
+    now = distance(state);
+    if (nearer(now, least, rounding)) {
+      least = now;
+      best = state.element();
+    }
+    if (!(misfit(now) <= progress * before)) break;
   }
   return {std::move(best), least.of_units, std::move(least.of_tensors)};
 }

@@ -11,6 +11,8 @@ namespace {
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
+constexpr std::int64_t large_tensor = 1 << 20;
+
 /// What weights at one index of an axis are, and how far they are from their counterpart: squares of norms.
 struct Slice {
   double x = 0, y = 0, change = 0;
@@ -34,9 +36,15 @@ class UnitDistance {
     as_they_are_.resize(at(tensors_));
     balanced_.resize(at(tensors_));
     std::vector<double> apart(at(tensors_));
-    parallel_blocks(tensors_, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t t = begin; t < end; ++t) apart[static_cast<std::size_t>(t)] = measure(static_cast<int>(t));
-    });
+    // Large tensors one at a time: each is held in float64, and what moves it runs on all threads.
+    for (const bool large : {true, false}) {
+      const auto measured = [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t t = begin; t < end; ++t)
+          if (const int i = static_cast<int>(t); large == (space_.axes_shape(i).numel() >= large_tensor))
+            apart[at(i)] = measure(i);
+      };
+      large ? measured(0, tensors_) : parallel_blocks(tensors_, 1, measured);
+    }
     for (const double distance : apart) add(distance, 1);
     for (int t = 0; t < tensors_; ++t) {
       const auto& axes = axes_of(t);
@@ -44,13 +52,13 @@ class UnitDistance {
       for (int axis = 0; axis < static_cast<int>(axes.size()); ++axis)
         if (const Tensor& scales = scales_[at(axes[at(axis)].factor)]; scales.defined())
           compare_slices(as_they_are_, t, axis, [&](std::size_t unit) { return scales.data<double>()[unit] == 0; });
-      if (moved_by_gl(t)) continue;
+      if (in_products(t)) continue;
       for (int axis = 0; axis < static_cast<int>(axes.size()); ++axis)
         if (space_.factors()[at(axes[at(axis)].factor)].kind->has_places())
           compare_slices(balanced_, t, axis, [](std::size_t) { return true; });
     }
     for (int g = 0; g < static_cast<int>(space_.factors().size()); ++g)
-      if (space_.factors()[at(g)].kind->mixing == Mixing::matrix) compare_products(g);
+      for (const auto& [left, right] : products(g)) compare_products(left, right);
     return std::move(out_);
   }
 
@@ -147,28 +155,25 @@ class UnitDistance {
       if (wanted(i)) add(std::sqrt(own[i].change), std::sqrt(std::max(size[i].x, size[i].y)));
   }
 
-  /// Tensors [head, x, g] are compared by their products, if there are any to multiply them with.
-  bool moved_by_gl(int t) const {
-    for (const SpaceAxis& axis : space_.tensors()[at(t)].axes) {
-      const Factor& g = space_.factors()[at(axis.factor)];
-      if (g.kind->mixing != Mixing::matrix || g.per.empty()) continue;
-      const int h = space_.find_factor(g.per);
-      const auto left = head_tensors(space_, h, axis.factor, AxisRole::vector),
-                 right = head_tensors(space_, h, axis.factor, AxisRole::covector);
-      const auto is_t = [t](const HeadTensor& x) { return x.tensor == t; };
-      if ((std::any_of(left.begin(), left.end(), is_t) && !right.empty()) ||
-          (std::any_of(right.begin(), right.end(), is_t) && !left.empty()))
-        return true;
-    }
-    return false;
-  }
-
-  void compare_products(int g) {
+  /// The products that GL factor g of a head leaves alone. Two biases give one number, which may be the small difference
+  /// of large ones; what they have with the weights of the other side tells them, too.
+  std::vector<std::pair<HeadTensor, HeadTensor>> products(int g) const {
+    std::vector<std::pair<HeadTensor, HeadTensor>> out;
     const Factor& factor = space_.factors()[at(g)];
-    if (factor.per.empty()) return;
+    if (factor.kind->mixing != Mixing::matrix || factor.per.empty()) return out;
     const int h = space_.find_factor(factor.per);
     for (const HeadTensor& l : head_tensors(space_, h, g, AxisRole::vector))
-      for (const HeadTensor& r : head_tensors(space_, h, g, AxisRole::covector)) compare_products(l, r);
+      for (const HeadTensor& r : head_tensors(space_, h, g, AxisRole::covector))
+        if (l.x_axis >= 0 || r.x_axis >= 0) out.emplace_back(l, r);
+    return out;
+  }
+
+  /// Whether products say how far tensor t is.
+  bool in_products(int t) const {
+    return std::ranges::any_of(axes_of(t), [&](const SpaceAxis& axis) {
+      return std::ranges::any_of(products(axis.factor),
+                                 [t](const auto& p) { return p.first.tensor == t || p.second.tensor == t; });
+    });
   }
 
   void compare_products(const HeadTensor& l, const HeadTensor& r) {
@@ -214,20 +219,21 @@ std::vector<HeadTensor> head_tensors(const Space& space, int h, int g, AxisRole 
   for (int t = 0; t < static_cast<int>(space.tensors().size()); ++t) {
     const SpaceTensor& tensor = space.tensors()[at(t)];
     const int head = axis_of(space, t, h), own = axis_of(space, t, g);
-    if (head < 0 || own < 0 || tensor.axes.size() != 3 || tensor.axes[at(own)].role != role || tensor.taps() != 1)
+    if (head < 0 || own < 0 || tensor.axes.size() > 3 || tensor.axes[at(own)].role != role || tensor.taps() != 1)
       continue;
-    out.push_back({t, head, 3 - head - own, own});
+    out.push_back({t, head, tensor.axes.size() == 3 ? 3 - head - own : -1, own});
   }
   return out;
 }
 
 Matrix head_slice(const Tensor& feature, const HeadTensor& t, std::int64_t i) {
-  const Shape s = feature.shape();
-  const std::int64_t stride[] = {s[3] * s[4], s[4], 1};
-  Matrix out(s[2 + t.x_axis], s[2 + t.g_axis]);
+  const auto size = [&](int axis) { return axis < 0 ? 1 : feature.dim(2 + axis); };
+  const auto stride = [&](int axis) { return axis < 0 ? 0 : feature.shape().sub(3 + axis, feature.rank()).numel(); };
+  const std::int64_t of_x = stride(t.x_axis), of_g = stride(t.g_axis);
+  const double* const head = feature.data<double>() + i * stride(t.head_axis);
+  Matrix out(size(t.x_axis), size(t.g_axis));
   for (Eigen::Index x = 0; x < out.rows(); ++x)
-    for (Eigen::Index g = 0; g < out.cols(); ++g)
-      out(x, g) = feature.data<double>()[i * stride[t.head_axis] + x * stride[t.x_axis] + g * stride[t.g_axis]];
+    for (Eigen::Index g = 0; g < out.cols(); ++g) out(x, g) = head[x * of_x + g * of_g];
   return out;
 }
 

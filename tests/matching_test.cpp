@@ -71,7 +71,7 @@ TEST_CASE("matching: the element between a network and its image is found, for e
       CAPTURE(seed);
       const RandomKey key(seed, "matching");
       const auto a = random_weights(space, key.at("a"));
-      if (seed >= seeds) start(space, a);
+      if (seed % 2 == 0) start(space, a);
       const auto b = moved(Element::random(space, key.at("g")), a);
       const NetworkElement found = match_networks(space, a, b);
       CHECK(found.residual < 1e-9);
@@ -82,7 +82,9 @@ TEST_CASE("matching: the element between a network and its image is found, for e
 
 TEST_CASE("matching: a tensor with noise, two numbers exchanged, or drawn anew is told") {
   for (const auto& [name, space] : spaces())
-    for (std::uint64_t seed = 0; seed < 3 * seeds; ++seed) {
+    for (std::uint64_t n = 0; n <= 3 * seeds; ++n) {
+      // The last one of whisper has noise in the bias of values, which another matrix of a head could hide.
+      const std::uint64_t seed = n < 3 * seeds ? n : 276;
       CAPTURE(name);
       CAPTURE(seed);
       const RandomKey key(seed, "matching perturbed");

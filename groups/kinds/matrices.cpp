@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "weft/core/gemm.h"
+
 namespace weft::kind_tables {
 
 void random_orthogonal(std::span<double> q, std::int64_t n, RandomKey key) {
@@ -20,6 +22,8 @@ void random_orthogonal(std::span<double> q, std::int64_t n, RandomKey key) {
 }
 
 void multiply(std::span<const double> a, std::span<const double> b, std::span<double> c, std::int64_t n) {
+  constexpr std::int64_t large = 32;  // from here on a product's packing pays
+  if (n >= large) return gemm<double>({1, n, n, n}, {a.data(), 0, n, 1}, {b.data(), 0, n, 1}, 0., c.data(), 0, n);
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t j = 0; j < n; ++j) {
       double sum = 0;

@@ -44,6 +44,8 @@ class MatchState {
 
   /// The order of a root, all that scales along it and all of its copies are unknown again.
   void forget(int root);
+  /// The matrices of a factor are those of the identity again.
+  void forget_matrix(int f);
 
   const Element& element() const { return element_; }
   void set_element(const Element& g);

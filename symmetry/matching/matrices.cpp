@@ -7,6 +7,7 @@
 
 #include <Eigen/LU>
 
+#include "weft/core/gemm.h"
 #include "weft/symmetry/internal/gauge.h"
 #include "weft/symmetry/internal/matching.h"
 
@@ -15,9 +16,10 @@ namespace {
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-/// What a factor acts on, one side of it: vectors or covectors, each tensor relative to its size; [copies n, columns].
+/// What a factor acts on, each tensor relative to its size.
 struct Sides {
-  Matrix from[2], to[2];  ///< by role
+  Matrix from[2], to[2];  ///< by role, vectors or covectors: [copies n, columns]
+  Matrix product;         ///< instead of them for orthogonal matrices: the sum of to from^T by copy, [copies n, n]
 };
 
 class MatrixFactor {
@@ -32,16 +34,18 @@ class MatrixFactor {
   bool solve(ElementPart& part) const {
     bool all = true;
     for (std::int64_t k = 0; k < part.copies; ++k) {
+      const FactorKind kind = state_.factor(factor_).kind;
+      if (kind->self_dual) {
+        all &= sides_.product.size() > 0 && solve_orthogonal(sides_.product.middleRows(k * n_, n_), k, part);
+        continue;
+      }
       Matrix from[2], to[2];
       for (int role = 0; role < 2; ++role)
         if (sides_.from[role].size() > 0) {
           from[role] = sides_.from[role].middleRows(k * n_, n_);
           to[role] = sides_.to[role].middleRows(k * n_, n_);
         }
-      const FactorKind kind = state_.factor(factor_).kind;
-      all &= kind->has_pairs() ? solve_pairs(from, to, k, part)
-             : kind->self_dual ? solve_orthogonal(from, to, k, part)
-                               : solve_general(from, to, k, part);
+      all &= kind->has_pairs() ? solve_pairs(from, to, k, part) : solve_general(from, to, k, part);
     }
     return all;
   }
@@ -60,10 +64,19 @@ class MatrixFactor {
             [&] { to = rows_of(state_.target(t), t, layout, 8 * n_); });
     const double size = std::max(from.norm(), to.norm());
     if (!(size > 0)) return;
-    const bool alike = state_.factor(factor_).kind->self_dual;
-    const int role = alike || state_.axis(t, i).role == AxisRole::vector ? 0 : 1;
-    append(sides_.from[role], from / size);
-    append(sides_.to[role], to / size);
+    from /= size;
+    to /= size;
+    if (state_.factor(factor_).kind->self_dual) return add_product(from, to);
+    const int role = state_.axis(t, i).role == AxisRole::vector ? 0 : 1;
+    append(sides_.from[role], from);
+    append(sides_.to[role], to);
+  }
+
+  void add_product(const Matrix& from, const Matrix& to) {
+    if (sides_.product.size() == 0) sides_.product = Matrix::Zero(from.rows(), n_);
+    const std::int64_t columns = from.cols(), copy = n_ * columns;
+    gemm<double>({from.rows() / n_, n_, n_, columns}, {to.data(), copy, columns, 1}, {from.data(), copy, 1, columns},
+                 1., sides_.product.data(), n_ * n_, n_);
   }
 
   static void append(Matrix& rows, const Matrix& more) {
@@ -102,10 +115,8 @@ class MatrixFactor {
     return true;
   }
 
-  /// The orthogonal matrix nearest to sum to from^T (Procrustes): its polar factor, by Newton's iteration.
-  bool solve_orthogonal(const Matrix* from, const Matrix* to, std::int64_t copy, ElementPart& part) const {
-    if (from[0].size() == 0) return false;
-    const Eigen::MatrixXd product = to[0] * from[0].transpose();
+  /// The orthogonal matrix nearest to product, the sum of to from^T (Procrustes): its polar factor, by Newton's iteration.
+  bool solve_orthogonal(const Eigen::MatrixXd& product, std::int64_t copy, ElementPart& part) const {
     const double size = product.norm();
     // What nothing tells of stays as it is.
     Eigen::MatrixXd g = product / size + 1e-13 * Eigen::MatrixXd::Identity(n_, n_);
@@ -197,10 +208,14 @@ bool solve_matrices(MatchState& state, Evidence evidence) {
 
 void solve_again(MatchState& state, int factor) {
   std::vector<ElementPart> step = state.nothing();
-  ElementPart& part = step[at(factor)];
-  MatrixFactor(state, factor).solve(part);
-  // Beyond it a product times its inverse is no identity any more.
-  if (condition(part) * condition(state.element().part(factor)) <= largest_condition) state.apply(std::move(step));
+  MatrixFactor(state, factor).solve(step[at(factor)]);
+  if (condition(step[at(factor)]) * condition(state.element().part(factor)) > largest_condition) {
+    // Their product times its inverse would be no identity: what was found from wrong data is mended from the start.
+    state.forget_matrix(factor);
+    step = state.nothing();
+    MatrixFactor(state, factor).solve(step[at(factor)]);
+  }
+  state.apply(std::move(step));
 }
 
 }  // namespace weft::equivalence

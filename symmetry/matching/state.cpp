@@ -44,6 +44,12 @@ void MatchState::forget(int root) {
   set_element(Element(space_, std::move(parts)));
 }
 
+void MatchState::forget_matrix(int f) {
+  std::vector<ElementPart> parts(element_.parts().begin(), element_.parts().end());
+  parts[at(f)] = identity_.part(f);
+  set_element(Element(space_, std::move(parts)));
+}
+
 bool MatchState::complete() const {
   const auto all = [](const std::vector<char>& known) { return std::ranges::find(known, 0) == known.end(); };
   return all(order) && all(scale) && all(matrix);
