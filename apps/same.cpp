@@ -24,7 +24,7 @@ namespace {
 struct SameOptions {
   std::string a, b, out, element;
   NetworkOptions reading;
-  double tolerance = 1e-4;
+  std::optional<double> tolerance;
   bool after_norm = false, force = false;
 };
 
@@ -53,10 +53,32 @@ struct Compared {
   bool folded = false;  ///< what was found is of the folded networks
 };
 
-Compared compare(const NetworkFile& a, const NetworkFile& b, const SameOptions& o) {
+struct Tolerance {
+  double value;
+  NumberType coarsest;  ///< of both files
+};
+
+/// What is asked for, or what follows from the rounding of the files: weights that are moved and rounded again,
+/// products of two of them, and matrices that enlarge what rounding did. Float64 often holds what was float32 before.
+Tolerance tolerance(const NetworkFile& a, const NetworkFile& b, const SameOptions& o) {
+  constexpr double least = 1e-4, roundings = 20;
+  const NumberType of_a = a.source->coarsest, of_b = b.source->coarsest,
+                   coarsest = rounding(of_a) > rounding(of_b) ? of_a : of_b;
+  const double value = o.tolerance.value_or(std::max(least, roundings * rounding(coarsest)));
+  if (!(value < 1))
+    throw UsageError(
+        "[same] {} rounds numbers by up to {:g} of their size, by which hardly any two networks are told "
+        "apart; allowed: such files with a --tolerance",
+        name(coarsest), rounding(coarsest));
+  return {value, coarsest};
+}
+
+Compared compare(const NetworkFile& a, const NetworkFile& b, const SameOptions& o, const Tolerance& tolerance) {
   if (attention_alone(a) && attention_alone(b)) {
-    AttentionEquivalence found = compare_attention(
-        module(a), module(b), {.tolerance = o.tolerance, .rounding = 0x1p-24, .after_norm = o.after_norm});
+    AttentionEquivalence found = compare_attention(module(a), module(b),
+                                                   {.tolerance = tolerance.value,
+                                                    .rounding = std::max(0x1p-24, rounding(tolerance.coarsest)),
+                                                    .after_norm = o.after_norm});
     NetworkEquivalence out{found.decision, {}, {}, {}};
     if (found.element) out.element = {std::move(found.element->element), found.element->residual};
     if (auto& w = found.witness) out.witness = {w->x, w->y_a, w->y_b, w->difference};
@@ -66,13 +88,13 @@ Compared compare(const NetworkFile& a, const NetworkFile& b, const SameOptions& 
     throw UsageError(
         "[same] --after-norm is for files of attention alone: the space of attention_space(), WQ WK WV WO");
   NetworkEquivalence found;
-  if (a.space == b.space) found = compare_networks(a.space, a.weights, b.weights, o.tolerance);
+  if (a.space == b.space) found = compare_networks(a.space, a.weights, b.weights, tolerance.value);
   if (found.decision == Decision::same) return {std::move(found)};
   // They may be at other points of a shift's orbit, or one of them is folded already.
   const std::optional<NetworkFile> folded_a = folded(a), folded_b = folded(b);
   const NetworkFile &x = folded_a ? *folded_a : a, &y = folded_b ? *folded_b : b;
   if ((folded_a || folded_b) && x.space == y.space) {
-    NetworkEquivalence again = compare_networks(x.space, x.weights, y.weights, o.tolerance);
+    NetworkEquivalence again = compare_networks(x.space, x.weights, y.weights, tolerance.value);
     if (again.decision == Decision::same || a.space != b.space) return {std::move(again), true};
   }
   if (a.space != b.space)
@@ -167,8 +189,8 @@ Json to_json(const NetworkElement& found) {
   return {{"residual", found.residual}, {"tensors", residuals(found)}, {"factors", std::move(factors)}};
 }
 
-Json to_json(const NetworkEquivalence& found, bool folded) {
-  Json json{{"decision", name(found.decision)}};
+Json to_json(const NetworkEquivalence& found, bool folded, const Tolerance& tolerance) {
+  Json json{{"decision", name(found.decision)}, {"tolerance", tolerance.value}};
   if (folded) json["folded"] = true;
   if (found.element) json["element"] = to_json(*found.element);
   if (found.nearest) json["nearest"] = {{"residual", found.nearest->residual}, {"tensors", residuals(*found.nearest)}};
@@ -189,7 +211,7 @@ void print_worst(const NetworkElement& e) {
   for (const std::size_t t : order) fmt::print("  {:.1e} of {}\n", e.of_tensors[t], tensors[t].name);
 }
 
-void print(const NetworkEquivalence& found, bool folded, const SameOptions& o) {
+void print(const NetworkEquivalence& found, bool folded, const Tolerance& tolerance) {
   if (folded) fmt::print("with their norms and shifts folded, as weft fold does:\n");
   if (found.element) {
     const Element& g = found.element->element;
@@ -211,8 +233,9 @@ void print(const NetworkEquivalence& found, bool folded, const SameOptions& o) {
   } else {
     fmt::print(
         "neither equal to {:g}, unit by unit and head by head, nor different by {:g} on an input that was tried\n",
-        o.tolerance, decision_gap * o.tolerance);
+        tolerance.value, decision_gap * tolerance.value);
   }
+  fmt::print("tolerance {:.2g}, numbers of {}\n", tolerance.value, name(tolerance.coarsest));
   fmt::print("{}\n",
              coloured(stdout, found.decision == Decision::same ? Colour::good : Colour::bad, name(found.decision)));
 }
@@ -242,13 +265,14 @@ int same(const SameOptions& o, const Common& common) {
   for (const auto& path : files_read(o.b, o.reading)) inputs.push_back(path);
   for (const std::string& out : {o.out, o.element})
     if (!out.empty()) check_output_file({out, o.force, false}, inputs);
-  const auto [found, folded] = compare(a, b, o);
+  const Tolerance allowed = tolerance(a, b, o);
+  const auto [found, folded] = compare(a, b, o, allowed);
   if (!o.out.empty() && found.witness) save_witness(o, *found.witness);
   if (!o.element.empty() && found.element) save_element(o.element, found.element->element);
   if (common.json)
-    fmt::print("{}\n", to_json(found, folded).dump(1));
+    fmt::print("{}\n", to_json(found, folded, allowed).dump(1));
   else if (!common.quiet)
-    print(found, folded, o);
+    print(found, folded, allowed);
   return found.decision == Decision::same ? exit_ok : exit_fail;
 }
 
@@ -267,7 +291,8 @@ void add_same(CLI::App& app, Common& common, Run& run) {
       ->required()
       ->type_name("FILE");
   add_network_options(verb, o->reading, true);
-  verb.add_option("--tolerance", o->tolerance, "relative difference that counts as none; files are float32")
+  verb.add_option("--tolerance", o->tolerance,
+                  "relative difference that counts as none; else 1e-4, of F16 0.01, of BF16 0.08")
       ->check(CLI::Validator(
           [](const std::string& text) -> std::string {
             const double value = std::strtod(text.c_str(), nullptr);

@@ -192,6 +192,25 @@ std::optional<NumberType> number_type_named(std::string_view text) {
 
 bool is_float(NumberType type) { return type <= NumberType::f8_e5m2; }
 
+double rounding(NumberType type) {
+  switch (type) {
+    case NumberType::f64:
+      return 0x1p-53;
+    case NumberType::f32:
+      return 0x1p-24;
+    case NumberType::f16:
+      return 0x1p-11;
+    case NumberType::bf16:
+      return 0x1p-8;
+    case NumberType::f8_e4m3:
+      return 0x1p-4;
+    case NumberType::f8_e5m2:
+      return 0x1p-3;
+    default:
+      return 0;
+  }
+}
+
 NumberType number_type(DType dtype) {
   switch (dtype) {
     case DType::f32:

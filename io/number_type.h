@@ -41,6 +41,9 @@ const char* name(NumberType type);
 std::optional<NumberType> number_type_named(std::string_view text);
 /// F64 to F8: no integer and no BOOL.
 bool is_float(NumberType type);
+/// What rounding to a floating type changes a number by at most, relative to it: 2^-53 of F64, 2^-8 of BF16, 2^-3 of
+/// F8_E5M2.
+double rounding(NumberType type);
 
 NumberType number_type(DType dtype);
 /// weft's own type of the same bytes, where there is one.

@@ -91,8 +91,8 @@ NetworkDistance distance(const MatchState& state) {
       state.space(), [&](int t) { return state.image(t); }, [&](int t) { return state.target(t); });
 }
 
-/// What is left to refine. Products over the matrix of a head do not tell which matrix it is: once they fit, the tensors
-/// do.
+/// What is left to refine. Products over the matrix of a head do not tell which matrix it is: once they fit,
+/// the tensors do.
 double left(const NetworkDistance& d, double rounding) {
   return d.of_units > rounding ? d.of_units : *std::ranges::max_element(d.of_tensors);
 }

@@ -155,8 +155,8 @@ class UnitDistance {
       if (wanted(i)) add(std::sqrt(own[i].change), std::sqrt(std::max(size[i].x, size[i].y)));
   }
 
-  /// The products that GL factor g of a head leaves alone. Two biases give one number, which may be the small difference
-  /// of large ones; what they have with the weights of the other side tells them, too.
+  /// The products that GL factor g of a head leaves alone. Two biases give one number, which may be the small
+  /// difference of large ones; what they have with the weights of the other side tells them, too.
   std::vector<std::pair<HeadTensor, HeadTensor>> products(int g) const {
     std::vector<std::pair<HeadTensor, HeadTensor>> out;
     const Factor& factor = space_.factors()[at(g)];

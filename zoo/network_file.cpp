@@ -191,6 +191,7 @@ NetworkSource NetworkSource::of(TensorFile file, const NetworkReading& reading) 
     if (!is_float(type))
       fail(out.file, "tensor {} is {}; allowed: F64, F32, F16, BF16 and F8", in_quotes(name), weft::name(type));
     if (type == NumberType::f64) out.dtype = DType::f64;
+    if (rounding(type) > rounding(out.coarsest)) out.coarsest = type;
   });
   for (const FileEntry& entry : out.architecture.files.files)
     if (entry.constant) checked(out, entry, [](const FileNumbers&) {});

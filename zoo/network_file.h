@@ -24,8 +24,9 @@ struct NetworkReading {
 /// for.
 struct NetworkSource {
   TensorFile file;
-  FoundArchitecture architecture;  ///< without a name where the tensors are those of the space as they are
-  DType dtype = DType::f32;        ///< of weight(): float64 where the space needs a tensor of that type
+  FoundArchitecture architecture;         ///< without a name where the tensors are those of the space as they are
+  DType dtype = DType::f32;               ///< of weight(): float64 where the space needs a tensor of that type
+  NumberType coarsest = NumberType::f64;  ///< the type that rounds most, of the tensors that the space needs
 
   /// The space that the file names; else the architecture asked for, or the one that the file names; else the given
   /// space, if the file has its tensors; else the architecture that fits. Throws DiskError; FormatError for a file that

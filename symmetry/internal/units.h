@@ -28,8 +28,8 @@ struct NetworkDistance {
   /// what one tensor holds at one index of one of its axes, on the balance of `b`: its positive scales are chosen so
   /// that incoming and outgoing weights of every unit have equal norms, and `a` takes the same ones. A bias, which is
   /// one number, is relative to all weights into its unit. Of tensors with an axis that GL moves it is the products
-  /// over that axis, head by head, of biases with weights, too; other axes whose entries a matrix mixes are taken whole. So nothing small is
-  /// hidden by what stands beside it. Infinite where a number leaves float64.
+  /// over that axis, head by head, of biases with weights, too; other axes whose entries a matrix mixes are taken
+  /// whole. So nothing small is hidden by what stands beside it. Infinite where a number leaves float64.
   double of_units = 0;
   std::vector<double> of_tensors;  ///< ||x - y|| / ||y||, as they are
 };

@@ -115,7 +115,8 @@ class MatrixFactor {
     return true;
   }
 
-  /// The orthogonal matrix nearest to product, the sum of to from^T (Procrustes): its polar factor, by Newton's iteration.
+  /// The orthogonal matrix nearest to `product`, the sum of to from^T (Procrustes): its polar factor, by Newton's
+  /// iteration.
   bool solve_orthogonal(const Eigen::MatrixXd& product, std::int64_t copy, ElementPart& part) const {
     const double size = product.norm();
     // What nothing tells of stays as it is.

@@ -9,7 +9,7 @@ GPT2 = {"model_type": "gpt2", "vocab_size": 7, "n_positions": 5, "n_embd": 8, "n
         "tie_word_embeddings": True}
 
 
-CODES = {"F64": "d", "F32": "f", "F16": "e", "I64": "q", "I32": "i"}
+CODES = {"F64": "d", "F32": "f", "F16": "e", "BF16": "H", "F8_E5M2": "B", "I64": "q", "I32": "i"}
 
 
 def gpt2_shapes():
@@ -34,7 +34,11 @@ def safetensors(tensors, metadata=None, dtype="F64"):
     header, data = {"__metadata__": metadata} if metadata else {}, b""
     for name, (shape, numbers, *own) in tensors.items():
         kind = own[0] if own else dtype
-        part = struct.pack(f"<{len(numbers)}{CODES[kind]}", *numbers)
+        if kind in ("BF16", "F8_E5M2"):  # the upper half of a float32's bytes, or of a float16's
+            whole, skip = ("f", 2) if kind == "BF16" else ("e", 1)
+            part = b"".join(struct.pack(f"<{whole}", x)[skip:] for x in numbers)
+        else:
+            part = struct.pack(f"<{len(numbers)}{CODES[kind]}", *numbers)
         header[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [len(data), len(data) + len(part)]}
         data += part
     text = json.dumps(header).encode()
@@ -203,6 +207,26 @@ class Foreign(Test):
         self.assertEqual(after["steps"], (3,))
         self.assertEqual(after["h.0.attn.bias"], tuple(mask[1]))
         self.assertEqual(self.json("inspect", "half")["not_covered"], ["h.0.attn.bias"])
+
+    def test_tolerance(self):
+        """What counts as equal follows from the numbers that a file has: one that is moved is rounded again."""
+        for kind, tolerance in (("F64", 1e-4), ("F32", 1e-4), ("F16", 20 * 2**-11), ("BF16", 20 * 2**-8)):
+            name = self.write(f"of-{kind}", self.tensors, dtype=kind)
+            config = ("--model-config", f"{name}/config.json")
+            self.weft("act", name, "--out", f"{name}-moved", *config)
+            self.assertIn(f"tolerance {tolerance:.2g}, numbers of {kind}\n", self.weft("same", name, f"{name}-moved", *config, says="same").stdout)
+            # The coarser of two files decides.
+            both = self.json("same", "gpt2.safetensors", name)
+            self.assertEqual(both["decision"], "same")
+            self.assertAlmostEqual(both["tolerance"], tolerance)
+            numbers = self.tensors["wpe.weight"][1]
+            other = self.write(f"other-{kind}", self.tensors | {"wpe.weight": ((5, 8), numbers[8:] + numbers[:8])}, dtype=kind)
+            self.weft("same", name, other, code=FAIL, says="different")
+            if tolerance > 1e-4:
+                self.weft("same", "gpt2.safetensors", name, "--tolerance", 1e-6, code=FAIL, says=["tolerance 1e-06", "different"])
+        name = self.write("of-F8", self.tensors, dtype="F8_E5M2")
+        self.weft("same", name, name, code=USAGE, says=["F8_E5M2", "12", "--tolerance"])
+        self.weft("same", name, name, "--tolerance", 0.3, says=["tolerance 0.3", "same"])
 
     def test_wrong_files(self):
         """Whatever a file is instead: what it is, what to do, exit code 3, and nothing written."""
