@@ -22,7 +22,7 @@ struct ActOptions {
 };
 
 int act_on_file(const ActOptions& o, const Common& common) {
-  NetworkFile network = load_network(o.network, reading(o.reading), common);
+  NetworkFile network = load_known_network(o.network, reading(o.reading), common);
   std::vector<std::filesystem::path> inputs = files_read(o.network, o.reading);
   inputs.emplace_back(o.element);
   check_output_file(o.out, inputs);

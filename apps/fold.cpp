@@ -31,7 +31,7 @@ Json changed_config(const std::map<std::string, weft::Json>& changes, const weft
 
 int fold_file(const FoldOptions& o, const Common& common) {
   const NetworkReading how = reading(o.reading);
-  NetworkFile network = load_network(o.network, how, common);
+  NetworkFile network = load_known_network(o.network, how, common);
   const std::vector<std::filesystem::path> inputs = files_read(o.network, o.reading);
   check_output_file(o.out, inputs);
   const FoundArchitecture& architecture = network.source->architecture;

@@ -109,6 +109,14 @@ NetworkSource open_network(const std::string& path, const NetworkReading& readin
   return source;
 }
 
+NetworkFile load_known_network(const std::string& path, const NetworkReading& reading, const Common& common) {
+  NetworkSource source = open_network(path, reading, common);
+  source.require_known();
+  for (const std::string& note : source.architecture.files.text.notes)
+    common.remark(fmt::format("'{}', taken for granted: {}", path, note));
+  return NetworkFile::of(std::move(source));
+}
+
 NetworkFile load_network(const std::string& path, const NetworkReading& reading, const Common& common) {
   return NetworkFile::of(open_network(path, reading, common));
 }

@@ -32,6 +32,8 @@ std::string in_words(const NetworkFile& network);
 /// NetworkSource::open(), messages that say what lies there instead of a network, and a remark where the config names
 /// another architecture than its tensors.
 NetworkSource open_network(const std::string& path, const NetworkReading& reading, const Common& common);
+/// All of it, to be moved: NetworkSource::require_known(), and remarks of what the text takes for granted.
+NetworkFile load_known_network(const std::string& path, const NetworkReading& reading, const Common& common);
 /// All of it.
 NetworkFile load_network(const std::string& path, const NetworkReading& reading, const Common& common);
 

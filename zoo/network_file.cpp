@@ -198,6 +198,20 @@ NetworkSource NetworkSource::of(TensorFile file, const NetworkReading& reading) 
   return out;
 }
 
+void NetworkSource::require_known() const {
+  const std::vector<std::string_view> names(architecture.beside.begin(), architecture.beside.end());
+  if (!names.empty())
+    fail(file,
+         "beside the tensors of {} it has {}, which no text knows and which may read what would be moved; allowed: a "
+         "text of the whole network (--architecture), or a file without them",
+         in_quotes(architecture.name), listed(names));
+  if (!architecture.doubt.empty())
+    fail(file,
+         "its config says model_type {}, of which weft has no text; its tensors are those of {}, whose group may be "
+         "another one: --architecture {} says that it is right",
+         in_quotes(architecture.doubt), in_quotes(architecture.name), architecture.name);
+}
+
 Tensor NetworkSource::weight(int tensor) const {
   const FileSpace& files = architecture.files;
   const FileEntry& entry = files.files[static_cast<std::size_t>(files.windows[static_cast<std::size_t>(tensor)].file)];

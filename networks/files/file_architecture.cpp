@@ -45,6 +45,22 @@ bool equal(const TensorFile& file, const std::string& a, const std::string& b) {
   return file.packed(a) == file.packed(b);
 }
 
+/// The weights that lie outside of the module, and are no other copy of what it holds, as a mean over steps is.
+std::vector<std::string> beside(const TensorFile& file, const std::string& module) {
+  std::vector<std::string> out;
+  std::set<std::string_view> within;
+  for (const FileTensor& t : file.tensors())
+    if (t.name.starts_with(module)) within.insert(std::string_view(t.name).substr(module.size()));
+  for (const FileTensor& t : file.tensors()) {
+    if (t.name.starts_with(module) || !StoredTensor{t.name, t.shape, is_float(t.type)}.is_weight()) continue;
+    bool copy = false;
+    for (std::size_t dot = t.name.find('.'); dot != std::string::npos && !copy; dot = t.name.find('.', dot + 1))
+      copy = within.contains(std::string_view(t.name).substr(dot + 1));
+    if (!copy) out.push_back(t.name);
+  }
+  return out;
+}
+
 /// A file's own config: {"channels": [16, 16]} of config.channels.0 and config.channels.1.
 Json config_within(const TensorFile& file) {
   constexpr std::string_view prefix = "config.";
@@ -91,6 +107,7 @@ FoundArchitecture file_architecture(const TensorFile& file, const Json& config,
            [&](const std::string& a, const std::string& b) { return equal(file, module + a, module + b); }},
           texts);
       found.files = found.files.renamed([&](const std::string& name) { return module + name; });
+      found.beside = beside(file, module);
       return found;
     } catch (const FormatError& wrong) {
       // Of a checkpoint with other things the network's own part says most.

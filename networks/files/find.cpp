@@ -49,7 +49,7 @@ std::optional<FoundArchitecture> fitted_below(const StoredNetwork& network, cons
   facts.shapes = names.shapes;
   const auto of_file = [&](const std::string& name) {
     const auto at = names.stored.find(name);
-    return at == names.stored.end() ? module + name : at->second->name;
+    return at == names.stored.end() ? module + names.own_name(name) : at->second->name;
   };
   if (network.equal) facts.equal = [&](const auto& a, const auto& b) { return network.equal(of_file(a), of_file(b)); };
   FoundArchitecture out;
@@ -183,16 +183,19 @@ FoundArchitecture found_architecture(const StoredNetwork& network, std::span<con
   for (const auto* group : {&meant, &likely, &others}) {
     std::vector<FoundArchitecture> found, parts;  // a text of a whole network says more than one of a part
     for (const ArchitectureText* text : *group) {
+      const bool others_model = type && type->text() && group != &meant && text->parsed().of_models();
       ArchitectureDifference difference;
-      if (auto own = fitted(network, *text, text->parsed(), difference))
+      if (auto own = fitted(network, *text, text->parsed(), difference)) {
+        // A text of weft for the config's own model says that the file is none of another.
+        if (others_model && !meant.empty()) continue;
+        if (others_model && texts.size() > 1) own->doubt = *type->text();
         (text->parsed().part() ? parts : found).push_back(std::move(*own));
-      else
+      } else
         nearest.add(*text, group == &meant ? 0 : unlike(network, text->parsed(), names), std::move(difference));
       if (group == &meant && !(found.empty() && parts.empty())) break;
     }
     if (found.empty()) found = std::move(parts);
     if (found.size() == 1) {
-      if (group != &meant && texts.size() > 1 && type && type->text()) found[0].doubt = *type->text();
       return std::move(found[0]);
     }
     if (found.empty()) continue;

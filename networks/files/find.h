@@ -15,10 +15,11 @@
 namespace weft {
 
 struct FoundArchitecture {
-  std::string name;                  ///< "llama"
-  FileSpace files;                   ///< what the file has of the text, by the file's names
-  std::map<std::string, Json> told;  ///< what was read off names and shapes: "labels"
-  std::string doubt = {};            ///< the config's model_type, where the text is of none of that name
+  std::string name;                      ///< "llama"
+  FileSpace files;                       ///< what the file has of the text, by the file's names
+  std::map<std::string, Json> told;      ///< what was read off names and shapes: "labels"
+  std::string doubt = {};                ///< the config's model_type, where the text is of others
+  std::vector<std::string> beside = {};  ///< weights of the file that are no part of it, and no copy of a part
   /// The same network with a copy as a tensor of its own, where a fold of the text unties it; or null.
   std::shared_ptr<const FoundArchitecture> untied = {};
   /// Of that one: what its own tensors were copies of, by the text's names.

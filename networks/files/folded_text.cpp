@@ -95,9 +95,20 @@ class Folder {
     each([&](const TensorText&, FileAtom& atom) { replace(atom, factor, -1); });
   }
 
+  /// The factors that move the places of a product.
+  static std::vector<int> moving(FileProduct& product) {
+    std::vector<int> out;
+    each_axis(product, [&](const FileAtom& atom) { out.push_back(atom.axis->factor); });
+    return out;
+  }
+
   void batch_norm(const FoldText& fold, const std::string& of) {
-    const int weight = tensor_of(text_, fold.into[0]);
-    if (weight < 0 || tensor_of(text_, of + ".weight") < 0) return;
+    const int weight = tensor_of(text_, fold.into[0]), gain = tensor_of(text_, of + ".weight");
+    if (weight < 0 || gain < 0) return;
+    const auto rows_of = [&](int t) { return moving(text_.tensors[static_cast<std::size_t>(t)].axes.at(0)); };
+    if (rows_of(weight) != rows_of(gain))
+      throw ParseError("[architecture] '{}': the rows of '{}' are not the places of '{}.weight'", fold.str(),
+                       fold.into[0], of);
     int from = -1, to = -1, found = 0;
     // Of grouped convolutions the groups stand in front.
     each_axis(text_.tensors[static_cast<std::size_t>(weight)].axes.at(0), [&](const FileAtom& atom) {

@@ -1,5 +1,6 @@
 #include "weft/networks/files/nearest_text.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "weft/core/error.h"
@@ -48,6 +49,7 @@ std::string ArchitectureDifference::str() const {
 
 void NearestText::add(const ArchitectureText& text, std::optional<std::size_t> unlike,
                       ArchitectureDifference difference) {
+  ++texts_;
   // A text that requires no name is like any file.
   if (!unlike || text.parsed().required().empty())
     unlike = difference.unread
@@ -68,6 +70,11 @@ void NearestText::fail() const {
                       difference_.open);
   if (difference_.count() == 0)
     throw FormatError("[architecture] the file has the tensors of '{}', but {}", text_->name, difference_.open);
+  if (texts_ == 1) throw FormatError("[architecture] the file does not fit '{}': {}", text_->name, difference_.str());
+  const auto weights = std::ranges::count_if(network_.tensors, &StoredTensor::is_weight);
+  if (std::ssize(difference_.extra) == weights)
+    throw FormatError("[architecture] the file fits no architecture, and no text has its names: {}",
+                      few(difference_.extra, true));
   throw FormatError("[architecture] the file fits no architecture; nearest is '{}': {}", text_->name,
                     difference_.str());
 }

@@ -23,7 +23,7 @@ class NearestText {
   const StoredNetwork& network_;
   const ArchitectureText* text_ = nullptr;
   ArchitectureDifference difference_;
-  std::size_t unlike_ = 0;
+  std::size_t unlike_ = 0, texts_ = 0;
 };
 
 }  // namespace weft

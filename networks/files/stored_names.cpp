@@ -41,13 +41,26 @@ StoredNames::StoredNames(std::span<const StoredTensor> tensors, const Template& 
     : text_(text) {
   for (const StoredTensor& t : tensors) {
     if (!t.name.starts_with(module)) continue;
-    of_file_.emplace_back(renamed(text, t.name.substr(module.size())), &t);
+    const std::string name = t.name.substr(module.size());
+    modules_.insert(name.substr(0, name.find('.') + 1));
+    of_file_.emplace_back(renamed(text, name), &t);
   }
   for (const std::string& pattern : text.numbered()) renumber(pattern);
   for (const auto& [name, t] : of_file_) {
     shapes.emplace(name, t->shape);
     stored.emplace(name, t);
   }
+}
+
+std::string StoredNames::own_name(const std::string& name) const {
+  const auto module_is_there = [&](const std::string& of) {
+    const std::string first = of.substr(0, of.find('.') + 1);
+    return !first.empty() && modules_.contains(first);
+  };
+  if (module_is_there(name)) return name;
+  for (const auto& [pattern, replacement] : text_.renames())
+    if (auto other = replaced(replacement, pattern, name); other && module_is_there(*other)) return *other;
+  return name;
 }
 
 std::vector<std::string> StoredNames::extra(const std::set<std::string>& known) const {

@@ -45,6 +45,9 @@ class StoredNames {
   FileShapes shapes;
   std::map<std::string, const StoredTensor*> stored;
 
+  /// The name that the file would have for a tensor of the text that it lacks, below the module.
+  std::string own_name(const std::string& name) const;
+
   /// Names of the file that the text has no tensor for and that it does not ignore.
   std::vector<std::string> extra(const std::set<std::string>& known) const;
 
@@ -53,6 +56,7 @@ class StoredNames {
 
   const Template& text_;
   std::vector<std::pair<std::string, const StoredTensor*>> of_file_;
+  std::set<std::string> modules_;  ///< that its names begin with: "lm_head."
 };
 
 /// The weights of a file, one of those whose names differ in digits alone.

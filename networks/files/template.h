@@ -72,6 +72,8 @@ class Template {
   bool is_model(std::string_view name) const {
     return std::find(models_.begin(), models_.end(), name) != models_.end();
   }
+  /// Whether it has such names: else it is of any network with these tensors.
+  bool of_models() const { return !models_.empty(); }
   /// Whether it is only meant where it is asked for by a name, since files of another text have the same tensors.
   bool requested() const { return requested_; }
 
