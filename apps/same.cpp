@@ -13,9 +13,7 @@
 #include "weft/apps/command.h"
 #include "weft/apps/network_option.h"
 #include "weft/apps/run_folder.h"
-#include "weft/networks/files/fold.h"
-#include "weft/symmetry/attention.h"
-#include "weft/symmetry/network.h"
+#include "weft/symmetry/network_files.h"
 #include "weft/zoo/element_file.h"
 
 namespace weft::apps {
@@ -27,59 +25,6 @@ struct SameOptions {
   double tolerance = 1e-4;
   bool after_norm = false, force = false;
 };
-
-bool attention_alone(const NetworkFile& n) {
-  if (n.space.find_tensor("WQ") < 0 || n.weights.size() != 4) return false;
-  for (const char* name : {"WK", "WV", "WO"})
-    if (n.space.find_tensor(name) < 0) return false;
-  const Shape q = n.space.axes_shape(n.space.tensor("WQ")), v = n.space.axes_shape(n.space.tensor("WV"));
-  return q.rank() == 3 && v.rank() == 3 && n.space == attention_space(q[1], q[0], q[2], v[2]);
-}
-
-AttentionModule module(const NetworkFile& n) {
-  auto weight = [&](const char* name) { return n.weights[static_cast<std::size_t>(n.space.tensor(name))][0][0]; };
-  return {weight("WQ"), weight("WK"), weight("WV"), weight("WO")};
-}
-
-/// The network with its norms and shifts folded, where its text has folds.
-std::optional<NetworkFile> folded(const NetworkFile& network) {
-  if (!network.source || network.source->architecture.files.text.folds.empty()) return {};
-  Folded out = fold(network.source->architecture, network.weights);
-  return NetworkFile{std::move(out.files.space), std::move(out.weights)};
-}
-
-struct Compared {
-  NetworkEquivalence found;
-  bool folded = false;  ///< what was found is of the folded networks
-};
-
-Compared compare(const NetworkFile& a, const NetworkFile& b, const SameOptions& o) {
-  if (attention_alone(a) && attention_alone(b)) {
-    AttentionEquivalence found = compare_attention(
-        module(a), module(b), {.tolerance = o.tolerance, .rounding = 0x1p-24, .after_norm = o.after_norm});
-    NetworkEquivalence out{found.decision, {}, {}, {}};
-    if (found.element) out.element = {std::move(found.element->element), found.element->residual};
-    if (auto& w = found.witness) out.witness = {w->x, w->y_a, w->y_b, w->difference};
-    return {std::move(out)};
-  }
-  if (o.after_norm)
-    throw UsageError(
-        "[same] --after-norm is for files of attention alone: the space of attention_space(), WQ WK WV WO");
-  NetworkEquivalence found;
-  if (a.space == b.space) found = compare_networks(a.space, a.weights, b.weights, o.tolerance);
-  if (found.decision == Decision::same) return {std::move(found)};
-  // They may be at other points of a shift's orbit, or one of them is folded already.
-  const std::optional<NetworkFile> folded_a = folded(a), folded_b = folded(b);
-  const NetworkFile &x = folded_a ? *folded_a : a, &y = folded_b ? *folded_b : b;
-  if ((folded_a || folded_b) && x.space == y.space) {
-    NetworkEquivalence again = compare_networks(x.space, x.weights, y.weights, o.tolerance);
-    if (again.decision == Decision::same || a.space != b.space) return {std::move(again), true};
-  }
-  if (a.space != b.space)
-    throw FormatError("[same] '{}' is a network of\n  {}\nand '{}' of\n  {}\nallowed: one space, or attention alone",
-                      o.a, in_words(a), o.b, in_words(b));
-  return {std::move(found)};
-}
 
 /// ||M|| ||M^-1|| of the matrix of one copy, which bounds its condition number.
 double condition(const ElementPart& p, std::int64_t copy) {
@@ -222,27 +167,13 @@ void save_witness(const SameOptions& o, const NetworkWitness& w) {
 }
 
 int same(const SameOptions& o, const Common& common) {
-  NetworkReading of_a = reading(o.reading);
-  NetworkReading of_b = of_a;
-  if (!of_a.config) {
-    // A config beside one of them serves the other, where there is none.
-    of_a.config = config_beside(o.a);
-    of_b.config = config_beside(o.b);
-    for (auto [own, other] : {std::pair{&of_a.config, &of_b.config}, std::pair{&of_b.config, &of_a.config}})
-      if ((*own)->object()->empty()) *own = *other;
-  }
+  const auto [of_a, of_b] = readings_of_two(o.a, o.b, reading(o.reading));
   const NetworkFile a = load_network(o.a, of_a, common), b = load_network(o.b, of_b, common);
-  for (const auto& [path, file] : {std::pair{o.a, &a}, std::pair{o.b, &b}})
-    if (const auto found = file->metadata.find("activation"); found != file->metadata.end() && found->second == "sin")
-      throw UsageError(
-          "[same] '{}' is a network of sines, whose neurons can be shifted, too; allowed: networks whose group is that "
-          "of their space",
-          path);
   std::vector<std::filesystem::path> inputs = files_read(o.a, o.reading);
   for (const auto& path : files_read(o.b, o.reading)) inputs.push_back(path);
   for (const std::string& out : {o.out, o.element})
     if (!out.empty()) check_output_file({out, o.force, false}, inputs);
-  const auto [found, folded] = compare(a, b, o);
+  const auto [found, folded] = compare_network_files(a, b, {.tolerance = o.tolerance, .after_norm = o.after_norm});
   if (!o.out.empty() && found.witness) save_witness(o, *found.witness);
   if (!o.element.empty() && found.element) save_element(o.element, found.element->element);
   if (common.json)
