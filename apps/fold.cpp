@@ -1,13 +1,12 @@
 // weft fold: a network's norms moved into what reads them, and one point of every shift's orbit.
 
-#include "weft/networks/files/fold.h"
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "weft/apps/command.h"
 #include "weft/apps/network_option.h"
 #include "weft/apps/run_folder.h"
+#include "weft/zoo/fold_network.h"
 
 namespace weft::apps {
 namespace {
@@ -31,26 +30,12 @@ Json changed_config(const std::map<std::string, weft::Json>& changes, const weft
 
 int fold_file(const FoldOptions& o, const Common& common) {
   const NetworkReading how = reading(o.reading);
-  NetworkFile network = load_known_network(o.network, how, common);
+  const NetworkFile whole = load_known_network(o.network, how, common);
   const std::vector<std::filesystem::path> inputs = files_read(o.network, o.reading);
   check_output_file(o.out, inputs);
-  const FoundArchitecture& architecture = network.source->architecture;
-  if (architecture.name.ends_with(folded_suffix))
-    throw UsageError("[fold] '{}' is {}: it is folded already", o.network, architecture.name);
-  const FileText& text = architecture.files.text;
-  if (text.folds.empty() && !text.unfolded.empty())
-    throw UsageError("[fold] '{}' is {}, in which nothing folds: {}", o.network, architecture.name,
-                     fmt::join(text.unfolded, "; "));
-  if (text.folds.empty())
-    throw UsageError("[fold] '{}' is {}, whose text says no folds of what it has; give one that does (--architecture)",
-                     o.network, architecture.name.empty() ? "a network of its own space" : architecture.name);
-  const std::vector<std::string> unfolded = text.unfolded;
-  Folded folded = fold(architecture, network.weights);
-  const std::string name = architecture.name + std::string(folded_suffix);
-  network.space = folded.files.space;
-  network.weights = std::move(folded.weights);
-  network.source = std::make_shared<const NetworkSource>(
-      NetworkSource{network.source->file, {name, std::move(folded.files), {}}, network.source->dtype});
+  const FoldedNetwork folded = fold(whole);
+  const NetworkFile& network = folded.network;
+  const std::string& name = network.source->architecture.name;
   std::filesystem::path config;
   if (!folded.config.empty()) {
     config = config_of(o.out.path);
@@ -62,13 +47,13 @@ int fold_file(const FoldOptions& o, const Common& common) {
     Json json{{"out", utf8_text(o.out.path)},
               {"architecture", name},
               {"folded", folded.done},
-              {"not_folded", unfolded},
+              {"not_folded", folded.left},
               {"space", network.space.str()}};
     if (!config.empty()) json["config"] = utf8_text(config.native());
     fmt::print("{}\n", json.dump(1));
   } else if (!common.quiet) {
     for (const std::string& done : folded.done) fmt::print("  {}\n", done);
-    for (const std::string& why : unfolded) fmt::print("  stays: {}\n", why);
+    for (const std::string& why : folded.left) fmt::print("  stays: {}\n", why);
     if (!config.empty())
       fmt::print("{}: says what changed in the config; other programs need it, too\n", config.string());
     fmt::print("{}: {}\n", o.out.path, in_words(network));

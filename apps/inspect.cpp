@@ -9,6 +9,7 @@
 #include "weft/apps/command.h"
 #include "weft/apps/network_option.h"
 #include "weft/apps/run_folder.h"
+#include "weft/zoo/describe_network.h"
 
 namespace weft::apps {
 namespace {
@@ -18,41 +19,6 @@ struct InspectOptions {
   NetworkOptions reading;
   bool space = false;
 };
-
-/// A space's tensor as its text has it: "[h, in*; taps=3x3]".
-std::string axes_text(const Space& space, const SpaceTensor& t) {
-  std::vector<std::string> axes;
-  for (const SpaceAxis& axis : t.axes) axes.push_back(space.str(axis));
-  return fmt::format("[{}{}]", fmt::join(axes, ", "),
-                     t.taps() == 1 ? "" : fmt::format("; taps={}x{}", t.tap_rows, t.tap_columns));
-}
-
-/// What the tensors of one entry of a file are in the space.
-struct EntryText {
-  const FileEntry* entry;
-  std::string own;  ///< the name of its text; of tensors of a space as they are its own
-  std::string type;
-  std::vector<std::string> names, axes;  ///< of the space's tensors
-};
-
-std::vector<EntryText> entries(const NetworkSource& source) {
-  const FileSpace& files = source.architecture.files;
-  std::vector<EntryText> out;
-  for (std::size_t i = 0; i < files.files.size(); ++i) {
-    const FileEntry& entry = files.files[i];
-    out.push_back({&entry,
-                   files.text.tensors.empty() ? entry.names[0] : files.text.tensors[i].name,
-                   name(source.file.tensor(entry.names[0]).type),
-                   {},
-                   {}});
-  }
-  for (std::size_t t = 0; t < files.windows.size(); ++t) {
-    EntryText& entry = out[static_cast<std::size_t>(files.windows[t].file)];
-    entry.names.push_back(source.space().tensors()[t].name);
-    entry.axes.push_back(axes_text(source.space(), source.space().tensors()[t]));
-  }
-  return out;
-}
 
 /// "h.#.attn" of "h.11.attn": what layers have in common. Sizes of anonymous factors, fixed.3, stay.
 std::string without_numbers(std::string_view text) {
@@ -103,40 +69,9 @@ class Lines {
 };
 
 Json to_json(const NetworkSource& source) {
-  const FoundArchitecture& architecture = source.architecture;
-  Json told = Json::object(), tensors = Json::array(), factors = Json::array();
-  for (const auto& [name, value] : architecture.told) told[name] = Json::parse(value.dump());
-  for (const EntryText& e : entries(source)) {
-    Json windows = Json::array();
-    for (std::size_t i = 0; i < e.names.size(); ++i) windows.push_back({{"name", e.names[i]}, {"axes", e.axes[i]}});
-    std::vector<std::int64_t> shape;
-    for (int k = 0; k < e.entry->shape.rank(); ++k) shape.push_back(e.entry->shape[k]);
-    Json tensor{{"name", e.entry->names[0]}, {"type", e.type}, {"shape", shape}, {"windows", windows}};
-    if (e.entry->indexed) tensor["names"] = e.entry->names;
-    if (!e.entry->ties.empty()) tensor["ties"] = e.entry->ties;
-    if (e.entry->plus) tensor["plus"] = e.entry->plus;
-    tensors.push_back(std::move(tensor));
-  }
-  for (int f = 0; f < std::ssize(source.space().factors()); ++f) {
-    const Factor& factor = source.space().factors()[static_cast<std::size_t>(f)];
-    Json json{{"name", factor.name}, {"kind", factor.kind->name}, {"size", factor.size}};
-    if (!factor.per.empty()) json["per"] = factor.per;
-    if (!factor.along.empty()) json["along"] = factor.along;
-    json["copies"] = source.space().copies(f);
-    json["dimension"] = source.space().dimension(f);
-    factors.push_back(std::move(json));
-  }
-  return {{"file", utf8_text(source.file.file())},
-          {"format", source.file.format()},
-          {"architecture", architecture.name.empty() ? Json() : Json(architecture.name)},
-          {"told_by_the_file", told},
-          {"notes", architecture.files.text.notes},
-          {"parameters", source.space().parameters()},
-          {"dimension", source.space().dimension()},
-          {"tensors", tensors},
-          {"factors", factors},
-          {"not_covered", uncovered(source.file, architecture.files)},
-          {"space", source.space().str()}};
+  Json json{{"file", utf8_text(source.file.file())}};
+  json.update(Json::parse(describe(source).dump()));
+  return json;
 }
 
 void print(const NetworkSource& source) {
@@ -151,7 +86,7 @@ void print(const NetworkSource& source) {
   for (const std::string& note : source.architecture.files.text.notes) fmt::print("taken for granted: {}\n", note);
   fmt::print("tensors and their axes\n");
   Lines tensors;
-  for (const EntryText& e : entries(source)) {
+  for (const EntryDescription& e : described_entries(source)) {
     std::string name = e.entry->indexed ? e.own : e.entry->names[0];
     for (const std::string& tie : e.entry->ties) name += " = " + tie;
     std::string what = fmt::format("{} {}", e.type, e.entry->shape.str());

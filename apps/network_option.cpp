@@ -89,13 +89,6 @@ NetworkReading reading_as(const Space& space, const NetworkOptions& given) {
   return out;
 }
 
-std::string in_words(const NetworkFile& network) {
-  const std::string name = network.source ? network.source->architecture.name : "";
-  if (name.empty()) return network.space.str();
-  return fmt::format("{}, {} tensors, a group of dimension {}", name, network.space.tensors().size(),
-                     network.space.dimension());
-}
-
 NetworkSource open_network(const std::string& path, const NetworkReading& reading, const Common& common) {
   if (fs::is_directory(path))
     if (const std::string kind = folder_kind(path); !kind.empty())

@@ -26,9 +26,6 @@ NetworkReading reading(const NetworkOptions& given);
 /// The same for networks of a model's space, of files whose tensors have its names, too.
 NetworkReading reading_as(const Space& space, const NetworkOptions& given);
 
-/// The text of its space, or of an architecture "gpt2, 148 tensors, a group of dimension 240".
-std::string in_words(const NetworkFile& network);
-
 /// NetworkSource::open(), messages that say what lies there instead of a network, and a remark where the config names
 /// another architecture than its tensors.
 NetworkSource open_network(const std::string& path, const NetworkReading& reading, const Common& common);

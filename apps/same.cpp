@@ -13,9 +13,7 @@
 #include "weft/apps/command.h"
 #include "weft/apps/network_option.h"
 #include "weft/apps/run_folder.h"
-#include "weft/networks/files/fold.h"
-#include "weft/symmetry/attention.h"
-#include "weft/symmetry/network.h"
+#include "weft/symmetry/network_files.h"
 #include "weft/zoo/element_file.h"
 
 namespace weft::apps {
@@ -27,81 +25,6 @@ struct SameOptions {
   std::optional<double> tolerance;
   bool after_norm = false, force = false;
 };
-
-bool attention_alone(const NetworkFile& n) {
-  if (n.space.find_tensor("WQ") < 0 || n.weights.size() != 4) return false;
-  for (const char* name : {"WK", "WV", "WO"})
-    if (n.space.find_tensor(name) < 0) return false;
-  const Shape q = n.space.axes_shape(n.space.tensor("WQ")), v = n.space.axes_shape(n.space.tensor("WV"));
-  return q.rank() == 3 && v.rank() == 3 && n.space == attention_space(q[1], q[0], q[2], v[2]);
-}
-
-AttentionModule module(const NetworkFile& n) {
-  auto weight = [&](const char* name) { return n.weights[static_cast<std::size_t>(n.space.tensor(name))][0][0]; };
-  return {weight("WQ"), weight("WK"), weight("WV"), weight("WO")};
-}
-
-/// The network with its norms and shifts folded, where its text has folds.
-std::optional<NetworkFile> folded(const NetworkFile& network) {
-  if (!network.source || network.source->architecture.files.text.folds.empty()) return {};
-  Folded out = fold(network.source->architecture, network.weights);
-  return NetworkFile{std::move(out.files.space), std::move(out.weights)};
-}
-
-struct Compared {
-  NetworkEquivalence found;
-  bool folded = false;  ///< what was found is of the folded networks
-};
-
-struct Tolerance {
-  double value;
-  NumberType coarsest;  ///< of both files
-};
-
-/// What is asked for, or what follows from the rounding of the files: weights that are moved and rounded again,
-/// products of two of them, and matrices that enlarge what rounding did. Float64 often holds what was float32 before.
-Tolerance tolerance(const NetworkFile& a, const NetworkFile& b, const SameOptions& o) {
-  constexpr double least = 1e-4, roundings = 20;
-  const NumberType of_a = a.source->coarsest, of_b = b.source->coarsest,
-                   coarsest = rounding(of_a) > rounding(of_b) ? of_a : of_b;
-  const double value = o.tolerance.value_or(std::max(least, roundings * rounding(coarsest)));
-  if (!(value < 1))
-    throw UsageError(
-        "[same] {} rounds numbers by up to {:g} of their size, by which hardly any two networks are told "
-        "apart; allowed: such files with a --tolerance",
-        name(coarsest), rounding(coarsest));
-  return {value, coarsest};
-}
-
-Compared compare(const NetworkFile& a, const NetworkFile& b, const SameOptions& o, const Tolerance& tolerance) {
-  if (attention_alone(a) && attention_alone(b)) {
-    AttentionEquivalence found = compare_attention(module(a), module(b),
-                                                   {.tolerance = tolerance.value,
-                                                    .rounding = std::max(0x1p-24, rounding(tolerance.coarsest)),
-                                                    .after_norm = o.after_norm});
-    NetworkEquivalence out{found.decision, {}, {}, {}};
-    if (found.element) out.element = {std::move(found.element->element), found.element->residual};
-    if (auto& w = found.witness) out.witness = {w->x, w->y_a, w->y_b, w->difference};
-    return {std::move(out)};
-  }
-  if (o.after_norm)
-    throw UsageError(
-        "[same] --after-norm is for files of attention alone: the space of attention_space(), WQ WK WV WO");
-  NetworkEquivalence found;
-  if (a.space == b.space) found = compare_networks(a.space, a.weights, b.weights, tolerance.value);
-  if (found.decision == Decision::same) return {std::move(found)};
-  // They may be at other points of a shift's orbit, or one of them is folded already.
-  const std::optional<NetworkFile> folded_a = folded(a), folded_b = folded(b);
-  const NetworkFile &x = folded_a ? *folded_a : a, &y = folded_b ? *folded_b : b;
-  if ((folded_a || folded_b) && x.space == y.space) {
-    NetworkEquivalence again = compare_networks(x.space, x.weights, y.weights, tolerance.value);
-    if (again.decision == Decision::same || a.space != b.space) return {std::move(again), true};
-  }
-  if (a.space != b.space)
-    throw FormatError("[same] '{}' is a network of\n  {}\nand '{}' of\n  {}\nallowed: one space, or attention alone",
-                      o.a, in_words(a), o.b, in_words(b));
-  return {std::move(found)};
-}
 
 /// ||M|| ||M^-1|| of the matrix of one copy, which bounds its condition number.
 double condition(const ElementPart& p, std::int64_t copy) {
@@ -189,9 +112,11 @@ Json to_json(const NetworkElement& found) {
   return {{"residual", found.residual}, {"tensors", residuals(found)}, {"factors", std::move(factors)}};
 }
 
-Json to_json(const NetworkEquivalence& found, bool folded, const Tolerance& tolerance) {
-  Json json{{"decision", name(found.decision)}, {"tolerance", tolerance.value}};
-  if (folded) json["folded"] = true;
+Json to_json(const FileEquivalence& answer) {
+  const NetworkEquivalence& found = answer.found;
+  Json json{{"decision", name(found.decision)}, {"tolerance", answer.tolerance}};
+  if (!answer.apart.empty()) json["apart"] = answer.apart;
+  if (answer.folded) json["folded"] = true;
   if (found.element) json["element"] = to_json(*found.element);
   if (found.nearest) json["nearest"] = {{"residual", found.nearest->residual}, {"tensors", residuals(*found.nearest)}};
   if (const auto& w = found.witness)
@@ -211,8 +136,9 @@ void print_worst(const NetworkElement& e) {
   for (const std::size_t t : order) fmt::print("  {:.1e} of {}\n", e.of_tensors[t], tensors[t].name);
 }
 
-void print(const NetworkEquivalence& found, bool folded, const Tolerance& tolerance) {
-  if (folded) fmt::print("with their norms and shifts folded, as weft fold does:\n");
+void print(const FileEquivalence& answer) {
+  const NetworkEquivalence& found = answer.found;
+  if (answer.folded) fmt::print("with their norms and shifts folded, as weft fold does:\n");
   if (found.element) {
     const Element& g = found.element->element;
     fmt::print("an element of the group carries the first to the second, every unit and head to {:.1e} of its size:\n",
@@ -233,11 +159,27 @@ void print(const NetworkEquivalence& found, bool folded, const Tolerance& tolera
   } else {
     fmt::print(
         "neither equal to {:g}, unit by unit and head by head, nor different by {:g} on an input that was tried\n",
-        tolerance.value, decision_gap * tolerance.value);
+        answer.tolerance, decision_gap * answer.tolerance);
   }
-  fmt::print("tolerance {:.2g}, numbers of {}\n", tolerance.value, name(tolerance.coarsest));
+  fmt::print("tolerance {:.2g}, numbers of {}\n", answer.tolerance, name(answer.coarsest));
+  if (!answer.apart.empty())
+    fmt::print("not of the network, and other numbers in each file, so that no answer is proven: {}\n",
+               fmt::join(answer.apart, ", "));
   fmt::print("{}\n",
              coloured(stdout, found.decision == Decision::same ? Colour::good : Colour::bad, name(found.decision)));
+}
+
+/// Of two configs that say what weights do not tell.
+void remark_on_configs(const weft::Json& a, const weft::Json& b, const Common& common) {
+  // What says where a network is from, or how its file holds it.
+  constexpr std::string_view kept[] = {"_name_or_path", "architectures",        "dtype",
+                                       "torch_dtype",   "transformers_version", "tie_word_embeddings"};
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : *a.object())
+    if (const weft::Json* other = b.find(key); other && !(*other == value) && std::ranges::count(kept, key) == 0)
+      keys.push_back(key);
+  if (!keys.empty())
+    common.remark(fmt::format("the configs differ in {}; what is decided is of the weights", fmt::join(keys, ", ")));
 }
 
 void save_witness(const SameOptions& o, const NetworkWitness& w) {
@@ -245,34 +187,21 @@ void save_witness(const SameOptions& o, const NetworkWitness& w) {
 }
 
 int same(const SameOptions& o, const Common& common) {
-  NetworkReading of_a = reading(o.reading);
-  NetworkReading of_b = of_a;
-  if (!of_a.config) {
-    // A config beside one of them serves the other, where there is none.
-    of_a.config = config_beside(o.a);
-    of_b.config = config_beside(o.b);
-    for (auto [own, other] : {std::pair{&of_a.config, &of_b.config}, std::pair{&of_b.config, &of_a.config}})
-      if ((*own)->object()->empty()) *own = *other;
-  }
+  const auto [of_a, of_b] = readings_of_two(o.a, o.b, reading(o.reading));
   const NetworkFile a = load_network(o.a, of_a, common), b = load_network(o.b, of_b, common);
-  for (const auto& [path, file] : {std::pair{o.a, &a}, std::pair{o.b, &b}})
-    if (const auto found = file->metadata.find("activation"); found != file->metadata.end() && found->second == "sin")
-      throw UsageError(
-          "[same] '{}' is a network of sines, whose neurons can be shifted, too; allowed: networks whose group is that "
-          "of their space",
-          path);
   std::vector<std::filesystem::path> inputs = files_read(o.a, o.reading);
   for (const auto& path : files_read(o.b, o.reading)) inputs.push_back(path);
   for (const std::string& out : {o.out, o.element})
     if (!out.empty()) check_output_file({out, o.force, false}, inputs);
-  const Tolerance allowed = tolerance(a, b, o);
-  const auto [found, folded] = compare(a, b, o, allowed);
+  remark_on_configs(*of_a.config, *of_b.config, common);
+  const FileEquivalence answer = compare_network_files(a, b, {.tolerance = o.tolerance, .after_norm = o.after_norm});
+  const NetworkEquivalence& found = answer.found;
   if (!o.out.empty() && found.witness) save_witness(o, *found.witness);
   if (!o.element.empty() && found.element) save_element(o.element, found.element->element);
   if (common.json)
-    fmt::print("{}\n", to_json(found, folded, allowed).dump(1));
+    fmt::print("{}\n", to_json(answer).dump(1));
   else if (!common.quiet)
-    print(found, folded, allowed);
+    print(answer);
   return found.decision == Decision::same ? exit_ok : exit_fail;
 }
 

@@ -19,14 +19,18 @@ find_package(nlohmann_json REQUIRED)
 find_package(Eigen3 REQUIRED NO_MODULE)
 
 # A CBLAS without threads of its own beside ours. WEFT_CBLAS_DIR names the folder of libopenblas.so.
-set(WEFT_CBLAS_DIR "/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-serial" CACHE PATH "Folder of a serial libopenblas")
-find_library(WEFT_CBLAS_LIBRARY NAMES openblas PATHS ${WEFT_CBLAS_DIR} NO_DEFAULT_PATH)
-find_path(WEFT_CBLAS_INCLUDE NAMES cblas.h HINTS /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
-  PATH_SUFFIXES openblas-serial openblas)
-if(NOT WEFT_CBLAS_LIBRARY OR NOT WEFT_CBLAS_INCLUDE)
-  message(FATAL_ERROR "no CBLAS in ${WEFT_CBLAS_DIR}: install libopenblas-serial-dev (tools/setup.sh does) or set WEFT_CBLAS_DIR")
+if(WEFT_CBLAS)
+  set(WEFT_CBLAS_DIR "/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-serial" CACHE PATH "Folder of a serial libopenblas")
+  find_library(WEFT_CBLAS_LIBRARY NAMES openblas PATHS ${WEFT_CBLAS_DIR} NO_DEFAULT_PATH)
+  find_path(WEFT_CBLAS_INCLUDE NAMES cblas.h HINTS /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
+    PATH_SUFFIXES openblas-serial openblas)
+  if(NOT WEFT_CBLAS_LIBRARY OR NOT WEFT_CBLAS_INCLUDE)
+    message(FATAL_ERROR "no CBLAS in ${WEFT_CBLAS_DIR}: install libopenblas-serial-dev (tools/setup.sh does) or set WEFT_CBLAS_DIR")
+  endif()
+  weft_found_library(weft_cblas ${WEFT_CBLAS_LIBRARY} ${WEFT_CBLAS_INCLUDE})
+elseif(WEFT_TESTS)
+  message(FATAL_ERROR "WEFT_CBLAS is off, but benchmarks measure beside it: set WEFT_TESTS=OFF")
 endif()
-weft_found_library(weft_cblas ${WEFT_CBLAS_LIBRARY} ${WEFT_CBLAS_INCLUDE})
 
 if(WEFT_TESTS)
   find_package(doctest REQUIRED)

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <type_traits>
 
+#ifndef WEFT_NO_CBLAS
 #include <cblas.h>
+#endif
 
 #include "weft/core/array_tree.h"
 #include "weft/core/error.h"
@@ -41,6 +43,7 @@ struct Cut {
   }
 };
 
+#ifndef WEFT_NO_CBLAS
 /// Where the CBLAS is the faster one: large blocks, factors that lie row by row or column by column, and no vector
 /// kernel of ours. The AVX-512 kernel measured ahead of OpenBLAS at every size, the AVX2 one even with it block by
 /// block.
@@ -78,6 +81,8 @@ void blas_block(GemmBlock<T> g) {
     }
   }
 }
+
+#endif
 
 /// Beyond so many terms the kernels' sums, panel after panel, would err too much.
 struct LongSums {
@@ -133,9 +138,10 @@ struct Product {
   }
 
   void run(const GemmBlock<T>& g) const {
-    if (suits_blas(g))
-      blas_block(g);
-    else if constexpr (std::is_same_v<T, float>)
+#ifndef WEFT_NO_CBLAS
+    if (suits_blas(g)) return blas_block(g);
+#endif
+    if constexpr (std::is_same_v<T, float>)
       kernels.block_float(g);
     else
       kernels.block_double(g);

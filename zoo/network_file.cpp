@@ -232,4 +232,11 @@ NetworkFile NetworkFile::of(NetworkSource source) {
   return network;
 }
 
+std::string in_words(const NetworkFile& network) {
+  const std::string name = network.source ? network.source->architecture.name : "";
+  if (name.empty()) return network.space.str();
+  return fmt::format("{}, {} tensors, a group of dimension {}", name, network.space.tensors().size(),
+                     network.space.dimension());
+}
+
 }  // namespace weft

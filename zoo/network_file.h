@@ -69,4 +69,7 @@ struct NetworkFile {
   static NetworkFile of(NetworkSource source);
 };
 
+/// The text of its space, or of an architecture "gpt2, 148 tensors, a group of dimension 240".
+std::string in_words(const NetworkFile& network);
+
 }  // namespace weft
