@@ -120,7 +120,7 @@ FileEquivalence compare_network_files(const NetworkFile& a, const NetworkFile& b
           called(*file));
   FileEquivalence out;
   out.coarsest = rounding(coarsest(a)) > rounding(coarsest(b)) ? coarsest(a) : coarsest(b);
-  out.tolerance = o.tolerance.value_or(tolerance_of(out.coarsest));
+  out.tolerance = o.tolerance ? *o.tolerance : tolerance_of(out.coarsest);
   out.apart = apart(a, b);
   compare(a, b, o.after_norm, out);
   if (!out.apart.empty() && out.found.decision == Decision::same) out.found.decision = Decision::undecided;

@@ -214,3 +214,28 @@ TEST_CASE("architectures: the nearest text is the one whose names are the file's
     CHECK_MESSAGE(message.ends_with(fmt::format("': the file has '{}', which the text has not", other)), message);
   }
 }
+
+TEST_CASE("architectures: a text of weft for the config's own model is not passed over for another's") {
+  const TinyArchitecture& llama = *std::ranges::find(tiny_architectures, std::string("llama"), &TinyArchitecture::name);
+  const std::vector<StoredTensor> tensors = stored(expanded(llama));
+  const auto as = [&](const char* type) {
+    Json::Object config = *Json::parse(llama.config).object();
+    std::erase_if(config, [](const auto& member) { return member.first == "model_type"; });
+    config.emplace_back("model_type", Json(type));
+    return Json(config);
+  };
+  CHECK(found_architecture({tensors, as("llama")}).doubt.empty());
+  CHECK(found_architecture({tensors, as("helium")}).doubt == "helium");
+  CHECK(error(tensors, as("bloom")).starts_with("[architecture] the file fits no architecture"));
+}
+
+TEST_CASE("architectures: a tensor that the file lacks has the name that the file would give it") {
+  const TinyArchitecture& bert = tiny_architectures[0];
+  const ArchitectureText text = architecture_text("bert");
+  const std::vector<StoredTensor> roberta{{"roberta.embeddings.LayerNorm.weight", {4}}, {"lm_head.bias", {4}}};
+  const StoredNames names(roberta, text.parsed(), "");
+  CHECK(names.own_name("cls.predictions.decoder.weight") == "lm_head.decoder.weight");
+  CHECK(names.own_name("bert.embeddings.LayerNorm.bias") == "roberta.embeddings.LayerNorm.bias");
+  for (const StoredTensor& t : stored(expanded(bert)))
+    CHECK(StoredNames(stored(expanded(bert)), text.parsed(), "").own_name(t.name) == t.name);
+}

@@ -416,6 +416,11 @@ TEST_CASE("fold: refusals, word for word") {
       {"h: fixed(2) w [h] fold stream w", "[architecture] 'fold stream w': the text has no 'w'"},
       {"h: fixed(2) w [h] fold rms_norm w", "[architecture] 'fold rms_norm w': the text has no 'w'"},
   };
+  // The places of a batch norm are the rows that it is moved into.
+  const char* rows = R"(g: fixed(2); c: permutation(3); t: monomial(3) along c
+    w [(g t), 4] bn.weight [c&t*] fold batch_norm bn into w eps 0.001)";
+  CHECK(message_of<ParseError>([&] { folded_text(FileText::parse(rows)); }) ==
+        "[architecture] 'fold batch_norm bn into w eps 0.001': the rows of 'w' are not the places of 'bn.weight'");
   // What is said beside tensors is printed, too; of the folded network what is taken for granted.
   const std::string remarks = "h: fixed(2)\nw [h]\nfold zero w\nnote \"all, # of it\"\nunfolded \"a norm\"\n";
   CHECK(FileText::parse(remarks).str() == remarks);

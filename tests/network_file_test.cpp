@@ -65,7 +65,7 @@ TEST_CASE("one network in a file: every rule has its own message, word for word"
   CHECK(loading([](auto&, auto&) {}) == "no error");
   CHECK(loading([](auto&, auto& metadata) {
           metadata.clear();
-        }).starts_with(at + "the file fits no architecture; nearest is "));
+        }).starts_with(at + "the file fits no architecture, and no text has its names: "));
   const std::string not_a_network = at + "not a network but ";
   CHECK(loading([](auto&, auto& metadata) { metadata["weft.model"] = "magep"; }) ==
         not_a_network + "a model ('magep'): weft eval, predict, edit and verify take it as --model");

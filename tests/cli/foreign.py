@@ -228,6 +228,36 @@ class Foreign(Test):
         self.weft("same", name, name, code=USAGE, says=["F8_E5M2", "12", "--tolerance"])
         self.weft("same", name, name, "--tolerance", 0.3, says=["tolerance 0.3", "same"])
 
+    def test_beside_a_network(self):
+        """What no text knows may read what would be moved: it is not moved, and `same` does not answer for it."""
+        below = {f"model.{name}": value for name, value in self.tensors.items()}
+        head = {"head.weight": ((3, 8), list(range(24)))}
+        name = self.write("headed", below | head)
+        for verb in ("act", "fold"):
+            self.weft(verb, name, "--out", "never", code=INPUT, says=["'head.weight'", "beside", "--architecture"])
+        self.assertEqual(self.json("inspect", name)["not_covered"], ["head.weight"])
+        self.assertEqual(self.json("same", name, name)["decision"], "same")
+        other = self.write("other-head", below | {"head.weight": ((3, 8), [1.] * 24)})
+        self.assertEqual(self.json("same", name, other, code=FAIL)["apart"], ["head.weight"])
+        self.weft("same", name, other, code=FAIL, says=["head.weight", "undecided"])
+        # Means of the same weights, and what an optimiser keeps, read nothing.
+        means = {f"ema.{name}": value for name, value in self.tensors.items()}
+        whole = self.write("means", below | means | {"optimizer.0.exp_avg": ((3,), [0.] * 3)})
+        self.weft("act", whole, "--out", "moved-means")
+
+    def test_configs(self):
+        """What a config says of its network is not overheard."""
+        self.write("helium", self.tensors, GPT2 | {"model_type": "helium"})
+        self.weft("act", "helium", "--out", "never", code=INPUT, says=["model_type 'helium'", "--architecture gpt2"])
+        self.weft("act", "helium", "--architecture", "gpt2", "--out", "of-helium")
+        self.wrong(self.write("bloom", self.tensors, GPT2 | {"model_type": "bloom"}), ["fits no architecture"])
+        self.write("small-eps", self.tensors, GPT2 | {"layer_norm_epsilon": 1e-5})
+        self.write("large-eps", self.tensors, GPT2 | {"layer_norm_epsilon": 1e-3})
+        self.assertIn("the configs differ in layer_norm_epsilon", self.weft("same", "small-eps", "large-eps", says="same").stderr)
+        self.assertNotIn("configs", self.weft("same", "small-eps", "small-eps").stderr)
+        note = self.write("of-sigmoid", {f"{i}.weight": ((4, 4), [1.] * 16) for i in range(2)}, {"activation": "sigmoid"})
+        self.assertIn("taken for granted: neurons are permuted alone", self.weft("act", note, "--out", "moved-mlp").stderr)
+
     def test_wrong_files(self):
         """Whatever a file is instead: what it is, what to do, exit code 3, and nothing written."""
         whole = (self.folder / "gpt2.safetensors").read_bytes()
