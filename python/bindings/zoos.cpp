@@ -1,0 +1,156 @@
+// Zoos of trained networks on disk.
+
+#include <algorithm>
+
+#include "arrays.h"
+#include "bindings.h"
+
+#include "weft/zoo/store.h"
+
+namespace weft::python {
+namespace {
+
+ZooPart part_named(std::string_view wanted) {
+  for (const ZooPart part : {ZooPart::train, ZooPart::val, ZooPart::test})
+    if (wanted == name(part)) return part;
+  throw UsageError("[zoo] part '{}'; allowed: 'train', 'val', 'test'", wanted);
+}
+
+/// One of the numbers of all rows.
+template <class T, class F>
+nb::object column(const std::vector<ZooRow>& rows, const F& value) {
+  const Tensor t = Tensor::zeros({static_cast<std::int64_t>(rows.size())}, dtype_of<T>);
+  std::ranges::transform(rows, t.data<T>(), [&](const ZooRow& row) { return static_cast<T>(value(row)); });
+  return array_of(t);
+}
+
+nb::dict rows_of(const Zoo& zoo) {
+  const std::vector<ZooRow>& rows = zoo.rows();
+  const ZooDescription& d = zoo.description();
+  nb::dict out;
+  const auto whole = [&](const char* name, auto field) {
+    out[name] = column<std::int32_t>(rows, [&](const ZooRow& row) { return row.*field; });
+  };
+  whole("id", &ZooRow::id);
+  whole("network", &ZooRow::network);
+  whole("epoch", &ZooRow::epoch);
+  if (!d.checkpoints.empty()) {
+    nb::list names;
+    for (const ZooRow& row : rows) names.append(d.checkpoints[static_cast<std::size_t>(row.checkpoint)]);
+    out["checkpoint"] = names;
+  }
+  const auto number = [&](const char* name, double ZooRow::*field) {
+    out[name] = column<double>(rows, [&](const ZooRow& row) { return row.*field; });
+  };
+  if (d.views == 0) {
+    number("accuracy", &ZooRow::accuracy);
+    number("train_accuracy", &ZooRow::train_accuracy);
+  } else {
+    number("psnr", &ZooRow::psnr);
+  }
+  number("loss", &ZooRow::loss);
+  whole("diverged", &ZooRow::diverged);
+  for (std::size_t s = 0; s < std::tuple_size_v<ZooSplits>; ++s) {
+    nb::list parts;
+    for (const ZooRow& row : rows) parts.append(name(row.splits[s]));
+    out[("split" + std::to_string(s)).c_str()] = parts;
+  }
+  for (const HyperParameter& h : d.hyper_parameters) {
+    nb::list values;
+    for (const ZooRow& row : rows) values.append(h.values[static_cast<std::size_t>(row.network)]);
+    out[h.name.c_str()] = values;
+  }
+  return out;
+}
+
+std::vector<Tensor> into(const Zoo& zoo, nb::handle arrays) {
+  std::vector<Tensor> out;
+  for (const SpaceTensor& t : zoo.space().tensors())
+    out.push_back(writable_tensor_of(arrays[t.name.c_str()], "gather", t.name));
+  return out;
+}
+
+}  // namespace
+
+void bind_zoos(nb::module_& m) {
+  nb::class_<Zoo>(m, "Zoo", "A complete zoo of trained networks on disk, as `weft zoo make` writes it.")
+      .def(
+          "__init__", [](Zoo* self, const std::filesystem::path& folder) { new (self) Zoo(Zoo::open(folder)); },
+          "folder"_a, nb::call_guard<nb::gil_scoped_release>(),
+          "Opens it and checks it as a whole. Raises DiskError, FormatError, NumericError.")
+      .def_prop_ro("space", [](const Zoo& z) { return z.space(); })
+      .def_prop_ro("architecture", [](const Zoo& z) { return z.description().architecture; })
+      .def_prop_ro("activation", [](const Zoo& z) { return z.description().activation; })
+      .def_prop_ro(
+          "data", [](const Zoo& z) { return z.description().data_name; }, "The name of its data set.")
+      .def_prop_ro("seed", [](const Zoo& z) { return z.description().seed; })
+      .def_prop_ro("networks", [](const Zoo& z) { return z.description().networks; })
+      .def_prop_ro(
+          "settings", [](const Zoo& z) { return z.description().settings; }, "What else its maker was told.")
+      .def_prop_ro("hash", &Zoo::hash, nb::call_guard<nb::gil_scoped_release>(),
+                   "16 hexadecimal digits: two zoos with the same ones are the same zoo. Reads all weights once.")
+      .def(
+          "__len__", [](const Zoo& z) { return z.rows().size(); }, "How many rows it has.")
+      .def("rows", &rows_of, nb::sig("def rows(self) -> dict[str, typing.Any]"),
+           "Its table by columns: id, network, epoch, what was measured, five splits, hyper-parameters. Numbers are\n"
+           "arrays, texts are lists.")
+      .def(
+          "to_pandas",
+          [](const Zoo& z) -> nb::object {
+            try {
+              return nb::module_::import_("pandas").attr("DataFrame")(rows_of(z));
+            } catch (const nb::python_error& error) {
+              if (!error.matches(PyExc_ImportError)) throw;
+            }
+            throw UsageError("[zoo] to_pandas() needs pandas, which is missing: pip install pandas, or use rows()");
+          },
+          nb::sig("def to_pandas(self) -> typing.Any"),
+          "rows() as a pandas.DataFrame. Raises UsageError without pandas.")
+      .def(
+          "ids", [](const Zoo& z, std::string_view part, int split) { return z.ids(split, part_named(part)); },
+          "part"_a, "split"_a = 0,
+          "Those of 'train', 'val' or 'test' of one of the splits 0 to 4, in order of the rows.")
+      .def(
+          "column",
+          [](const Zoo& z, const std::vector<std::int64_t>& ids, std::string_view name) {
+            return array_of(z.column(ids, name));
+          },
+          "ids"_a, "name"_a,
+          nb::sig("def column(self, ids: collections.abc.Sequence[int], name: str) -> "
+                  "numpy.typing.NDArray[numpy.float32]"),
+          "A number of some rows: 'accuracy', 'loss', a hyper-parameter. Raises UsageError for another.")
+      .def(
+          "weights",
+          [](const Zoo& z, const std::vector<std::int64_t>& ids) {
+            std::vector<Tensor> all;
+            {
+              const nb::gil_scoped_release free;
+              all = z.weights(ids);
+            }
+            return named_arrays(z.space(), all);
+          },
+          "ids"_a,
+          nb::sig("def weights(self, ids: collections.abc.Sequence[int]) -> dict[str, "
+                  "numpy.typing.NDArray[numpy.float32]]"),
+          "The networks of some rows, by tensors: [ids, taps, axes...]. Raises UsageError for an unknown id.")
+      .def(
+          "gather",
+          [](const Zoo& z, const std::vector<std::int64_t>& ids, nb::dict arrays) {
+            const std::vector<Tensor> to = into(z, arrays);
+            const nb::gil_scoped_release free;
+            z.gather(ids, to);
+          },
+          "ids"_a, "into"_a,
+          nb::sig("def gather(self, ids: collections.abc.Sequence[int], into: dict[str, typing.Any]) -> None"),
+          "The same into arrays of these shapes, which are written to. Raises UsageError for one that is read-only.")
+      .def_prop_ro(
+          "images", [](const Zoo& z) { return array_of(z.images(), false); },
+          nb::sig("def images(self) -> numpy.typing.NDArray[numpy.uint8]"),
+          "The originals that implicit networks store, [images, channels, rows, columns]. Raises UsageError.")
+      .def("__repr__", [](const Zoo& z) {
+        return "<weft.Zoo of " + std::to_string(z.description().networks) + " networks, " +
+               z.description().architecture + " on " + z.description().data_name + ">";
+      });
+}
+
+}  // namespace weft::python
