@@ -15,6 +15,7 @@ void bind_acting(nb::module_& m) {
         if (!(g.space() == n.space))
           throw UsageError("[act] an element of '{}' and a network of '{}'; allowed: one space", g.space().str(),
                            n.space.str());
+        if (n.source) n.source->require_known();
         NetworkFile out = n;
         out.weights = act(g, n.weights);
         return out;

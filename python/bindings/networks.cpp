@@ -169,16 +169,17 @@ void bind_networks(nb::module_& m) {
            [](const FileEquivalence& e) { return "<weft.Equivalence: " + std::string(name(e.found.decision)) + ">"; });
   m.def(
       "same",
-      [](const Network& a, const Network& b, double tolerance, bool after_norm, const SpaceOrText& space,
+      [](const Network& a, const Network& b, std::optional<double> tolerance, bool after_norm, const SpaceOrText& space,
          const std::optional<std::string>& architecture, const std::optional<nb::object>& config) {
         const NetworkReading reading = reading_of(space, architecture, config);
         const nb::gil_scoped_release free;
         return compared(a, b, {.tolerance = tolerance, .after_norm = after_norm}, reading);
       },
-      "a"_a, "b"_a, "tolerance"_a = FileComparison{}.tolerance, "after_norm"_a = false, "space"_a = nb::none(),
+      "a"_a, "b"_a, "tolerance"_a = nb::none(), "after_norm"_a = false, "space"_a = nb::none(),
       "architecture"_a = nb::none(), "config"_a = nb::none(),
       "Whether two networks, or the files at two paths, compute the same function, as `weft same` decides it.\n\n"
-      "The result is true where they do. Raises UsageError, FormatError for networks that cannot be compared.");
+      "The result is true where they do. tolerance: the relative difference that counts as none; else 1e-4, and for half\n"
+      "precision 20 times what its rounding changes. Raises UsageError, FormatError for networks that cannot be compared.");
 
   nb::class_<FoldedNetwork>(m, "FoldedNetwork", "A network with its norms in what reads them.")
       .def_ro("network", &FoldedNetwork::network)
