@@ -28,9 +28,9 @@ class StepTape {
 
  private:
   friend class TapeUse;
+  std::vector<std::shared_ptr<const void>> kept_;  ///< outlives the tape
   std::unique_ptr<Tape> own_;
   Tape* tape_;
-  std::vector<std::shared_ptr<const void>> kept_;
   std::atomic_flag used_;
 };
 
