@@ -18,8 +18,8 @@ std::pair<NetworkReading, NetworkReading> readings_of_two(const std::filesystem:
                                                           const std::filesystem::path& b, const NetworkReading& given);
 
 struct FileComparison {
-  /// Relative difference that counts as none. Else it follows from the type of numbers in the files that rounds most: 20
-  /// times what that changes a number by, and no less than 1e-4.
+  /// Relative difference that counts as none. Else it follows from the type of numbers in the files that rounds most:
+  /// 20 times what that changes a number by, and no less than 1e-4.
   std::optional<double> tolerance = {};
   bool after_norm = false;  ///< attention alone: tokens come from a LayerNorm without affine part
 };

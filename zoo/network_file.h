@@ -37,8 +37,8 @@ struct NetworkSource {
   static NetworkSource of(TensorFile file, const NetworkReading& reading = {});
 
   const Space& space() const { return architecture.files.space; }
-  /// Before its weights are moved: throws FormatError where the file has weights beside the network, which may read what
-  /// moves, and where its config says that it is of another architecture, unless that was asked for.
+  /// Before its weights are moved: throws FormatError where the file has weights beside the network, which may read
+  /// what moves, and where its config says that it is of another architecture, unless that was asked for.
   void require_known() const;
   /// A feature of one network, [1, taps, axes…]; a view into the file where that holds such numbers, so clone() it
   /// before writing. Throws FormatError for numbers that are not finite, or corrupt, and for

@@ -178,8 +178,10 @@ void bind_networks(nb::module_& m) {
       "a"_a, "b"_a, "tolerance"_a = nb::none(), "after_norm"_a = false, "space"_a = nb::none(),
       "architecture"_a = nb::none(), "config"_a = nb::none(),
       "Whether two networks, or the files at two paths, compute the same function, as `weft same` decides it.\n\n"
-      "The result is true where they do. tolerance: the relative difference that counts as none; else 1e-4, and for half\n"
-      "precision 20 times what its rounding changes. Raises UsageError, FormatError for networks that cannot be compared.");
+      "The result is true where they do. tolerance: the relative difference that counts as none; else 1e-4, and for "
+      "half\n"
+      "precision 20 times what its rounding changes. Raises UsageError, FormatError for networks that cannot be "
+      "compared.");
 
   nb::class_<FoldedNetwork>(m, "FoldedNetwork", "A network with its norms in what reads them.")
       .def_ro("network", &FoldedNetwork::network)
