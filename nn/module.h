@@ -30,6 +30,12 @@ class Module {
   explicit Module(std::string kind = "model");
   /// The part `name` of `parent`. Throws UsageError for a name that the parent has.
   Module(const Module& parent, std::string_view name);
+  // With a table of its own it lies where a part with virtual functions does: Python takes one for the other as it is.
+  virtual ~Module() = default;
+  Module(const Module&) = default;
+  Module(Module&&) = default;
+  Module& operator=(const Module&) = default;
+  Module& operator=(Module&&) = default;
 
   /// Declares a learned tensor of this part: its name in the model is "part.name". Returns its number, for on(). Throws
   /// what Parameters::add throws.

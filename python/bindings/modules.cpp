@@ -29,6 +29,9 @@ nb::dict parameters(const Module& m, bool gradients) {
   return out;
 }
 
+// A class and its base are one address to Python.
+static_assert(std::is_polymorphic_v<Module>);
+
 void bind_models(nb::module_& m) {
   nb::class_<Init>(m, "Init", "How a parameter starts.")
       .def_static("zeros", &Init::zeros)

@@ -194,3 +194,17 @@ def test_a_class_of_ones_own(space):
     assert losses[-1] < 0.2 * losses[0] and optimiser.steps == 60
     with pytest.raises(weft.UsageError):
         optimiser.step(1e-2)  # no backward pass since
+
+
+def test_parts_are_modules_with_all_that_their_model_has(space):
+    """Of every class: layers and readers with virtual functions, too."""
+    model = weft.Module("parts")
+    parts = [weft.MagepInvariant(model, "invariant", space, 1, 4), weft.MagepEquivariant(model, "equivariant", space, 1, 2),
+             weft.LinearLayer(model, "linear", space, space, weft.derive_linear(space, space), 1, 2),
+             weft.NormalisingPool(model, "pool", space, 2), weft.LearnedScale(model, "scale", space), weft.Linear(model, "dense", 4, 2)]
+    model.init(0)
+    for part in [*parts, weft.make_reader("magep", space, {"channels": 4})]:
+        assert isinstance(part, weft.Module)
+        assert len(part.parameters) >= (len(model.parameters) if part in parts else 1)
+        part.changed()
+        assert part.trained_numbers > 0 and part.flops(2) >= 0 and str(part)
