@@ -91,6 +91,22 @@ void bind_tapes(nb::module_& m) {
           "Differentiates a scalar; parameters' gradients are replaced or, with `add`, added up over several passes.\n"
           "Raises AutogradError on a second call, or for what is no scalar.")
       .def(
+          "backward",
+          [](StepTape& tape, const std::vector<StepVar>& outputs, const std::vector<nb::object>& cotangents, bool add) {
+            const TapeUse use(tape);
+            Tape& on = tape.tape();
+            std::vector<Var> ys;
+            std::vector<Tensor> all;
+            for (const StepVar& y : outputs) ys.push_back(y.get());
+            for (const nb::object& c : cotangents) all.push_back(tensor_of(c, "backward", "cotangent"));
+            const nb::gil_scoped_release free;
+            on.backward(ys, all, add ? Gradients::add : Gradients::replace);
+          },
+          "outputs"_a, "cotangents"_a, "add"_a = false,
+          nb::sig("def backward(self, outputs: collections.abc.Sequence[Var], cotangents: "
+                  "collections.abc.Sequence[typing.Any], add: bool = False) -> None"),
+          "Differentiates the sum of the products of each output with its cotangent, an array of its shape.")
+      .def(
           "grad",
           [](StepTape& tape, const StepVar& x) {
             const TapeUse use(tape);

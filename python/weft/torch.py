@@ -1,0 +1,142 @@
+"""Layers and models of weft as modules of PyTorch.
+
+    import weft.torch
+
+    reader = weft.make_reader("magep", space, {"channels": 16})
+    net = weft.torch.Module(reader)                  # parameters(), state_dict(), optimisers of torch
+    loss = (net(weights) - target).square().mean()   # weights: {"W1": [batch, channels * taps, axes...], ...}
+    loss.backward()
+
+Parameters are torch's on the memory of weft's; forward and backward pass are weft's own. What goes in may need gradients, too.
+The CPU alone, and one dtype, which the model is made with.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import typing
+
+import torch
+from torch.autograd.function import once_differentiable
+
+import weft
+
+__all__ = ["Module"]
+
+Tensors = dict[str, torch.Tensor]
+Call = typing.Callable[[weft.Features], typing.Any]
+
+
+class _Step(torch.autograd.Function):
+    """One call of a model: its tape is kept for the backward pass, and used again by a later call."""
+
+    @staticmethod
+    def forward(ctx: typing.Any, module: Module, names: tuple[str, ...], *tensors: torch.Tensor) -> typing.Any:
+        inputs = dict(zip(names, tensors))
+        ctx.set_materialize_grads(False)
+        tape = module._tapes.pop() if module._tapes else weft.Tape()
+        module._tell_changes()
+        y, leaves = module._run(tape, inputs, any(ctx.needs_input_grad[2 : 2 + len(names)]))
+        outputs = [y] if isinstance(y, weft.Var) else [y[t.name] for t in y.space.tensors]
+        ctx.module, ctx.tape, ctx.outputs, ctx.leaves = module, tape, outputs, leaves
+        ctx.kept = tensors  # the tape reads them where they lie
+        module._named = None if isinstance(y, weft.Var) else [t.name for t in y.space.tensors]
+        return tuple(torch.from_dlpack(v.numpy()) for v in outputs)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: typing.Any, *cotangents: torch.Tensor) -> typing.Any:
+        tape, module = ctx.tape, ctx.module
+        if tape is None:
+            raise weft.AutogradError("[torch] a second backward pass over one call, whose numbers are gone; call the module again")
+        asked = [(y, c) for y, c in zip(ctx.outputs, cotangents) if c is not None and y.requires_grad]
+        if not asked:
+            return (None,) * (2 + len(ctx.kept))
+        tape.backward([y for y, _ in asked], [c.contiguous() for _, c in asked])
+        inputs = [None] * (len(ctx.kept) - len(module._trained))
+        if ctx.leaves is not None:
+            inputs = [torch.from_dlpack(tape.grad(leaf)) for leaf in ctx.leaves]
+        gradients = module.model.gradients
+        own = [torch.from_dlpack(gradients[name]) for name in module._trained]
+        ctx.outputs = ctx.leaves = ctx.tape = None  # what they hold is the next call's
+        tape.reset()
+        module._tapes.append(tape)
+        return (None, None, *inputs, *own)
+
+
+class Module(torch.nn.Module):
+    """A model or a layer of weft, called with {name: tensor [batch, channels * taps, axes...]}, or with a sequence of them in
+    the order of the space's tensors. It gives what the model gives: a tensor, or a dict of tensors by name.
+
+    model: one that has its memory (Module.init(), make_reader()). space: of what goes in; of a Reader its own. call: what is
+    computed of features, model(x) unless said otherwise. Raises UsageError for a model without a space, or tensors on another
+    device; DtypeError where a model is converted (.half(), .to(device)): make it with the dtype.
+    """
+
+    def __init__(self, model: weft.Module, space: weft.Space | None = None, call: Call | None = None) -> None:
+        super().__init__()
+        own = space or getattr(model, "space", None)
+        if own is None:
+            raise weft.UsageError("[torch] the model does not say what it reads; give its space")
+        self.model, self.space = model, own
+        self._call: Call = call or typing.cast(Call, model)
+        self._tapes: list[weft.Tape] = []
+        self._named: list[str] | None = None
+        self._version = -1
+        trained = set(model.gradients)
+        self._trained = [name for name in model.parameters if name in trained]
+        for name, array in model.parameters.items():
+            part, leaf = self._part(name)
+            tensor = torch.from_numpy(array)
+            if name in trained:
+                part.register_parameter(leaf, torch.nn.Parameter(tensor))
+            else:
+                part.register_buffer(leaf, tensor)
+
+    def _part(self, name: str) -> tuple[torch.nn.Module, str]:
+        """The module that holds 'lift.W1.phi', and what it is called there."""
+        *path, leaf = name.split(".")
+        part: torch.nn.Module = self
+        for step in path:
+            if step not in part._modules:
+                part.add_module(step, torch.nn.Module())
+            part = part.get_submodule(step)
+        return part, leaf
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator, unused-ignore]
+    def forward(self, x: collections.abc.Mapping[str, torch.Tensor] | collections.abc.Sequence[torch.Tensor]) -> torch.Tensor | Tensors:
+        names = tuple(t.name for t in self.space.tensors)
+        inputs = [x[name] for name in names] if isinstance(x, collections.abc.Mapping) else list(x)
+        parameters = [self.get_parameter(name) for name in self._trained]
+        outputs = _Step.apply(self, names, *inputs, *parameters)
+        return outputs[0] if self._named is None else dict(zip(self._named, outputs))
+
+    def _tell_changes(self) -> None:
+        """An optimiser, or anybody else, may have written to the parameters since the last call."""
+        version = sum(t._version for t in [*self.parameters(), *self.buffers()])
+        if version != self._version:
+            self.model.changed()
+        self._version = version
+
+    def _run(self, tape: weft.Tape, inputs: Tensors, wanted: bool) -> tuple[typing.Any, list[weft.Var] | None]:
+        """What the model gives, and of inputs whose gradients are wanted their variables."""
+        arrays = {name: t.detach() for name, t in inputs.items()}
+        if isinstance(self.model, weft.Reader) and self._call is self.model:
+            if wanted:
+                raise weft.UsageError("[torch] gradients of what a reader is given are not known, for it prepares it; give a layer")
+            return self.model.forward(tape, self.model.prepare(arrays)), None
+        x = (weft.Features.leaf if wanted else weft.Features.constant)(tape, self.space, arrays)
+        return self._call(x), [x[name] for name in inputs] if wanted else None
+
+    def _apply(self, fn: typing.Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Module:
+        for tensor in [*self.parameters(), *self.buffers()]:
+            changed = fn(tensor.detach())
+            if changed.dtype != tensor.dtype or changed.device != tensor.device:
+                raise weft.DtypeError(
+                    f"[torch] {tensor.dtype} on {tensor.device} cannot become {changed.dtype} on {changed.device}, for the memory "
+                    "is weft's; allowed: a model that is made with the dtype, on the CPU"
+                )
+        return self
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> Module:
+        raise weft.UsageError("[torch] a model of weft is not copied; make another one and give it the state_dict()")
