@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import typing
 
-import numpy as np
 from hypothesis import strategies as st
 
 from . import Element, Space
+from .testing import normal_network
 
 __all__ = ["KINDS", "elements", "networks", "spaces"]
 
@@ -62,16 +62,5 @@ def elements(space: Space, **ranges: typing.Any) -> st.SearchStrategy[Element]:
 
 
 def networks(space: Space, batch: int | None = None, channels: int = 1) -> st.SearchStrategy[dict[str, typing.Any]]:
-    """Normal numbers in float64 by the tensors' names: [axes...] ([taps, axes...] of kernels), or with `batch`
-    [batch, channels * taps, axes...]."""
-
-    def drawn(seed: int) -> dict[str, typing.Any]:
-        draws = np.random.Generator(np.random.Philox(seed))
-        out = {}
-        for t in space.tensors:
-            taps = t.taps[0] * t.taps[1]
-            shape = t.shape if taps == 1 else (taps, *t.shape)
-            out[t.name] = draws.normal(size=shape if batch is None else space.feature_shape(t.name, batch, channels))
-        return out
-
-    return _SEEDS.map(drawn)
+    """Random ones, as weft.testing.normal_network() draws them."""
+    return _SEEDS.map(lambda seed: normal_network(space, seed, batch, channels))

@@ -22,7 +22,7 @@ import numpy as np
 
 from . import Element, Space, UsageError, act
 
-__all__ = ["Piece", "Symmetries", "assert_equivariant", "assert_invariant", "symmetries"]
+__all__ = ["Piece", "Symmetries", "assert_equivariant", "assert_invariant", "normal_network", "symmetries"]
 
 Array = np.ndarray[typing.Any, np.dtype[typing.Any]]
 Arrays = dict[str, Array]
@@ -87,6 +87,18 @@ def _pieces(g: Element) -> typing.Iterator[tuple[str, str, str, dict[str, object
             yield name, kinds[name], "scale", {"scale": np.abs(scale)}
 
 
+def normal_network(space: Space, seed: int | np.random.Generator, batch: int | None = None, channels: int = 1) -> Arrays:
+    """Normal numbers in float64 by the tensors' names: [axes...] ([taps, axes...] of kernels), or with `batch`
+    [batch, channels * taps, axes...]. A seed is that of a Philox generator."""
+    draws = seed if isinstance(seed, np.random.Generator) else np.random.Generator(np.random.Philox(seed))
+    out = {}
+    for t in space.tensors:
+        taps = t.taps[0] * t.taps[1]
+        shape = t.shape if taps == 1 else (taps, *t.shape)
+        out[t.name] = draws.normal(size=shape if batch is None else space.feature_shape(t.name, batch, channels))
+    return out
+
+
 class _Check:
     """A function on random networks of a space, as one that maps arrays of float64 to arrays."""
 
@@ -111,12 +123,7 @@ class _Check:
         self.told = _error(self(self.network()), self.y)[0]
 
     def network(self) -> Arrays:
-        def shape(name: str, taps: int, axes: tuple[int, ...]) -> tuple[int, ...]:
-            if self.batch is None:
-                return axes if taps == 1 else (taps, *axes)
-            return self.space.feature_shape(name, self.batch, self.channels)
-
-        return {t.name: self.draws.normal(size=shape(t.name, t.taps[0] * t.taps[1], t.shape)) for t in self.space.tensors}
+        return normal_network(self.space, self.draws, self.batch, self.channels)
 
     def given(self, x: Arrays) -> dict[str, typing.Any]:
         make = np.array

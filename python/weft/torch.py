@@ -84,14 +84,17 @@ class Module(torch.nn.Module):
         self._named: list[str] | None = None
         self._version = -1
         trained = set(model.gradients)
-        self._trained = [name for name in model.parameters if name in trained]
+        self._trained: dict[str, torch.nn.Parameter] = {}
+        self._all: list[torch.Tensor] = []
         for name, array in model.parameters.items():
             part, leaf = self._part(name)
             tensor = torch.from_numpy(array)
             if name in trained:
-                part.register_parameter(leaf, torch.nn.Parameter(tensor))
+                self._trained[name] = torch.nn.Parameter(tensor)
+                part.register_parameter(leaf, self._trained[name])
             else:
                 part.register_buffer(leaf, tensor)
+            self._all.append(self._trained.get(name, tensor))
 
     def _part(self, name: str) -> tuple[torch.nn.Module, str]:
         """The module that holds 'lift.W1.phi', and what it is called there."""
@@ -107,13 +110,12 @@ class Module(torch.nn.Module):
     def forward(self, x: collections.abc.Mapping[str, torch.Tensor] | collections.abc.Sequence[torch.Tensor]) -> torch.Tensor | Tensors:
         names = tuple(t.name for t in self.space.tensors)
         inputs = [x[name] for name in names] if isinstance(x, collections.abc.Mapping) else list(x)
-        parameters = [self.get_parameter(name) for name in self._trained]
-        outputs = _Step.apply(self, names, *inputs, *parameters)
+        outputs = _Step.apply(self, names, *inputs, *self._trained.values())
         return outputs[0] if self._named is None else dict(zip(self._named, outputs))
 
     def _tell_changes(self) -> None:
         """An optimiser, or anybody else, may have written to the parameters since the last call."""
-        version = sum(t._version for t in [*self.parameters(), *self.buffers()])
+        version = sum(t._version for t in self._all)
         if version != self._version:
             self.model.changed()
         self._version = version
@@ -129,7 +131,7 @@ class Module(torch.nn.Module):
         return self._call(x), [x[name] for name in inputs] if wanted else None
 
     def _apply(self, fn: typing.Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Module:
-        for tensor in [*self.parameters(), *self.buffers()]:
+        for tensor in self._all:
             changed = fn(tensor.detach())
             if changed.dtype != tensor.dtype or changed.device != tensor.device:
                 raise weft.DtypeError(
