@@ -171,18 +171,24 @@ FoundArchitecture found_architecture(const StoredNetwork& network, std::span<con
   const std::vector<std::string> names = representatives(network.tensors);
   const Json* type = network.config.find("model_type");
   // First what the config names, then what may have these names; all others only for what is said where none fits.
-  std::vector<const ArchitectureText*> meant, likely, others;
+  struct Candidate {
+    const ArchitectureText* text;
+    std::optional<std::size_t> unlike;  ///< how many names are
+  };
+  std::vector<Candidate> meant, likely, others;
   for (const ArchitectureText& text : texts) {
     const Template& parsed = text.parsed();
-    if (type && type->text() && (parsed.is_model(*type->text()) || text.name == *type->text()))
-      meant.push_back(&text);
-    else if (texts.size() == 1 || !parsed.requested())
-      (unlike(network, parsed, names).value_or(0) == 0 ? likely : others).push_back(&text);
+    if (type && type->text() && (parsed.is_model(*type->text()) || text.name == *type->text())) {
+      meant.push_back({&text, 0});
+    } else if (texts.size() == 1 || !parsed.requested()) {
+      const auto names_unlike = unlike(network, parsed, names);
+      (names_unlike.value_or(0) == 0 ? likely : others).push_back({&text, names_unlike});
+    }
   }
   NearestText nearest(network);
   for (const auto* group : {&meant, &likely, &others}) {
     std::vector<FoundArchitecture> found, parts;  // a text of a whole network says more than one of a part
-    for (const ArchitectureText* text : *group) {
+    for (const auto& [text, names_unlike] : *group) {
       const bool others_model = type && type->text() && group != &meant && text->parsed().of_models();
       ArchitectureDifference difference;
       if (auto own = fitted(network, *text, text->parsed(), difference)) {
@@ -191,13 +197,11 @@ FoundArchitecture found_architecture(const StoredNetwork& network, std::span<con
         if (others_model && texts.size() > 1) own->doubt = *type->text();
         (text->parsed().part() ? parts : found).push_back(std::move(*own));
       } else
-        nearest.add(*text, group == &meant ? 0 : unlike(network, text->parsed(), names), std::move(difference));
+        nearest.add(*text, names_unlike, std::move(difference));
       if (group == &meant && !(found.empty() && parts.empty())) break;
     }
     if (found.empty()) found = std::move(parts);
-    if (found.size() == 1) {
-      return std::move(found[0]);
-    }
+    if (found.size() == 1) return std::move(found[0]);
     if (found.empty()) continue;
     std::vector<std::string> fitting;
     for (const FoundArchitecture& f : found) fitting.push_back(f.name);
