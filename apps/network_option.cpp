@@ -14,23 +14,19 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string text_of(const std::string& path, const char* option) {
+std::string text_of(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-  if (!stream) throw FormatError("[weft] {} '{}' cannot be read", option, path);
+  if (!stream) throw FormatError("[weft] --space '{}' cannot be read", path);
   return text;
-}
-
-bool is_file(const std::string& given) {
-  std::error_code error;  // a text may be too long for a path
-  return fs::is_regular_file(given, error);
 }
 
 std::optional<Space> given_space(const std::string& given) {
   if (given.empty()) return {};
-  const bool file = is_file(given);
+  std::error_code none;  // a text may be too long for a path
+  const bool file = fs::is_regular_file(given, none);
   try {
-    Space space = Space::parse(file ? text_of(given, "--space") : given);
+    Space space = Space::parse(file ? text_of(given) : given);
     // So reads the name of a file that is not there, say.
     if (std::ranges::all_of(space.tensors(), [](const SpaceTensor& t) { return t.axes.empty(); }))
       throw ParseError("no tensor has an axis");
@@ -39,20 +35,6 @@ std::optional<Space> given_space(const std::string& given) {
     throw UsageError("[weft] --space '{}': {}{}; allowed: 'in: fixed(3); h: permutation(8) W[h, in*]' or the like",
                      given, file ? "" : "no such file, and no space: ", wrong.what());
   }
-}
-
-std::optional<ArchitectureText> given_architecture(const std::string& given) {
-  if (given.empty()) return {};
-  if (!is_file(given)) {
-    std::error_code none;
-    if (given.find_first_of("/.") != std::string::npos)
-      throw ReadError("[weft] --architecture '{}': {}; allowed: a name, or a file with its text", given,
-                      fs::exists(given, none) ? "no regular file" : "no such file");
-    return architecture_text(given);
-  }
-  const ArchitectureText text{fs::path(given).stem().string(), text_of(given, "--architecture")};
-  text.parsed();  // its faults are told before a network is read
-  return text;
 }
 
 }  // namespace
@@ -78,7 +60,8 @@ void add_network_options(CLI::App& verb, NetworkOptions& given, bool with_space)
 }
 
 NetworkReading reading(const NetworkOptions& given) {
-  NetworkReading out{given_space(given.space), given_architecture(given.architecture), {}};
+  NetworkReading out{.space = given_space(given.space)};
+  if (!given.architecture.empty()) out.architecture = architecture_text_of(given.architecture);
   if (!given.config.empty()) out.config = read_config(given.config);
   return out;
 }

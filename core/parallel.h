@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "weft/core/hd.h"
+#include "weft/core/stop.h"
 
 namespace weft {
 
@@ -34,9 +35,11 @@ inline namespace WEFT_ISA {
 /// body(begin, end, worker) on blocks of `grain` items of [0, n). worker < threads() names the running thread's scratch
 /// memory (0: the calling thread); results must not depend on it. An exception of the body ends the loop and reaches
 /// the caller. A loop inside a loop, or beside one of another thread of the program, runs on the calling thread alone.
+/// Where the calling thread is Stoppable, the loop may not begin (core/stop.h).
 /// Allocates nothing once a loop has run on this number of threads.
 template <class Body>
 inline void parallel_workers(std::int64_t n, std::int64_t grain, const Body& body) {
+  stop_point();
   const std::int64_t blocks = (n + grain - 1) / grain;
   auto block = [&](std::int64_t i, int worker) {
     body(i * grain, i * grain + grain < n ? i * grain + grain : n, worker);

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "weft/core/error.h"
+#include "weft/core/stop.h"
 #include "weft/groups/pairing.h"
 
 namespace weft {
@@ -62,6 +63,7 @@ class Deriver {
   int sources() const { return static_cast<int>(list_.in().tensors().size()); }
 
   void collect(int target, std::vector<int> sources, std::vector<Candidate>& terms) const {
+    stop_point();
     Pairing pairing(list_, options_, target, sources);
     for (const Blocks& blocks : pairing.run())
       if (sources.size() < 2 || sources[0] != sources[1] || !exchanged_before(pairing, blocks))

@@ -81,6 +81,8 @@ class Trainer {
   const Epoch& run_epoch(const std::function<void(std::int64_t, std::int64_t)>& on_step = {});
 
   const std::vector<Epoch>& log() const { return log_; }
+  /// The names of an epoch's metrics.
+  const std::vector<std::string>& metrics() const { return training_.metrics; }
   /// The best epoch so far, 0 before the first.
   std::int64_t best_epoch() const { return best_epoch_; }
   /// The parameters of the best epoch become the model's.

@@ -23,7 +23,7 @@ packages=(nanobind scikit-build-core numpy mypy pytest hypothesis)
 
 export PATH=$folder/venv/bin:$PATH
 begin=$SECONDS
-cmake --install "$build" --prefix "$folder/prefix" >/dev/null
+cmake --install "$build" --strip --prefix "$folder/prefix" >/dev/null
 rm -rf "$folder/wheel"
 pip wheel -q --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir "$folder/wheel" "-Cbuild-dir=$folder/build" \
   "-Ccmake.define.weft_DIR=$folder/prefix/lib/cmake/weft" "$source"

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "weft/core/error.h"
+#include "weft/core/stop.h"
 #include "weft/core/told.h"
 
 namespace weft {
@@ -55,6 +56,7 @@ struct Search {
   /// Dijkstra over the reduced costs from a free row to the nearest free column, which then all rows on the path shift
   /// towards.
   void augment(std::size_t root) {
+    stop_point();
     distance.assign(columns, std::numeric_limits<double>::infinity());
     from_row.assign(columns, nobody);
     done.assign(columns, 0);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "weft/core/error.h"
+#include "weft/core/stop.h"
 #include "weft/io/file_kind.h"
 #include "weft/io/text.h"
 #include "weft/networks/files/window_copy.h"
@@ -103,6 +104,7 @@ void each_name(const NetworkSource& source, const Use& use) {
 /// What use() says of the numbers of one entry of the file, whose copies are equal and constants what they must be.
 template <class Use>
 auto checked(const NetworkSource& source, const FileEntry& entry, const Use& use) {
+  stop_point();
   const TensorFile& file = source.file;
   const FileNumbers numbers = [&](const std::string& name) {
     if (!file.contains(name)) return Tensor();

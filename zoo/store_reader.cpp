@@ -7,6 +7,7 @@
 
 #include "weft/core/hash.h"
 #include "weft/core/parallel.h"
+#include "weft/core/stop.h"
 #include "weft/io/csv.h"
 #include "weft/zoo/store_format.h"
 
@@ -84,7 +85,10 @@ struct Zoo::Contents {
       for (const ZooPart split : row.splits) all.add(name(split));
     }
     for (const Shard& shard : shards)
-      for (const Tensor& weights : shard.weights) add_rows(all, weights);
+      for (const Tensor& weights : shard.weights) {
+        stop_point();
+        add_rows(all, weights);
+      }
     if (images.defined()) {
       all.add(images.shape().str());
       add_rows(all, images);
@@ -97,6 +101,7 @@ struct Zoo::Contents {
     const fs::path table = folder / table_file;
     std::size_t at = 0;
     while (fs::exists(folder / shard_file(shards.size()))) {
+      stop_point();
       const fs::path path = folder / shard_file(shards.size());
       shards.push_back(read_shard(path, description));
       for (std::size_t i = 0; i < shards.back().rows.size(); ++i, ++at) {

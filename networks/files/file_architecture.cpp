@@ -117,6 +117,20 @@ FoundArchitecture file_architecture(const TensorFile& file, const Json& config,
   throw *error;
 }
 
+ArchitectureText architecture_text_of(const std::string& given) {
+  std::error_code none;  // a name may be too long for a path
+  if (!fs::is_regular_file(given, none)) {
+    if (given.find_first_of("/.") == std::string::npos) return architecture_text(given);
+    throw ReadError("[architecture] {}: {}; allowed: a name, or a file with its text", in_quotes(given),
+                    fs::exists(given, none) ? "no regular file" : "no such file");
+  }
+  const MappedFile file(given);
+  const ArchitectureText text{fs::path(given).stem().string(),
+                              {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}};
+  text.parsed();  // its faults are told before a network is read
+  return text;
+}
+
 Json read_config(const fs::path& path) {
   const MappedFile file(path);
   const auto bytes = file.bytes();

@@ -17,6 +17,10 @@ namespace weft {
 FoundArchitecture file_architecture(const TensorFile& file, const Json& config,
                                     const std::optional<ArchitectureText>& text = {});
 
+/// What a user names an architecture by: one of weft's, or the path of a file with a text of one's own, which then has
+/// the file's name. Throws UsageError for an unknown name, ReadError for a path without a file, ParseError.
+ArchitectureText architecture_text_of(const std::string& name_or_path);
+
 /// What a config.json of a Hugging Face model says. Throws ReadError, and FormatError for what is no object of JSON.
 Json read_config(const std::filesystem::path& path);
 /// That of a file: NAME.config.json or config.json beside it, of a folder the latter within; an object without members

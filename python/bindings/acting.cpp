@@ -20,7 +20,7 @@ void bind_acting(nb::module_& m) {
         out.weights = act(g, n.weights);
         return out;
       },
-      "element"_a, "network"_a, nb::call_guard<nb::gil_scoped_release>(),
+      "element"_a, "network"_a, nb::call_guard<LongCall>(),
       "The network moved by the element; saved, it has the names and types of its file.");
   m.def(
       "act",
@@ -28,7 +28,7 @@ void bind_acting(nb::module_& m) {
         const std::vector<Tensor> given = features_of(tensors, g.space(), "act");
         std::vector<Tensor> moved;
         {
-          const nb::gil_scoped_release free;
+          const LongCall call;
           moved = act(g, given);
         }
         return arrays_like(tensors, g.space(), moved);

@@ -19,6 +19,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "weft/core/random.h"
+#include "weft/core/stop.h"
 
 namespace weft::python {
 
@@ -44,7 +45,14 @@ inline RandomKey key_of(const SeedOrKey& given, std::string_view purpose) {
   return key ? *key : RandomKey(std::get<std::uint64_t>(given), purpose);
 }
 
-/// Python is called while a long computation runs without the GIL: Ctrl-C ends it at its next step.
+/// Called while a long computation runs without the GIL: Ctrl-C ends it. Asks Python a few times a second, for the GIL
+/// may be dear.
 void check_signals();
+
+/// For calls that may take long and return something new: without the GIL, and ended by Ctrl-C.
+class LongCall {
+  nb::gil_scoped_release free_;
+  Stoppable stoppable_{check_signals};
+};
 
 }  // namespace weft::python

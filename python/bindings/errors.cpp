@@ -1,5 +1,7 @@
 // Exceptions: one class of Python for each of C++ (core/error.h), with their messages.
 
+#include <chrono>
+
 #include "bindings.h"
 #include <nanobind/nanobind.h>
 
@@ -59,6 +61,11 @@ void bind_errors(nb::module_& m) {
 }
 
 void check_signals() {
+  using Clock = std::chrono::steady_clock;
+  thread_local Clock::time_point next;
+  const Clock::time_point now = Clock::now();
+  if (now < next) return;
+  next = now + std::chrono::milliseconds(50);
   const nb::gil_scoped_acquire gil;
   if (PyErr_CheckSignals() != 0) throw nb::python_error();
 }

@@ -23,19 +23,19 @@ Json json_of(nb::handle object) {
 }
 nb::object from_json(const Json& json) { return nb::module_::import_("json").attr("loads")(json.dump()); }
 
-NetworkReading reading_of(const SpaceOrText& space, const std::optional<std::string>& architecture,
+NetworkReading reading_of(const SpaceOrText& space, const std::optional<Path>& architecture,
                           const std::optional<nb::object>& config) {
   NetworkReading out;
   if (space)
     out.space =
         std::holds_alternative<Space>(*space) ? std::get<Space>(*space) : Space::parse(std::get<std::string>(*space));
-  if (architecture) out.architecture = architecture_text(*architecture);
+  if (architecture) out.architecture = architecture_text_of(architecture->string());
   if (config) out.config = nb::isinstance<nb::dict>(*config) ? json_of(*config) : read_config(nb::cast<Path>(*config));
   return out;
 }
 
 NetworkFile loaded(const Path& path, const NetworkReading& reading) {
-  const nb::gil_scoped_release free;
+  const LongCall call;
   return NetworkFile::load(path, reading);
 }
 
@@ -88,38 +88,40 @@ void bind_files(nb::module_& m) {
           nb::sig("def with_weights(self, weights: collections.abc.Mapping[str, typing.Any] | "
                   "collections.abc.Sequence[typing.Any]) -> NetworkFile"),
           "The same file's network with other weights.")
-      .def("save", &NetworkFile::save, "path"_a, nb::call_guard<nb::gil_scoped_release>(),
+      .def("save", &NetworkFile::save, "path"_a, nb::call_guard<LongCall>(),
            "With the names, types and order of the file that it was read from, else as a file of weft's own; complete\n"
            "or not at all. Raises DiskError, NumericError.")
       .def("__repr__", [](const NetworkFile& n) { return "<weft.NetworkFile of " + in_words(n) + ">"; });
 
   m.def(
       "load",
-      [](const Path& path, const SpaceOrText& space, const std::optional<std::string>& architecture,
+      [](const Path& path, const SpaceOrText& space, const std::optional<Path>& architecture,
          const std::optional<nb::object>& config) { return loaded(path, reading_of(space, architecture, config)); },
       "path"_a, "space"_a = nb::none(), "architecture"_a = nb::none(), "config"_a = nb::none(),
       "The network in a file of safetensors, PyTorch or numpy, or in a folder with one.\n\n"
-      "space: that of a file whose tensors have its names; architecture: the name of one; config: a dict, or the path\n"
+      "space: that of a file whose tensors have its names; architecture: the name of one, or the path of\n"
+      "a text of one's own; config: a dict, or the path\n"
       "of a config.json. Without them the file finds its own. Raises DiskError, FormatError, UsageError.");
   m.def(
       "save", [](const Path& path, const NetworkFile& network) { network.save(path); }, "path"_a, "network"_a,
-      nb::call_guard<nb::gil_scoped_release>(), "network.save(path).");
+      nb::call_guard<LongCall>(), "network.save(path).");
   m.def(
       "inspect",
-      [](const Path& path, const SpaceOrText& space, const std::optional<std::string>& architecture,
+      [](const Path& path, const SpaceOrText& space, const std::optional<Path>& architecture,
          const std::optional<nb::object>& config) {
         const NetworkReading reading = reading_of(space, architecture, config);
         Json found;
         {
-          const nb::gil_scoped_release free;
+          const LongCall call;
           const NetworkSource source = NetworkSource::open(path, reading);
           found = describe(source);
         }
         return from_json(found);
       },
       "path"_a, "space"_a = nb::none(), "architecture"_a = nb::none(), "config"_a = nb::none(),
-      nb::sig("def inspect(path: str | os.PathLike[str], space: Space | str | None = None, architecture: str | None = "
-              "None, config: dict[str, typing.Any] | str | os.PathLike[str] | None = None) -> dict[str, typing.Any]"),
+      nb::sig("def inspect(path: str | os.PathLike[str], space: Space | str | None = None, architecture: str | "
+              "os.PathLike[str] | None = None, config: dict[str, typing.Any] | str | os.PathLike[str] | None = None) "
+              "-> dict[str, typing.Any]"),
       "What a file's network is, as `weft inspect --json` says it: architecture, tensors and their axes, factors.");
 }
 
@@ -170,9 +172,9 @@ void bind_networks(nb::module_& m) {
   m.def(
       "same",
       [](const Network& a, const Network& b, std::optional<double> tolerance, bool after_norm, const SpaceOrText& space,
-         const std::optional<std::string>& architecture, const std::optional<nb::object>& config) {
+         const std::optional<Path>& architecture, const std::optional<nb::object>& config) {
         const NetworkReading reading = reading_of(space, architecture, config);
-        const nb::gil_scoped_release free;
+        const LongCall call;
         return compared(a, b, {.tolerance = tolerance, .after_norm = after_norm}, reading);
       },
       "a"_a, "b"_a, "tolerance"_a = nb::none(), "after_norm"_a = false, "space"_a = nb::none(),
@@ -195,7 +197,7 @@ void bind_networks(nb::module_& m) {
             return out;
           },
           nb::sig("def config(self) -> dict[str, typing.Any]"), "What its config.json says now.");
-  m.def("fold", nb::overload_cast<const NetworkFile&>(&fold), "network"_a, nb::call_guard<nb::gil_scoped_release>(),
+  m.def("fold", nb::overload_cast<const NetworkFile&>(&fold), "network"_a, nb::call_guard<LongCall>(),
         "Moves norms and shifts into what reads them: the same function, and a larger group. Raises UsageError for a\n"
         "network whose text says no folds.");
 }

@@ -75,7 +75,7 @@ void bind_terms(nb::module_& m) {
   m.def(
       "derive_linear",
       [](const Space& in, const Space& out, bool means, bool constant, const std::map<std::string, AlongFixed>& fixed) {
-        const nb::gil_scoped_release free;
+        const LongCall call;
         return derive_linear(in, out, options_of(means, constant, fixed));
       },
       "in_space"_a, "out_space"_a, "means"_a = false, "constant"_a = true,
@@ -93,7 +93,7 @@ void bind_terms(nb::module_& m) {
       "derive_quadratic",
       [](const Space& in, const Space& out, bool means, bool constant, const std::map<std::string, AlongFixed>& fixed,
          std::int64_t limit) {
-        const nb::gil_scoped_release free;
+        const LongCall call;
         return derive_quadratic(in, out, options_of(means, constant, fixed), limit);
       },
       "in_space"_a, "out_space"_a, "means"_a = false, "constant"_a = true,

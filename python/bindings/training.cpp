@@ -13,6 +13,7 @@ namespace {
 /// A training, with what of Python it calls.
 struct ModelTrainer {
   nb::object model, loss, rate;
+  std::map<std::string, nb::callable> metrics;
   nb::object tape;  ///< the trainer's own, as the loss sees it
   std::unique_ptr<Trainer> trainer;
 
@@ -20,15 +21,34 @@ struct ModelTrainer {
     if (tape.is_valid()) nb::cast<StepTape&>(tape).end();
   }
 
+  const nb::object& shown(Tape& on) {
+    if (!tape.is_valid()) tape = nb::cast(new StepTape(on), nb::rv_policy::take_ownership);
+    return tape;
+  }
   Var call_loss(Tape& on, const Tensor& items) {
     const nb::gil_scoped_acquire gil;
-    if (!tape.is_valid()) tape = nb::cast(new StepTape(on), nb::rv_policy::take_ownership);
-    const nb::object found = loss(tape, array_of(items.clone()));
+    const nb::object found = loss(shown(on), array_of(items.clone()));
     StepVar* y = nullptr;
     if (!nb::try_cast(found, y) || y == nullptr)
       throw UsageError("[trainer] the loss gave a {}; allowed: a Var on the tape that it was given",
                        nb::cast<std::string>(nb::handle(found.type()).attr("__name__")));
     return y->get();
+  }
+  std::vector<double> call_metrics(Tape& on) {
+    const nb::gil_scoped_acquire gil;
+    std::vector<double> out;
+    for (const auto& [name, metric] : metrics) {
+      const nb::object found = metric(shown(on));
+      StepVar* y = nullptr;
+      if (double number = 0; nb::try_cast(found, number))
+        out.push_back(number);
+      else if (nb::try_cast(found, y) && y != nullptr && y->get().shape().numel() == 1)
+        out.push_back(y->get().value().to(DType::f64).data<double>()[0]);
+      else
+        throw UsageError("[trainer] metric '{}' gave a {}; allowed: a number, or a Var of one number on the tape", name,
+                         nb::cast<std::string>(nb::handle(found.type()).attr("__name__")));
+    }
+    return out;
   }
   double call_rate(std::int64_t step) {
     const nb::gil_scoped_acquire gil;
@@ -40,12 +60,14 @@ struct ModelTrainer {
     if (!nb::inst_ready(self)) return 0;
     const auto& t = *nb::inst_ptr<ModelTrainer>(self);
     for (const nb::object* held : {&t.model, &t.loss, &t.rate, &t.tape}) Py_VISIT(held->ptr());
+    for (const auto& [name, metric] : t.metrics) Py_VISIT(metric.ptr());
     return 0;
   }
   static int clear(PyObject* self) {
     auto& t = *nb::inst_ptr<ModelTrainer>(self);
     t.loss.reset();
     t.rate.reset();
+    t.metrics.clear();
     return 0;
   }
 };
@@ -53,18 +75,34 @@ PyType_Slot trainer_slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(&ModelTr
                                {Py_tp_clear, reinterpret_cast<void*>(&ModelTrainer::clear)},
                                {0, nullptr}};
 
-Trainer::Epoch run_epoch(ModelTrainer& t) {
+/// An epoch of a log, with the names of its metrics.
+struct NamedEpoch : Trainer::Epoch {
+  std::map<std::string, double> named;
+  NamedEpoch(const Trainer& trainer, const Trainer::Epoch& epoch) : Trainer::Epoch(epoch) {
+    for (std::size_t i = 0; i < metrics.size(); ++i) named[trainer.metrics()[i]] = metrics[i];
+  }
+};
+std::vector<NamedEpoch> log_of(const Trainer& trainer) {
+  std::vector<NamedEpoch> out;
+  for (const Trainer::Epoch& epoch : trainer.log()) out.emplace_back(trainer, epoch);
+  return out;
+}
+
+NamedEpoch run_epoch(ModelTrainer& t) {
   const nb::gil_scoped_release free;
-  return t.trainer->run_epoch([](std::int64_t, std::int64_t) { check_signals(); });
+  return {*t.trainer, t.trainer->run_epoch([](std::int64_t, std::int64_t) { check_signals(); })};
 }
 
 void bind_trainers(nb::module_& m) {
-  nb::class_<Trainer::Epoch>(m, "Epoch", "What an epoch of training came to.")
-      .def_ro("epoch", &Trainer::Epoch::epoch, "1 for the first.")
-      .def_ro("train_loss", &Trainer::Epoch::train_loss)
-      .def_ro("metrics", &Trainer::Epoch::metrics)
-      .def("__repr__",
-           [](const Trainer::Epoch& e) { return fmt::format("<weft.Epoch {}: loss {:.6g}>", e.epoch, e.train_loss); });
+  nb::class_<NamedEpoch>(m, "Epoch", "What an epoch of training came to.")
+      .def_ro("epoch", &NamedEpoch::epoch, "1 for the first.")
+      .def_ro("train_loss", &NamedEpoch::train_loss)
+      .def_ro("metrics", &NamedEpoch::named, "By their names.")
+      .def("__repr__", [](const NamedEpoch& e) {
+        std::string text = fmt::format("<weft.Epoch {}: loss {:.6g}", e.epoch, e.train_loss);
+        for (const auto& [name, value] : e.named) text += fmt::format(", {} {:.6g}", name, value);
+        return text + ">";
+      });
   nb::class_<ModelTrainer>(m, "Trainer",
                            "Trains any model on any loss: epochs over items in random orders.\n\n"
                            "    trainer = weft.Trainer(model, loss, items=n, batch=16, epochs=50)\n"
@@ -76,22 +114,25 @@ void bind_trainers(nb::module_& m) {
           "__init__",
           [](ModelTrainer* self, const Module& model, nb::callable loss, std::int64_t items, std::int64_t batch,
              std::int64_t micro_batch, std::int64_t epochs, std::int64_t patience, const UpdateRule& rule,
-             const std::variant<double, nb::callable>& learning_rate, std::uint64_t seed) {
+             const std::variant<double, nb::callable>& learning_rate, std::uint64_t seed,
+             const std::map<std::string, nb::callable>& metrics, const std::string& best, bool highest) {
             TrainerConfig config{.batch = batch,
                                  .micro_batch = micro_batch,
                                  .epochs = epochs,
                                  .patience = patience,
                                  .rule = rule,
                                  .seed = seed};
-            new (self) ModelTrainer{nb::find(model), loss, {}, {}, nullptr};
+            new (self) ModelTrainer{nb::find(model), loss, {}, metrics, {}, nullptr};
             if (const auto* function = std::get_if<nb::callable>(&learning_rate)) {
               self->rate = *function;
               config.learning_rate = [self](std::int64_t step) { return self->call_rate(step); };
             } else {
               config.learning_rate = [rate = std::get<double>(learning_rate)](std::int64_t) { return rate; };
             }
-            Training training{.items = items};
+            Training training{.items = items, .best = best, .highest = highest};
             training.loss = [self](Tape& tape, const Tensor& some) { return self->call_loss(tape, some); };
+            for (const auto& [name, metric] : metrics) training.metrics.push_back(name);
+            if (!metrics.empty()) training.judge = [self](Tape& tape) { return self->call_metrics(tape); };
             try {
               self->trainer = std::make_unique<Trainer>(model, config, training);
             } catch (...) {
@@ -101,17 +142,21 @@ void bind_trainers(nb::module_& m) {
           },
           "model"_a, "loss"_a, "items"_a, "batch"_a = 8, "micro_batch"_a = 0, "epochs"_a = 100, "patience"_a = 0,
           "rule"_a = UpdateRule::adam(), "learning_rate"_a = 1e-3, "seed"_a = 0,
+          "metrics"_a = std::map<std::string, nb::callable>{}, "best"_a = "train_loss", "highest"_a = false,
           nb::sig("def __init__(self, model: Module, loss: collections.abc.Callable[[Tape, "
                   "numpy.typing.NDArray[numpy.int32]], Var], items: int, batch: int = 8, micro_batch: int = 0, epochs: "
                   "int = 100, patience: int = 0, rule: UpdateRule = ..., learning_rate: float | "
-                  "collections.abc.Callable[[int], float] = 0.001, seed: int = 0) -> None"),
-          "loss(tape, numbers) is the mean loss over the items of these numbers, int32 [n]; learning_rate a number, "
-          "or\n"
-          "a function of the step. Raises UsageError for settings out of their range.")
+                  "collections.abc.Callable[[int], float] = 0.001, seed: int = 0, metrics: dict[str, "
+                  "collections.abc.Callable[[Tape], Var | float]] = {}, best: str = 'train_loss', highest: bool = "
+                  "False) -> None"),
+          "loss(tape, numbers) is the mean loss over the items of these numbers, int32 [n]; learning_rate a number,\n"
+          "or a function of the step. metrics are asked after each epoch, on a tape that records nothing; the best\n"
+          "epoch has the lowest, or highest, of the one that `best` names. Raises UsageError for settings out of\n"
+          "their range.")
       .def_prop_ro("done", [](const ModelTrainer& t) { return t.trainer->done(); })
       .def("run_epoch", &run_epoch,
            "Trains on every item once. Ctrl-C ends it after a step. Raises NumericError when the loss is no number.")
-      .def_prop_ro("log", [](const ModelTrainer& t) { return t.trainer->log(); })
+      .def_prop_ro("log", [](const ModelTrainer& t) { return log_of(*t.trainer); })
       .def_prop_ro(
           "best_epoch", [](const ModelTrainer& t) { return t.trainer->best_epoch(); }, "0 before the first.")
       .def(
@@ -157,7 +202,13 @@ void bind_readers(nb::module_& m) {
       .def(
           "standardise",
           [](Reader& r, nb::handle weights) {
-            return arrays_of(r.standardise(features_of(weights, r.space(), "standardise")));
+            const std::vector<Tensor> given = features_of(weights, r.space(), "standardise");
+            std::vector<Tensor> prepared;
+            {
+              const nb::gil_scoped_release free;
+              prepared = r.standardise(given);
+            }
+            return arrays_of(prepared);
           },
           "weights"_a,
           nb::sig("def standardise(self, weights: collections.abc.Mapping[str, typing.Any]) -> "
@@ -167,7 +218,13 @@ void bind_readers(nb::module_& m) {
       .def(
           "prepare",
           [](const Reader& r, nb::handle weights) {
-            return arrays_of(r.prepare(features_of(weights, r.space(), "prepare")));
+            const std::vector<Tensor> given = features_of(weights, r.space(), "prepare");
+            std::vector<Tensor> prepared;
+            {
+              const LongCall call;
+              prepared = r.prepare(given);
+            }
+            return arrays_of(prepared);
           },
           "weights"_a,
           nb::sig("def prepare(self, weights: collections.abc.Mapping[str, typing.Any]) -> "
@@ -197,7 +254,7 @@ void bind_readers(nb::module_& m) {
             const std::int64_t n = given[0].dim(0);
             std::vector<double> found;
             {
-              const nb::gil_scoped_release free;
+              const LongCall call;
               found = predict_outputs(r, r.prepare(given));
             }
             return array_of(Tensor::from(std::span<const double>(found), {n, r.outputs()}));
@@ -267,7 +324,7 @@ void bind_fit(nb::module_& m) {
                 train, validation, task(task_name));
         while (!fit.done()) fit.run_epoch([](std::int64_t, std::int64_t) { check_signals(); });
         fit.take_best();
-        return fit.log();
+        return log_of(fit);
       },
       "model"_a, "train"_a, "validation"_a, "task"_a = "accuracy", "learning_rate"_a = FitConfig{}.learning_rate,
       "batch"_a = FitConfig{}.batch, "epochs"_a = FitConfig{}.epochs, "patience"_a = FitConfig{}.patience,

@@ -209,3 +209,39 @@ def test_ctrl_c_ends_a_fit(space):
     finally:
         timer.join()
         signal.signal(signal.SIGINT, before)
+
+
+# Calls without steps that take many seconds.
+LONG = {
+    "same": """
+space = weft.mlp_space([64, 1800, 1800, 10], "positive_monomial")
+a, b = [weft.NetworkFile(space, {n: np.random.default_rng(i).standard_normal(s) for n, s in space.shapes.items()}) for i in (0, 1)]
+call = lambda: weft.same(a, b)
+""",
+    "derive": """
+space = weft.Space("q: permutation(3)  " + " ".join(f"T{i}[q,q,q]" for i in range(12)))
+call = lambda: weft.derive_quadratic(space, space)
+""",
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_ctrl_c_ends_a_long_call(name):
+    program = f"""
+import signal
+import numpy as np, weft
+signal.signal(signal.SIGINT, signal.default_int_handler)
+{LONG[name]}
+print("begins", flush=True)
+try:
+    call()
+    print("ended")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    run = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert run.stdout.readline() == "begins\n"
+    time.sleep(0.2)
+    run.send_signal(signal.SIGINT)
+    said, _ = run.communicate(timeout=120)
+    assert said == "interrupted\n" and run.returncode == 0

@@ -122,3 +122,19 @@ def test_files_that_are_none(tmp_path):
         weft.inspect(tmp_path / "none")
     with pytest.raises(weft.UsageError, match="gpt2"):
         weft.load(tmp_path / "bad.safetensors", architecture="none")
+
+
+def test_an_architecture_of_ones_own(tmp_path):
+    text = tmp_path / "pair.weft"
+    text.write_text("h: permutation($(hidden)); in: fixed($(inputs)); out: fixed($(outputs))\n"
+                    "first[h, in*]\nsecond[out, h*]\n")
+    path = tmp_path / "net.npz"
+    np.savez(path, first=np.ones((5, 3), np.float32), second=np.ones((2, 5), np.float32))
+    network = weft.load(path, architecture=text)
+    assert network.architecture == "pair" and network.space.dimension == 0
+    assert weft.inspect(path, architecture=str(text))["architecture"] == "pair"
+    with pytest.raises(weft.ReadError, match="no such file"):
+        weft.load(path, architecture=tmp_path / "none.weft")
+    text.write_text("h: nonsense(3)")
+    with pytest.raises(weft.FormatError, match="pair"):
+        weft.load(path, architecture=text)

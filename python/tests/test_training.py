@@ -131,6 +131,33 @@ def test_a_loss_of_ones_own(tmp_path):
     trainer.save(tmp_path / "state")
 
 
+def test_metrics_choose_the_best_epoch():
+    model, loss = regression()
+    seen = []
+
+    def error(tape):
+        seen.append(loss(tape, np.arange(64, dtype=np.int32)))
+        return seen[-1]
+
+    trainer = weft.Trainer(model, loss, items=64, epochs=5, metrics={"error": error, "number": lambda tape: float(len(seen))},
+                           best="number", highest=False)
+    while not trainer.done:
+        trainer.run_epoch()
+    assert len(seen) == 5 and trainer.best_epoch == 1
+    assert [e.metrics["number"] for e in trainer.log] == [1, 2, 3, 4, 5]
+    assert trainer.log[-1].metrics["error"] < trainer.log[0].metrics["error"] and "error" in repr(trainer.log[0])
+    with pytest.raises(weft.UsageError, match="'none'"):
+        weft.Trainer(model, loss, items=4, best="none")
+    with pytest.raises(weft.UsageError, match="metric 'words' gave a str"):
+        weft.Trainer(model, loss, items=4, metrics={"words": lambda tape: "good"}).run_epoch()
+
+    def broken(tape):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        weft.Trainer(model, loss, items=4, metrics={"broken": broken}).run_epoch()
+
+
 def test_a_training_goes_on_with_the_same_bits(tmp_path):
     whole, loss = regression()
     trainer = weft.Trainer(whole, loss, items=64, epochs=4)
