@@ -16,8 +16,8 @@ folder=$build/python-$version
 mkdir -p "$folder"
 [ -x "$folder/venv/bin/pip" ] || "$python" -m venv "$folder/venv" >"$folder/log" 2>&1 ||
   skip "python3 -m venv fails; as root: apt-get install python3-venv"
-packages=(nanobind scikit-build-core numpy mypy pytest hypothesis)
-"$folder/venv/bin/python" -c 'import nanobind, scikit_build_core, numpy, mypy, pytest, hypothesis' 2>"$folder/log" ||
+packages=(nanobind scikit-build-core numpy mypy pytest hypothesis matplotlib)
+"$folder/venv/bin/python" -c 'import nanobind, scikit_build_core, numpy, mypy, pytest, hypothesis, matplotlib' 2>"$folder/log" ||
   "$folder/venv/bin/pip" install -q --disable-pip-version-check "${packages[@]}" >"$folder/log" 2>&1 ||
   skip "pip cannot install ${packages[*]} (no network?)"
 

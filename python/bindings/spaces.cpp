@@ -88,7 +88,8 @@ void bind_spaces(nb::module_& m) {
       .def("__repr__",
            [](const Space& s) { return fmt::format("weft.Space({})", nb::repr(nb::str(s.str().c_str())).c_str()); })
       .def(
-          "__eq__", [](const Space& a, const Space& b) { return a == b; }, nb::is_operator())
+          "__eq__", [](const Space& a, const Space& b) { return a == b; }, nb::is_operator(),
+          nb::sig("def __eq__(self, other: object, /) -> bool"))
       .def("__hash__", [](const Space& s) { return nb::hash(nb::str(s.str().c_str())); })
       .def(
           "__reduce__", [](const Space& s) { return nb::make_tuple(nb::type<Space>(), nb::make_tuple(s.str())); },

@@ -1,5 +1,6 @@
 """The package itself: version, names, documentation, types, the command line, and what C++ finds of it."""
 
+import importlib.util
 import os
 import pathlib
 import re
@@ -108,25 +109,35 @@ def train(model: weft.Module, n: int) -> list[float]:
 found: str = weft.same("a", weft.load("b", space="h: permutation(2) W[h]")).decision
 """
 WRONG = ["weft.Space(1)", "weft.load('a').weights['W'].none", "weft.fit(1, 2, 3)", "x: int = weft.derive_linear(a, b)",
-         "weft.nothing", "weft.Trainer(weft.Module(), lambda: 1, items=2)"]
+         "weft.nothing", "weft.Trainer(weft.Module(), lambda: 1, items=2)", "weft.TypeError().none", "y: int = weft.__version__"]
 
 
-def mypy(program, tmp_path):
+def mypy(tmp_path, *what):
     pytest.importorskip("mypy", reason="no mypy in this environment")
-    (tmp_path / "program.py").write_text(program)
-    return subprocess.run([sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", "program.py"], cwd=tmp_path,
+    return subprocess.run([sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path.parent / "mypy", *what], cwd=tmp_path,
                           capture_output=True, text=True, check=False).stdout
 
 
+def types_of(program, tmp_path):
+    (tmp_path / "program.py").write_text(program)
+    return mypy(tmp_path, "program.py")
+
+
 def test_types_of_a_program(tmp_path):
-    assert "Success" in (said := mypy(PROGRAM, tmp_path)), said
+    assert "Success" in (said := types_of(PROGRAM, tmp_path)), said
 
 
 def test_wrong_programs_are_found(tmp_path):
     head = "import weft\na = b = weft.Space('')\n"
-    said = mypy(head + "\n".join(WRONG), tmp_path)
+    said = types_of(head + "\n".join(WRONG), tmp_path)
     found = {int(line) for line in re.findall(r"program.py:(\d+): error", said)}
     assert found >= set(range(3, 3 + len(WRONG))) - {4}, said
+
+
+def test_types_of_the_package(tmp_path):
+    needs = {"weft": "numpy", "weft.plot": "matplotlib", "weft.strategies": "hypothesis", "weft.torch": "torch"}
+    here = [word for module, needed in needs.items() if importlib.util.find_spec(needed) for word in ("-m", module)]
+    assert "Success" in (said := mypy(tmp_path, *here)), said
 
 
 def test_imports_in_any_order():

@@ -18,6 +18,7 @@ import typing
 
 import torch
 from torch.autograd.function import once_differentiable
+from torch.utils.dlpack import from_dlpack
 
 import weft
 
@@ -41,10 +42,10 @@ class _Step(torch.autograd.Function):
         ctx.module, ctx.tape, ctx.outputs, ctx.leaves = module, tape, outputs, leaves
         ctx.kept = tensors  # the tape reads them where they lie
         module._named = None if isinstance(y, weft.Var) else [t.name for t in y.space.tensors]
-        return tuple(torch.from_dlpack(v.numpy()) for v in outputs)
+        return tuple(from_dlpack(v.numpy()) for v in outputs)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: typing.Any, *cotangents: torch.Tensor) -> typing.Any:
         tape, module = ctx.tape, ctx.module
         if tape is None:
@@ -53,11 +54,11 @@ class _Step(torch.autograd.Function):
         if not asked:
             return (None,) * (2 + len(ctx.kept))
         tape.backward([y for y, _ in asked], [c.contiguous() for _, c in asked])
-        inputs = [None] * (len(ctx.kept) - len(module._trained))
+        inputs: list[torch.Tensor | None] = [None] * (len(ctx.kept) - len(module._trained))
         if ctx.leaves is not None:
-            inputs = [torch.from_dlpack(tape.grad(leaf)) for leaf in ctx.leaves]
+            inputs = [from_dlpack(tape.grad(leaf)) for leaf in ctx.leaves]
         gradients = module.model.gradients
-        own = [torch.from_dlpack(gradients[name]) for name in module._trained]
+        own = [from_dlpack(gradients[name]) for name in module._trained]
         ctx.outputs = ctx.leaves = ctx.tape = None  # what they hold is the next call's
         tape.reset()
         module._tapes.append(tape)
@@ -79,7 +80,7 @@ class Module(torch.nn.Module):
         if own is None:
             raise weft.UsageError("[torch] the model does not say what it reads; give its space")
         self.model, self.space = model, own
-        self._call: Call = call or typing.cast(Call, model)
+        self._call = call
         self._tapes: list[weft.Tape] = []
         self._named: list[str] | None = None
         self._version = -1
@@ -123,12 +124,13 @@ class Module(torch.nn.Module):
     def _run(self, tape: weft.Tape, inputs: Tensors, wanted: bool) -> tuple[typing.Any, list[weft.Var] | None]:
         """What the model gives, and of inputs whose gradients are wanted their variables."""
         arrays = {name: t.detach() for name, t in inputs.items()}
-        if isinstance(self.model, weft.Reader) and self._call is self.model:
+        if isinstance(self.model, weft.Reader) and self._call is None:
             if wanted:
                 raise weft.UsageError("[torch] gradients of what a reader is given are not known, for it prepares it; give a layer")
             return self.model.forward(tape, self.model.prepare(arrays)), None
         x = (weft.Features.leaf if wanted else weft.Features.constant)(tape, self.space, arrays)
-        return self._call(x), [x[name] for name in inputs] if wanted else None
+        call = self._call or typing.cast(Call, self.model)
+        return call(x), [x[name] for name in inputs] if wanted else None
 
     def _apply(self, fn: typing.Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Module:
         for tensor in self._all:
