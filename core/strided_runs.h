@@ -28,6 +28,10 @@ class StridedRuns {
   explicit StridedRuns(const Axes& axes) {
     std::int64_t numel = 1;
     for (const auto& axis : axes) {
+      if (axis.size == 0) {  // no runs: strides of what is empty may be any numbers
+        rows_ = 0;
+        return;
+      }
       numel *= axis.size;
       if (axis.size == 1) continue;
       StridedAxis* last = count_ ? &axes_[count_ - 1] : nullptr;

@@ -27,6 +27,12 @@ void draw(const Init& init, RandomKey key, const Tensor& value) {
   if (value.backend()) value.copy_from(here);
 }
 
+void check_available(std::string_view name, const ParameterGradient& gradient) {
+  if (!gradient.available())
+    throw UsageError("[parameters] '{}' has no gradient now; allowed: after backward(), before the tape's reset()",
+                     name);
+}
+
 }  // namespace
 
 int Parameters::add(std::string name, const Shape& shape, Init init, bool trainable, GradientForm form) {
@@ -82,15 +88,29 @@ const Parameters::Item& Parameters::with_memory(int i) const {
 Tensor Parameters::grad(int i) const {
   const Item& p = with_memory(i);
   if (!p.gradient) return {};
+  check_available(p.name, *p.gradient);
   ParameterGradient& g = *p.gradient;
-  if (!g.available())
-    throw UsageError("[parameters] '{}' has no gradient now; allowed: after backward(), before the tape's reset()",
-                     p.name);
   if (g.factored && !g.formed) {
     if (!g.whole.defined()) g.whole = Tensor::zeros(p.shape, p.value.dtype());
     form_all(g.factors, g.whole);
   }
   return g.whole;
+}
+
+Tensor Parameters::all_grads() const {
+  for (int i = 0; i < count(); ++i)
+    if (with_memory(i).gradient) check_available(name(i), *item(i).gradient);
+  const Tensor all = Tensor::zeros(values_.shape(), values_.dtype(), values_.backend());
+  all.slice(0, grads_.numel()).copy_from(grads_);
+  for (const Item& p : items_) {
+    if (!p.gradient || !p.gradient->factored) continue;
+    const Tensor own = all.slice(p.offset, p.offset + p.shape.numel()).reshape(p.shape);
+    if (p.gradient->formed)
+      own.copy_from(p.gradient->whole);
+    else
+      form_all(p.gradient->factors, own);
+  }
+  return all;
 }
 
 void Parameters::gradients_given() {

@@ -69,6 +69,8 @@ class Parameters {
   /// first call takes: for inspection. Throws UsageError where it has none, before backward() or after the tape's
   /// reset(), and before allocate().
   Tensor grad(int i) const;
+  /// A copy of all gradients in the layout of flat_values(), those in factored form, too. Throws as grad() does.
+  Tensor all_grads() const;
   /// For an optimiser: what the last backward passes left of it; null for a frozen one.
   const ParameterGradient* gradient(int i) const { return item(i).gradient.get(); }
   /// Where parameter i begins in flat_values().

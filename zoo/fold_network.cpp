@@ -8,6 +8,20 @@
 
 namespace weft {
 
+namespace {
+
+/// A text of one's own may have folds that fit nothing.
+Folded folded_by_text(const NetworkSource& source, const std::vector<Tensor>& weights) {
+  try {
+    return fold(source.architecture, weights);
+  } catch (const ParseError& error) {
+    throw FormatError("[fold] {} as {}: {}", in_quotes(source.file.file()), source.architecture.name,
+                      without_sender(error.what()));
+  }
+}
+
+}  // namespace
+
 FoldedNetwork fold(const NetworkFile& network) {
   if (!network.source)
     throw UsageError("[fold] this network was not read from a file; allowed: what NetworkFile::load gave");
@@ -24,7 +38,9 @@ FoldedNetwork fold(const NetworkFile& network) {
     throw UsageError("[fold] {} is {}, whose text says no folds of what it has; give one that does (--architecture)",
                      file, architecture.name.empty() ? "a network of its own space" : architecture.name);
   source.require_known();
-  Folded folded = fold(architecture, network.weights);
+  Folded folded = folded_by_text(source, network.weights);
+  if (folded.done.empty() && folded.files.space == network.space)
+    throw UsageError("[fold] {} is {}, and has nothing of what its text folds", file, architecture.name);
   FoldedNetwork out{{folded.files.space, std::move(folded.weights), network.metadata},
                     std::move(folded.done),
                     text.unfolded,

@@ -136,8 +136,8 @@ std::vector<std::string> modules_of(const StoredNetwork& network, const Template
 }
 
 /// The least that the names of one of the file's modules are unlike the text's.
-std::optional<std::size_t> unlike(const StoredNetwork& network, const Template& text,
-                                  const std::vector<std::string>& names) {
+std::optional<std::size_t> least_unlike(const StoredNetwork& network, const Template& text,
+                                        const std::vector<std::string>& names) {
   std::optional<std::size_t> least;
   for (const std::string& module : modules_of(network, text)) {
     const auto own = unlike(text, names, module);
@@ -181,7 +181,7 @@ FoundArchitecture found_architecture(const StoredNetwork& network, std::span<con
     if (type && type->text() && (parsed.is_model(*type->text()) || text.name == *type->text())) {
       meant.push_back({&text, 0});
     } else if (texts.size() == 1 || !parsed.requested()) {
-      const auto names_unlike = unlike(network, parsed, names);
+      const auto names_unlike = least_unlike(network, parsed, names);
       (names_unlike.value_or(0) == 0 ? likely : others).push_back({&text, names_unlike});
     }
   }

@@ -19,13 +19,20 @@ struct ModelOptimiser {
   ModelOptimiser(const Module& m, const UpdateRule& rule) : model(m), optimiser(model.parameters(), rule) {}
 };
 
-nb::dict parameters(const Module& m, bool gradients) {
+nb::dict parameters(const Module& m) {
   nb::dict out;
   const Parameters& all = m.parameters();
-  for (int i = 0; i < all.count(); ++i) {
-    if (gradients && !all.trainable(i)) continue;
-    out[all.name(i).c_str()] = array_of(gradients ? all.grad(i).clone() : all.value(i));
-  }
+  for (int i = 0; i < all.count(); ++i) out[all.name(i).c_str()] = array_of(all.value(i));
+  return out;
+}
+
+nb::dict gradients(const Module& m) {
+  nb::dict out;
+  const Parameters& p = m.parameters();
+  const Tensor all = p.all_grads();
+  for (int i = 0; i < p.count(); ++i)
+    if (p.trainable(i))
+      out[p.name(i).c_str()] = array_of(all.slice(p.offset(i), p.offset(i) + p.shape(i).numel()).reshape(p.shape(i)));
   return out;
 }
 
@@ -72,14 +79,20 @@ void bind_models(nb::module_& m) {
             return StepVar{m.on(tape.tape(), parameter), nb::find(tape)};
           },
           "tape"_a, "parameter"_a, "The parameter as a variable of this step.")
+      .def_prop_ro("parameters", &parameters,
+                   nb::sig("def parameters(self) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
+                   "Of the whole model, by name: arrays on its memory. Who writes to them calls changed().")
+      .def_prop_ro("gradients", &gradients,
+                   nb::sig("def gradients(self) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
+                   "Those that the last backward pass left, as copies, by name.")
       .def_prop_ro(
-          "parameters", [](const Module& m) { return parameters(m, false); },
-          nb::sig("def parameters(self) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
-          "Of the whole model, by name: arrays on its memory. Who writes to them calls changed().")
+          "flat_parameters", [](const Module& m) { return array_of(m.parameters().flat_values()); },
+          nb::sig("def flat_parameters(self) -> numpy.typing.NDArray[typing.Any]"),
+          "All that is trained, one behind the other, with zeros between: what `parameters` has views of.")
       .def_prop_ro(
-          "gradients", [](const Module& m) { return parameters(m, true); },
-          nb::sig("def gradients(self) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
-          "Those that the last backward pass left, as copies, by name.")
+          "flat_gradients", [](const Module& m) { return array_of(m.parameters().all_grads()); },
+          nb::sig("def flat_gradients(self) -> numpy.typing.NDArray[typing.Any]"),
+          "`gradients` as the numbers of flat_parameters lie.")
       .def(
           "changed", [](const Module& m) { m.parameters().changed(); },
           "Says that parameters were written to: a step that saved them will refuse its backward pass.")

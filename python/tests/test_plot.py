@@ -69,7 +69,7 @@ def test_a_log_without_a_metric():
         trainer.run_epoch()
     (only,) = weft.plot.learning_curves(trainer.log).get_lines()
     np.testing.assert_array_equal(only.get_ydata(), [e.train_loss for e in trainer.log])
-    with pytest.raises(weft.UsageError, match="has losses alone"):
+    with pytest.raises(weft.UsageError, match="allowed: losses alone"):
         weft.plot.learning_curves(trainer.log, metric="validation_tau")
 
 

@@ -44,7 +44,7 @@ def invariant(dtype="float32", **given):
 
 def test_values_and_gradients_against_autograd():
     net, x, again = layer(), tensors(grad=True), tensors(grad=True)
-    p = {name: value.detach().clone().requires_grad_() for name, value in net.named_parameters()}
+    p = {name: value.detach().clone().requires_grad_() for name, value in net.named_views().items()}
     y, wanted = net(x), reference(again, p)
     assert y["W1"].abs().max() == 0 and {n: t.shape for n, t in y.items()}["W1"] == (3, 2, 16, 2)
     loss = lambda y: sum((y[n] ** 3).sum() + y[n].sin().sum() for n in wanted)
@@ -52,8 +52,8 @@ def test_values_and_gradients_against_autograd():
     loss(wanted).backward()
     for name in wanted:
         torch.testing.assert_close(y[name], wanted[name], rtol=1e-10, atol=1e-10)
-    for name, value in net.named_parameters():
-        torch.testing.assert_close(value.grad, p[name].grad, rtol=1e-10, atol=1e-10)
+    for name, grad in net.named_views(net.flat.grad).items():
+        torch.testing.assert_close(grad, p[name].grad, rtol=1e-10, atol=1e-10)
     for name in ("W1", "W2", "b2"):
         torch.testing.assert_close(x[name].grad, again[name].grad, rtol=1e-10, atol=1e-10)
     assert not x["b1"].grad.any()
@@ -100,7 +100,7 @@ def test_parameters_are_on_the_memory_of_the_model():
     state = net.state_dict()
     assert sorted(state) == sorted(net.model.parameters)
     with torch.no_grad():
-        net.get_parameter("layer.W2.phi2").fill_(7)
+        net.named_views()["layer.W2.phi2"].fill_(7)
     assert (net.model.parameters["layer.W2.phi2"] == 7).all()
     other = layer()
     other.load_state_dict(net.state_dict())
@@ -113,7 +113,7 @@ def test_several_calls_before_one_backward_pass():
     net, x, z = layer(), tensors(seed=1), tensors(seed=2)
     (net(x)["W2"].sum() + net(z)["W2"].sum()).backward()
     wanted = (x["W2"].sum() + z["W2"].sum()).expand(2, 1)
-    torch.testing.assert_close(net.get_parameter("layer.W2.phi2").grad, wanted)
+    torch.testing.assert_close(net.named_views(net.flat.grad)["layer.W2.phi2"], wanted)
     y = net(x)["W2"]
     del y
     gc.collect()

@@ -3,11 +3,11 @@
     import weft.torch
 
     reader = weft.make_reader("magep", space, {"channels": 16})
-    net = weft.torch.Module(reader)                  # parameters(), state_dict(), optimisers of torch
+    net = weft.torch.Module(reader)                  # one parameter, names in state_dict(), optimisers of torch
     loss = (net(weights) - target).square().mean()   # weights: {"W1": [batch, channels * taps, axes...], ...}
     loss.backward()
 
-Parameters are torch's on the memory of weft's; forward and backward pass are weft's own. What goes in may need gradients, too.
+The parameter is torch's on the memory of weft's; forward and backward pass are weft's own. What goes in may need gradients, too.
 The CPU alone, and one dtype, which the model is made with.
 """
 
@@ -54,20 +54,22 @@ class _Step(torch.autograd.Function):
         if not asked:
             return (None,) * (2 + len(ctx.kept))
         tape.backward([y for y, _ in asked], [c.contiguous() for _, c in asked])
-        inputs: list[torch.Tensor | None] = [None] * (len(ctx.kept) - len(module._trained))
+        inputs: list[torch.Tensor | None] = [None] * (len(ctx.kept) - 1)
         if ctx.leaves is not None:
             inputs = [from_dlpack(tape.grad(leaf)) for leaf in ctx.leaves]
-        gradients = module.model.gradients
-        own = [from_dlpack(gradients[name]) for name in module._trained]
+        own = from_dlpack(module.model.flat_gradients) if ctx.needs_input_grad[-1] else None
         ctx.outputs = ctx.leaves = ctx.tape = None  # what they hold is the next call's
         tape.reset()
         module._tapes.append(tape)
-        return (None, None, *inputs, *own)
+        return (None, None, *inputs, own)
 
 
 class Module(torch.nn.Module):
     """A model or a layer of weft, called with {name: tensor [batch, channels * taps, axes...]}, or with a sequence of them in
     the order of the space's tensors. It gives what the model gives: a tensor, or a dict of tensors by name.
+
+    All that is trained is one parameter, `flat`: optimisers are several times faster on it than on many small ones. state_dict()
+    has its parts by weft's names, as views, and named_views() gives those of the parameter and of its gradient.
 
     model: one that has its memory (Module.init(), make_reader()). space: of what goes in; of a Reader its own. call: what is
     computed of features, model(x) unless said otherwise. Raises UsageError for a model without a space, or tensors on another
@@ -84,39 +86,32 @@ class Module(torch.nn.Module):
         self._tapes: list[weft.Tape] = []
         self._named: list[str] | None = None
         self._version = -1
-        trained = set(model.gradients)
-        self._trained: dict[str, torch.nn.Parameter] = {}
-        self._all: list[torch.Tensor] = []
+        flat = model.flat_parameters
+        self.flat = torch.nn.Parameter(torch.from_numpy(flat))
+        begin, end = flat.ctypes.data, flat.ctypes.data + flat.nbytes
+        self._places: dict[str, tuple[int, torch.Size]] = {}
+        self._fixed: Tensors = {}
         for name, array in model.parameters.items():
-            part, leaf = self._part(name)
-            tensor = torch.from_numpy(array)
-            if name in trained:
-                self._trained[name] = torch.nn.Parameter(tensor)
-                part.register_parameter(leaf, self._trained[name])
+            if begin <= array.ctypes.data < end:
+                self._places[name] = ((array.ctypes.data - begin) // flat.itemsize, torch.Size(array.shape))
             else:
-                part.register_buffer(leaf, tensor)
-            self._all.append(self._trained.get(name, tensor))
+                self._fixed[name] = torch.from_numpy(array)
 
-    def _part(self, name: str) -> tuple[torch.nn.Module, str]:
-        """The module that holds 'lift.W1.phi', and what it is called there."""
-        *path, leaf = name.split(".")
-        part: torch.nn.Module = self
-        for step in path:
-            if step not in part._modules:
-                part.add_module(step, torch.nn.Module())
-            part = part.get_submodule(step)
-        return part, leaf
+    def named_views(self, flat: torch.Tensor | None = None) -> Tensors:
+        """The parts of `flat`, or of a tensor that lies like it (flat.grad), by weft's names."""
+        flat = self.flat.detach() if flat is None else flat
+        return {name: flat[at : at + shape.numel()].view(shape) for name, (at, shape) in self._places.items()}
 
     @torch.compiler.disable  # type: ignore[untyped-decorator, unused-ignore]
     def forward(self, x: collections.abc.Mapping[str, torch.Tensor] | collections.abc.Sequence[torch.Tensor]) -> torch.Tensor | Tensors:
         names = tuple(t.name for t in self.space.tensors)
         inputs = [x[name] for name in names] if isinstance(x, collections.abc.Mapping) else list(x)
-        outputs = _Step.apply(self, names, *inputs, *self._trained.values())
+        outputs = _Step.apply(self, names, *inputs, self.flat)
         return outputs[0] if self._named is None else dict(zip(self._named, outputs))
 
     def _tell_changes(self) -> None:
         """An optimiser, or anybody else, may have written to the parameters since the last call."""
-        version = sum(t._version for t in self._all)
+        version = self.flat._version + sum(t._version for t in self._fixed.values())
         if version != self._version:
             self.model.changed()
         self._version = version
@@ -133,7 +128,7 @@ class Module(torch.nn.Module):
         return call(x), [x[name] for name in inputs] if wanted else None
 
     def _apply(self, fn: typing.Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Module:
-        for tensor in self._all:
+        for tensor in (self.flat, *self._fixed.values()):
             changed = fn(tensor.detach())
             if changed.dtype != tensor.dtype or changed.device != tensor.device:
                 raise weft.DtypeError(
@@ -141,6 +136,24 @@ class Module(torch.nn.Module):
                     "is weft's; allowed: a model that is made with the dtype, on the CPU"
                 )
         return self
+
+    def _save_to_state_dict(self, destination: dict[str, typing.Any], prefix: str, keep_vars: bool) -> None:
+        destination.update({prefix + name: t for name, t in (self.named_views() | self._fixed).items()})
+
+    def _load_from_state_dict(self, state_dict: typing.Mapping[str, typing.Any], prefix: str, local_metadata: typing.Any, strict: bool,
+                              missing_keys: list[str], unexpected_keys: list[str], error_msgs: list[str]) -> None:
+        own = self.named_views() | self._fixed
+        for name, view in own.items():
+            given = state_dict.get(prefix + name)
+            if given is None:
+                missing_keys.append(prefix + name)
+            elif given.shape != view.shape:
+                error_msgs.append(f"{prefix}{name} has shape {tuple(given.shape)}; allowed: {tuple(view.shape)}")
+            else:
+                view.copy_(given)
+        if strict:
+            below = (name for name in state_dict if name.startswith(prefix))
+            unexpected_keys.extend(name for name in below if name.removeprefix(prefix) not in own)
 
     def __deepcopy__(self, memo: dict[int, typing.Any]) -> Module:
         raise weft.UsageError("[torch] a model of weft is not copied; make another one and give it the state_dict()")
