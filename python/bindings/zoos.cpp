@@ -121,7 +121,8 @@ void bind_making(nb::module_& m) {
       nb::sig("def make_zoo(folder: str | os.PathLike, kind: str = 'cnn', *, data: str = '', data_folder: str | "
               "os.PathLike | None = None, networks: int | None = None, images: int | None = None, test_images: int | "
               "None = None, epochs: int | None = None, batch: int | None = None, held_out: int | None = None, seed: "
-              "int = 0, settings: dict[str, bool | int | float | str] = {}, existing: str = 'refuse') -> Zoo"),
+              "int = 0, settings: collections.abc.Mapping[str, bool | int | float | str] = {}, existing: str = "
+              "'refuse') -> Zoo"),
       "Trains a zoo of small networks and writes it: the bytes of `weft zoo make` with the same options.\n\n"
       "    zoo = weft.make_zoo(\"zoo\", \"vit\", data=\"mnist\", data_folder=\"mnist\", networks=50)\n\n"
       "kind: what is trained, of `settings` of its own, and data: on what; `weft zoo make --help` lists them. What is\n"
