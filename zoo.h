@@ -24,3 +24,4 @@
 #include "weft/zoo/make_zoo.h"
 #include "weft/zoo/network_file.h"
 #include "weft/zoo/store.h"
+#include "weft/zoo/zoo_request.h"

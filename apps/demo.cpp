@@ -20,7 +20,7 @@ namespace {
 
 struct DemoOptions {
   OutputOption out;
-  ZooMakeOptions zoo;
+  ZooRequest zoo;
   std::string task = "accuracy";
   std::optional<std::int64_t> epochs{};
 };
@@ -56,11 +56,11 @@ std::vector<DemoModel> models_of(const DemoOptions& o, const Space& space) {
   return models;
 }
 
-int demo(DemoOptions o, const Common& common) {
+int demo(const DemoOptions& o, const CompleteZooRequest& zoo, const Common& common) {
   namespace fs = std::filesystem;
   const fs::path folder = o.out.path, page = folder / "report.html";
   const bool implicit = o.task == of_implicit_networks;
-  if (const std::int64_t split = implicit ? *o.zoo.images : *o.zoo.networks; split < 4)
+  if (const std::int64_t split = implicit ? zoo.images : zoo.networks; split < 4)
     throw UsageError("[demo] {} {}; allowed: 4 or more, so that there are some to train, to validate and to test on",
                      split, implicit ? "images" : "networks");
   check_output(o.out, page);
@@ -80,8 +80,7 @@ int demo(DemoOptions o, const Common& common) {
   Common silent = common;
   silent.json = false;  // the result of a demo is its report
   silent.quiet |= common.json;
-  o.zoo.out = {report_options.zoo, o.out.force, o.out.resume};
-  timed("zoo", [&] { make_zoo(o.zoo, silent); });
+  timed("zoo", [&] { make_zoo({report_options.zoo, o.out.force, o.out.resume}, zoo, silent); });
   const Space space = open_zoo(report_options.zoo).space();
   for (const DemoModel& model : models_of(o, space)) {
     const fs::path run = folder / model.model;
@@ -125,7 +124,7 @@ void add_demo(CLI::App& app, Common& common, Run& run) {
   for (const DataSource* source : data_sources())
     if (!source->texts) images_of_data.emplace_back(source->name);
   verb.add_option("--data", o->zoo.data, "drawn digits, or real images")->check(CLI::IsMember(images_of_data));
-  verb.add_option("--data-dir", o->zoo.data_dir, "folder of the data set's files")->type_name("DIR");
+  verb.add_option("--data-dir", o->zoo.data_folder, "folder of the data set's files")->type_name("DIR");
   CLI::Option* networks = verb.add_option("--networks", o->zoo.networks, "of the zoo; 300; of inr one an image")
                               ->transform(networks_limit());
   CLI::Option* images = verb.add_option("--images", o->zoo.images, "to train the networks on; 3000, of inr 2000")
@@ -143,13 +142,12 @@ void add_demo(CLI::App& app, Common& common, Run& run) {
     o->zoo.settings = architecture_settings(o->zoo.kind);
     of_networks.require(of_networks.take(o->zoo.settings), "demo", "task " + o->task);
     if (implicit && !o->zoo.images) o->zoo.images = 2000;
-    const ZooMakeOptions all = completed(o->zoo);
-    if (!implicit) take_usual(networks, o->zoo.networks, *all.networks);
-    take_usual(images, o->zoo.images, *all.images);
-    take_usual(zoo_epochs, o->zoo.epochs, *all.epochs);
+    const CompleteZooRequest all = completed_options(o->zoo);
+    if (!implicit) take_usual(networks, o->zoo.networks, all.networks);
+    take_usual(images, o->zoo.images, all.images);
+    take_usual(zoo_epochs, o->zoo.epochs, all.epochs);
     take_usual(epochs, o->epochs, implicit ? 16 : 100);
-    o->zoo = all;
-    run = [o, &common] { return demo(*o, common); };
+    run = [o, all, &common] { return demo(*o, all, common); };
   });
 }
 

@@ -139,8 +139,9 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
                "  weft zoo make --out zoo --kind siren --images 2000\n"
                "  weft zoo make --out zoo --data mnist --data-dir mnist --networks 600 --images 30000 --epochs 15",
                Runs::on_devices);
-  auto o = std::make_shared<ZooMakeOptions>();
-  add_output(make, o->out, "folder of the zoo", true, true);
+  auto out = std::make_shared<OutputOption>();
+  auto o = std::make_shared<ZooRequest>();
+  add_output(make, *out, "folder of the zoo", true, true);
   std::vector<std::string> kinds, sources;
   std::string of_kinds, of_sources;
   for (const InputArchitecture* kind : input_architectures()) {
@@ -155,7 +156,7 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
   CLI::Option* networks =
       make.add_option("--networks", o->networks, usual("how many", &UsualZoo::networks))->transform(networks_limit());
   CLI::Option* data = make.add_option("--data", o->data, of_sources)->check(CLI::IsMember(sources));
-  make.add_option("--data-dir", o->data_dir, "folder of the data set's files")->type_name("DIR");
+  make.add_option("--data-dir", o->data_folder, "folder of the data set's files")->type_name("DIR");
   CLI::Option* images = make.add_option("--images", o->images, usual("images or texts to train on", &UsualZoo::items))
                             ->transform(items_limit());
   CLI::Option* test_images =
@@ -176,19 +177,18 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
   make.callback([=, &common, &run] {
     o->settings = architecture_settings(o->kind);
     of_architectures.require(of_architectures.take(o->settings), "zoo", "kind " + o->kind);
-    const ZooMakeOptions all = completed(*o);
+    const CompleteZooRequest all = completed_options(*o);
     // Where images say how many networks there are, neither these nor test images are to be given.
     if (!o->settings.has("views")) {
-      take_usual(networks, o->networks, *all.networks);
-      take_usual(test_images, o->test_images, *all.test_images);
+      take_usual(networks, o->networks, all.networks);
+      take_usual(test_images, o->test_images, all.test_images);
     }
-    take_usual(data, o->data, all.data);
-    take_usual(images, o->images, *all.images);
-    take_usual(epochs, o->epochs, *all.epochs);
-    take_usual(batch, o->batch, *all.batch);
-    if (all.held_out) take_usual(held_out, o->held_out, *all.held_out);
-    *o = all;
-    run = [o, &common] { return make_zoo(*o, common); };
+    take_usual(data, o->data, all.data->name);
+    take_usual(images, o->images, all.images);
+    take_usual(epochs, o->epochs, all.epochs);
+    take_usual(batch, o->batch, all.batch);
+    if (all.kind->usual.held_out > 0) take_usual(held_out, o->held_out, all.held_out);
+    run = [out, all, &common] { return make_zoo(*out, all, common); };
   });
 
   CLI::App& look =

@@ -16,12 +16,9 @@ int main(int argc, char** argv) {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / fmt::format("weft-example-{}", std::rand());
   try {
-    if (argc < 2) {
-      const Dataset train = draw_glyphs(1000, RandomKey(1, "train")), test = draw_glyphs(500, RandomKey(1, "test"));
-      const InputArchitecture& cnn = input_architecture("cnn");
-      make_zoo(folder, *cnn.make(architecture_settings("cnn"), train, 32), train, test,
-               usual_plan(cnn, 60, 4, 32, train.items(), 1), ZooWriter::Existing::refuse);
-    }
+    if (argc < 2)
+      make_zoo(folder,
+               ZooRequest{.networks = 60, .images = 1000, .test_images = 500, .epochs = 4, .batch = 32, .seed = 1});
     const Zoo zoo = Zoo::open(argc < 2 ? folder : std::filesystem::path(argv[1]));
 
     const auto model =

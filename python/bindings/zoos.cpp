@@ -6,6 +6,7 @@
 #include "bindings.h"
 
 #include "weft/zoo/store.h"
+#include "weft/zoo/zoo_request.h"
 
 namespace weft::python {
 namespace {
@@ -70,9 +71,73 @@ std::vector<Tensor> into(const Zoo& zoo, nb::handle arrays) {
   return out;
 }
 
+ZooWriter::Existing existing_named(std::string_view wanted) {
+  using Existing = ZooWriter::Existing;
+  for (const auto& [name, existing] :
+       {std::pair{"refuse", Existing::refuse}, {"resume", Existing::resume}, {"replace", Existing::replace}})
+    if (wanted == name) return existing;
+  throw UsageError("[zoo] existing '{}'; allowed: 'refuse', 'resume', 'replace'", wanted);
+}
+
+/// Ctrl-C leaves the state after an epoch, and says so.
+Zoo made(const std::filesystem::path& folder, const ZooRequest& request, ZooWriter::Existing existing) {
+  try {
+    const nb::gil_scoped_release free;
+    make_zoo(folder, request, existing, {.safe_point = check_signals});
+    return Zoo::open(folder);
+  } catch (nb::python_error& stopped) {
+    if (!stopped.matches(PyExc_KeyboardInterrupt)) throw;
+    const std::string says = fmt::format(
+        "[zoo] '{}' stopped after an epoch, which is kept; existing='resume' goes on from there", folder.string());
+    nb::raise_from(stopped, PyExc_KeyboardInterrupt, "%s", says.c_str());
+  }
+}
+
+void bind_making(nb::module_& m) {
+  using Number = std::optional<std::int64_t>;
+  m.def(
+      "make_zoo",
+      [](const std::filesystem::path& folder, const std::string& kind, const std::string& data,
+         const std::optional<std::filesystem::path>& data_folder, Number networks, Number images, Number test_images,
+         Number epochs, Number batch, Number held_out, std::uint64_t seed,
+         const std::map<std::string, SettingValue>& settings, std::string_view existing) {
+        ZooRequest request{.kind = kind,
+                           .data = data,
+                           .data_folder = data_folder.value_or("").string(),
+                           .networks = networks,
+                           .images = images,
+                           .test_images = test_images,
+                           .epochs = epochs,
+                           .batch = batch,
+                           .held_out = held_out,
+                           .seed = seed};
+        for (const auto& [name, value] : settings) request.settings.set(name, value);
+        return made(folder, request, existing_named(existing));
+      },
+      "folder"_a, "kind"_a = ZooRequest{}.kind, nb::kw_only(), "data"_a = "", "data_folder"_a = nb::none(),
+      "networks"_a = nb::none(), "images"_a = nb::none(), "test_images"_a = nb::none(), "epochs"_a = nb::none(),
+      "batch"_a = nb::none(), "held_out"_a = nb::none(), "seed"_a = 0,
+      "settings"_a = std::map<std::string, SettingValue>{}, "existing"_a = "refuse",
+      nb::sig("def make_zoo(folder: str | os.PathLike, kind: str = 'cnn', *, data: str = '', data_folder: str | "
+              "os.PathLike | None = None, networks: int | None = None, images: int | None = None, test_images: int | "
+              "None = None, epochs: int | None = None, batch: int | None = None, held_out: int | None = None, seed: "
+              "int = 0, settings: collections.abc.Mapping[str, bool | int | float | str] = {}, existing: str = "
+              "'refuse') -> Zoo"),
+      "Trains a zoo of small networks and writes it: the bytes of `weft zoo make` with the same options.\n\n"
+      "    zoo = weft.make_zoo(\"zoo\", \"vit\", data=\"mnist\", data_folder=\"mnist\", networks=50)\n\n"
+      "kind: what is trained, of `settings` of its own, and data: on what; `weft zoo make --help` lists them. What is\n"
+      "left out is as the kind has it; data that are drawn need no folder. images: images or texts to train on;\n"
+      "test_images: to measure accuracies on; held_out: of images, to find the best epoch on.\n"
+      "existing: what becomes of a zoo that is there, whole or begun: 'refuse', 'resume', which goes on and ends with\n"
+      "the same bytes, or 'replace'. Ctrl-C stops after an epoch of all networks; 'resume' goes on from there.\n"
+      "Raises UsageError for what does not fit together and a zoo that is there, FormatError for data that are not\n"
+      "what their format says, ReadError where they are missing, DiskError when the disk takes no more.");
+}
+
 }  // namespace
 
 void bind_zoos(nb::module_& m) {
+  bind_making(m);
   nb::class_<Zoo>(m, "Zoo", "A complete zoo of trained networks on disk, as `weft zoo make` writes it.")
       .def(
           "__init__", [](Zoo* self, const std::filesystem::path& folder) { new (self) Zoo(Zoo::open(folder)); },

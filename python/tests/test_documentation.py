@@ -46,4 +46,4 @@ def test_examples(example, tmp_path):
 
 
 def test_there_are_examples():
-    assert {path.stem for path in EXAMPLES} >= {"state_dict", "own_layer", "check_a_layer"}
+    assert {path.stem for path in EXAMPLES} >= {"state_dict", "own_layer", "check_a_layer", "predict_accuracy"}

@@ -22,7 +22,7 @@ from ._core import (
     TransformerInvariant, UpdateRule, UsageError, Var, Zoo, abs, act, add, add_scalar, at_least, at_most,
     attention_space, binary_cross_entropy, binary_cross_entropy_with_logits, cnn_space, cos, cross_entropy,
     derive_linear, derive_quadratic, div, exp, fit, fold, gelu, inspect, kendall_tau_b, leaky_relu, load,
-    load_model, log, make_reader, maximum, mean_all, mean_pool, minimum, mlp_space, mul, pooled_size,
+    load_model, log, make_reader, make_zoo, maximum, mean_all, mean_pool, minimum, mlp_space, mul, pooled_size,
     random_element, relu, rsqrt, same, save, scale, set_threads, sigmoid, silu, sin, softplus, sqrt, square,
     squared_error, sub, tanh, targets_of, threads,
 )
@@ -37,10 +37,10 @@ __all__ = [
     "TypeError", "UpdateRule", "UsageError", "Var", "Zoo", "__version__", "abs", "act", "add", "add_scalar",
     "at_least", "at_most", "attention_space", "binary_cross_entropy", "binary_cross_entropy_with_logits",
     "cmake_dir", "cnn_space", "cos", "cross_entropy", "derive_linear", "derive_quadratic", "div", "exp", "fit",
-    "fold", "gelu", "inspect", "kendall_tau_b", "leaky_relu", "load", "load_model", "log", "make_reader", "maximum",
-    "mean_all", "mean_pool", "minimum", "mlp_space", "mul", "pooled_size", "random_element", "relu", "rsqrt",
-    "same", "save", "scale", "set_threads", "sigmoid", "silu", "sin", "softplus", "sqrt", "square", "squared_error",
-    "sub", "tanh", "targets_of", "threads",
+    "fold", "gelu", "inspect", "kendall_tau_b", "leaky_relu", "load", "load_model", "log", "make_reader",
+    "make_zoo", "maximum", "mean_all", "mean_pool", "minimum", "mlp_space", "mul", "pooled_size", "random_element",
+    "relu", "rsqrt", "same", "save", "scale", "set_threads", "sigmoid", "silu", "sin", "softplus", "sqrt", "square",
+    "squared_error", "sub", "tanh", "targets_of", "threads",
 ]
 
 

@@ -1,0 +1,86 @@
+"""Zoos that Python makes: the bytes of the command line, what is refused, Ctrl-C."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+from test_networks import cli
+
+import weft
+
+TINY = {"networks": 4, "images": 40, "test_images": 10, "epochs": 2, "batch": 8, "seed": 5}
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def made_by_the_command_line(folder, **asked):
+    words = [word for name, value in asked.items() for word in ("--" + name.replace("_", "-"), value)]
+    cli("zoo", "make", "--out", folder, "--quiet", *words)
+    return content(folder)
+
+
+@pytest.mark.parametrize(("asked", "settings"), [
+    (TINY, {}),
+    (TINY | {"kind": "cnn", "data": "shapes"}, {"activation": "tanh"}),
+    (TINY | {"kind": "vit", "held_out": 10}, {}),
+    (TINY | {"kind": "text", "held_out": 10}, {"pad": "batch"}),
+    ({"kind": "siren", "images": 4, "epochs": 2, "batch": 98, "seed": 5}, {"views": 2, "neurons": 8}),
+], ids=lambda value: value.get("kind") if isinstance(value, dict) else None)
+def test_the_command_line_makes_the_same_bytes(tmp_path, asked, settings):
+    zoo = weft.make_zoo(tmp_path / "python", **asked, settings=settings)
+    assert content(tmp_path / "python") == made_by_the_command_line(tmp_path / "cli", **asked, **settings)
+    assert zoo.hash == weft.Zoo(tmp_path / "cli").hash and zoo.seed == 5
+    assert zoo.networks == asked.get("networks", 8)
+
+
+def test_what_a_zoo_is_not_made_of(tmp_path):
+    for asked, says in (({"kind": "rnn"}, "'rnn'; allowed: cnn"), ({"data": "topics"}, "does not read data topics"),
+                        ({"data": "mnist"}, "data mnist needs data_folder"), ({"networks": 0}, "networks 0; allowed: 1 to"),
+                        ({"images": 10**14}, "allowed: 1 to 1000000"), ({"held_out": 3}, "'cnn' has none"),
+                        ({"kind": "siren", "networks": 4}, "leave networks, test_images out"),
+                        ({"settings": {"depth": 3}}, "has no 'depth'"), ({"existing": "keep"}, "'refuse', 'resume', 'replace'")):
+        with pytest.raises(weft.UsageError, match=says):
+            weft.make_zoo(tmp_path / "zoo", **asked)
+    with pytest.raises(weft.ReadError, match="nowhere"):
+        weft.make_zoo(tmp_path / "zoo", data="mnist", data_folder=tmp_path / "nowhere")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_zoo_that_is_there(tmp_path):
+    before = weft.make_zoo(tmp_path / "zoo", **TINY).hash
+    for existing in ("refuse", "resume"):
+        with pytest.raises(weft.UsageError, match="replace it"):
+            weft.make_zoo(tmp_path / "zoo", **TINY | {"seed": 6}, existing=existing)
+        assert weft.Zoo(tmp_path / "zoo").hash == before
+    assert weft.make_zoo(tmp_path / "zoo", **TINY, existing="resume").hash == before
+    assert weft.make_zoo(tmp_path / "zoo", **TINY | {"seed": 6}, existing="replace").hash != before
+
+
+def test_ctrl_c_keeps_the_state_after_an_epoch(tmp_path):
+    asked = TINY | {"epochs": 300}
+    weft.make_zoo(tmp_path / "whole", **asked)
+    state = tmp_path / "zoo.part" / "state.safetensors"
+
+    def press():  # the GIL is free meanwhile
+        while not state.exists():
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    pressing = threading.Thread(target=press)
+    pressing.start()
+    try:
+        with pytest.raises(KeyboardInterrupt, match=r"stopped after an epoch, which is kept; existing='resume' goes on"):
+            weft.make_zoo(tmp_path / "zoo", **asked)
+    finally:
+        pressing.join()
+        signal.signal(signal.SIGINT, before)
+    assert state.exists() and not (tmp_path / "zoo").exists()
+    with pytest.raises(weft.UsageError, match="unfinished"):
+        weft.make_zoo(tmp_path / "zoo", **asked)
+    weft.make_zoo(tmp_path / "zoo", **asked, existing="resume")
+    assert content(tmp_path / "zoo") == content(tmp_path / "whole")

@@ -1,0 +1,59 @@
+#pragma once
+// Zoos as they are asked for: what a user says, what follows from it, and the zoo.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "weft/data/source.h"
+#include "weft/zoo/make_zoo.h"
+
+namespace weft {
+
+/// What somebody says of a zoo that is to be. What is left out is as the kind has it.
+struct ZooRequest {
+  std::string kind = input_architectures().front()->name;  ///< an architecture, "cnn"
+  Settings settings = architecture_settings(kind);         ///< of the kind
+  std::string data{}, data_folder{};                       ///< a data set, "mnist", and the folder of its files
+  /// Networks; images or texts to train on, the first of the data set; those to measure accuracies on; passes; items of
+  /// a step; of `images`, those to find the best epoch on. Of networks that each store an image, `images` and the
+  /// setting `views` say how many there are.
+  std::optional<std::int64_t> networks{}, images{}, test_images{}, epochs{}, batch{}, held_out{};
+  std::uint64_t seed = 0;
+};
+
+/// The same with nothing left out.
+struct CompleteZooRequest {
+  const InputArchitecture* kind;
+  Settings settings;
+  const DataSource* data;
+  std::string data_folder;
+  std::int64_t networks, images, test_images, epochs, batch;
+  std::int64_t held_out;  ///< 0 where no best epoch is kept
+  std::uint64_t seed;
+};
+
+/// How messages call a part of a request, a member or a setting: "data_folder", or what its user knows it by.
+using RequestSpelling = std::string (*)(const std::string& part);
+std::string as_it_is_called(const std::string& part);
+
+/// Throws UsageError for a kind that there is not, data that it does not read, numbers that it does not have or that
+/// are out of their range.
+CompleteZooRequest completed(const ZooRequest& request, RequestSpelling spelled = as_it_is_called);
+
+/// What make_zoo() makes a zoo of.
+struct PreparedZoo {
+  TrainAndTest data;
+  std::unique_ptr<PopulationModel> model;
+  ZooPlan plan;
+};
+
+/// Reads or draws the data, draws the recipes, and writes nothing. Throws what reading data throws; UsageError for more
+/// items than there are, settings that do not suit the data.
+PreparedZoo prepare_zoo(const CompleteZooRequest& request);
+
+/// The zoo that was asked for, trained on the CPU. Throws what completed(), prepare_zoo() and make_zoo() throw.
+void make_zoo(const std::filesystem::path& folder, const ZooRequest& request,
+              ZooWriter::Existing existing = ZooWriter::Existing::refuse, const ZooProgress& progress = {});
+
+}  // namespace weft
