@@ -142,5 +142,5 @@ class Module(torch.nn.Module):
                 )
         return self
 
-    def __deepcopy__(self, memo: dict[int, typing.Any]) -> Module:
-        raise weft.UsageError("[torch] a model of weft is not copied; make another one and give it the state_dict()")
+    def __reduce_ex__(self, protocol: typing.SupportsIndex) -> typing.NoReturn:
+        raise weft.UsageError("[torch] a model of weft is neither copied nor pickled; make another one and give it the state_dict()")
