@@ -1,4 +1,4 @@
-"""JAX's arrays, where JAX is."""
+"""JAX's arrays, where JAX is. Last of the tests by its name: JAX warns of every fork once it has computed."""
 
 import gc
 import weakref
