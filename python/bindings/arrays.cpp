@@ -54,8 +54,8 @@ std::optional<Array> import(nb::handle object, bool convert) {
     throw UsageError("[{}] '{}' is of type {}; allowed: an array of NumPy, PyTorch or JAX, or what else has __dlpack__",
                      who, name, python_type(object));
   throw UsageError(
-      "[{}] '{}', a {}, cannot be read as an array; allowed: numbers that lie on the CPU, and of "
-      "PyTorch need no gradient: .detach()",
+      "[{}] '{}', a {}, cannot be read as an array; allowed: numbers that lie on the CPU, of PyTorch such that need no "
+      "gradient (.detach()), of JAX outside of jit and grad",
       who, name, python_type(object));
 }
 
@@ -137,7 +137,9 @@ Tensor writable_tensor_of(nb::handle object, std::string_view who, std::string_v
   auto read = import <ReadArray>(object, false);
   if (!read) refuse(object, who, name);
   auto array = import <nb::ndarray<>>(object, false);
-  if (!array) throw UsageError("[{}] '{}' is read-only; allowed: an array that may be written to", who, name);
+  // JAX gives its arrays, which never change, to whoever would write.
+  if (!array || nb::cast<std::string>(nb::handle(object.type()).attr("__module__")).starts_with("jax"))
+    throw UsageError("[{}] '{}' is read-only; allowed: an array that may be written to", who, name);
   if (!row_major(*read))
     throw UsageError("[{}] '{}' does not lie row by row; allowed: a new array, as numpy.empty makes it", who, name);
   return view_of(std::move(*array), who, name);

@@ -66,6 +66,12 @@ Element element_of(const Space& space, const nb::dict& parts) {
   return {space, std::move(all)};
 }
 
+nb::dict parts_of(const Element& g) {
+  nb::dict out;
+  for (const Factor& f : g.space().factors()) out[f.name.c_str()] = part_of(g, f.name);
+  return out;
+}
+
 }  // namespace
 
 void bind_elements(nb::module_& m) {
@@ -115,15 +121,14 @@ void bind_elements(nb::module_& m) {
            "What it does along one factor, as arrays: order and scale [copies, size], matrix and inverse\n"
            "[copies, size, size], re and im [copies, size / 2]; those that the factor's kind has. (g x)[i] =\n"
            "scale[i] x[order[i]]. They are copies. Raises UsageError for a name that is none.")
-      .def_prop_ro(
-          "parts",
-          [](const Element& g) {
-            nb::dict out;
-            for (const Factor& f : g.space().factors()) out[f.name.c_str()] = part_of(g, f.name);
-            return out;
-          },
-          nb::sig("def parts(self) -> dict[str, dict[str, numpy.typing.NDArray[numpy.generic]]]"),
-          "All parts, by the factors' names.")
+      .def_prop_ro("parts", &parts_of,
+                   nb::sig("def parts(self) -> dict[str, dict[str, numpy.typing.NDArray[numpy.generic]]]"),
+                   "All parts, by the factors' names.")
+      .def(
+          "__reduce__",
+          [](const Element& g) { return nb::make_tuple(nb::type<Element>(), nb::make_tuple(g.space(), parts_of(g))); },
+          nb::sig("def __reduce__(self) -> tuple[type[Element], tuple[Space, dict[str, dict[str, "
+                  "numpy.typing.NDArray[numpy.generic]]]]]"))
       .def("then", &Element::then, "next"_a,
            "First this element, then `next`: the group's product. Raises UsageError for another space.")
       .def("inverse", &Element::inverse)

@@ -140,10 +140,19 @@ def test_types_of_the_package(tmp_path):
     assert "Success" in (said := mypy(tmp_path, *here)), said
 
 
+def openmp_of(*order):
+    """The run times of OpenMP in a process that imports these and computes."""
+    maps = run(sys.executable, "-c", "; ".join(f"import {name}" for name in order) + """
+import numpy as np, sys
+np.linalg.inv(np.eye(64)); torch.mm(torch.ones(64, 64), torch.ones(64, 64))
+if "weft" in sys.modules: weft.act(weft.Element.random(weft.Space("h: permutation(3) W[h]")), {"W": np.ones(3)})
+print(open("/proc/self/maps").read())""")
+    return {word for word in maps.split() if re.search(r"/lib(gomp|i?omp5?)[-.]", word)}
+
+
 def test_imports_in_any_order():
+    """weft brings no OpenMP: PyTorch's stays alone."""
     pytest.importorskip("torch", reason="no PyTorch in this environment")
+    alone = openmp_of("torch", "numpy")
     for order in (["numpy", "torch", "weft"], ["weft", "torch", "numpy"], ["torch", "weft", "numpy"]):
-        run(sys.executable, "-c", "; ".join(f"import {name}" for name in order) + """
-import numpy as np
-a = np.ones((64, 64)); torch.mm(torch.ones(64, 64), torch.ones(64, 64))
-weft.act(weft.Element.random(weft.Space("h: permutation(3) W[h]")), {"W": np.ones(3)})""")
+        assert openmp_of(*order) == alone

@@ -39,6 +39,14 @@ def test_a_space_is_a_value(space):
     assert {space: 1}[weft.Space(MLP)] == 1
 
 
+def test_an_element_is_a_value():
+    space = weft.Space("h: monomial(4); k: GL(3); r: rotary(4); o: orthogonal(2)  A[h, k*] B[r, o]")
+    g, weights = weft.Element.random(space, 3), draw(space)
+    for again in (pickle.loads(pickle.dumps(g)), copy.deepcopy(g)):
+        for name, array in weft.act(g, weights).items():
+            np.testing.assert_array_equal(weft.act(again, weights)[name], array)
+
+
 def test_parse_errors_keep_their_place():
     with pytest.raises(weft.ParseError, match="line 1") as raised:
         weft.Space("h: permutation(")

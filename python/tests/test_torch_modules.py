@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import pickle
 
 import numpy as np
 import pytest
@@ -125,8 +126,9 @@ def test_refusals():
     with pytest.raises(weft.DtypeError, match="cannot become torch.float32"):
         net.float()
     net.double()
-    with pytest.raises(weft.UsageError, match="not copied"):
-        copy.deepcopy(net)
+    for moved in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(weft.UsageError, match="neither copied nor pickled"):
+            moved(net)
     with pytest.raises(weft.UsageError, match="give its space"):
         weft.torch.Module(net.model)
     with pytest.raises(weft.DtypeError):

@@ -7,13 +7,15 @@
     print(symmetries(layer, space, library="torch"))             # which factors hold, which break, by how much
 
 Everything runs in float64, where an error of rounding is told from one of the formula: `f` has to compute in float64, too
-(`module.double()`). The functions are called with a dict of arrays by the names of the space's tensors. Equivariance is
-that of docs/spec, 1.5: out(g) f(x) = f(g x), where a factor of `out` is the one of `space` that has its name.
+(`module.double()`; JAX is told so for the call). The functions are called with a dict of arrays by the names of the space's
+tensors. Equivariance is that of docs/spec, 1.5: out(g) f(x) = f(g x), where a factor of `out` is the one of `space` that has its
+name.
 """
 
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import dataclasses
 import importlib
 import typing
@@ -134,17 +136,21 @@ class _Check:
         return {name: make(a) for name, a in x.items()}
 
     def __call__(self, x: Arrays) -> Arrays:
-        result = self.f(self.given(x))
-        named: dict[str, typing.Any]
+        with _doubles(self.library):
+            return self.named(self.f(self.given(x)))
+
+    def named(self, result: typing.Any) -> Arrays:
+        """What f gives, by names."""
+        found: dict[str, typing.Any]
         if isinstance(result, collections.abc.Mapping):
-            named = {str(name): a for name, a in result.items()}
+            found = {str(name): a for name, a in result.items()}
         else:
             several = result if isinstance(result, (list, tuple)) else [result]
             names = [t.name for t in self.out.tensors] if self.out else [str(i) for i in range(len(several))]
             if len(names) != len(several):
                 raise UsageError(f"[testing] f gives {len(several)} tensors; out has {len(names)}: {', '.join(names)}")
-            named = dict(zip(names, several))
-        return {name: _array(name, a) for name, a in named.items()}
+            found = dict(zip(names, several))
+        return {name: _array(name, a) for name, a in found.items()}
 
     def error(self, g: Element, on_outputs: Element | None = None) -> tuple[float, str]:
         """Of f(g x) against g f(x), or against what another element makes of f(x)."""
@@ -164,6 +170,15 @@ class _Check:
                 if (name, part) not in worst or error > worst[name, part].error:
                     worst[name, part] = piece
         return Symmetries(worst.values())
+
+
+def _doubles(library: str) -> typing.ContextManager[typing.Any]:
+    """Where JAX, too, makes arrays of float64, which it does not unless told."""
+    if library != "jax":
+        return contextlib.nullcontext()
+    jax = importlib.import_module("jax")
+    enable = jax.enable_x64 if hasattr(jax, "enable_x64") else importlib.import_module("jax.experimental").enable_x64
+    return typing.cast(typing.ContextManager[typing.Any], enable(True))
 
 
 def _array(name: str, a: typing.Any) -> Array:

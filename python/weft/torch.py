@@ -155,5 +155,5 @@ class Module(torch.nn.Module):
             below = (name for name in state_dict if name.startswith(prefix))
             unexpected_keys.extend(name for name in below if name.removeprefix(prefix) not in own)
 
-    def __deepcopy__(self, memo: dict[int, typing.Any]) -> Module:
-        raise weft.UsageError("[torch] a model of weft is not copied; make another one and give it the state_dict()")
+    def __reduce_ex__(self, protocol: typing.SupportsIndex) -> typing.NoReturn:
+        raise weft.UsageError("[torch] a model of weft is neither copied nor pickled; make another one and give it the state_dict()")
