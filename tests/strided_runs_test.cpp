@@ -57,6 +57,13 @@ TEST_CASE("strided runs: random axes, merged, transposed, repeated and empty") {
   }
 }
 
+TEST_CASE("strided runs: strides of an empty array may be any numbers") {
+  const std::vector<StridedAxis> axes = {{1048580, std::int64_t{1} << 62}, {0, 3}, {std::int64_t{1} << 40, 1}};
+  CHECK(visited(axes, 0).empty());
+  const std::vector<StridedAxis> last = {{0, 1048580}, {1048580, std::int64_t{1} << 62}};
+  CHECK(visited(last, 0).empty());
+}
+
 TEST_CASE("strided runs: long rows and tall tiles, on any number of threads") {
   const std::vector<std::vector<StridedAxis>> cases = {{{3, 200000}, {150000, 1}},
                                                        {{1000, 1}, {700, 1000}},

@@ -141,7 +141,7 @@ void bind_zoos(nb::module_& m) {
   nb::class_<Zoo>(m, "Zoo", "A complete zoo of trained networks on disk, as `weft zoo make` writes it.")
       .def(
           "__init__", [](Zoo* self, const std::filesystem::path& folder) { new (self) Zoo(Zoo::open(folder)); },
-          "folder"_a, nb::call_guard<nb::gil_scoped_release>(),
+          "folder"_a, nb::call_guard<LongCall>(),
           "Opens it and checks it as a whole. Raises DiskError, FormatError, NumericError.")
       .def_prop_ro("space", [](const Zoo& z) { return z.space(); })
       .def_prop_ro("architecture", [](const Zoo& z) { return z.description().architecture; })
@@ -152,7 +152,7 @@ void bind_zoos(nb::module_& m) {
       .def_prop_ro("networks", [](const Zoo& z) { return z.description().networks; })
       .def_prop_ro(
           "settings", [](const Zoo& z) { return z.description().settings; }, "What else its maker was told.")
-      .def_prop_ro("hash", &Zoo::hash, nb::call_guard<nb::gil_scoped_release>(),
+      .def_prop_ro("hash", &Zoo::hash, nb::call_guard<LongCall>(),
                    "16 hexadecimal digits: two zoos with the same ones are the same zoo. Reads all weights once.")
       .def(
           "__len__", [](const Zoo& z) { return z.rows().size(); }, "How many rows it has.")
@@ -189,7 +189,7 @@ void bind_zoos(nb::module_& m) {
           [](const Zoo& z, const std::vector<std::int64_t>& ids) {
             std::vector<Tensor> all;
             {
-              const nb::gil_scoped_release free;
+              const LongCall call;
               all = z.weights(ids);
             }
             return named_arrays(z.space(), all);

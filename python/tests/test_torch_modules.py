@@ -45,7 +45,7 @@ def invariant(dtype="float32", **given):
 
 def test_values_and_gradients_against_autograd():
     net, x, again = layer(), tensors(grad=True), tensors(grad=True)
-    p = {name: value.detach().clone().requires_grad_() for name, value in net.named_views().items()}
+    p = {name: value.detach().clone().requires_grad_() for name, value in net.named_views(net.flat).items()}
     y, wanted = net(x), reference(again, p)
     assert y["W1"].abs().max() == 0 and {n: t.shape for n, t in y.items()}["W1"] == (3, 2, 16, 2)
     loss = lambda y: sum((y[n] ** 3).sum() + y[n].sin().sum() for n in wanted)
@@ -101,7 +101,7 @@ def test_parameters_are_on_the_memory_of_the_model():
     state = net.state_dict()
     assert sorted(state) == sorted(net.model.parameters)
     with torch.no_grad():
-        net.named_views()["layer.W2.phi2"].fill_(7)
+        net.named_views(net.flat)["layer.W2.phi2"].fill_(7)
     assert (net.model.parameters["layer.W2.phi2"] == 7).all()
     other = layer()
     other.load_state_dict(net.state_dict())

@@ -122,7 +122,7 @@ def test_layers_beside_autograd(kind, seed):
     net = weft.torch.Module(model, space, own)
     x = {t.name: torch.from_numpy(rng.standard_normal((batch, d, *t.shape))).requires_grad_() for t in space.tensors}
     again = {name: a.detach().clone().requires_grad_() for name, a in x.items()}
-    p = {name.removeprefix("layer."): value.detach().clone().requires_grad_() for name, value in net.named_parameters()}
+    p = {name.removeprefix("layer."): value.detach().clone().requires_grad_() for name, value in net.named_views(net.flat).items()}
     y, wanted = net(x), by_autograd(own.list.text, again, p)
     y = y if isinstance(y, dict) else {"y": y}
     assert set(y) == set(wanted)
@@ -130,6 +130,7 @@ def test_layers_beside_autograd(kind, seed):
         sum((outputs[name].sin() * outputs[name]).sum() for name in y).backward()
     for name in y:
         torch.testing.assert_close(y[name], wanted[name], rtol=1e-10, atol=1e-10)
-    for a, b in [*zip(net.parameters(), p.values(), strict=True), *zip(x.values(), again.values(), strict=True)]:
-        torch.testing.assert_close(a.grad, torch.zeros_like(a) if b.grad is None else b.grad, rtol=1e-10, atol=1e-10)
+    slopes = net.named_views(net.flat.grad).values()
+    for a, b in [*zip(slopes, p.values(), strict=True), *zip((a.grad for a in x.values()), again.values(), strict=True)]:
+        torch.testing.assert_close(a, torch.zeros_like(a) if b.grad is None else b.grad, rtol=1e-10, atol=1e-10)
     assert any(a.grad.any() for a in x.values())

@@ -97,9 +97,8 @@ class Module(torch.nn.Module):
             else:
                 self._fixed[name] = torch.from_numpy(array)
 
-    def named_views(self, flat: torch.Tensor | None = None) -> Tensors:
-        """The parts of `flat`, or of a tensor that lies like it (flat.grad), by weft's names."""
-        flat = self.flat.detach() if flat is None else flat
+    def named_views(self, flat: torch.Tensor) -> Tensors:
+        """The parts of `flat`, or of another tensor that lies like it (flat.grad), by weft's names."""
         return {name: flat[at : at + shape.numel()].view(shape) for name, (at, shape) in self._places.items()}
 
     @torch.compiler.disable  # type: ignore[untyped-decorator, unused-ignore]
@@ -138,11 +137,11 @@ class Module(torch.nn.Module):
         return self
 
     def _save_to_state_dict(self, destination: dict[str, typing.Any], prefix: str, keep_vars: bool) -> None:
-        destination.update({prefix + name: t for name, t in (self.named_views() | self._fixed).items()})
+        destination.update({prefix + name: t for name, t in (self.named_views(self.flat.detach()) | self._fixed).items()})
 
     def _load_from_state_dict(self, state_dict: typing.Mapping[str, typing.Any], prefix: str, local_metadata: typing.Any, strict: bool,
                               missing_keys: list[str], unexpected_keys: list[str], error_msgs: list[str]) -> None:
-        own = self.named_views() | self._fixed
+        own = self.named_views(self.flat.detach()) | self._fixed
         for name, view in own.items():
             given = state_dict.get(prefix + name)
             if given is None:
