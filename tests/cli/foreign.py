@@ -190,7 +190,7 @@ class Foreign(Test):
         (self.folder / "plain.weft").write_text("a: permutation($n)\nw [a, 9]\n")
         (self.folder / "plain").write_bytes(safetensors({"w": ((4, 9), range(36))}))
         self.weft("fold", "plain", "--architecture", "plain.weft", "--out", "never", code=USAGE, says=["plain", "no folds"])
-        (self.folder / "plain.weft").write_text("s: sign_monomial($n)\nw [s, 9]\nfold stream s\n")
+        (self.folder / "plain.weft").write_text("s: sign_monomial($n)\nw [s^0, 9]\nfold stream s\n")
         self.weft("fold", "plain", "--architecture", "plain.weft", "--out", "never", code=INPUT, says=["plain", "cannot rotate"])
         (self.folder / "mlp").write_bytes(safetensors({"0.weight": ((4, 9), range(36)), "2.weight": ((2, 4), range(8))}))
         self.weft("fold", "mlp", "--out", "never", code=USAGE, says=["mlp, in which nothing folds: no norm stands in it"])
