@@ -68,7 +68,7 @@ class Module(torch.nn.Module):
     """A model or a layer of weft, called with {name: tensor [batch, channels * taps, axes...]}, or with a sequence of them in
     the order of the space's tensors. It gives what the model gives: a tensor, or a dict of tensors by name.
 
-    All that is trained is one parameter, `flat`: optimisers are several times faster on it than on many small ones. state_dict()
+    All that is trained is one parameter, `flat`, on which an optimiser's step takes less than on many small ones. state_dict()
     has its parts by weft's names, as views, and named_views() gives those of the parameter and of its gradient.
 
     model: one that has its memory (Module.init(), make_reader()). space: of what goes in; of a Reader its own. call: what is
