@@ -100,7 +100,9 @@ Tensor Parameters::grad(int i) const {
 Tensor Parameters::all_grads() const {
   for (int i = 0; i < count(); ++i)
     if (with_memory(i).gradient) check_available(name(i), *item(i).gradient);
-  const Tensor all = Tensor::zeros(values_.shape(), values_.dtype(), values_.backend());
+  if (!gathered_ || gathered_.use_count() > 1)
+    gathered_ = std::make_shared<const Tensor>(Tensor::zeros(values_.shape(), values_.dtype(), values_.backend()));
+  const Tensor all = Tensor::view_of(gathered_->raw(), values_.shape(), values_.dtype(), gathered_, values_.backend());
   all.slice(0, grads_.numel()).copy_from(grads_);
   for (const Item& p : items_) {
     if (!p.gradient || !p.gradient->factored) continue;

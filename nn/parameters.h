@@ -69,7 +69,8 @@ class Parameters {
   /// first call takes: for inspection. Throws UsageError where it has none, before backward() or after the tape's
   /// reset(), and before allocate().
   Tensor grad(int i) const;
-  /// A copy of all gradients in the layout of flat_values(), those in factored form, too. Throws as grad() does.
+  /// A copy of all gradients in the layout of flat_values(), those in factored form, too. Its memory is the caller's as
+  /// long as it keeps the tensor or a view of it; then a later call writes there again. Throws as grad() does.
   Tensor all_grads() const;
   /// For an optimiser: what the last backward passes left of it; null for a frozen one.
   const ParameterGradient* gradient(int i) const { return item(i).gradient.get(); }
@@ -113,6 +114,8 @@ class Parameters {
   const Item& with_memory(int i) const;
   std::vector<Item> items_;
   Tensor values_, grads_, frozen_;
+  /// What all_grads() gave last; its count tells whether anybody holds it still.
+  mutable std::shared_ptr<const Tensor> gathered_;
   std::shared_ptr<GradientPasses> passes_ = std::make_shared<GradientPasses>();
 };
 

@@ -138,6 +138,7 @@ TEST_CASE("outer_sum: inspection forms the gradient, in its time") {
     CHECK(largest_difference(p.grad(W), expected) < 1e-14);
     CHECK(largest_difference(tape.grad(w).value(), expected) < 1e-14);
     CHECK(largest_difference(p.grad(unused), Tensor::zeros({3}, DType::f64)) == 0);
+    CHECK(largest_difference(p.all_grads().slice(0, 42).reshape({6, 7}), expected) < 1e-14);
     tape.reset();
     CHECK_THROWS_WITH_AS(
         adam.step(1e-3),
@@ -255,4 +256,40 @@ TEST_CASE("outer_sum: a factored gradient that is not finite is named") {
   CHECK_THROWS_WITH_AS(adam.step(1e-3),
                        "[adam] step 1: the gradient of 'W' holds a NaN or infinity; lower the learning rate",
                        NumericError);
+}
+
+TEST_CASE("outer_sum: gradients that are gathered are their holder's") {
+  const RandomKey key(4, "outer_sum_test");
+  const Tensor g = normals({2, 3}, DType::f64, key.at("g"));
+  Parameters p;
+  const int W = p.add("W", {3, 4}, Init::ones(), true, GradientForm::outer), b = p.add("b", {2}, Init::ones());
+  p.allocate(DType::f64, key);
+  Arena arena;
+  Tape tape(arena);
+  auto gather = [&](double x) {
+    tape.reset();
+    const Tensor inputs = Tensor::zeros({2, 4}, DType::f64), ones = Tensor::zeros({2}, DType::f64);
+    inputs.fill(x);
+    ones.fill(1);
+    const Var y = contract("b,b->b", p.on(tape, b), bilinear(p.on(tape, W), g, inputs));
+    tape.backward({&y, 1}, {&ones, 1});
+    return p.all_grads();
+  };
+  Tensor first = gather(1);
+  const Tensor kept = first.clone(), part = gather(2).slice(0, 2);
+  CHECK(first.raw() != part.raw());
+  CHECK(largest_difference(first, kept) == 0);
+  Tensor doubled = kept.clone();
+  for (double& value : doubled.span<double>()) value *= 2;
+  CHECK(largest_difference(part, doubled.slice(0, 2)) == 0);
+  const void* taken = part.raw();
+  CHECK(gather(3).raw() != taken);
+
+  Tensor last = gather(1);
+  CHECK(largest_difference(last, kept) == 0);
+  taken = last.raw();
+  last = {};
+  last = gather(2);
+  CHECK(last.raw() == taken);
+  CHECK(largest_difference(last, doubled) == 0);
 }

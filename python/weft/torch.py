@@ -32,12 +32,12 @@ class _Step(torch.autograd.Function):
     """One call of a model: its tape is kept for the backward pass, and used again by a later call."""
 
     @staticmethod
-    def forward(ctx: typing.Any, module: Module, names: tuple[str, ...], *tensors: torch.Tensor) -> typing.Any:
-        inputs = dict(zip(names, tensors))
+    def forward(ctx: typing.Any, module: Module, *tensors: torch.Tensor) -> typing.Any:
+        inputs = dict(zip(module._names, tensors))
         ctx.set_materialize_grads(False)
         tape = module._tapes.pop() if module._tapes else weft.Tape()
         module._tell_changes()
-        y, leaves = module._run(tape, inputs, any(ctx.needs_input_grad[2 : 2 + len(names)]))
+        y, leaves = module._run(tape, inputs, any(ctx.needs_input_grad[1:-1]))
         outputs = [y] if isinstance(y, weft.Var) else [y[t.name] for t in y.space.tensors]
         ctx.module, ctx.tape, ctx.outputs, ctx.leaves = module, tape, outputs, leaves
         ctx.kept = tensors  # the tape reads them where they lie
@@ -52,7 +52,7 @@ class _Step(torch.autograd.Function):
             raise weft.AutogradError("[torch] a second backward pass over one call, whose numbers are gone; call the module again")
         asked = [(y, c) for y, c in zip(ctx.outputs, cotangents) if c is not None and y.requires_grad]
         if not asked:
-            return (None,) * (2 + len(ctx.kept))
+            return (None,) * (1 + len(ctx.kept))
         tape.backward([y for y, _ in asked], [c.contiguous() for _, c in asked])
         inputs: list[torch.Tensor | None] = [None] * (len(ctx.kept) - 1)
         if ctx.leaves is not None:
@@ -61,7 +61,7 @@ class _Step(torch.autograd.Function):
         ctx.outputs = ctx.leaves = ctx.tape = None  # what they hold is the next call's
         tape.reset()
         module._tapes.append(tape)
-        return (None, None, *inputs, own)
+        return (None, *inputs, own)
 
 
 class Module(torch.nn.Module):
@@ -82,6 +82,7 @@ class Module(torch.nn.Module):
         if own is None:
             raise weft.UsageError("[torch] the model does not say what it reads; give its space")
         self.model, self.space = model, own
+        self._names = tuple(t.name for t in own.tensors)
         self._call = call
         self._tapes: list[weft.Tape] = []
         self._named: list[str] | None = None
@@ -103,9 +104,8 @@ class Module(torch.nn.Module):
 
     @torch.compiler.disable  # type: ignore[untyped-decorator, unused-ignore]
     def forward(self, x: collections.abc.Mapping[str, torch.Tensor] | collections.abc.Sequence[torch.Tensor]) -> torch.Tensor | Tensors:
-        names = tuple(t.name for t in self.space.tensors)
-        inputs = [x[name] for name in names] if isinstance(x, collections.abc.Mapping) else list(x)
-        outputs = _Step.apply(self, names, *inputs, self.flat)
+        inputs = [x[name] for name in self._names] if isinstance(x, collections.abc.Mapping) else list(x)
+        outputs = _Step.apply(self, *inputs, self.flat)
         return outputs[0] if self._named is None else dict(zip(self._named, outputs))
 
     def _tell_changes(self) -> None:
