@@ -21,14 +21,22 @@ CLI::App& add_verb(CLI::App& app, Common& common, const std::string& name, const
   verb.add_option("--threads", common.threads, "number of threads; 0: all")
       ->transform(whole<std::int64_t>(0, 1024, "no machine runs more"))
       ->group(group);
-  const std::string devices = runs == Runs::on_devices ? "cpu, cuda or cuda:N" : "cpu, so far";
+  const bool on_devices = runs != Runs::on_cpu;
+  const std::string devices = on_devices ? "cpu, cuda or cuda:N" : "cpu, so far";
   verb.add_option("--device", common.device, "where it runs: " + devices + "; the default is WEFT_DEVICE")
       ->group(group);
-  if (runs == Runs::on_devices) {
+  if (on_devices) {
     common.on_devices.insert(&verb);
     verb.add_option("--products", common.products,
                     "factors of float32 products on a device: full, or rounded to 11 bits (tf32) or 8 (bf16)")
         ->check(CLI::IsMember(std::vector<std::string>(std::begin(precision_names), std::end(precision_names))))
+        ->group(group);
+  }
+  if (runs == Runs::on_devices_and_ranks) {
+    common.on_ranks.insert(&verb);
+    verb.add_option("--timeout", common.timeout,
+                    "under mpirun: seconds that a rank may be silent before all of them end; 0: any time")
+        ->transform(real(0, std::numeric_limits<double>::max()))
         ->group(group);
   }
   verb.add_flag("--json", common.json, "print the result as JSON")->group(group);

@@ -26,6 +26,7 @@ enum Exit : int {
   exit_numeric = 4,  ///< a NaN or infinity
   exit_disk = 5,     ///< writing failed
   exit_device = 6,   ///< no such device
+  exit_ranks = 7,    ///< a process of the job does not answer, or there is no MPI
   exit_interrupted = 130,
 };
 
@@ -36,7 +37,8 @@ struct Common {
   std::string device = "cpu", products = "full";  ///< products: one of precision_names
   Backend* backend = nullptr;                     ///< of `device`
   bool json = false, quiet = false;
-  std::set<const CLI::App*> on_devices;  ///< the verbs that run on devices other than the CPU
+  double timeout = 0;                              ///< seconds that a rank of a job may be silent; 0: any time
+  std::set<const CLI::App*> on_devices, on_ranks;  ///< the verbs that run on devices other than the CPU, and as a job
 
   /// Where progress goes: nowhere when quiet.
   std::FILE* progress() const { return quiet ? nullptr : stderr; }
@@ -47,7 +49,8 @@ struct Common {
 /// What a verb does once its options are read; returns an exit code.
 using Run = std::function<int()>;
 
-enum class Runs : std::uint8_t { on_cpu, on_devices };
+/// Of the last also as a job of several processes, which mpirun starts (core/ranks.h): all of them call the verb.
+enum class Runs : std::uint8_t { on_cpu, on_devices, on_devices_and_ranks };
 
 /// A verb with the options of every verb. `example` becomes its footer. One that runs on devices takes `backend`.
 CLI::App& add_verb(CLI::App& app, Common& common, const std::string& name, const std::string& description,

@@ -10,6 +10,9 @@
 
 #include <unistd.h>
 
+#include "weft/apps/command.h"
+#include "weft/core/ranks.h"
+
 namespace weft::apps {
 namespace {
 
@@ -66,6 +69,16 @@ void on_interrupt(int) {
   errno = error;
 }
 
+/// mpirun ends its ranks so, on Ctrl-C or when one of them is lost, and kills them a moment later.
+void on_end_of_job(int) {
+  Line line;
+  line.add("\nweft: stopped; ");
+  line.add(plan_left.load());
+  line.add("\n");
+  if (ranks().first()) line.write();
+  _exit(exit_interrupted);
+}
+
 }  // namespace
 
 void change_plan(const InterruptPlan& plan) {
@@ -80,6 +93,9 @@ void catch_interrupts(const InterruptPlan& plan) {
   action.sa_handler = on_interrupt;
   action.sa_flags = SA_RESETHAND | SA_RESTART;  // the second one finds the default: it ends the program
   sigaction(SIGINT, &action, nullptr);
+  if (ranks().size() == 1) return;
+  action.sa_handler = on_end_of_job;
+  sigaction(SIGTERM, &action, nullptr);
 }
 
 void expect_safe_point(double seconds) { due = milliseconds() + static_cast<std::int64_t>(1000 * seconds); }

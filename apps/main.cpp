@@ -16,6 +16,7 @@
 #include "weft/apps/config.h"
 #include "weft/apps/help.h"
 #include "weft/apps/interrupt.h"
+#include "weft/apps/job.h"
 #include "weft/apps/version.h"
 #include "weft/core/parallel.h"
 
@@ -36,11 +37,12 @@ constexpr const char* footer =
     "  weft train --zoo zoo --model magep --out run\n"
     "  weft verify --model run/model.safetensors\n"
     "  weft VERB --help                  options and an example of each verb\n"
-    "Exit codes: 0 ok, 1 FAIL or different, 2 usage, 3 input, 4 numeric, 5 disk, 6 device, 130 interrupted";
+    "Exit codes: 0 ok, 1 FAIL or different, 2 usage, 3 input, 4 numeric, 5 disk, 6 device, 7 ranks, 130 interrupted";
 
 int fail(int code, const std::string& message) {
-  std::fputs(fmt::format("{} {}\n", coloured(stderr, Colour::bad, "weft:"), message).c_str(),
+  std::fputs(fmt::format("{} {}\n", coloured(stderr, Colour::bad, speaker()), message).c_str(),
              stderr);  // nobody to tell when it is closed
+  leave_job(code);
   return code;
 }
 
@@ -87,6 +89,7 @@ int run(int argc, char** argv) {
   }
   common.backend = backend_for(chosen, common);
   if (common.threads > 0) set_threads(common.threads);
+  join_job(chosen, common);
   return verb();
 }
 
@@ -119,6 +122,8 @@ int main(int argc, char** argv) {
     return fail(exit_disk, error.what());
   } catch (const DeviceError& error) {
     return fail(exit_device, error.what());
+  } catch (const RankError& error) {
+    return fail(exit_ranks, error.what());
   } catch (const Error& error) {  // shapes, dtypes, types, texts, formats: all of them come from what was read
     return fail(exit_input, error.what());
   } catch (const std::system_error& error) {  // of folders, and of a standard output that takes nothing

@@ -1,6 +1,7 @@
 #include "weft/apps/zoo.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -128,6 +129,16 @@ std::string usual(const std::string& text, std::int64_t UsualZoo::*number) {
 
 }  // namespace
 
+/// "2/4"
+void read_part(const std::string& text, ZooRequest& request) {
+  const char* end = text.data() + text.size();
+  const auto [slash, wrong] = std::from_chars(text.data(), end, request.part);
+  if (wrong == std::errc() && slash != end && *slash == '/')
+    if (const auto [rest, bad] = std::from_chars(slash + 1, end, request.parts); bad == std::errc() && rest == end)
+      return;
+  throw CLI::ValidationError("--part", fmt::format("'{}'; allowed: two whole numbers, as in 2/4", text));
+}
+
 void add_zoo(CLI::App& app, Common& common, Run& run) {
   CLI::App& zoo = *app.add_subcommand("zoo", "Make zoos of trained networks, and look at them");
   zoo.require_subcommand(1);
@@ -138,7 +149,7 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
                "  weft zoo make --out zoo --kind vit --networks 30\n"
                "  weft zoo make --out zoo --kind siren --images 2000\n"
                "  weft zoo make --out zoo --data mnist --data-dir mnist --networks 600 --images 30000 --epochs 15",
-               Runs::on_devices);
+               Runs::on_devices_and_ranks);
   auto out = std::make_shared<OutputOption>();
   auto o = std::make_shared<ZooRequest>();
   add_output(make, *out, "folder of the zoo", true, true);
@@ -172,6 +183,10 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
   CLI::Option* held_out =
       make.add_option("--held-out", o->held_out, usual("of --images, to find the best epoch on", &UsualZoo::held_out))
           ->transform(items_limit());
+  make.add_option_function<std::string>(
+          "--part", [o](const std::string& text) { read_part(text, *o); },
+          "i/N: only part i of N; weft zoo merge joins the parts")
+      ->type_name("i/N");
   SettingOptions of_architectures(make);
   for (const InputArchitecture* kind : input_architectures()) of_architectures.add(kind->name, kind->settings);
   make.callback([=, &common, &run] {
@@ -190,6 +205,15 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
     if (all.kind->usual.held_out > 0) take_usual(held_out, o->held_out, all.held_out);
     run = [out, all, &common] { return make_zoo(*out, all, common); };
   });
+
+  CLI::App& merge = add_verb(zoo, common, "merge", "Join the parts of a zoo, made by zoo make --part",
+                             "  weft zoo make --out part-1 --part 1/2\n"
+                             "  weft zoo make --out part-2 --part 2/2\n"
+                             "  weft zoo merge part-1 part-2 --out zoo");
+  auto m = std::make_shared<MergeOptions>();
+  merge.add_option("parts,--parts", m->parts, "folders of all parts, in any order")->required()->type_name("DIR");
+  add_output(merge, m->out, "folder of the zoo", false);
+  merge.callback([m, &common, &run] { run = [m, &common] { return merge_parts(*m, common); }; });
 
   CLI::App& look =
       add_verb(zoo, common, "show", "What a zoo holds, and how its accuracies spread", "  weft zoo show zoo");

@@ -12,6 +12,11 @@ struct ShowOptions {
   std::string zoo;
 };
 int show_zoo(const ShowOptions& options, const Common& common);
+struct MergeOptions {
+  std::vector<std::string> parts;
+  OutputOption out;
+};
+int merge_parts(const MergeOptions& options, const Common& common);
 /// Of the seed that all verbs have, on their device.
 int make_zoo(const OutputOption& out, CompleteZooRequest request, const Common& common);
 

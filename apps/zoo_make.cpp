@@ -10,6 +10,7 @@
 #include "weft/apps/setting_options.h"
 #include "weft/apps/zoo.h"
 #include "weft/core/progress.h"
+#include "weft/zoo/merge_zoo.h"
 
 namespace weft::apps {
 
@@ -60,12 +61,35 @@ void check_place(const std::filesystem::path& out) {
   }
 }
 
+int show_part(const OutputOption& out, const CompleteZooRequest& request, const Common& common) {
+  const ZooRange range = request.range();
+  if (common.json)
+    fmt::print("{}\n", Json{{"out", utf8_text(out.path)}, {"first", range.first}, {"end", range.end}}.dump(1));
+  else if (!common.quiet)
+    fmt::print("'{}': part {} of {}, networks {} to {}; weft zoo merge joins the parts\n", out.path, request.part,
+               request.parts, range.first, range.end - 1);
+  return exit_ok;
+}
+
 }  // namespace
 
+int merge_parts(const MergeOptions& o, const Common& common) {
+  check_unfinished(o.out, (std::filesystem::path(o.out.path) / "").parent_path().string() + ".part");
+  check_output(o.out, std::filesystem::path(o.out.path) / "zoo.json");
+  check_place(o.out.path);
+  using Existing = ZooWriter::Existing;
+  merge_zoo(std::vector<std::filesystem::path>(o.parts.begin(), o.parts.end()), o.out.path,
+            o.out.force ? Existing::replace : Existing::refuse);
+  return common.quiet && !common.json ? exit_ok : show_zoo({o.out.path}, common);
+}
+
 int make_zoo(const OutputOption& out, CompleteZooRequest request, const Common& common) {
-  check_unfinished(out, (std::filesystem::path(out.path) / "").parent_path().string() + ".part");
-  check_output(out, std::filesystem::path(out.path) / "zoo.json");
-  check_place(out.path);
+  if (ranks().first()) {
+    for (const char* unfinished : {".part", ".parts"})
+      check_unfinished(out, (std::filesystem::path(out.path) / "").parent_path().string() + unfinished);
+    check_output(out, std::filesystem::path(out.path) / "zoo.json");
+    check_place(out.path);
+  }
   const auto start = std::chrono::steady_clock::now();
   request.seed = common.seed;
   PreparedZoo zoo = prepare_zoo(request);
@@ -73,8 +97,9 @@ int make_zoo(const OutputOption& out, CompleteZooRequest request, const Common& 
   using Existing = ZooWriter::Existing;
   const Existing existing = out.force ? Existing::replace : out.resume ? Existing::resume : Existing::refuse;
   {
-    Progress bar("zoo", request.networks * request.epochs, "networks x epochs", common.progress());
-    EpochClock clock(request.networks);
+    const std::int64_t networks = request.range().networks();
+    Progress bar("zoo", networks * request.epochs, "networks x epochs", common.progress());
+    EpochClock clock(networks);
     const ZooProgress progress{.begin = [&](std::int64_t done) { bar.begin(done); },
                                .training =
                                    [&](std::int64_t done, std::int64_t) {
@@ -88,8 +113,10 @@ int make_zoo(const OutputOption& out, CompleteZooRequest request, const Common& 
                                    },
                                .remark = [&](const std::string& slow) { common.remark("slow: " + slow); }};
     catch_interrupts({"the zoo stops after an epoch, which is kept; --resume goes on from there."});
-    make_zoo(out.path, *zoo.model, zoo.data.train, zoo.data.test, zoo.plan, existing, progress);
+    make_zoo(out.path, *zoo.model, zoo.data.train, zoo.data.test, zoo.plan, existing, progress, ranks());
   }
+  if (!ranks().first()) return exit_ok;
+  if (request.parts > 1) return show_part(out, request, common);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (common.json || common.quiet) return common.json ? show_zoo({out.path}, common) : exit_ok;
   fmt::print("zoo made in {:.1f} s\n", seconds);

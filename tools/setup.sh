@@ -8,7 +8,7 @@ set -euo pipefail
 
 packages=(g++ cmake ninja-build libfmt-dev doctest-dev nlohmann-json3-dev libcli11-dev zlib1g-dev libminizip-dev libopenblas-serial-dev libeigen3-dev)
 if [ "${1:-}" = tests ]; then
-  packages+=(python3 python3-numpy python3-venv python3-dev clang-format-14)
+  packages+=(python3 python3-numpy python3-venv python3-dev clang-format-14 openmpi-bin libopenmpi-dev)
 fi
 if [ "${1:-}" = sanitizers ]; then
   packages+=(clang-14 libclang-rt-14-dev llvm-14)

@@ -8,6 +8,7 @@
 
 #include "weft/core/backend.h"
 #include "weft/io/csv.h"
+#include "weft/zoo/zoo_pieces.h"
 
 namespace weft {
 namespace {
@@ -61,6 +62,7 @@ ZooDescription describe(const PopulationModel& model, const Dataset& train, cons
   d.generator = plan.generator;
   d.seed = plan.training.seed;
   d.networks = std::ssize(plan.recipes);
+  d.part = plan.part;
   d.views = model.views();
   d.hyper_parameters = model.implicit() ? stored_images(model, train, d.networks)
                                         : hyper_parameters(plan.recipes, train.texts() ? "texts" : "images");
@@ -113,7 +115,7 @@ void append(ZooWriter& writer, const PopulationTrainer& trainer, const Populatio
   for (std::int64_t n = 0; n < trainer.networks(); ++n) {
     const auto i = static_cast<std::size_t>(n);
     ZooResult result;
-    result.network = n;
+    result.network = trainer.plan().first_network + n;
     result.epoch = checkpoint.best ? trainer.best_epoch(n) : trainer.epochs_done();
     result.accuracy = checkpoint.test[i].accuracy;
     result.loss = checkpoint.test[i].loss;
@@ -144,7 +146,6 @@ void make(ZooWriter& writer, PopulationTrainer& trainer, const Dataset& test,
           "[zoo] a state after {} epochs with {} rows; allowed: {} checkpoints of {} networks: replace it",
           trainer.epochs_done(), writer.rows(), due, trainer.networks());
   }
-  if (progress.begin) progress.begin(trainer.epochs_done() * trainer.networks());
   using Clock = std::chrono::steady_clock;
   const auto since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
   auto saved = Clock::now();
@@ -172,6 +173,68 @@ void make(ZooWriter& writer, PopulationTrainer& trainer, const Dataset& test,
   writer.finish();
 }
 
+/// What all parts of a zoo have in common.
+struct Common {
+  const PopulationModel& model;
+  const Dataset &train, &judged;
+  const Dataset* held_out;
+  const ZooPlan& plan;
+  const Tensor& images;  ///< of implicit networks
+};
+
+void make_part(ZooWriter& writer, const ZooDescription& part, const Common& all, const ZooProgress& progress) {
+  if (all.model.implicit()) writer.save_images(all.images);
+  const ZooRange range = part.range();
+  TrainingPlan training = all.plan.training;
+  training.first_network = range.first;
+  const std::vector<TrainingRecipe> recipes(all.plan.recipes.begin() + range.first,
+                                            all.plan.recipes.begin() + range.end);
+  PopulationTrainer trainer(all.model, all.train, recipes, training, all.held_out, all.plan.backend);
+  make(writer, trainer, all.judged, part.checkpoints, progress);
+}
+
+/// In networks x epochs, of what an earlier run did.
+std::int64_t done_before(const ZooWriter& writer, const ZooDescription& part, std::int64_t epochs) {
+  const std::int64_t networks = part.range().networks();
+  if (writer.complete()) return networks * epochs;
+  const auto state = writer.state();
+  // A state that is damaged is refused where it is read.
+  if (!state || !state->contains("epochs_done") || state->dtype("epochs_done") != DType::i32) return 0;
+  const Tensor epochs_done = state->tensor("epochs_done");
+  return epochs_done.numel() == 1 ? networks * epochs_done.data<std::int32_t>()[0] : 0;
+}
+
+/// The ranks of a job, each with parts of its own.
+void make_pieces(ZooPieces& pieces, const Common& all, const ZooProgress& progress, std::int64_t total, Ranks& job) {
+  const std::int64_t epochs = all.plan.training.epochs;
+  std::int64_t before = 0;
+  for (const ZooDescription& part : pieces.own())
+    before += done_before(ZooWriter(pieces.path(part), part, ZooWriter::Existing::resume), part, epochs);
+  std::int64_t of_all = 0;
+  for (const std::string& one : job.gather(std::to_string(before))) of_all += std::stoll(one);
+  if (job.first() && progress.begin) progress.begin(of_all);
+
+  RankProgress ranks(job);
+  const auto changed = [&] {
+    if (job.first() && progress.training) progress.training(ranks.total(), total);
+  };
+  std::int64_t earlier = 0;  // of this rank's parts
+  ZooProgress own = progress;
+  own.training = [&](std::int64_t done, std::int64_t) {
+    ranks.tell(earlier + done);
+    changed();
+  };
+  for (const ZooDescription& part : pieces.own()) {
+    ZooWriter writer(pieces.path(part), part, ZooWriter::Existing::resume);
+    if (!writer.complete()) make_part(writer, part, all, own);
+    earlier += part.range().networks() * epochs;
+  }
+  ranks.tell(earlier);
+  ranks.finish(changed);
+  if (job.first()) pieces.join([&] { ranks.tell(earlier); });
+  ranks.wait_for_first();
+}
+
 }  // namespace
 
 ZooPlan usual_plan(const InputArchitecture& architecture, std::int64_t networks, std::int64_t epochs,
@@ -188,7 +251,8 @@ ZooPlan usual_plan(const InputArchitecture& architecture, std::int64_t networks,
 double psnr(double mean_squared_error) { return 10 * std::log10(4 / std::max(mean_squared_error, 1e-12)); }
 
 void make_zoo(const std::filesystem::path& folder, const PopulationModel& model, const Dataset& given,
-              const Dataset& test, const ZooPlan& plan, ZooWriter::Existing existing, const ZooProgress& progress) {
+              const Dataset& test, const ZooPlan& plan, ZooWriter::Existing existing, const ZooProgress& progress,
+              Ranks& job) {
   Dataset all = given;
   Tensor bytes;
   if (model.implicit()) {
@@ -207,13 +271,16 @@ void make_zoo(const std::filesystem::path& folder, const PopulationModel& model,
   check(plan, train, judged);
   require_valid(plan.training, model.items(train));
   ZooDescription d = describe(model, train, held_out, judged, plan);
-  const std::vector<std::string> checkpoints = d.checkpoints;
-  ZooWriter writer(folder, std::move(d), existing);
+  const Common common{model, train, judged, plan.held_out > 0 ? &held_out : nullptr, plan, bytes};
+  if (job.size() > 1 || (existing == ZooWriter::Existing::resume && ZooPieces::begun(folder))) {
+    ZooPieces pieces(folder, d, existing, job);
+    if (!pieces.complete()) make_pieces(pieces, common, progress, d.range().networks() * plan.training.epochs, job);
+    return;
+  }
+  ZooWriter writer(folder, d, existing);
   if (writer.complete()) return;
-  if (model.implicit()) writer.save_images(bytes);
-  PopulationTrainer trainer(model, train, plan.recipes, plan.training, plan.held_out > 0 ? &held_out : nullptr,
-                            plan.backend);
-  make(writer, trainer, judged, checkpoints, progress);
+  if (progress.begin) progress.begin(done_before(writer, d, plan.training.epochs));
+  make_part(writer, d, common, progress);
 }
 
 }  // namespace weft

@@ -48,6 +48,13 @@ struct HyperParameter {
   static HyperParameter numbers(std::string name, std::string meaning, std::span<const double> values);
 };
 
+/// Networks `first` to `end` - 1 of a zoo.
+struct ZooRange {
+  std::int64_t first = 0, end = 0;
+  std::int64_t networks() const { return end - first; }
+  bool operator==(const ZooRange&) const = default;
+};
+
 /// What a zoo is, known before its first network is trained.
 struct ZooDescription {
   Space space;
@@ -65,7 +72,12 @@ struct ZooDescription {
   /// Of implicit networks: how many of them, one behind the other, store the same image, so that they share its splits;
   /// `networks` is a multiple. 0: networks are classifiers that read all items.
   std::int64_t views = 0;
+  /// Of a part of a zoo, which holds rows of these networks only; merge_zoo() joins them. All else is the whole zoo's.
+  std::optional<ZooRange> part{};
   bool operator==(const ZooDescription&) const = default;
+
+  /// Whose rows it holds.
+  ZooRange range() const { return part.value_or(ZooRange{0, networks}); }
 };
 
 /// What was measured on one checkpoint of one network; NaN: not measured, as accuracies of implicit networks are not.
@@ -114,7 +126,8 @@ class ZooWriter {
   std::optional<SafeTensors> state() const;
 
   /// One shard: result i belongs to row i of the weights, float32 [results, taps, axes…] in the order of the space.
-  /// Their ids count on. Throws ShapeError, DtypeError; NumericError for a weight that is not finite, naming network
+  /// Their ids count on; those of a part are what they will be in the whole zoo, so it takes all of its networks at
+  /// once, in their order. Throws ShapeError, DtypeError; NumericError for a weight that is not finite, naming network
   /// and tensor; UsageError for a network that the zoo does not have, an epoch or checkpoint that it has twice, an
   /// accuracy that is not in [0, 1] (a train_accuracy may be NaN: not measured), or a psnr of an implicit network that
   /// is not finite.
@@ -129,8 +142,8 @@ class ZooWriter {
   /// same bytes when they are made again.
   void save_state(std::span<const NamedTensor> tensors, Metadata metadata = {});
 
-  /// Writes the table and gives the folder its name. Throws UsageError when a network has no row, or implicit networks
-  /// no images.
+  /// Writes the table and gives the folder its name. Throws UsageError when one of its networks has no row, or implicit
+  /// networks no images.
   void finish();
 
  private:
@@ -141,7 +154,7 @@ class ZooWriter {
 /// A complete zoo, checked as a whole when it is opened. A handle: copying it copies nothing.
 class Zoo {
  public:
-  /// Throws DiskError where there is no zoo or an incomplete one; FormatError for a file that is missing or is not as
+  /// Throws DiskError where there is no zoo or an incomplete one; UsageError for a part of one; FormatError for a file that is missing or is not as
   /// the others say it must be (schema, columns, rows, ids, splits, ranges of results, names and shapes of tensors,
   /// dtypes), naming file and place; NumericError for weights that are not finite, naming id and tensor.
   static Zoo open(const std::filesystem::path& folder);

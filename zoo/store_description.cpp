@@ -61,6 +61,9 @@ class Reader {
 
 constexpr const char* allowed_views = "numbers that divide the networks";
 bool divides(std::int64_t views, std::int64_t networks) { return views > 0 && networks % views == 0; }
+bool inside(const ZooRange& part, std::int64_t networks) {
+  return 0 <= part.first && part.first < part.end && part.end <= networks;
+}
 
 void check(const ZooDescription& d) {
   if (d.space.tensors().empty()) throw UsageError("[zoo] the space has no tensor");
@@ -71,6 +74,9 @@ void check(const ZooDescription& d) {
     throw UsageError("[zoo] {} networks; allowed: 1 to {}", d.networks, index_end - 1);
   if (d.views != 0 && !divides(d.views, d.networks))
     throw UsageError("[zoo] {} views of {} networks; allowed: {}", d.views, d.networks, allowed_views);
+  if (d.part && !inside(*d.part, d.networks))
+    throw UsageError("[zoo] a part from network {} to before {}; allowed: one or more of {}", d.part->first,
+                     d.part->end, d.networks);
   for (const HyperParameter& h : d.hyper_parameters)
     if (static_cast<std::int64_t>(h.values.size()) != d.networks)
       throw UsageError("[zoo] hyper-parameter {}: {} values for {} networks", in_quotes(h.name), h.values.size(),
@@ -136,6 +142,7 @@ std::string description_text(const ZooDescription& d) {
                     {"columns", std::move(all_columns)}};
   if (!d.checkpoints.empty()) json.emplace_back("checkpoints", Json::List(d.checkpoints.begin(), d.checkpoints.end()));
   if (d.views > 0) json.emplace_back("views", d.views);
+  if (d.part) json.emplace_back("part", Json::Object{{"first", d.part->first}, {"end", d.part->end}});
   try {
     return Json(std::move(json)).dump(2) + "\n";
   } catch (const UsageError&) {
@@ -176,6 +183,15 @@ ZooDescription read_description(const std::filesystem::path& path, std::string& 
     d.views = static_cast<std::int64_t>(std::min<std::uint64_t>(top.natural("views"), index_end));
     if (!divides(d.views, d.networks))
       fail(path, "{} views of {} networks; allowed: {}", d.views, d.networks, allowed_views);
+  }
+  if (const Json* given = json.find("part")) {
+    const Reader part(*given, path, "'part'");
+    const auto number = [&](const char* key) {
+      return static_cast<std::int64_t>(std::min<std::uint64_t>(part.natural(key), index_end));
+    };
+    d.part = ZooRange{number("first"), number("end")};
+    if (!inside(*d.part, d.networks))
+      fail(path, "'part' is {}; allowed: one or more of {} networks", given->dump(), d.networks);
   }
   values_hash = top.text("hyper_parameters_hash");
 

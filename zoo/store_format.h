@@ -28,6 +28,9 @@ template <class... Args>
   throw FormatError("[zoo] {}: {}", in_quotes(file.native()), fmt::format(message, std::forward<Args>(args)...));
 }
 
+/// Throws ReadError for a folder that holds no zoo, and no part of one, or an unfinished one.
+void check_complete(const std::filesystem::path& folder);
+
 /// f(), where what the standard library throws about files and folders becomes a DiskError.
 template <class F>
 void disk_errors(F&& f) {

@@ -44,15 +44,16 @@ void add_rows(Hash& all, const Tensor& stacked) {
   all.add(std::as_bytes(std::span(of_rows)));
 }
 
-void check_complete(const fs::path& folder) {
+}  // namespace
+
+void zoo_format::check_complete(const fs::path& folder) {
   if (fs::exists(folder / table_file)) return;
   const fs::path part = fs::exists(folder / description_file) ? folder : beside(folder, ".part");
-  if (fs::exists(part / description_file))
-    throw ReadError("[zoo] {} is not finished; resume the run that writes it", in_quotes(part.native()));
+  for (const fs::path& unfinished : {part / description_file, beside(folder, ".parts")})
+    if (fs::exists(unfinished))
+      throw ReadError("[zoo] {} is not finished; resume the run that writes it", in_quotes(part.native()));
   throw ReadError("[zoo] {}: no {} and {}: not a zoo", in_quotes(folder.native()), description_file, table_file);
 }
-
-}  // namespace
 
 struct Zoo::Contents {
   ZooDescription description;
@@ -134,6 +135,9 @@ Zoo Zoo::open(const fs::path& folder) {
   auto contents = std::make_shared<Contents>();
   std::string values_hash;
   contents->description = read_description(folder / description_file, values_hash);
+  if (const auto& part = contents->description.part)
+    throw UsageError("[zoo] {} is a part of a zoo, networks {} to {} of {}; join its parts with weft zoo merge",
+                     in_quotes(folder.native()), part->first, part->end - 1, contents->description.networks);
   contents->rows = read_table(folder / table_file, contents->description);
   if (const auto hash = hash_of_values(contents->description.hyper_parameters); hash != values_hash)
     fail(folder / table_file, "hyper-parameters with the hash {}; {} was written with {}: the table was changed", hash,

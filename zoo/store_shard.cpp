@@ -89,6 +89,7 @@ void write_shard(const std::filesystem::path& path, const ZooDescription& descri
 
 Shard read_shard(const std::filesystem::path& path, const ZooDescription& description) {
   const Space& space = description.space;
+  const ZooRange range = description.range();
   Reader file(path);
   file.metadata(schema_key, std::to_string(schema));
   file.metadata(space_key, space.str());
@@ -107,9 +108,9 @@ Shard read_shard(const std::filesystem::path& path, const ZooDescription& descri
     row.network = network.span<std::int32_t>()[i];
     row.epoch = epoch.span<std::int32_t>()[i];
     row.diverged = diverged.span<std::uint8_t>()[i] != 0;
-    if (row.network < 0 || row.network >= description.networks || row.epoch < 0 || row.id < 0)
-      fail(path, "row {} is id {}, network {}, epoch {}; allowed: networks 0 to {}, no negative number", i, row.id,
-           row.network, row.epoch, description.networks - 1);
+    if (row.network < range.first || row.network >= range.end || row.epoch < 0 || row.id < 0)
+      fail(path, "row {} is id {}, network {}, epoch {}; allowed: networks {} to {}, no negative number", i, row.id,
+           row.network, row.epoch, range.first, range.end - 1);
     if (const std::string wrong = out_of_range(description, row); !wrong.empty())
       fail(path, "row {} (id {}) has {}", i, row.id, wrong);
   }

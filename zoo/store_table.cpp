@@ -44,10 +44,10 @@ class Fields {
 
   std::string_view text() { return csv_.text(row_, at_++); }
   double number() { return csv_.number(row_, at_++); }
-  /// An integer in [0, end).
-  std::int64_t integer(std::int64_t end) {
+  /// An integer in [first, end).
+  std::int64_t integer(std::int64_t first, std::int64_t end) {
     const std::int64_t value = csv_.integer(row_, at_);
-    if (value < 0 || value >= end) refuse(fmt::format("0 to {}", end - 1));
+    if (value < first || value >= end) refuse(fmt::format("{} to {}", first, end - 1));
     ++at_;
     return value;
   }
@@ -114,8 +114,9 @@ std::string table_text(const ZooDescription& description, std::span<const ZooRow
 std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription& description) {
   const Csv csv = Csv::read(path, Csv::Header::first_row);
   check_header(csv, path, columns(description));
-  if (description.networks > static_cast<std::int64_t>(csv.rows()))
-    fail(path, "{} rows for {} networks; allowed: one or more for each", csv.rows(), description.networks);
+  const ZooRange range = description.range();
+  if (range.networks() > static_cast<std::int64_t>(csv.rows()))
+    fail(path, "{} rows for {} networks; allowed: one or more for each", csv.rows(), range.networks());
   const std::string seed = fmt::format("{}", description.seed);
   std::vector<const ZooRow*> first(static_cast<std::size_t>(description.networks));
   const std::int64_t sharing = networks_a_split(description);
@@ -127,10 +128,10 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
   for (std::size_t r = 0; r < rows.size(); ++r) {
     ZooRow& row = rows[r];
     Fields fields(csv, r, path);
-    row.id = fields.integer(index_end);
+    row.id = fields.integer(0, index_end);
     if (!ids.insert(row.id).second) fail(path, "line {}: id {} a second time", csv.line(r), row.id);
-    row.network = fields.integer(description.networks);
-    row.epoch = fields.integer(index_end);
+    row.network = fields.integer(range.first, range.end);
+    row.epoch = fields.integer(0, index_end);
     if (!description.checkpoints.empty()) row.checkpoint = fields.one_of(description.checkpoints);
     if (!checkpoints.insert(key_of(description, row)).second)
       fail(path, "line {}: {} of network {} a second time", csv.line(r), called(description, row), row.network);
@@ -145,7 +146,7 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
       else
         split = fields.split();
     if (!with_splits) with_splits = &row;
-    row.diverged = fields.integer(2) == 1;
+    row.diverged = fields.integer(0, 2) == 1;
     for (const Measure& m : measures(description)) row.*m.value = fields.number();
     if (const std::string wrong = out_of_range(description, row); !wrong.empty())
       fail(path, "line {}: id {} has {}", csv.line(r), row.id, wrong);
@@ -156,8 +157,8 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
       else
         fields.same(h.values[network]);
   }
-  for (std::size_t n = 0; n < first.size(); ++n)
-    if (!first[n]) fail(path, "network {} of {} has no row", n, first.size());
+  for (std::int64_t n = range.first; n < range.end; ++n)
+    if (!first[static_cast<std::size_t>(n)]) fail(path, "network {} of {} has no row", n, first.size());
   return rows;
 }
 

@@ -2,89 +2,16 @@
 #include <charconv>
 #include <set>
 
-#include <sys/stat.h>
-
 #include "weft/core/numerics.h"
 #include "weft/io/atomic_file.h"
-#include "weft/io/folder.h"
 #include "weft/io/folder_lock.h"
-#include "weft/io/gzip.h"
-#include "weft/zoo/store_format.h"
+#include "weft/zoo/store_folders.h"
 
 namespace weft {
 namespace fs = std::filesystem;
 using namespace zoo_format;
 
-namespace {
-
-constexpr const char *rows_key = "weft.rows", *numerics_key = "weft.numerics";
-
-/// A file that a zoo, complete or not, may consist of: nothing else is ever removed.
-bool belongs_to_zoo(const std::string& name) {
-  if (name == description_file || name == table_file || name == images_file || name == state_file) return true;
-  if (name.starts_with(".weft-") && name.ends_with(".tmp")) return true;  // of an AtomicFile whose process was killed
-  unsigned long long shard = 0;
-  const std::string_view prefix = "weights-";
-  if (!name.starts_with(prefix)) return false;
-  std::from_chars(name.data() + prefix.size(), name.data() + name.size(), shard);
-  return name == shard_file(shard);
-}
-
-void check_only_zoo(const fs::path& folder) {
-  if (!fs::exists(fs::symlink_status(folder))) return;
-  if (!fs::is_directory(folder))
-    throw UsageError("[zoo] {} is not a folder; choose another name", in_quotes(folder.native()));
-  for (const std::string& name : names_in(folder))
-    if (!belongs_to_zoo(name))
-      throw UsageError("[zoo] {} holds {}, which is no part of a zoo; choose another folder",
-                       in_quotes(folder.native()), in_quotes(name));
-}
-
-void remove_file(const fs::path& path) {
-  std::error_code error;
-  fs::remove(path, error);
-  if (error) throw DiskError("[write] {}: cannot remove it: {}", in_quotes(path.native()), error.message());
-}
-
-template <class Keep>
-void remove_files(const fs::path& folder, Keep&& keep) {
-  for (const std::string& name : names_in(folder))
-    if (!keep(name)) remove_file(folder / name);
-}
-
-void write_file(const fs::path& path, const std::string& text) {
-  AtomicFile file(path);
-  file.write(text);
-  file.commit();
-}
-
-std::string read_text(const fs::path& path) {
-  const auto bytes = read_file(path);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-bool has_files(const fs::path& folder) { return fs::exists(folder) && !names_in(folder).empty(); }
-
-/// Where a name ends in a slash or a dot or is a link, the folder that it means: names beside it are made from that.
-fs::path meant(fs::path folder) {
-  if (!folder.has_filename()) folder = folder.parent_path();
-  const bool dots = folder.filename() == "." || folder.filename() == "..";
-  return dots || fs::is_symlink(folder) ? fs::canonical(folder) : folder;
-}
-
-/// A finished zoo could not be renamed to one: that must not come out after hours of training.
-void check_no_mount_point(const fs::path& folder) {
-  struct stat itself {};
-  struct stat parent {};
-  if (::stat(folder.c_str(), &itself) != 0 || ::stat((folder / "..").c_str(), &parent) != 0) return;
-  if (itself.st_dev != parent.st_dev)
-    throw UsageError("[zoo] {} is a mount point; choose a folder inside it", in_quotes(folder.native()));
-}
-
-}  // namespace
-
-struct ZooWriter::State {
-  fs::path folder, part, replaced;
+struct ZooWriter::State : Folders {
   ZooDescription description;
   std::string text;  ///< of zoo.json
   std::optional<FolderLock> lock;
@@ -93,49 +20,27 @@ struct ZooWriter::State {
   std::size_t shards = 0;
   bool complete = false;
 
-  State(const fs::path& folder_, ZooDescription description_)
-      : folder(meant(folder_)),
-        part(beside(folder, ".part")),
-        replaced(beside(folder, ".replaced")),
-        description(std::move(description_)),
-        text(description_text(description)) {
-    check_no_mount_point(folder);
-    for (const fs::path& path : {folder, part, replaced}) check_only_zoo(path);
-  }
-
-  void refuse_existing() const {
-    if (has_files(folder))
-      throw UsageError("[zoo] {} is there; replace it or choose another folder", in_quotes(folder.native()));
-    if (has_files(part))
-      throw UsageError("[zoo] {} holds an unfinished zoo; resume it, replace it or choose another folder",
-                       in_quotes(part.native()));
-  }
+  State(const fs::path& named, ZooDescription description_)
+      : Folders(named), description(std::move(description_)), text(description_text(description)) {}
 
   /// Makes the folder to write in, and keeps other processes out of it.
   void open_part() {
-    std::error_code error;
-    fs::create_directories(part, error);
-    if (error) throw DiskError("[zoo] {}: cannot create it: {}", in_quotes(part.native()), error.message());
+    create_folder(part);
     lock.emplace(part);
-  }
-
-  void check_same(const fs::path& there) const {
-    if (const auto difference = first_difference(read_text(there / description_file), text); !difference.empty())
-      throw UsageError("[zoo] {} has another description: {}; resume with the same one, or replace it",
-                       in_quotes(there.native()), difference);
   }
 
   void resume() {
     const bool begun = fs::exists(part / description_file);
     if (has_files(folder) && !begun) {
-      check_same(folder);
+      check_same(folder, text);
       discard_replaced();  // killed while it did
+      discard_parts();
       complete = true;
       return;
     }
     open_part();
     check_numerics();
-    if (begun) check_same(part);
+    if (begun) check_same(part, text);
     if (fs::exists(part / table_file) && !fs::exists(part / state_file)) {
       publish();  // killed after its last shard, while finishing
       return;
@@ -186,7 +91,7 @@ struct ZooWriter::State {
         fail(path, "counts {} rows, but {} is missing: replace the zoo", expected, in_quotes(shard_path.native()));
       const Shard shard = read_shard(shard_path, description);
       for (const ZooRow& row : shard.rows) {
-        if (row.id != std::ssize(rows)) fail(shard_path, "id {} where {} is due: replace the zoo", row.id, rows.size());
+        if (row.id != next_id(row)) fail(shard_path, "id {} where {} is due: replace the zoo", row.id, next_id(row));
         if (checkpoints.contains(key_of(description, row)))
           fail(shard_path, "network {}, {} a second time: replace the zoo", row.network, called(description, row));
         add(row);
@@ -195,6 +100,13 @@ struct ZooWriter::State {
     }
     if (rows.size() != expected)
       fail(path, "counts {} rows, the shards before it hold {}: replace the zoo", expected, rows.size());
+  }
+
+  /// Of the next row of the next shard, or of one so far behind it. In a part as in the whole zoo, where every shard has
+  /// all networks.
+  std::int64_t next_id(const ZooResult& next, std::int64_t behind = 0) const {
+    return description.part ? static_cast<std::int64_t>(shards) * description.networks + next.network
+                            : std::ssize(rows) + behind;
   }
 
   void add(const ZooRow& row) {
@@ -225,10 +137,20 @@ struct ZooWriter::State {
       }
     }
     std::set<std::array<std::int64_t, 2>> here;
+    const ZooRange range = description.range();
+    const auto all_in_order = [&] {
+      std::int64_t next = range.first;
+      return n == range.networks() &&
+             std::ranges::all_of(results, [&](const ZooResult& r) { return r.network == next++; });
+    };
+    if (description.part && !all_in_order())
+      throw UsageError(
+          "[zoo] {} results for a part of a zoo; allowed: one of each network from {} to {}, in this order", n,
+          range.first, range.end - 1);
     for (const ZooResult& r : results) {
-      if (r.network < 0 || r.network >= description.networks || r.epoch < 0 || r.epoch >= index_end)
-        throw UsageError("[zoo] network {}, epoch {}; allowed: networks 0 to {}, epochs 0 to {}", r.network, r.epoch,
-                         description.networks - 1, index_end - 1);
+      if (r.network < range.first || r.network >= range.end || r.epoch < 0 || r.epoch >= index_end)
+        throw UsageError("[zoo] network {}, epoch {}; allowed: networks {} to {}, epochs 0 to {}", r.network, r.epoch,
+                         range.first, range.end - 1, index_end - 1);
       if (r.checkpoint < 0 || r.checkpoint >= std::max<std::int64_t>(1, std::ssize(description.checkpoints)))
         throw UsageError("[zoo] network {}: checkpoint {}; the description has {}", r.network, r.checkpoint,
                          description.checkpoints.size());
@@ -250,12 +172,7 @@ struct ZooWriter::State {
     rename_durably(part, folder);
     complete = true;
     discard_replaced();
-  }
-
-  void discard_replaced() const {
-    if (!fs::exists(replaced)) return;
-    remove_files(replaced, [](const std::string&) { return false; });
-    remove_file(replaced);
+    discard_parts();
   }
 };
 
@@ -286,8 +203,7 @@ void ZooWriter::append(std::span<const ZooResult> results, std::span<const Tenso
   State& s = *state_;
   s.check(results, weights);
   std::vector<ZooRow> rows;
-  for (const ZooResult& result : results)
-    rows.push_back({result, static_cast<std::int64_t>(s.rows.size() + rows.size()), {}});
+  for (const ZooResult& result : results) rows.push_back({result, s.next_id(result, std::ssize(rows)), {}});
   write_shard(s.part / shard_file(s.shards), s.description, rows, weights);
   ++s.shards;
   for (const ZooRow& row : rows) s.add(row);
@@ -318,7 +234,9 @@ void ZooWriter::finish() {
     row.splits = splits[static_cast<std::size_t>(row.network / sharing)];
     has_row[static_cast<std::size_t>(row.network)] = true;
   }
-  if (const auto missing = std::find(has_row.begin(), has_row.end(), false); missing != has_row.end())
+  const ZooRange range = s.description.range();
+  const auto end = has_row.begin() + range.end;
+  if (const auto missing = std::find(has_row.begin() + range.first, end, false); missing != end)
     throw UsageError("[zoo] network {} of {} has no row; append a checkpoint of every network before finish()",
                      missing - has_row.begin(), has_row.size());
   if (s.description.views > 0 && !fs::exists(s.part / images_file))

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "weft/zoo/zoo_pieces.h"
+
 namespace weft {
 namespace {
 
@@ -60,9 +62,19 @@ CompleteZooRequest completed(const ZooRequest& request, RequestSpelling spelled)
       .epochs = number("epochs", request.epochs, kind.usual.epochs),
       .batch = number("batch", request.batch, kind.usual.batch),
       .held_out = number("held_out", request.held_out, kind.usual.held_out, 0),
+      .part = request.part,
+      .parts = request.parts,
       .seed = request.seed,
   };
-  if (!all.settings.has("views")) return all;
+  const auto check_part = [&] {
+    if (all.part < 1 || all.parts < all.part || all.networks < all.parts)
+      throw UsageError("[zoo] {} {}/{}; allowed: 1/N to N/N, N at most the {} networks", spelled("part"), all.part,
+                       all.parts, all.networks);
+  };
+  if (!all.settings.has("views")) {
+    check_part();
+    return all;
+  }
   const std::int64_t views = all.settings.whole("views");
   if (request.networks || request.test_images)
     throw UsageError("[zoo] {} {} fits {} networks to each of {}; leave {}, {} out", spelled("kind"), request.kind,
@@ -71,7 +83,12 @@ CompleteZooRequest completed(const ZooRequest& request, RequestSpelling spelled)
     throw UsageError("[zoo] {} {} with {} shared: the views of an image would be one network", spelled("views"), views,
                      spelled("start"));
   all.networks = all.images * views;
+  check_part();
   return all;
+}
+
+ZooRange CompleteZooRequest::range() const {
+  return share_of({0, networks}, static_cast<int>(part - 1), static_cast<int>(parts));
 }
 
 PreparedZoo prepare_zoo(const CompleteZooRequest& request) {
@@ -86,6 +103,7 @@ PreparedZoo prepare_zoo(const CompleteZooRequest& request) {
                             data.train.items() - request.held_out, request.seed);
   plan.held_out = request.held_out;
   plan.generator = "weft " WEFT_VERSION;
+  if (request.parts > 1) plan.part = request.range();
   std::unique_ptr<PopulationModel> model = request.kind->make(settings, data.train, request.batch);
   return {std::move(data), std::move(model), std::move(plan)};
 }

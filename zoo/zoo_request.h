@@ -19,6 +19,9 @@ struct ZooRequest {
   /// a step; of `images`, those to find the best epoch on. Of networks that each store an image, `images` and the
   /// setting `views` say how many there are.
   std::optional<std::int64_t> networks{}, images{}, test_images{}, epochs{}, batch{}, held_out{};
+  /// Part `part` of `parts`, which have as many networks each, or one more: made one by one on any machines, and joined
+  /// by merge_zoo().
+  std::int64_t part = 1, parts = 1;
   std::uint64_t seed = 0;
 };
 
@@ -30,7 +33,11 @@ struct CompleteZooRequest {
   std::string data_folder;
   std::int64_t networks, images, test_images, epochs, batch;
   std::int64_t held_out;  ///< 0 where no best epoch is kept
+  std::int64_t part, parts;
   std::uint64_t seed;
+
+  /// Those of `networks` that are made.
+  ZooRange range() const;
 };
 
 /// How messages call a part of a request, a member or a setting: "data_folder", or what its user knows it by.
@@ -52,7 +59,8 @@ struct PreparedZoo {
 /// items than there are, settings that do not suit the data.
 PreparedZoo prepare_zoo(const CompleteZooRequest& request);
 
-/// The zoo that was asked for, trained on the CPU. Throws what completed(), prepare_zoo() and make_zoo() throw.
+/// The zoo that was asked for, or a part of it, trained on the CPU. Throws what completed(), prepare_zoo() and make_zoo()
+/// throw.
 void make_zoo(const std::filesystem::path& folder, const ZooRequest& request,
               ZooWriter::Existing existing = ZooWriter::Existing::refuse, const ZooProgress& progress = {});
 

@@ -1,0 +1,246 @@
+#include "weft/core/ranks.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include <dlfcn.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "weft/core/stop.h"
+
+namespace weft {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+constexpr const char* module_name = "weft_mpi.so";
+constexpr auto between_messages = std::chrono::milliseconds(200), waiting = std::chrono::milliseconds(5);
+
+double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
+
+RankError silent(int rank, double seconds) {
+  return RankError("[ranks] rank {} has been silent for {:.0f} s; look at its machine, or give a longer --timeout",
+                   rank, seconds);
+}
+
+/// Of the program, and of the library that holds this code where it is one: a wheel's.
+std::vector<fs::path> own_folders() {
+  std::vector<fs::path> folders;
+  std::error_code error;
+  if (const fs::path program = fs::read_symlink("/proc/self/exe", error); !error)
+    folders.push_back(program.parent_path());
+  Dl_info own{};
+  if (dladdr(reinterpret_cast<const void*>(&launched_ranks), &own) != 0 && own.dli_fname)
+    if (const fs::path library = own.dli_fname; library.is_absolute()) folders.push_back(library.parent_path());
+  return folders;
+}
+
+/// In a build's folders, installed, or in a wheel.
+fs::path module_path() {
+  for (const fs::path& folder : own_folders())
+    for (const char* place : {".", "../lib/weft", "weft", "../mpi", "../../mpi"})
+      if (const fs::path path = folder / place / module_name; fs::exists(path)) return path;
+  throw RankError(
+      "[ranks] started as {} processes, but this weft was built without MPI; install libopenmpi-dev and "
+      "build it again, or make parts, one after the other (--part)",
+      launched_ranks());
+}
+
+std::unique_ptr<RankTransport> load_transport() {
+  const fs::path path = module_path();
+  // For ever: MPI cannot be begun twice. Its own modules look for its symbols.
+  void* module = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  if (!module) throw RankError("[ranks] {}; is the MPI installed that this weft was built with?", dlerror());
+  using Start = RankTransport* (*)();
+  const auto start = reinterpret_cast<Start>(dlsym(module, "weft_start_ranks"));
+  if (!start) throw RankError("[ranks] '{}' is no module of weft", path.string());
+  return std::unique_ptr<RankTransport>(start());
+}
+
+}  // namespace
+
+Ranks::Ranks(std::unique_ptr<RankTransport> transport) : transport_(std::move(transport)) {
+  if (!transport_) return;
+  rank_ = transport_->rank();
+  size_ = transport_->size();
+}
+
+Ranks::~Ranks() = default;
+
+void Ranks::wait(const std::function<bool()>& ready, int for_rank) const {
+  const auto start = Clock::now();
+  for (std::int64_t tries = 0; !ready(); ++tries) {
+    stop_point();
+    if (timeout > 0 && seconds_since(start) > timeout) throw silent(for_rank, seconds_since(start));
+    // Another rank may need this processor to get there.
+    if (tries < 200)
+      std::this_thread::yield();
+    else
+      std::this_thread::sleep_for(std::chrono::microseconds(std::min<std::int64_t>(tries / 4, 2000)));
+  }
+}
+
+void Ranks::send(int to, std::span<const std::byte> bytes, RankTag tag) {
+  void* started = transport_->start_send(to, static_cast<int>(tag), bytes);
+  wait([&] { return transport_->sent(started); }, to);
+}
+
+bool Ranks::arrived(int from, RankTag tag) const { return transport_->arrived(from, static_cast<int>(tag)); }
+
+void Ranks::receive(int from, std::span<std::byte> bytes, RankTag tag) {
+  wait([&] { return arrived(from, tag); }, from);
+  transport_->receive(from, static_cast<int>(tag), bytes);
+}
+
+namespace {
+
+void send_text(Ranks& job, int to, const std::string& text) {
+  const std::uint64_t size = text.size();
+  job.send(to, std::as_bytes(std::span(&size, 1)));
+  if (size > 0) job.send(to, std::as_bytes(std::span(text)));
+}
+
+std::string receive_text(Ranks& job, int from) {
+  std::uint64_t size = 0;
+  job.receive(from, std::as_writable_bytes(std::span(&size, 1)));
+  std::string text(size, '\0');
+  if (size > 0) job.receive(from, std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+}  // namespace
+
+std::string Ranks::broadcast(const std::string& text) {
+  if (!first()) return receive_text(*this, 0);
+  for (int to = 1; to < size_; ++to) send_text(*this, to, text);
+  return text;
+}
+
+std::vector<std::string> Ranks::gather(const std::string& text) {
+  if (!first()) {
+    send_text(*this, 0, text);
+    return {};
+  }
+  std::vector<std::string> all{text};
+  for (int from = 1; from < size_; ++from) all.push_back(receive_text(*this, from));
+  return all;
+}
+
+void Ranks::barrier() {
+  gather({});
+  broadcast({});
+}
+
+void Ranks::abort(int exit_code) {
+  if (transport_) transport_->abort(exit_code);
+}
+
+int launched_ranks() {
+  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
+    const char* text = std::getenv(variable);
+    int n = 0;
+    if (text && std::from_chars(text, text + std::strlen(text), n).ec == std::errc() && n > 1) return n;
+  }
+  return 1;
+}
+
+Ranks& one_process() {
+  static Ranks alone;
+  return alone;
+}
+
+Ranks& ranks() {
+  static Ranks job(launched_ranks() > 1 ? load_transport() : nullptr);
+  return job;
+}
+
+int threads_of_rank(Ranks& job) {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return 1;
+  char host[256] = {};
+  gethostname(host, sizeof(host) - 1);
+  std::string own = fmt::format("{} ", host);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) own += CPU_ISSET(cpu, &allowed) ? '1' : '0';
+  const std::vector<std::string> all = job.gather(own);
+  std::string shares;
+  for (const std::string& one : all) shares += fmt::format("{} ", std::ranges::count(all, one));
+  const std::string told = job.broadcast(shares);
+  const char* at = told.data();
+  std::int64_t sharing = 1;
+  for (int rank = 0; rank <= job.rank(); ++rank) at = std::from_chars(at, told.data() + told.size(), sharing).ptr + 1;
+  return std::max(1, CPU_COUNT(&allowed) / static_cast<int>(sharing));
+}
+
+RankProgress::RankProgress(Ranks& job)
+    : job_(job), told_(static_cast<std::size_t>(job.size())), heard_(told_.size(), Clock::now()) {}
+
+void RankProgress::post(int to, bool finished) {
+  const Message message{told_[static_cast<std::size_t>(job_.rank())].done, finished};
+  job_.send(to, std::as_bytes(std::span(&message, 1)), RankTag::progress);
+}
+
+bool RankProgress::listen() {
+  bool any = false;
+  for (int from = 0; from < job_.size(); ++from) {
+    if (from == job_.rank() || (from > 0 && !job_.first())) continue;
+    const auto i = static_cast<std::size_t>(from);
+    while (job_.arrived(from, RankTag::progress)) {
+      job_.receive(from, std::as_writable_bytes(std::span(&told_[i], 1)), RankTag::progress);
+      heard_[i] = Clock::now();
+      any = true;
+    }
+    if (job_.timeout > 0 && told_[i].finished == 0 && seconds_since(heard_[i]) > job_.timeout)
+      throw silent(from, seconds_since(heard_[i]));
+  }
+  return any;
+}
+
+/// On rank 0 the others are told that it is there, elsewhere rank 0 how far this one is.
+void RankProgress::beat() {
+  if (Clock::now() - posted_ < between_messages) return;
+  posted_ = Clock::now();
+  if (!job_.first()) return post(0, false);
+  for (int to = 1; to < job_.size(); ++to) post(to, false);
+}
+
+void RankProgress::tell(std::int64_t done) {
+  told_[static_cast<std::size_t>(job_.rank())].done = done;
+  beat();
+  listen();
+}
+
+std::int64_t RankProgress::total() const {
+  std::int64_t sum = 0;
+  for (const Message& one : told_) sum += one.done;
+  return job_.first() ? sum : told_[static_cast<std::size_t>(job_.rank())].done;
+}
+
+void RankProgress::finish(const std::function<void()>& changed) {
+  if (!job_.first()) return post(0, true);
+  const auto all = [&] {
+    beat();
+    if (listen() && changed) changed();
+    return std::all_of(told_.begin() + 1, told_.end(), [](const Message& one) { return one.finished != 0; });
+  };
+  while (!all()) std::this_thread::sleep_for(waiting);
+}
+
+void RankProgress::wait_for_first() {
+  if (job_.first()) {
+    for (int to = 1; to < job_.size(); ++to) post(to, true);
+    return;
+  }
+  while (listen(), told_[0].finished == 0) {
+    stop_point();
+    std::this_thread::sleep_for(waiting);
+  }
+}
+
+}  // namespace weft

@@ -1,0 +1,123 @@
+#pragma once
+// The processes of one job, which mpirun or Slurm started together, on one machine or many (docs/many-machines.md). Most
+// programs are one process; then nothing is loaded, and everything here returns at once.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "weft/core/error.h"
+
+namespace weft {
+
+/// A job whose processes cannot speak to one another, or one of which does not answer.
+class RankError : public Error {
+ public:
+  template <class... Args>
+  explicit RankError(fmt::format_string<Args...> message, Args&&... args)
+      : Error(fmt::format(message, std::forward<Args>(args)...)) {}
+};
+
+/// How they speak. One for MPI is a module that is loaded where a launcher started the process (mpi/mpi_ranks.cpp), so
+/// that one program runs with MPI and without. Called by one thread at a time.
+class RankTransport {
+ public:
+  virtual ~RankTransport() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  /// Begins to send; the bytes stay where they are until sent() says so, once.
+  virtual void* start_send(int to, int tag, std::span<const std::byte> bytes) = 0;
+  virtual bool sent(void* started) = 0;
+  /// Whether receive() would return at once. Messages of one rank and tag keep their order.
+  virtual bool arrived(int from, int tag) = 0;
+  virtual void receive(int from, int tag, std::span<std::byte> bytes) = 0;
+  /// Ends all processes of the job.
+  virtual void abort(int exit_code) = 0;
+};
+
+/// What a message is about: those of different tags do not wait for one another.
+enum class RankTag : std::uint8_t { data, progress };
+
+/// Waits end in a RankError once another rank was silent for `timeout` seconds; 0: they last for ever.
+class Ranks {
+ public:
+  /// Null: one process, rank 0 of 1.
+  explicit Ranks(std::unique_ptr<RankTransport> transport = {});
+  ~Ranks();
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  bool first() const { return rank_ == 0; }
+  double timeout = 0;
+
+  /// Returns once the bytes may be changed, which may be before they arrive.
+  void send(int to, std::span<const std::byte> bytes, RankTag tag = RankTag::data);
+  void receive(int from, std::span<std::byte> bytes, RankTag tag = RankTag::data);
+  bool arrived(int from, RankTag tag) const;
+
+  /// Rank 0's text, on all ranks.
+  std::string broadcast(const std::string& text);
+  /// On rank 0 the texts of all ranks in their order; nothing on the others.
+  std::vector<std::string> gather(const std::string& text);
+  /// Returns when all ranks are here.
+  void barrier();
+
+  /// Ends all processes of the job, of which the launcher returns the code. One alone goes on.
+  void abort(int exit_code);
+
+  /// Returns when ready() does; calls it again and again, ever more rarely.
+  void wait(const std::function<bool()>& ready, int for_rank) const;
+
+ private:
+  std::unique_ptr<RankTransport> transport_;
+  int rank_ = 0, size_ = 1;
+};
+
+/// Rank 0 of 1.
+Ranks& one_process();
+/// How many processes the launcher of this one says it started; 1 without one. Asks the environment alone.
+int launched_ranks();
+/// Those of this process' job. The first call loads the module. Throws RankError when a launcher started several
+/// processes and there is no module, or it cannot be loaded.
+Ranks& ranks();
+
+/// Threads for each rank of a machine, so that all of them together are not more than its processors: those that this
+/// process may use, divided among the ranks that may use the same ones; at least 1. All ranks call it.
+int threads_of_rank(Ranks& job);
+
+/// How far all ranks are. Every rank tells rank 0 now and then, rank 0 the others that it is still there.
+class RankProgress {
+ public:
+  explicit RankProgress(Ranks& job);
+
+  /// This rank's own count. Throws RankError when a rank was silent for too long: on rank 0 any, on the others rank 0.
+  void tell(std::int64_t done);
+  /// On rank 0 the sum of what was told last; on others their own.
+  std::int64_t total() const;
+  /// This rank is done. Rank 0 returns when all are, and calls `changed` when another one told something.
+  void finish(const std::function<void()>& changed = {});
+  /// Returns when rank 0 calls it too, which goes on telling that it is there until then.
+  void wait_for_first();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Message {
+    std::int64_t done;
+    std::int64_t finished;
+  };
+  /// Reads what came, and returns whether anything did.
+  bool listen();
+  void beat();
+  void post(int to, bool finished);
+
+  Ranks& job_;
+  std::vector<Message> told_;
+  std::vector<Clock::time_point> heard_;
+  Clock::time_point posted_{};
+};
+
+}  // namespace weft

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Jobs of several processes: the bytes of one process, whatever is killed, stopped or full. WEFT_TEST_ROUNDS: how often ranks are
+killed (5)."""
+import random
+import signal
+
+from weft_cli import *
+
+RANKS = 7  # exit code
+ROUNDS = int(os.environ.get("WEFT_TEST_ROUNDS", 5))
+ZOO = ("--networks", 13, "--images", 300, "--test-images", 100, "--epochs", 6, "--seed", 4)
+ENVIRONMENT = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+MPIRUN = ("mpirun", "--oversubscribe", "--bind-to", "none")
+
+
+def module():
+    program = pathlib.Path(PROGRAM).resolve().parent
+    return next((path for path in (program / "../mpi/weft_mpi.so", program / "../lib/weft/weft_mpi.so") if path.exists()), None)
+
+
+class Jobs(Test):
+    @classmethod
+    def setUpClass(cls):
+        if not shutil.which("mpirun") or not module():
+            print("skipped: no mpirun, or weft was built without MPI")
+            sys.exit(77)
+        super().setUpClass()
+        start = time.monotonic()
+        subprocess.run([PROGRAM, *map(str, ("zoo", "make", *ZOO, "--out", "one", "--quiet"))], cwd=cls.folder, check=True)
+        cls.seconds = time.monotonic() - start
+        cls.random = random.Random(1)
+
+    def start(self, ranks, *words, rank_1=""):
+        """Under mpirun; rank 1 runs the shell's command first."""
+        program = (PROGRAM,) if not rank_1 else (
+            "sh", "-c", f'[ "$OMPI_COMM_WORLD_RANK" != 1 ] || {rank_1}; exec "$0" "$@"', PROGRAM)
+        return subprocess.Popen([*MPIRUN, "-n", str(ranks), *program, *map(str, words)], cwd=self.folder, env=ENVIRONMENT,
+                                text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def job(self, ranks, *words, code=OK, says=(), **options):
+        process = self.start(ranks, *words, **options)
+        out, messages = process.communicate(timeout=120 * PATIENCE)
+        self.assertEqual(process.returncode, code, out + messages)
+        for text in says:
+            self.assertIn(text, messages)
+        return out
+
+    def ranks_of(self, process, ranks):
+        """The processes that mpirun started, once all are there."""
+        while process.poll() is None:
+            found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+            if len(found) == ranks:
+                return [int(one) for one in found]
+        return []
+
+    def test_the_bytes_of_one_process(self):
+        for ranks in (2, 3):
+            out = self.job(ranks, "zoo", "make", *ZOO, "--out", f"by-{ranks}")
+            self.assertEqual(out.count("zoo made in"), 1)
+            self.assert_same(self.bytes_of("one"), self.bytes_of(f"by-{ranks}"))
+            self.assertEqual(list(self.folder.glob(f"by-{ranks}.*")), [])
+        self.assertIn('"networks": 13', self.job(2, "zoo", "make", *ZOO, "--out", "in-json", "--json"))
+
+    def test_parts(self):
+        for part in (1, 2, 3):
+            self.weft("zoo", "make", *ZOO, "--out", f"part-{part}", "--part", f"{part}/3")
+        self.job(2, "zoo", "make", *ZOO, "--out", "part-2-by-2", "--part", "2/3")
+        self.assert_same(self.bytes_of("part-2"), self.bytes_of("part-2-by-2"))
+        self.weft("zoo", "show", "part-2", code=USAGE, says="a part of a zoo, networks 4 to 7 of 13")
+        self.weft("zoo", "merge", "part-1", "part-3", "--out", "joined", code=USAGE, says="networks 4 to 7 of 13 are in no part")
+        self.weft("zoo", "merge", "part-3", "part-1", "part-2", "--out", "joined")
+        self.assert_same(self.bytes_of("one"), self.bytes_of("joined"))
+        self.weft("zoo", "make", *ZOO, "--out", "odd", "--part", "4/3", code=USAGE, says="--part 4/3; allowed: 1/N to N/N")
+        self.weft("zoo", "make", *ZOO, "--out", "odd", "--part", "1", code=USAGE, says="as in 2/4")
+
+    def test_kill_any_rank(self):
+        for round_ in range(ROUNDS):
+            out, ranks = f"killed-{round_}", self.random.choice((2, 3))
+            process = self.start(ranks, "zoo", "make", *ZOO, "--out", out)
+            pids = self.ranks_of(process, ranks)
+            time.sleep(self.random.random() * 1.5 * self.seconds)
+            for pid in pids and [self.random.choice(pids)]:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass  # it was done
+            process.communicate(timeout=120 * PATIENCE)
+            if (self.folder / out).exists():
+                self.assert_same(self.bytes_of("one"), self.bytes_of(out))
+            self.job(self.random.choice((1, 2, 3)), "zoo", "make", *ZOO, "--out", out, "--resume", "--quiet")
+            self.assert_same(self.bytes_of("one"), self.bytes_of(out))
+
+    def test_ctrl_c(self):
+        zoo = (*ZOO, "--epochs", 60)
+        process = self.start(2, "zoo", "make", *zoo, "--out", "stopped")
+        while not list(self.folder.glob("stopped.parts/*.part/state.safetensors")):
+            self.assertIsNone(process.poll())
+            time.sleep(0.002)
+        process.send_signal(signal.SIGINT)
+        _, messages = process.communicate(timeout=60 * PATIENCE)
+        self.assertNotEqual(process.returncode, 0)
+        self.assertIn("weft: stopped; what was saved is kept, --resume goes on from there", messages)
+        self.weft("zoo", "make", *zoo, "--out", "stopped", code=USAGE, says="'stopped.parts' is unfinished; give --resume")
+        self.job(2, "zoo", "make", *zoo, "--out", "stopped", "--resume", "--quiet")
+        self.weft("zoo", "make", *zoo, "--out", "not-stopped", "--quiet")
+        self.assert_same(self.bytes_of("not-stopped"), self.bytes_of("stopped"))
+
+    def test_a_rank_that_hangs(self):
+        process = self.start(2, "zoo", "make", *ZOO, "--epochs", 200, "--out", "hung", "--timeout", 1)
+        pids = self.ranks_of(process, 2)
+        while not list(self.folder.glob("hung.parts/*.part/state.safetensors")):
+            time.sleep(0.002)
+        os.kill(pids[1], signal.SIGSTOP)
+        _, messages = process.communicate(timeout=60 * PATIENCE)
+        self.assertEqual(process.returncode, RANKS, messages)
+        self.assertRegex(messages, r"weft: rank [01]: \[ranks\] rank [01] has been silent for \d+ s; look at its machine")
+
+    def test_a_full_disk_on_one_rank(self):
+        # A file beyond the limit of a process is like one that a disk does not take.
+        self.job(2, "zoo", "make", *ZOO, "--out", "full", code=DISK, says=("weft: rank 1: [write]", "full.parts"),
+                 rank_1="ulimit -f 8")
+        self.job(2, "zoo", "make", *ZOO, "--out", "full", "--resume", "--quiet")
+        self.assert_same(self.bytes_of("one"), self.bytes_of("full"))
+
+    def test_options_that_make_no_sense(self):
+        self.job(2, "zoo", "show", "zoo", code=USAGE, says=("[ranks] weft zoo show runs as one process; start it without mpirun",))
+        self.job(2, "zoo", "make", "--out", "one", *ZOO, code=USAGE, says=("weft: rank 0:", "'one/zoo.json' exists"))
+        self.weft("zoo", "make", *ZOO, "--out", "none", "--timeout", -1, code=USAGE)
+
+    def test_without_mpi(self):
+        """The module is not there, or MPI is not: one process runs, several say what is missing."""
+        alone = self.folder / "alone"
+        alone.mkdir()
+        shutil.copy(PROGRAM, alone / "weft")
+        subprocess.run([alone / "weft", "zoo", "show", "zoo"], cwd=self.folder, check=True, capture_output=True)
+        for text, says in ((None, "[ranks] started as 2 processes, but this weft was built without MPI"), ("", "[ranks] ")):
+            if text is not None:
+                (alone / "weft_mpi.so").write_text(text)
+            result = subprocess.run([alone / "weft", "zoo", "make", "--out", "none"], cwd=self.folder, capture_output=True, text=True,
+                                    env={**os.environ, "OMPI_COMM_WORLD_SIZE": "2"})
+            self.assertEqual(result.returncode, RANKS, result.stderr)
+            self.assertIn(says, result.stderr)
+
+
+if __name__ == "__main__":
+    main()

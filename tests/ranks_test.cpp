@@ -1,0 +1,84 @@
+// Ranks: what they tell one another, and what happens to one that says nothing.
+
+#include <chrono>
+
+#include <doctest/doctest.h>
+
+#include "weft/tests/disk.h"
+#include "weft/tests/files.h"
+#include "weft/tests/rank_threads.h"
+
+using namespace weft;
+using namespace weft::testing;
+
+TEST_CASE("ranks: texts go from rank 0 to all and from all to rank 0, in their order") {
+  for (const int size : {1, 2, 3, 8})
+    run_ranks(size, [&](Ranks& job) {
+      for (int round = 0; round < 20; ++round) {
+        const std::string mine =
+            fmt::format("{} of round {}", std::string(static_cast<std::size_t>(job.rank()), 'x'), round);
+        const std::vector<std::string> all = job.gather(mine);
+        // A CHECK of doctest is not for threads.
+        bool right = all.size() == (job.first() ? static_cast<std::size_t>(size) : 0);
+        for (std::size_t r = 0; r < all.size(); ++r)
+          right &= all[r] == fmt::format("{} of round {}", std::string(r, 'x'), round);
+        right &=
+            job.broadcast(job.first() ? fmt::format("round {}", round) : "not heard") == fmt::format("round {}", round);
+        job.barrier();
+        if (!right) throw std::runtime_error("another text");
+      }
+    });
+}
+
+TEST_CASE("ranks: one process needs no others") {
+  Ranks alone;
+  CHECK((alone.first() && alone.rank() == 0 && alone.size() == 1));
+  CHECK(alone.broadcast("here") == "here");
+  CHECK(alone.gather("here") == std::vector<std::string>{"here"});
+  alone.barrier();
+  alone.abort(3);
+  RankProgress progress(alone);
+  progress.tell(7);
+  progress.finish();
+  progress.wait_for_first();
+  CHECK(progress.total() == 7);
+  CHECK(threads_of_rank(alone) >= 1);
+}
+
+TEST_CASE("ranks: rank 0 knows how far all are, and returns when they are done") {
+  for (const int size : {2, 5})
+    run_ranks(size, [&](Ranks& job) {
+      RankProgress progress(job);
+      for (int done = 1; done <= 10; ++done) progress.tell(done * (job.rank() + 1));
+      progress.finish();
+      if (job.first() && progress.total() != 10 * size * (size + 1) / 2) throw std::runtime_error("another sum");
+      progress.wait_for_first();
+    });
+}
+
+TEST_CASE("ranks: one that is silent ends the others, which say so") {
+  for (const int silent : {0, 1, 2}) {
+    const std::string message = message_of<RankError>([&] {
+      run_ranks(3, [&](Ranks& job) {
+        job.timeout = 0.05;
+        RankProgress progress(job);
+        // It comes back when the others have given up.
+        if (job.rank() == silent) std::this_thread::sleep_for(std::chrono::milliseconds(600));
+        progress.finish();
+        progress.wait_for_first();
+      });
+    });
+    CHECK(message.starts_with(fmt::format("[ranks] rank {} has been silent for 0 s; look at its machine", silent)));
+  }
+  CHECK(message_of<RankError>([&] {
+          run_ranks(2, [](Ranks& job) {
+            job.timeout = 0.05;
+            if (job.first()) job.barrier();
+          });
+        }).starts_with("[ranks] rank 1 has been silent"));
+}
+
+TEST_CASE("ranks: the launcher says how many there are") {
+  CHECK(launched_ranks() == 1);
+  CHECK(ranks().size() == 1);
+}
