@@ -22,6 +22,8 @@
 #include "weft/zoo/element_file.h"
 #include "weft/zoo/fold_network.h"
 #include "weft/zoo/make_zoo.h"
+#include "weft/zoo/merge_zoo.h"
 #include "weft/zoo/network_file.h"
 #include "weft/zoo/store.h"
+#include "weft/zoo/zoo_cost.h"
 #include "weft/zoo/zoo_request.h"

@@ -6,8 +6,8 @@
 
 namespace weft::apps {
 
-/// Before a verb runs: divides the processors of a machine among its ranks, and leaves all printing but that of errors to
-/// rank 0. Nothing for a process that runs alone. Throws UsageError for a verb that does, RankError without MPI.
+/// Before a verb runs: divides the processors of a machine among its ranks, and leaves all printing but that of errors
+/// to rank 0. Nothing for a process that runs alone. Throws UsageError for a verb that does, RankError without MPI.
 void join_job(const CLI::App& verb, Common& common);
 
 /// "weft:", under mpirun "weft: rank 3:".

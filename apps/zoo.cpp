@@ -187,6 +187,16 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
           "--part", [o](const std::string& text) { read_part(text, *o); },
           "i/N: only part i of N; weft zoo merge joins the parts")
       ->type_name("i/N");
+  make.add_option_function<std::string>(
+          "--grid", [o](const std::string& which) { o->full_grid = which == "full"; },
+          "of vit and text: sample, where each network's recipe is drawn from the grid, or full, every run of it, or "
+          "the "
+          "first --networks of them in an order drawn from the seed")
+      ->check(CLI::IsMember({"sample", "full"}))
+      ->default_str("sample");
+  auto dry_run = std::make_shared<bool>(false);
+  make.add_flag("--dry-run", *dry_run, "only say what it would cost: a few networks are trained for a moment");
+  make.get_option("--out")->required(false);  // unless it is dry
   SettingOptions of_architectures(make);
   for (const InputArchitecture* kind : input_architectures()) of_architectures.add(kind->name, kind->settings);
   make.callback([=, &common, &run] {
@@ -203,7 +213,8 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
     take_usual(epochs, o->epochs, all.epochs);
     take_usual(batch, o->batch, all.batch);
     if (all.kind->usual.held_out > 0) take_usual(held_out, o->held_out, all.held_out);
-    run = [out, all, &common] { return make_zoo(*out, all, common); };
+    if (!*dry_run && out->path.empty()) throw CLI::RequiredError("out");
+    run = [out, all, dry_run, &common] { return *dry_run ? show_cost(all, common) : make_zoo(*out, all, common); };
   });
 
   CLI::App& merge = add_verb(zoo, common, "merge", "Join the parts of a zoo, made by zoo make --part",

@@ -12,6 +12,8 @@ struct ShowOptions {
   std::string zoo;
 };
 int show_zoo(const ShowOptions& options, const Common& common);
+/// What it would cost, measured in a moment.
+int show_cost(CompleteZooRequest request, const Common& common);
 struct MergeOptions {
   std::vector<std::string> parts;
   OutputOption out;

@@ -9,8 +9,10 @@
 #include "weft/apps/run_folder.h"
 #include "weft/apps/setting_options.h"
 #include "weft/apps/zoo.h"
+#include "weft/core/parallel.h"
 #include "weft/core/progress.h"
 #include "weft/zoo/merge_zoo.h"
+#include "weft/zoo/zoo_cost.h"
 
 namespace weft::apps {
 
@@ -72,6 +74,35 @@ int show_part(const OutputOption& out, const CompleteZooRequest& request, const 
 }
 
 }  // namespace
+
+int show_cost(CompleteZooRequest request, const Common& common) {
+  if (!ranks().first()) return exit_ok;
+  request.seed = common.seed;
+  PreparedZoo zoo = prepare_zoo(request);
+  zoo.plan.backend = common.backend;
+  const ZooCost cost = measure_cost(*zoo.model, zoo.data.train, zoo.data.test, zoo.plan);
+  constexpr std::int64_t ranks[] = {1, 2, 4, 10, 100};
+  if (common.json) {
+    Json hours;
+    for (const std::int64_t n : ranks) hours[std::to_string(n)] = cost.seconds_of(n) / 3600;
+    fmt::print("{}\n", Json{{"networks", cost.networks},
+                            {"checkpoints", cost.checkpoints},
+                            {"flops", cost.flops},
+                            {"flops_per_second", cost.measured_flops},
+                            {"bytes", cost.bytes},
+                            {"threads", threads()},
+                            {"hours", hours}}
+                           .dump(1));
+    return exit_ok;
+  }
+  fmt::print("{} networks, {} checkpoints, {:.3g} GB of weights\n", cost.networks, cost.checkpoints, cost.bytes * 1e-9);
+  if (cost.flops > 0)
+    fmt::print("{:.3g} TFLOP, at {:.3g} GFLOP/s of {} thread{}\n", cost.flops * 1e-12, cost.measured_flops * 1e-9,
+               threads(), threads() == 1 ? "" : "s");
+  for (const std::int64_t n : ranks)
+    if (n <= cost.networks) fmt::print("  {:>3} rank{}  {:.3g} h\n", n, n == 1 ? " " : "s", cost.seconds_of(n) / 3600);
+  return exit_ok;
+}
 
 int merge_parts(const MergeOptions& o, const Common& common) {
   check_unfinished(o.out, (std::filesystem::path(o.out.path) / "").parent_path().string() + ".part");

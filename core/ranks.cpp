@@ -20,7 +20,8 @@ using Clock = std::chrono::steady_clock;
 namespace fs = std::filesystem;
 
 constexpr const char* module_name = "weft_mpi.so";
-constexpr auto between_messages = std::chrono::milliseconds(200), waiting = std::chrono::milliseconds(5);
+constexpr double between_messages = 0.2;  // seconds
+constexpr auto waiting = std::chrono::milliseconds(5);
 
 double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
 
@@ -98,38 +99,69 @@ void Ranks::receive(int from, std::span<std::byte> bytes, RankTag tag) {
   transport_->receive(from, static_cast<int>(tag), bytes);
 }
 
-namespace {
-
-void send_text(Ranks& job, int to, const std::string& text) {
-  const std::uint64_t size = text.size();
-  job.send(to, std::as_bytes(std::span(&size, 1)));
-  if (size > 0) job.send(to, std::as_bytes(std::span(text)));
+void Ranks::send_bytes(int to, std::span<const std::byte> bytes) {
+  const std::uint64_t size = bytes.size();
+  send(to, std::as_bytes(std::span(&size, 1)));
+  if (size > 0) send(to, bytes);
 }
 
-std::string receive_text(Ranks& job, int from) {
+void Ranks::receive_bytes(int from, std::vector<std::byte>& bytes) {
   std::uint64_t size = 0;
-  job.receive(from, std::as_writable_bytes(std::span(&size, 1)));
-  std::string text(size, '\0');
-  if (size > 0) job.receive(from, std::as_writable_bytes(std::span(text)));
-  return text;
+  receive(from, std::as_writable_bytes(std::span(&size, 1)));
+  bytes.resize(size);
+  if (size > 0) receive(from, bytes);
 }
 
-}  // namespace
+void Ranks::exchange(int with, std::span<const std::byte> own, std::vector<std::byte>& other) {
+  const std::uint64_t size = own.size();
+  send(with, std::as_bytes(std::span(&size, 1)));
+  const int tag = static_cast<int>(RankTag::data);
+  void* started = size > 0 ? transport_->start_send(with, tag, own) : nullptr;
+  receive_bytes(with, other);
+  if (size > 0) wait([&] { return transport_->sent(started); }, with);
+}
 
 std::string Ranks::broadcast(const std::string& text) {
-  if (!first()) return receive_text(*this, 0);
-  for (int to = 1; to < size_; ++to) send_text(*this, to, text);
-  return text;
+  if (first()) {
+    for (int to = 1; to < size_; ++to) send_bytes(to, std::as_bytes(std::span(text)));
+    return text;
+  }
+  std::vector<std::byte> bytes;
+  receive_bytes(0, bytes);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 std::vector<std::string> Ranks::gather(const std::string& text) {
   if (!first()) {
-    send_text(*this, 0, text);
+    send_bytes(0, std::as_bytes(std::span(text)));
     return {};
   }
   std::vector<std::string> all{text};
-  for (int from = 1; from < size_; ++from) all.push_back(receive_text(*this, from));
+  std::vector<std::byte> bytes;
+  for (int from = 1; from < size_; ++from) {
+    receive_bytes(from, bytes);
+    all.emplace_back(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
   return all;
+}
+
+std::string Ranks::join(const std::string& own) {
+  std::string all;
+  for (const std::string& one : gather(own)) all += one;
+  return broadcast(all);
+}
+
+double Ranks::sum(double own) {
+  std::string bytes(sizeof own, '\0');
+  std::memcpy(bytes.data(), &own, sizeof own);
+  const std::string all = join(bytes);
+  double total = 0;
+  for (std::size_t at = 0; at < all.size(); at += sizeof own) {
+    double one = 0;
+    std::memcpy(&one, all.data() + at, sizeof one);
+    total += one;
+  }
+  return total;
 }
 
 void Ranks::barrier() {
@@ -204,7 +236,8 @@ bool RankProgress::listen() {
 
 /// On rank 0 the others are told that it is there, elsewhere rank 0 how far this one is.
 void RankProgress::beat() {
-  if (Clock::now() - posted_ < between_messages) return;
+  const double often = job_.timeout > 0 ? std::min(between_messages, job_.timeout / 4) : between_messages;
+  if (seconds_since(posted_) < often) return;
   posted_ = Clock::now();
   if (!job_.first()) return post(0, false);
   for (int to = 1; to < job_.size(); ++to) post(to, false);

@@ -1,6 +1,6 @@
 #pragma once
-// The processes of one job, which mpirun or Slurm started together, on one machine or many (docs/many-machines.md). Most
-// programs are one process; then nothing is loaded, and everything here returns at once.
+// The processes of one job, which mpirun or Slurm started together, on one machine or many (docs/many-machines.md).
+// Most programs are one process; then nothing is loaded, and everything here returns at once.
 
 #include <chrono>
 #include <cstdint>
@@ -59,10 +59,20 @@ class Ranks {
   void receive(int from, std::span<std::byte> bytes, RankTag tag = RankTag::data);
   bool arrived(int from, RankTag tag) const;
 
+  /// The same of as many bytes as there are: the other rank's size is not known here.
+  void send_bytes(int to, std::span<const std::byte> bytes);
+  void receive_bytes(int from, std::vector<std::byte>& bytes);
+  /// Both at once, with a rank that does the same.
+  void exchange(int with, std::span<const std::byte> own, std::vector<std::byte>& other);
+
   /// Rank 0's text, on all ranks.
   std::string broadcast(const std::string& text);
   /// On rank 0 the texts of all ranks in their order; nothing on the others.
   std::vector<std::string> gather(const std::string& text);
+  /// Added up in the order of the ranks, on all of them.
+  double sum(double own);
+  /// All ranks' bytes, one behind the other's, on all of them.
+  std::string join(const std::string& own);
   /// Returns when all ranks are here.
   void barrier();
 
@@ -76,6 +86,12 @@ class Ranks {
   std::unique_ptr<RankTransport> transport_;
   int rank_ = 0, size_ = 1;
 };
+
+/// Of `n` things the first, and the one behind the last, that a rank of `size` takes: neighbours, as many as any other
+/// takes, or one more.
+inline std::pair<std::int64_t, std::int64_t> share_of(std::int64_t n, int rank, int size) {
+  return {n * rank / size, n * (rank + 1) / size};
+}
 
 /// Rank 0 of 1.
 Ranks& one_process();

@@ -2,6 +2,7 @@
 // The architectures of the networks that are read, by name: what a zoo of them needs to be made.
 
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct InputArchitecture {
   std::unique_ptr<PopulationModel> (*make)(const Settings& settings, const Dataset& data, std::int64_t batch);
   /// The recipes of networks that are trained for so many steps.
   std::vector<TrainingRecipe> (*recipes)(std::int64_t networks, std::int64_t steps, RandomKey key);
+  /// Of kinds whose recipes are drawn from one: all of its combinations can be trained instead.
+  std::optional<RecipeGrid> grid{};
 };
 
 /// All of them, by networks/list.h.

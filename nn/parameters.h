@@ -74,6 +74,7 @@ class Parameters {
   Tensor all_grads() const;
   /// For an optimiser: what the last backward passes left of it; null for a frozen one.
   const ParameterGradient* gradient(int i) const { return item(i).gradient.get(); }
+  ParameterGradient* gradient(int i) { return item(i).gradient.get(); }
   /// Where parameter i begins in flat_values().
   std::int64_t offset(int i) const { return item(i).offset; }
   /// All trained values [n], and their gradients as far as they are whole: of the first of these numbers. Each

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "weft/core/hash.h"
 #include "weft/core/loop.h"
 #include "weft/core/told.h"
 #include "weft/nn/loss_sum_bodies.h"
@@ -48,14 +49,24 @@ Trainer::Trainer(const Module& model, TrainerConfig config, Training training)
   Backend* backend = model.parameters().backend();
   items_ = Tensor::zeros({config_.batch}, DType::i32, backend);
   order_ = Tensor::zeros({training_.items}, DType::i32, backend);
+  if (config_.job && config_.job->size() > 1)
+    ranks_.emplace(model_.parameters(), *config_.job, config_.micro_batch > 0);
 }
 
-void Trainer::backward(std::int64_t count, std::int64_t epoch, std::int64_t step) {
-  const std::int64_t pass = config_.micro_batch > 0 ? std::min(config_.micro_batch, count) : count;
-  for (std::int64_t at = 0; at < count; at += pass) {
+std::pair<std::int64_t, std::int64_t> Trainer::own_share(std::int64_t n) const {
+  return ranks_ ? share_of(n, config_.job->rank(), config_.job->size()) : std::pair{std::int64_t{0}, n};
+}
+
+void Trainer::backward(std::int64_t count, std::int64_t of, std::int64_t epoch, std::int64_t step) {
+  // A rank without an item looks at another's, which then counts for nothing.
+  const std::int64_t seen = std::max<std::int64_t>(count, 1);
+  const std::int64_t pass = config_.micro_batch > 0 ? std::min(config_.micro_batch, seen) : seen;
+  // What a step that was only tried left is not added to.
+  if (pass < seen) model_.parameters().used_gradients();
+  for (std::int64_t at = 0; at < seen; at += pass) {
     tape_.reset();
-    const std::int64_t n = std::min(pass, count - at);
-    const Var loss = training_.loss(tape_, items_.slice(at, at + n));
+    const std::int64_t n = std::min(count, std::min(pass, seen - at));
+    const Var loss = training_.loss(tape_, items_.slice(at, at + std::max<std::int64_t>(n, 1)));
     with_float(loss.dtype(), "trainer", [&](auto tag) {
       using T = decltype(tag);
       const T* value = loss.value().template address<T>();
@@ -64,9 +75,10 @@ void Trainer::backward(std::int64_t count, std::int64_t epoch, std::int64_t step
                            step + 1, told(*value), last_rate());
       loop(arena_.backend(), 1, 1, AddLoss<T>{value, loss_sum_.address<double>(), static_cast<double>(n)});
     });
-    const Var weighted = n == count ? loss : scale(loss, static_cast<double>(n) / static_cast<double>(count));
-    tape_.backward(weighted, at == 0 ? Gradients::replace : Gradients::add);
+    const Var weighted = n == of ? loss : scale(loss, static_cast<double>(n) / static_cast<double>(of));
+    tape_.backward(weighted, pass < seen ? Gradients::add : Gradients::replace);
   }
+  if (ranks_) ranks_->add_up();
 }
 
 double Trainer::seconds_of_step(std::int64_t count) {
@@ -79,7 +91,8 @@ double Trainer::seconds_of_step(std::int64_t count) {
   std::iota(first.span<std::int32_t>().begin(), first.span<std::int32_t>().end(), 0);
   const auto start = std::chrono::steady_clock::now();
   items_.slice(0, count).copy_from(first);
-  backward(count, 0, 0);
+  const auto [begin, end] = own_share(count);
+  backward(end - begin, count, 0, 0);
   tape_.reset();
   if (Backend* backend = arena_.backend()) backend->synchronise();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -133,15 +146,21 @@ void Trainer::train(std::int64_t epoch, const std::function<void(std::int64_t, s
   if (training_.before_epoch) training_.before_epoch(epoch);
   std::int64_t step = 0, n = 0;
   const std::function<void()> work = [&] {
-    backward(n, epoch, step);
+    const auto [begin, end] = own_share(n);
+    backward(end - begin, n, epoch, step);
     optimiser_.update();
   };
   for (; step < steps_per_epoch(); ++step) {
     n = std::min(config_.batch, training_.items - step * config_.batch);
-    items_.slice(0, n).copy_from(order_.slice(step * config_.batch, step * config_.batch + n));
+    const auto [begin, end] = own_share(n);
+    const std::int64_t at = step * config_.batch + std::min(begin, n - 1), own = std::max<std::int64_t>(end - begin, 1);
+    items_.slice(0, own).copy_from(order_.slice(at, at + own));
     if (training_.before_step) training_.before_step(step);
     optimiser_.begin_step(config_.learning_rate(optimiser_.steps()));
-    (n == config_.batch ? whole_ : rest_).run(work);
+    if (ranks_)
+      work();  // what other ranks send is in no recording
+    else
+      (n == config_.batch ? whole_ : rest_).run(work);
     if (on_step) on_step(step + 1, steps_per_epoch());
   }
 }
@@ -173,7 +192,11 @@ const Trainer::Epoch& Trainer::run_epoch(const std::function<void(std::int64_t, 
     train(epoch, on_step);
   tape_.reset();
   optimiser_.check();
-  const double sum = loss_sum_.placed_on(nullptr).span<double>()[0];
+  double sum = loss_sum_.placed_on(nullptr).span<double>()[0];
+  if (ranks_ && !solved_) {
+    sum = config_.job->sum(sum);
+    check_same_values(epoch);
+  }
   if (!std::isfinite(sum))
     throw NumericError("[trainer] the mean loss of epoch {} is {}; lower the learning rate ({})", epoch, told(sum),
                        last_rate());
@@ -196,6 +219,16 @@ const Trainer::Epoch& Trainer::run_epoch(const std::function<void(std::int64_t, 
   }
   log_.push_back(std::move(row));
   return log_.back();
+}
+
+void Trainer::check_same_values(std::int64_t epoch) {
+  const Tensor values = model_.parameters().flat_values().placed_on(nullptr);
+  const std::uint64_t own = Hash().add({static_cast<const std::byte*>(values.raw()), values.bytes()}).value();
+  const std::string all = config_.job->join(fmt::format("{:016x}", own));
+  for (std::size_t rank = 1; rank < all.size() / 16; ++rank)
+    if (all.compare(16 * rank, 16, all, 0, 16) != 0)
+      throw RankError("[trainer] after epoch {} rank {} has another model than rank 0; allowed: processors of one kind",
+                      epoch, rank);
 }
 
 double Trainer::last_rate() const { return config_.learning_rate(std::max<std::int64_t>(optimiser_.steps() - 1, 0)); }

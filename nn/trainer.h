@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "weft/nn/learning_rate.h"
 #include "weft/nn/module.h"
 #include "weft/nn/optim.h"
+#include "weft/nn/rank_gradients.h"
 #include "weft/nn/step_recorder.h"
 
 namespace weft {
@@ -26,6 +28,9 @@ struct TrainerConfig {
   /// Of a step, 0 for the first: a constant, WarmupCosine, or any function of it.
   std::function<double(std::int64_t step)> learning_rate = [](std::int64_t) { return 1e-3; };
   std::uint64_t seed = 0;  ///< of the orders of the items
+  /// Ranks that train one model together, each on its share of a batch: all of them with the same model, training and
+  /// config. Bits depend on how many they are. Null: one process.
+  Ranks* job = nullptr;
 };
 
 /// What is learnt. Everything that differs from step to step lies in tensors that stay where they are, beside the
@@ -109,8 +114,13 @@ class Trainer {
   double score(const Epoch& row) const;
   /// Whether an epoch is better than the best one of the log so far, 0 for none.
   bool is_best(const Epoch& row, const std::vector<Epoch>& log, std::int64_t best_epoch) const;
-  /// Loss and gradients of the first `count` numbers of items_; adds to loss_sum_. Names epoch and step in messages.
-  void backward(std::int64_t count, std::int64_t epoch, std::int64_t step);
+  /// Loss and gradients of the first `count` numbers of items_, this rank's share of a step over `of`; adds to
+  /// loss_sum_. Names epoch and step in messages.
+  void backward(std::int64_t count, std::int64_t of, std::int64_t epoch, std::int64_t step);
+  /// This rank's share of a step over n items: the first, and the one behind the last.
+  std::pair<std::int64_t, std::int64_t> own_share(std::int64_t n) const;
+  /// Ranks whose processors round differently would train different models.
+  void check_same_values(std::int64_t epoch);
   double seconds_of_step(std::int64_t count);
   std::int64_t batch_that_fits();
 
@@ -132,6 +142,7 @@ class Trainer {
   std::int64_t best_epoch_ = 0;
   bool solved_ = false;
   StepRecorder whole_, rest_;  ///< of whole batches, and of the last one of an epoch
+  std::optional<RankGradients> ranks_;
 };
 
 }  // namespace weft

@@ -14,12 +14,13 @@ ORDER = ["core", "io", "groups", "autograd", "ops", "nn", "nfn", "data", "networ
 LIBRARY = {folder: set(ORDER[:at]) for at, folder in enumerate(ORDER)}
 for folder, without in {"groups": {"io"}, "autograd": {"io"}, "ops": {"io"}, "data": set(ORDER) - {"core", "io"}}.items():
     LIBRARY[folder] -= without
+LIBRARY["mpi"] = {"core"}
 LIBRARY["cuda"] = {"core", "autograd", "ops", "nn", "nfn", "networks"}
 MAY_USE = LIBRARY | {
     "tests": set(LIBRARY),
     "bench": set(LIBRARY) | {"tests"},
     "examples": set(),  # the public header alone
-    "python": set(LIBRARY) - {"apps", "cuda"},
+    "python": set(LIBRARY) - {"apps", "cuda", "mpi"},
 }
 KIND = re.compile(r"(?:[=!]=\s*|\bcase\s+)FactorKind::([A-Za-z_]+)\b|\bFactorKind::([A-Za-z_]+)\s*[=!]=")
 CUDA_HEADER = re.compile(r"<(cuda\w*|cublas\w*)\.h>|\.cuh")

@@ -5,8 +5,10 @@
 #include <doctest/doctest.h>
 
 #include "weft/core/difference.h"
-#include "weft/nn/optim.h"
+#include "weft/nn/losses.h"
+#include "weft/nn/trainer.h"
 #include "weft/ops/contract.h"
+#include "weft/ops/view.h"
 
 using namespace weft;
 
@@ -292,4 +294,26 @@ TEST_CASE("outer_sum: gradients that are gathered are their holder's") {
   last = gather(2);
   CHECK(last.raw() == taken);
   CHECK(largest_difference(last, doubled) == 0);
+}
+
+TEST_CASE("outer_sum: a trainer adds up factored gradients of several passes") {
+  const RandomKey key(6, "outer_sum_test");
+  const Tensor g = normals({8, 3}, DType::f64, key.at("g")), x = normals({8, 4}, DType::f64, key.at("x"));
+  auto train = [&](GradientForm form, std::int64_t micro_batch) {
+    Module model;
+    const int W = model.parameters().add("W", {3, 4}, Init::normal(1), true, form);
+    model.init(key, DType::f64);
+    // The gradient of bilinear() is that of a cotangent of ones, whatever comes: a sum over the items of a batch.
+    const auto loss = [&](Tape& tape, const Tensor& items) {
+      return mean_all(bilinear(model.on(tape, W), gathered(tape, g, items), gathered(tape, x, items)));
+    };
+    Trainer trainer(model, {.batch = 4, .micro_batch = micro_batch, .epochs = 3}, {.items = 8, .loss = loss});
+    trainer.try_step();
+    while (!trainer.done()) trainer.run_epoch();
+    return model.parameters().value(W).clone();
+  };
+  const Tensor whole = train(GradientForm::whole, 0);
+  for (const std::int64_t micro : {0, 1, 3, 4})
+    for (const GradientForm form : {GradientForm::whole, GradientForm::outer})
+      CHECK(largest_difference(train(form, micro), whole) < 1e-12);
 }

@@ -68,6 +68,7 @@ TEST_CASE("ranks: one that is silent ends the others, which say so") {
         progress.wait_for_first();
       });
     });
+    INFO(message);
     CHECK(message.starts_with(fmt::format("[ranks] rank {} has been silent for 0 s; look at its machine", silent)));
   }
   CHECK(message_of<RankError>([&] {

@@ -11,6 +11,7 @@
 #include "weft/nn/losses.h"
 #include "weft/ops/view.h"
 #include "weft/tests/files.h"
+#include "weft/tests/rank_threads.h"
 
 using namespace weft;
 
@@ -168,4 +169,59 @@ TEST_CASE("trainer: refusals, and numbers that are none") {
   Trainer silent(other.model, config, judged);
   CHECK_THROWS_WITH_AS(silent.run_epoch(), "[trainer] 0 metrics were judged; allowed: 1, one for each name",
                        UsageError);
+}
+
+TEST_CASE("trainer: ranks train what one process trains, each on its share of a batch") {
+  const Line alone;
+  Trainer one(alone.model, config, alone.training());
+  while (!one.done()) one.run_epoch();
+  for (const std::int64_t micro : {0, 2})
+    for (const int size : {1, 2, 3, 5, 9}) {
+      CAPTURE(size);
+      CAPTURE(micro);
+      std::vector<std::vector<double>> values(static_cast<std::size_t>(size)), resumed = values;
+      std::vector<double> losses(values.size());
+      testing::run_ranks(size, [&](Ranks& job) {
+        const auto rank = static_cast<std::size_t>(job.rank());
+        TrainerConfig shared = config;
+        shared.job = &job;
+        shared.micro_batch = micro;
+        const Line line, later;
+        Trainer trainer(line.model, shared, line.training()), goes_on(later.model, shared, later.training());
+        trainer.try_step();
+        std::vector<std::pair<std::string, Tensor>> state;
+        while (!trainer.done()) {
+          losses[rank] = trainer.run_epoch().train_loss;
+          if (trainer.log().size() == 5)
+            for (const auto& [name, t] : trainer.state()) state.emplace_back(name, t.clone());
+        }
+        values[rank] = line.values();
+        goes_on.resume([&](const std::string& name) {
+          return std::ranges::find(state, name, &std::pair<std::string, Tensor>::first)->second;
+        });
+        while (!goes_on.done()) goes_on.run_epoch();
+        resumed[rank] = later.values();
+      });
+      for (std::size_t rank = 0; rank < values.size(); ++rank) {
+        CHECK(values[rank] == values[0]);
+        CHECK(resumed[rank] == values[0]);
+        CHECK(losses[rank] == losses[0]);
+      }
+      for (std::size_t i = 0; i < values[0].size(); ++i)
+        CHECK(values[0][i] == doctest::Approx(alone.values()[i]).epsilon(1e-9));
+      CHECK(losses[0] == doctest::Approx(one.log().back().train_loss).epsilon(1e-9));
+      if (size == 1 && micro == 0) CHECK(values[0] == alone.values());
+    }
+}
+
+TEST_CASE("trainer: ranks that began with different models are told so") {
+  CHECK_THROWS_AS(testing::run_ranks(2,
+                                     [&](Ranks& job) {
+                                       TrainerConfig shared = config;
+                                       shared.job = &job;
+                                       const Line line;
+                                       if (!job.first()) line.model.parameters().flat_values().data<double>()[0] += 1;
+                                       Trainer(line.model, shared, line.training()).run_epoch();
+                                     }),
+                  RankError);
 }

@@ -2,11 +2,14 @@
 
 #include "weft/zoo/zoo_request.h"
 
+#include <set>
+
 #include <doctest/doctest.h>
 
 #include "weft/core/error.h"
 #include "weft/tests/disk.h"
 #include "weft/tests/files.h"
+#include "weft/zoo/zoo_cost.h"
 
 using namespace weft;
 
@@ -95,4 +98,83 @@ TEST_CASE("zoo requests: the zoo is made of the request alone, and resumes with 
   CHECK((d.networks == 6 && d.activation == "tanh" && d.seed == 4 && d.settings.at("epochs") == "3"));
   CHECK(d.data_name == "shapes");
   CHECK(d.generator.starts_with("weft "));
+}
+
+TEST_CASE("zoo requests: the full grid is every run, once, in an order of the seed") {
+  const RecipeGrid grid;
+  const std::int64_t runs = runs_of(grid);
+  CHECK(runs == 4 * 8 * 5 * 5 * 5 * 4);
+  const auto text = [](const TrainingRecipe& r) {
+    return fmt::format("{} {} {} {} {} {} {}", static_cast<int>(r.rule.kind), r.rule.momentum, r.rule.weight_decay,
+                       r.learning_rate, r.init_std, r.dropout, r.share);
+  };
+  std::set<std::string> different;
+  const auto all = all_training_recipes(grid, runs, RandomKey(1, "recipes"));
+  for (const TrainingRecipe& recipe : all) different.insert(text(recipe));
+  CHECK(std::ssize(different) == runs);
+  for (const TrainingRecipe& drawn : draw_training_recipes(grid, 0, 500, RandomKey(9, "recipes")))
+    CHECK(different.contains(text(drawn)));
+  const auto some = all_training_recipes(grid, 20, RandomKey(1, "recipes")),
+             others = all_training_recipes(grid, 20, RandomKey(2, "recipes"));
+  int same = 0;
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    CHECK(text(some[i]) == text(all[i]));
+    same += text(some[i]) == text(others[i]);
+  }
+  CHECK(same < 3);
+
+  CHECK(completed({.kind = "vit", .full_grid = true}).networks == runs);
+  CHECK(completed({.kind = "text", .networks = 30, .full_grid = true}).networks == 30);
+  CHECK(refused({.kind = "vit", .networks = runs + 1, .full_grid = true}) ==
+        "[zoo] networks 16001; allowed: 1 to 16000, all runs of the grid");
+  CHECK(refused({.kind = "cnn", .full_grid = true}) ==
+        "[zoo] grid full is for kinds whose recipes are of a grid; 'cnn' has none");
+  const ZooRequest request{.kind = "vit",
+                           .settings = architecture_settings("vit"),
+                           .networks = 5,
+                           .images = 40,
+                           .test_images = 10,
+                           .epochs = 1,
+                           .held_out = 8,
+                           .full_grid = true};
+  const PreparedZoo zoo = prepare_zoo(completed(request));
+  CHECK(zoo.plan.settings.at("grid") == "full");
+  CHECK(text(zoo.plan.recipes[4]) == text(all_training_recipes(grid, 5, RandomKey(0, "recipes"))[4]));
+}
+
+TEST_CASE("zoo requests: parts are 1/N to N/N") {
+  for (const auto& [part, parts] : {std::pair{0, 3}, {4, 3}, {1, 301}, {-1, -1}}) {
+    ZooRequest request;
+    request.part = part;
+    request.parts = parts;
+    CHECK(refused(request) ==
+          fmt::format("[zoo] part {}/{}; allowed: 1/N to N/N, N at most the 300 networks", part, parts));
+  }
+}
+
+TEST_CASE("zoo requests: what a zoo costs is counted before it is made") {
+  ZooRequest request{.kind = "vit",
+                     .settings = architecture_settings("vit"),
+                     .networks = 6,
+                     .images = 60,
+                     .test_images = 20,
+                     .epochs = 4,
+                     .batch = 16,
+                     .held_out = 20};
+  const auto cost = [&] {
+    const PreparedZoo zoo = prepare_zoo(completed(request));
+    return measure_cost(*zoo.model, zoo.data.train, zoo.data.test, zoo.plan);
+  };
+  const ZooCost whole = cost();
+  const PreparedZoo zoo = prepare_zoo(completed(request));
+  CHECK((whole.networks == 6 && whole.checkpoints == 24));
+  CHECK(whole.bytes == 24. * 4 * static_cast<double>(zoo.model->space().parameters()));
+  CHECK(whole.flops == doctest::Approx(6 * 4 * 40 * zoo.model->training_flops() +
+                                       (6 * 4 * 20 + 24 * 20 + 18 * 40) * zoo.model->forward_flops()));
+  CHECK(whole.seconds > 0);
+  CHECK(whole.seconds_of(1) == whole.seconds);
+  CHECK(whole.seconds_of(4) == doctest::Approx(whole.seconds / 3));  // two networks of six
+  request.part = request.parts = 3;
+  CHECK(cost().networks == 2);
+  CHECK(cost().flops == doctest::Approx(whole.flops / 3));
 }

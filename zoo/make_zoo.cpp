@@ -92,6 +92,7 @@ ZooDescription describe(const PopulationModel& model, const Dataset& train, cons
     d.settings["held_out_hash"] = content_hash(held_out);
   }
   d.settings.insert(facts.settings.begin(), facts.settings.end());
+  d.settings.insert(plan.settings.begin(), plan.settings.end());
   return d;
 }
 

@@ -2,6 +2,7 @@
 // Zoos of small networks, from data to disk.
 
 #include <functional>
+#include <map>
 
 #include "weft/core/ranks.h"
 #include "weft/networks/architecture.h"
@@ -15,10 +16,11 @@ struct ZooPlan {
   /// The last training items, on which the best epoch is found: not trained on. With them every network has a
   /// checkpoint of its best epoch, and checkpoints have names.
   std::int64_t held_out = 0;
-  TrainingPlan training{};         ///< its seed is the zoo's
-  std::string generator{};         ///< "weft 0.1.0"
-  Backend* backend = nullptr;      ///< where the networks are trained; null is the CPU
-  std::optional<ZooRange> part{};  ///< to make only these networks, for merge_zoo(); recipes are of all
+  TrainingPlan training{};                        ///< its seed is the zoo's
+  std::string generator{};                        ///< "weft 0.1.0"
+  std::map<std::string, std::string> settings{};  ///< what else the zoo says of itself: {"grid", "full"}
+  Backend* backend = nullptr;                     ///< where the networks are trained; null is the CPU
+  std::optional<ZooRange> part{};                 ///< to make only these networks, for merge_zoo(); recipes are of all
 };
 
 /// Of an architecture, as it is usual: so many networks, trained for so many epochs.
@@ -41,8 +43,8 @@ double psnr(double mean_squared_error);
 /// images of `train`, as bytes have them; `test` is not read then. With Existing::resume it goes on where a killed run
 /// stopped and ends with the same bytes; on another kind of device it is refused, as another description. The ranks of
 /// a job share the networks among them (zoo/zoo_pieces.h), all of them call it, and the bytes are the same again; what
-/// `progress` is told on rank 0 is of all ranks. Throws UsageError for a plan that cannot be trained, before anything is
-/// written; what ZooWriter, PopulationTrainer and Ranks throw.
+/// `progress` is told on rank 0 is of all ranks. Throws UsageError for a plan that cannot be trained, before anything
+/// is written; what ZooWriter, PopulationTrainer and Ranks throw.
 void make_zoo(const std::filesystem::path& folder, const PopulationModel& model, const Dataset& train,
               const Dataset& test, const ZooPlan& plan, ZooWriter::Existing existing, const ZooProgress& progress = {},
               Ranks& job = one_process());

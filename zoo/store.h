@@ -154,9 +154,10 @@ class ZooWriter {
 /// A complete zoo, checked as a whole when it is opened. A handle: copying it copies nothing.
 class Zoo {
  public:
-  /// Throws DiskError where there is no zoo or an incomplete one; UsageError for a part of one; FormatError for a file that is missing or is not as
-  /// the others say it must be (schema, columns, rows, ids, splits, ranges of results, names and shapes of tensors,
-  /// dtypes), naming file and place; NumericError for weights that are not finite, naming id and tensor.
+  /// Throws DiskError where there is no zoo or an incomplete one; UsageError for a part of one; FormatError for a file
+  /// that is missing or is not as the others say it must be (schema, columns, rows, ids, splits, ranges of results,
+  /// names and shapes of tensors, dtypes), naming file and place; NumericError for weights that are not finite, naming
+  /// id and tensor.
   static Zoo open(const std::filesystem::path& folder);
 
   const ZooDescription& description() const;

@@ -102,8 +102,8 @@ struct ZooWriter::State : Folders {
       fail(path, "counts {} rows, the shards before it hold {}: replace the zoo", expected, rows.size());
   }
 
-  /// Of the next row of the next shard, or of one so far behind it. In a part as in the whole zoo, where every shard has
-  /// all networks.
+  /// Of the next row of the next shard, or of one so far behind it. In a part as in the whole zoo, where every shard
+  /// has all networks.
   std::int64_t next_id(const ZooResult& next, std::int64_t behind = 0) const {
     return description.part ? static_cast<std::int64_t>(shards) * description.networks + next.network
                             : std::ssize(rows) + behind;

@@ -38,8 +38,8 @@ std::vector<ZooRange> ranges_of(const std::string& text) {
 }  // namespace
 
 ZooRange share_of(const ZooRange& all, int rank, int size) {
-  const auto cut = [&](std::int64_t i) { return all.first + all.networks() * i / size; };
-  return {cut(rank), cut(rank + 1)};
+  const auto [first, end] = share_of(all.networks(), rank, size);
+  return {all.first + first, all.first + end};
 }
 
 bool ZooPieces::begun(const fs::path& folder) { return fs::exists(Folders(folder).parts); }

@@ -8,12 +8,12 @@
 
 namespace weft {
 
-/// The networks of `all` that a rank takes, of `size`: neighbours, as many for each rank as for any other, or one more.
+/// The networks of `all` that a rank takes, of `size`, as share_of() in core/ranks.h says.
 ZooRange share_of(const ZooRange& all, int rank, int size);
 
-/// Every rank writes parts of its own into `<folder>.parts`; rank 0 joins them. A later job, of as many ranks or others,
-/// goes on with what is there: a part that is begun and now belongs to several ranks is cut, with the state of its
-/// training. So does one process with what a job left, and a job with what one process did.
+/// Every rank writes parts of its own into `<folder>.parts`; rank 0 joins them. A later job, of as many ranks or
+/// others, goes on with what is there: a part that is begun and now belongs to several ranks is cut, with the state of
+/// its training. So does one process with what a job left, and a job with what one process did.
 class ZooPieces {
  public:
   /// Whether a job was there.

@@ -51,12 +51,20 @@ CompleteZooRequest completed(const ZooRequest& request, RequestSpelling spelled)
       throw UsageError("[zoo] {} {}; allowed: {} to {}", spelled(part), *given, least, most);
     return given.value_or(usual);
   };
+  if (request.full_grid && !kind.grid)
+    throw UsageError("[zoo] {} full is for kinds whose recipes are of a grid; '{}' has none", spelled("grid"),
+                     request.kind);
+  const std::int64_t runs = request.full_grid ? runs_of(*kind.grid) : most;
+  if (request.full_grid && request.networks.value_or(0) > runs)
+    throw UsageError("[zoo] {} {}; allowed: 1 to {}, all runs of the grid", spelled("networks"), *request.networks,
+                     runs);
+  const std::int64_t networks = number("networks", request.networks, request.full_grid ? runs : kind.usual.networks);
   CompleteZooRequest all{
       .kind = &kind,
       .settings = request.settings,
       .data = &data,
       .data_folder = request.data_folder,
-      .networks = number("networks", request.networks, kind.usual.networks),
+      .networks = networks,
       .images = number("images", request.images, kind.usual.items),
       .test_images = number("test_images", request.test_images, kind.usual.test_items),
       .epochs = number("epochs", request.epochs, kind.usual.epochs),
@@ -64,6 +72,7 @@ CompleteZooRequest completed(const ZooRequest& request, RequestSpelling spelled)
       .held_out = number("held_out", request.held_out, kind.usual.held_out, 0),
       .part = request.part,
       .parts = request.parts,
+      .full_grid = request.full_grid,
       .seed = request.seed,
   };
   const auto check_part = [&] {
@@ -104,6 +113,10 @@ PreparedZoo prepare_zoo(const CompleteZooRequest& request) {
   plan.held_out = request.held_out;
   plan.generator = "weft " WEFT_VERSION;
   if (request.parts > 1) plan.part = request.range();
+  if (request.full_grid) {
+    plan.recipes = all_training_recipes(*request.kind->grid, request.networks, RandomKey(request.seed, "recipes"));
+    plan.settings["grid"] = "full";
+  }
   std::unique_ptr<PopulationModel> model = request.kind->make(settings, data.train, request.batch);
   return {std::move(data), std::move(model), std::move(plan)};
 }

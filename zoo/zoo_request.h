@@ -22,6 +22,9 @@ struct ZooRequest {
   /// Part `part` of `parts`, which have as many networks each, or one more: made one by one on any machines, and joined
   /// by merge_zoo().
   std::int64_t part = 1, parts = 1;
+  /// Every run of the kind's grid, in an order drawn from the seed; of fewer networks the first ones of it. Else each
+  /// network's recipe is drawn by itself.
+  bool full_grid = false;
   std::uint64_t seed = 0;
 };
 
@@ -34,6 +37,7 @@ struct CompleteZooRequest {
   std::int64_t networks, images, test_images, epochs, batch;
   std::int64_t held_out;  ///< 0 where no best epoch is kept
   std::int64_t part, parts;
+  bool full_grid;
   std::uint64_t seed;
 
   /// Those of `networks` that are made.
@@ -59,8 +63,8 @@ struct PreparedZoo {
 /// items than there are, settings that do not suit the data.
 PreparedZoo prepare_zoo(const CompleteZooRequest& request);
 
-/// The zoo that was asked for, or a part of it, trained on the CPU. Throws what completed(), prepare_zoo() and make_zoo()
-/// throw.
+/// The zoo that was asked for, or a part of it, trained on the CPU. Throws what completed(), prepare_zoo() and
+/// make_zoo() throw.
 void make_zoo(const std::filesystem::path& folder, const ZooRequest& request,
               ZooWriter::Existing existing = ZooWriter::Existing::refuse, const ZooProgress& progress = {});
 

@@ -20,8 +20,8 @@ class CnnPopulation final : public PopulationModel {
 
   const CnnArchitecture& architecture() const { return architecture_; }
   /// Multiplications and additions for one image that are executed: forward, and forward with backward.
-  double forward_flops() const;
-  double training_flops() const;
+  double forward_flops() const override;
+  double training_flops() const override;
 
   ArchitectureFacts facts() const override;
   const Space& space() const override { return space_; }

@@ -63,6 +63,10 @@ class PopulationModel {
   /// The image of a network, by its number in the zoo.
   std::int64_t image_of(std::int64_t network) const { return implicit() ? network / views() : 0; }
 
+  /// Multiplications and additions for one item, or pixel: forward, and forward with backward; 0 where it is not known.
+  virtual double forward_flops() const { return 0; }
+  virtual double training_flops() const { return 0; }
+
   /// Throws ShapeError, UsageError when the items or classes of the data are not what the networks take.
   virtual void check(const Dataset& data) const = 0;
   /// Start values of one tensor of a network, zeros before: here N(0, init_std), cut at init_cut, for what has more

@@ -30,18 +30,24 @@ TrainingRecipe draw(const RecipeRanges& r, RandomKey key) {
   return recipe;
 }
 
-TrainingRecipe draw(const RecipeGrid& grid, RandomKey key) {
+/// pick(name, list): the value of one axis.
+template <class Pick>
+TrainingRecipe recipe_of(const RecipeGrid& grid, const Pick& pick) {
   TrainingRecipe recipe;
-  recipe.rule = one_of(key.at("rule"), grid.rules);
+  recipe.rule = pick("rule", grid.rules);
   const bool sgd = recipe.rule.kind == UpdateRule::Kind::sgd || recipe.rule.kind == UpdateRule::Kind::momentum;
   const std::size_t list = sgd ? 0 : 1;
-  recipe.rule.weight_decay = one_of(key.at("weight_decay"), grid.weight_decays);
-  recipe.learning_rate = one_of(key.at("learning_rate"), grid.rates[list]);
-  recipe.init_std = one_of(key.at("init_std"), grid.init_stds[list]);
+  recipe.rule.weight_decay = pick("weight_decay", grid.weight_decays);
+  recipe.learning_rate = pick("learning_rate", grid.rates[list]);
+  recipe.init_std = pick("init_std", grid.init_stds[list]);
   recipe.init_cut = grid.init_cut;
-  recipe.dropout = one_of(key.at("dropout"), grid.dropouts);
-  recipe.share = one_of(key.at("share"), grid.shares);
+  recipe.dropout = pick("dropout", grid.dropouts);
+  recipe.share = pick("share", grid.shares);
   return recipe;
+}
+
+TrainingRecipe draw(const RecipeGrid& grid, RandomKey key) {
+  return recipe_of(grid, [&](const char* name, const auto& list) { return one_of(key.at(name), list); });
 }
 
 template <class From>
@@ -71,6 +77,31 @@ std::vector<TrainingRecipe> draw_training_recipes(const RecipeRanges& ranges, st
 std::vector<TrainingRecipe> draw_training_recipes(const RecipeGrid& grid, std::int64_t first, std::int64_t count,
                                                   RandomKey key) {
   return draw_all(grid, first, count, key);
+}
+
+std::int64_t runs_of(const RecipeGrid& grid) {
+  const auto rates = [&](auto of) { return std::ssize(grid.rates[of]) * std::ssize(grid.init_stds[of]); };
+  if (rates(0) != rates(1))
+    throw UsageError("[recipes] a grid of {} and {} rates and starts; allowed: as many for each rule", rates(0),
+                     rates(1));
+  return std::ssize(grid.rules) * rates(0) * std::ssize(grid.weight_decays) * std::ssize(grid.dropouts) *
+         std::ssize(grid.shares);
+}
+
+std::vector<TrainingRecipe> all_training_recipes(const RecipeGrid& grid, std::int64_t count, RandomKey key) {
+  const std::int64_t runs = runs_of(grid);
+  if (count < 1 || count > runs) throw UsageError("[recipes] {} runs; allowed: 1 to {}, all of the grid", count, runs);
+  const std::vector<std::int32_t> order = permutation(runs, key.at("grid"));
+  std::vector<TrainingRecipe> recipes;
+  for (std::int64_t i = 0; i < count; ++i) {
+    auto rest = static_cast<std::size_t>(order[static_cast<std::size_t>(i)]);
+    recipes.push_back(recipe_of(grid, [&](const char*, const auto& list) {
+      const std::size_t place = rest % list.size();
+      rest /= list.size();
+      return list[place];
+    }));
+  }
+  return recipes;
 }
 
 }  // namespace weft

@@ -58,4 +58,9 @@ struct RecipeGrid {
 std::vector<TrainingRecipe> draw_training_recipes(const RecipeGrid& grid, std::int64_t first, std::int64_t count,
                                                   RandomKey key);
 
+/// How many different recipes a grid has; and the first `count` of all of them, each once, in an order drawn from
+/// `key`. Throws UsageError for more than there are.
+std::int64_t runs_of(const RecipeGrid& grid);
+std::vector<TrainingRecipe> all_training_recipes(const RecipeGrid& grid, std::int64_t count, RandomKey key);
+
 }  // namespace weft

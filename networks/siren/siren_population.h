@@ -25,8 +25,8 @@ class SirenPopulation final : public DefinedPopulation {
   explicit SirenPopulation(const SirenShape& shape);
 
   /// Multiplications and additions of products for one pixel, sines apart: forward, and forward with backward.
-  double forward_flops() const;
-  double training_flops() const;
+  double forward_flops() const override;
+  double training_flops() const override;
 
   void draw_start(std::size_t tensor, const TrainingRecipe& recipe, RandomKey key, std::int64_t network,
                   const Tensor& to) const override;

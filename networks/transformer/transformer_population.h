@@ -23,8 +23,8 @@ class TransformerPopulation final : public PopulationModel {
 
   const TransformerArchitecture& architecture() const { return architecture_; }
   /// Multiplications and additions for one item with all tokens: forward, and forward with backward.
-  double forward_flops() const;
-  double training_flops() const;
+  double forward_flops() const override;
+  double training_flops() const override;
 
   ArchitectureFacts facts() const override;
   const Space& space() const override { return space_; }

@@ -52,7 +52,8 @@ extern const InputArchitecture vit_architecture{
     .usual = {.networks = 300, .items = 10000, .test_items = 10000, .epochs = 20, .batch = 128, .held_out = 1000},
     .training = training,
     .make = make,
-    .recipes = recipes};
+    .recipes = recipes,
+    .grid = RecipeGrid{}};
 extern const InputArchitecture text_architecture{
     .name = "text",
     .text = "small transformers on texts",
@@ -65,6 +66,7 @@ extern const InputArchitecture text_architecture{
     .usual = {.networks = 200, .items = 6000, .test_items = 1600, .epochs = 20, .batch = 128, .held_out = 1000},
     .training = training,
     .make = make,
-    .recipes = recipes};
+    .recipes = recipes,
+    .grid = RecipeGrid{}};
 
 }  // namespace weft

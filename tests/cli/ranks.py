@@ -122,6 +122,13 @@ class Jobs(Test):
         self.job(2, "zoo", "make", *ZOO, "--out", "full", "--resume", "--quiet")
         self.assert_same(self.bytes_of("one"), self.bytes_of("full"))
 
+    def test_processors_are_divided(self):
+        words = ("zoo", "make", "--networks", 4, "--images", 64, "--dry-run", "--json")
+        alone = json.loads(self.weft(*words).stdout)["threads"]
+        self.assertEqual(json.loads(self.job(2, *words))["threads"], max(1, alone // 2))
+        if alone > 1:
+            self.job(2, *words, "--threads", alone, says=(f"{alone} threads asked for; {alone // 2} a rank",))
+
     def test_options_that_make_no_sense(self):
         self.job(2, "zoo", "show", "zoo", code=USAGE, says=("[ranks] weft zoo show runs as one process; start it without mpirun",))
         self.job(2, "zoo", "make", "--out", "one", *ZOO, code=USAGE, says=("weft: rank 0:", "'one/zoo.json' exists"))
