@@ -21,6 +21,7 @@
 #include "weft/zoo/describe_network.h"
 #include "weft/zoo/element_file.h"
 #include "weft/zoo/fold_network.h"
+#include "weft/zoo/loader.h"
 #include "weft/zoo/make_zoo.h"
 #include "weft/zoo/merge_zoo.h"
 #include "weft/zoo/network_file.h"

@@ -36,13 +36,6 @@ constexpr InterruptPlan from_start{
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-/// Those to train on come first: the model is standardised by them.
-Examples examples(Reader& model, const Task& task, const Zoo& zoo, const std::vector<std::int64_t>& ids,
-                  bool to_train) {
-  const std::vector<Tensor> weights = zoo.weights(ids);
-  return {to_train ? model.standardise(weights) : model.prepare(weights), targets_of(task, zoo, ids)};
-}
-
 void add(Json& to, const Settings& settings) {
   for (const Setting& s : settings.list()) to[s.name] = to_json(settings.value(s.name));
 }
@@ -178,13 +171,11 @@ int train(TrainOptions o, const Common& common) {
   auto model = make_reader(o.model, o.settings, zoo.space(), DType::f32, RandomKey(common.seed, "model"),
                            common.backend, outputs);
   const std::string chosen = chosen_checkpoint(zoo, o.checkpoint);
-  Examples training =
-      examples(*model, learnt, zoo, checkpoints(zoo, learnt, o.split, ZooPart::train, chosen, false), true);
-  Examples validation =
-      examples(*model, learnt, zoo, checkpoints(zoo, learnt, o.split, ZooPart::val, chosen, true), false);
-  const std::int64_t trained_on = training.count(), validated_on = validation.count();
+  const std::vector<std::int64_t> training = checkpoints(zoo, learnt, o.split, ZooPart::train, chosen, false);
+  const std::vector<std::int64_t> validation = checkpoints(zoo, learnt, o.split, ZooPart::val, chosen, true);
+  const std::int64_t trained_on = std::ssize(training), validated_on = std::ssize(validation);
   const FitConfig config = FitConfig::of(o.fit, common.seed);
-  Fit fit(*model, config, std::move(training), std::move(validation), learnt);
+  Fit fit(*model, config, zoo, training, validation, learnt);
   const Trainer::Cost cost = fit.try_step();
   const double step_flops = 3 * model->flops(config.batch);  // a backward pass costs two forward passes
   const double mib = static_cast<double>(cost.bytes) / (1 << 20);

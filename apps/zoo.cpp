@@ -81,6 +81,17 @@ int show_zoo(const ShowOptions& o, const Common& common) {
 
 namespace {
 
+int check_zoo(const ShowOptions& o, const Common& common) {
+  const Zoo zoo = open_zoo(o.zoo);
+  zoo.check();
+  if (common.json)
+    fmt::print("{}\n",
+               Json{{"zoo", utf8_text(o.zoo)}, {"checkpoints", zoo.rows().size()}, {"hash", zoo.hash()}}.dump(1));
+  else if (!common.quiet)
+    fmt::print("'{}': {} checkpoints, all as they were written, hash {}\n", o.zoo, zoo.rows().size(), zoo.hash());
+  return exit_ok;
+}
+
 struct ExportOptions {
   std::string zoo;
   OutputOption out;
@@ -231,6 +242,13 @@ void add_zoo(CLI::App& app, Common& common, Run& run) {
   auto s = std::make_shared<ShowOptions>();
   look.add_option("zoo,--zoo", s->zoo, "folder of a zoo")->required()->type_name("DIR");
   look.callback([s, &common, &run] { run = [s, &common] { return show_zoo(*s, common); }; });
+
+  CLI::App& check =
+      add_verb(zoo, common, "check", "Read all of a zoo, which opening it does not, and find what was damaged",
+               "  weft zoo check zoo");
+  auto c = std::make_shared<ShowOptions>();
+  check.add_option("zoo,--zoo", c->zoo, "folder of a zoo")->required()->type_name("DIR");
+  check.callback([c, &common, &run] { run = [c, &common] { return check_zoo(*c, common); }; });
 
   CLI::App& take = add_verb(zoo, common, "export", "Write one checkpoint of a zoo as a network file",
                             "  weft zoo export zoo --id 12 --out net.safetensors");

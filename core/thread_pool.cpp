@@ -3,13 +3,16 @@
 #include <chrono>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include <pthread.h>
+
+#include "weft/core/loops_alone.h"
 
 namespace weft {
 namespace {
 
-/// True on a thread that is inside a loop.
+/// True on a thread that is inside a loop, or has its loops alone.
 thread_local bool inside = false;
 
 void pause_core() {
@@ -39,6 +42,9 @@ constexpr std::chrono::microseconds before_sleep{100}, at_the_end{50};
 std::atomic<ThreadPool*> of_this_process = nullptr;
 
 }  // namespace
+
+LoopsAlone::LoopsAlone() : before_(std::exchange(inside, true)) {}
+LoopsAlone::~LoopsAlone() { inside = before_; }
 
 ThreadPool& ThreadPool::of_process() {
   // Never destroyed: its threads sleep on it until the process ends. A fork has none of them, and starts afresh.

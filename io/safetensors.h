@@ -34,6 +34,8 @@ class SafeTensors {
   /// Of one tensor; like tensor(), they throw UsageError for a name that the file does not have.
   DType dtype(std::string_view name) const;
   const Shape& shape(std::string_view name) const;
+  /// Bytes before the tensor's first one in the file: for who reads parts of it without the map.
+  std::size_t offset(std::string_view name) const;
 
   /// A read-only view into the file, which it keeps alive: clone() it before writing. An owned copy where the file does
   /// not align the data for its dtype.

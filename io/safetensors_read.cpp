@@ -40,6 +40,10 @@ DType SafeTensors::dtype(std::string_view name) const { return *dtype_of_number(
 
 const Shape& SafeTensors::shape(std::string_view name) const { return entry(name).shape; }
 
+std::size_t SafeTensors::offset(std::string_view name) const {
+  return contents_->header.data_begin + entry(name).begin;
+}
+
 Tensor SafeTensors::tensor(std::string_view name) const {
   const auto& found = entry(name);
   const DType dtype = *dtype_of_number(found.type);  // parse() takes no other

@@ -11,19 +11,41 @@
 #include "weft/core/told.h"
 #include "weft/nn/losses.h"
 #include "weft/ops/view.h"
+#include "weft/tasks/fit_networks.h"
 
 namespace weft {
 namespace {
 
 constexpr std::int64_t judged_at_once = 64;
-constexpr double lowest_rate = 1e-5;  // of a cosine
+constexpr std::int64_t drawn_at_once = 1024;  // steps: what they draw must not grow with the zoo
+constexpr double lowest_rate = 1e-5;          // of a cosine
+
+std::string metric_name(const Task& task) { return fmt::format("validation_{}", task.metric.name); }
 
 std::vector<double> targets(const Tensor& t) {
   const Tensor wide = t.to(DType::f64);
   return {wide.span<double>().begin(), wide.span<double>().end()};
 }
 
-/// A target that no network has would train a model on nonsense, a NaN spoil it.
+/// Of networks [begin, end), one's after another's. What is on the tape goes.
+std::vector<double> outputs_of(const Reader& model, const TensorsOf& networks, std::int64_t begin, std::int64_t end,
+                               Tape& tape) {
+  Backend* backend = model.parameters().backend();
+  tape.reset();
+  std::vector<double> outputs;
+  for (; begin < end; begin += judged_at_once) {
+    std::vector<Tensor> some = networks(begin, std::min(end, begin + judged_at_once));
+    for (Tensor& t : some) t = t.placed_on(backend);
+    const Tensor out = model.forward(tape, some).value().placed_on(nullptr).to(DType::f64);
+    outputs.insert(outputs.end(), out.span<double>().begin(), out.span<double>().end());
+    tape.reset();
+  }
+  return outputs;
+}
+
+}  // namespace
+
+// A target that no network has would train a model on nonsense, a NaN spoil it.
 void check_targets(const Task& task, std::int64_t outputs, const char* part, const Tensor& target) {
   if (task.classes != (target.dtype() == DType::i32))
     throw DtypeError("[fit] targets of the {} networks are {}; allowed: {}", part, name(target.dtype()),
@@ -35,24 +57,6 @@ void check_targets(const Task& task, std::int64_t outputs, const char* part, con
     throw UsageError("[fit] target {} of the {} networks is {}; allowed: {} to {}", wrong - all.begin(), part, *wrong,
                      low, high);
 }
-
-/// Of the first n networks, one's after another's. What is on the tape goes.
-std::vector<double> outputs_of(const Reader& model, std::span<const Tensor> prepared, std::int64_t n, Tape& tape) {
-  Backend* backend = model.parameters().backend();
-  tape.reset();
-  std::vector<double> outputs;
-  for (std::int64_t begin = 0; begin < n; begin += judged_at_once) {
-    std::vector<Tensor> some;
-    for (const Tensor& t : prepared)
-      some.push_back(t.slice(begin, std::min(n, begin + judged_at_once)).placed_on(backend));
-    const Tensor out = model.forward(tape, some).value().placed_on(nullptr).to(DType::f64);
-    outputs.insert(outputs.end(), out.span<double>().begin(), out.span<double>().end());
-    tape.reset();
-  }
-  return outputs;
-}
-
-}  // namespace
 
 const std::vector<Setting>& training_settings() {
   static const std::vector<Setting> settings = [] {
@@ -113,49 +117,82 @@ FitConfig FitConfig::of(const Settings& s, std::uint64_t seed) {
           .seed = seed};
 }
 
-namespace {
-
 /// What the steps of a training read, where the model lies.
-struct Steps {
+struct Fit::Steps {
   Reader& model;
   Task task;
   FitConfig config;
-  Examples train, validation;
-  std::vector<double> truth;  ///< of the validation networks
-  /// int32, of a permuted axis: [steps, size] of the epoch, [size] of the step.
+  TrainNetworks train;
+  JudgedNetworks validation;
+  std::int64_t steps;  ///< of an epoch
+  std::int64_t epoch = 0;
+  /// int32, of a permuted axis: [drawn at once, size] of the next steps, [size] of the step.
   struct Permuted {
     FixedAxis axis;
     Tensor drawn, now;
   };
   std::vector<Permuted> permuted = {};
-  /// uint8: the 8 bytes of a step's number, which dropout draws with: [steps, 8] of the epoch, [8] of the step.
-  Tensor numbers, number;
+  /// uint8: the 8 bytes of a step's number, which dropout draws with: [drawn at once, 8] of the next steps, on the CPU
+  /// and beside the model, [8] of the step.
+  Tensor counted, numbers, number;
   Arena scratch;
 
-  /// The permutations and the number of every step: a step draws nothing, for drawing allocates.
-  void begin_epoch(std::int64_t epoch) {
-    const Tensor counted = Tensor::zeros(numbers.shape(), DType::u8);
-    for (std::int64_t step = 0; step < counted.dim(0); ++step) {
-      const auto count = static_cast<std::uint64_t>((epoch - 1) * counted.dim(0) + step);
-      std::memcpy(counted[step].raw(), &count, sizeof count);
+  Steps(Reader& given, const Task& learnt, const FitConfig& checked, TrainNetworks networks, JudgedNetworks judged)
+      : model(given),
+        task(learnt),
+        config(checked),
+        train(std::move(networks)),
+        validation(std::move(judged)),
+        steps((train.count() + config.batch - 1) / config.batch),
+        scratch(memory_of(given.parameters().backend())) {
+    Backend* backend = model.parameters().backend();
+    const std::int64_t at_once = std::min(steps, drawn_at_once);
+    counted = Tensor::zeros({at_once, sizeof(std::uint64_t)}, DType::u8);
+    numbers = Tensor::zeros(counted.shape(), DType::u8, backend);
+    number = Tensor::zeros({sizeof(std::uint64_t)}, DType::u8, backend);
+    if (config.permute_fixed)
+      for (const FixedAxis& axis : model.fixed_axes())
+        permuted.push_back({axis, Tensor::zeros({at_once, axis.size}, DType::i32, backend),
+                            Tensor::zeros({axis.size}, DType::i32, backend)});
+    if (config.permute_fixed && permuted.empty())
+      throw UsageError(
+          "[fit] permuted axes: a '{}' model of this space has none that its layers take as fixed; train without",
+          model.kind());
+  }
+
+  void begin_epoch(std::int64_t begun) {
+    epoch = begun;
+    train.begin_epoch(epoch);
+  }
+
+  /// The permutations and the numbers of the next steps: a step draws nothing, for drawing allocates.
+  void draw(std::int64_t first) {
+    const std::int64_t n = std::min(counted.dim(0), steps - first);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const auto count = static_cast<std::uint64_t>((epoch - 1) * steps + first + i);
+      std::memcpy(counted[i].raw(), &count, sizeof count);
     }
     numbers.copy_from(counted);
     scratch.reset();
-    for (std::size_t i = 0; i < permuted.size(); ++i) {
-      const RandomKey key = RandomKey(config.seed, "fixed axes").at(i).at(static_cast<std::uint64_t>(epoch));
-      for (std::int64_t step = 0; step < permuted[i].drawn.dim(0); ++step)
-        fill_permutation(permuted[i].drawn[step], key.at(static_cast<std::uint64_t>(step)), scratch);
+    for (std::size_t p = 0; p < permuted.size(); ++p) {
+      const RandomKey key = RandomKey(config.seed, "fixed axes").at(p).at(static_cast<std::uint64_t>(epoch));
+      for (std::int64_t i = 0; i < n; ++i)
+        fill_permutation(permuted[p].drawn[i], key.at(static_cast<std::uint64_t>(first + i)), scratch);
     }
   }
 
-  void begin_step(std::int64_t step) const {
-    number.copy_from(numbers[step]);
-    for (const Permuted& p : permuted) p.now.copy_from(p.drawn[step]);
+  void begin_step(std::int64_t step) {
+    const std::int64_t drawn = step % counted.dim(0);
+    if (drawn == 0) draw(step);
+    number.copy_from(numbers[drawn]);
+    for (const Permuted& p : permuted) p.now.copy_from(p.drawn[drawn]);
+    train.begin_step();
   }
 
   Var loss(Tape& tape, const Tensor& networks) const {
-    const std::span<Tensor> batch(tape.host().allocate_array<Tensor>(train.prepared.size()), train.prepared.size());
-    for (std::size_t i = 0; i < batch.size(); ++i) new (&batch[i]) Tensor(gathered(tape, train.prepared[i], networks));
+    const std::vector<Tensor>& all = train.examples().prepared;
+    const std::span<Tensor> batch(tape.host().allocate_array<Tensor>(all.size()), all.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) new (&batch[i]) Tensor(train.of_step(tape, all[i], networks));
     for (const Permuted& p : permuted)
       for (const auto& [tensor, axis] : p.axis.places) {
         Tensor& t = batch[static_cast<std::size_t>(tensor)];
@@ -163,84 +200,56 @@ struct Steps {
       }
     const RandomKey dropout =
         RandomKey(config.seed, "dropout").counted(static_cast<const std::uint64_t*>(number.raw()));
-    return mean_all(task.loss(model.forward(tape, batch, dropout), gathered(tape, train.target, networks)));
+    return mean_all(
+        task.loss(model.forward(tape, batch, dropout), train.of_step(tape, train.examples().target, networks)));
   }
 
   bool solve() const {
-    if (task.image) return model.solve(train.prepared, {});
-    const std::vector<double> all = targets(train.target.placed_on(nullptr));
+    const Examples& all = train.examples();
+    if (train.streamed()) return false;
+    if (task.image) return model.solve(all.prepared, {});
+    const std::vector<double> wanted = targets(all.target.placed_on(nullptr));
     const auto one = static_cast<std::size_t>(model.outputs());
-    std::vector<double> outputs(all.size() * one);
-    for (std::size_t i = 0; i < all.size(); ++i) task.output(all[i], std::span(outputs).subspan(i * one, one));
-    return model.solve(train.prepared, outputs);
+    std::vector<double> outputs(wanted.size() * one);
+    for (std::size_t i = 0; i < wanted.size(); ++i) task.output(wanted[i], std::span(outputs).subspan(i * one, one));
+    return model.solve(all.prepared, outputs);
   }
 
+  /// At once; but images that are streamed piece by piece, for their pixels may be more than the weights. Of images
+  /// loss and metric are means.
   std::vector<double> judge(Tape& tape) const {
-    const std::vector<double> outputs = outputs_of(model, validation.prepared, validation.count(), tape);
-    if (!std::ranges::all_of(outputs, [](double z) { return std::isfinite(z); }))
-      throw NumericError("[fit] the predictions are not finite; lower the learning rate ({})", config.learning_rate);
-    return {mean_loss(task, outputs, validation.target), task.metric.of(outputs, truth)};
+    const std::int64_t n = validation.count, piece = task.image && validation.streamed ? judged_at_once : n;
+    double loss = 0, metric = 0;
+    for (std::int64_t begin = 0; begin < n; begin += piece) {
+      const std::int64_t end = std::min(n, begin + piece);
+      const std::vector<double> outputs = outputs_of(model, validation.prepared, begin, end, tape);
+      if (!std::ranges::all_of(outputs, [](double z) { return std::isfinite(z); }))
+        throw NumericError("[fit] the predictions are not finite; lower the learning rate ({})", config.learning_rate);
+      const Tensor target = validation.target(begin, end);
+      const double share = static_cast<double>(end - begin) / static_cast<double>(n);
+      loss += share * mean_loss(task, outputs, target);
+      metric += share * task.metric.of(outputs, targets(target));
+    }
+    return {loss, metric};
   }
 };
 
-FitConfig checked(const FitConfig& config, const Task& task, std::int64_t outputs, const Examples& train,
-                  const Examples& validation) {
+namespace {
+
+FitConfig checked(const FitConfig& config, const Task& task, std::int64_t outputs, std::int64_t train,
+                  std::int64_t validation) {
   if (config.batch < 1 || config.epochs < 1 || config.patience < 1 || !(config.learning_rate > 0) ||
       !std::isfinite(config.learning_rate))
     throw UsageError("[fit] batch {}, epochs {}, patience {}, learning rate {}; allowed: positive ones", config.batch,
                      config.epochs, config.patience, config.learning_rate);
   if (config.warmup < 0 || config.warmup > config.epochs)
     throw UsageError("[fit] warm-up of {} epochs; allowed: 0 to the {} of the training", config.warmup, config.epochs);
-  if (train.count() == 0 || validation.count() == 0)
-    throw UsageError("[fit] {} networks to train on, {} to validate on; allowed: 1 or more of each", train.count(),
-                     validation.count());
+  if (train == 0 || validation == 0)
+    throw UsageError("[fit] {} networks to train on, {} to validate on; allowed: 1 or more of each", train, validation);
   check_outputs(task, outputs);
-  check_targets(task, outputs, "training", train.target);
-  check_targets(task, outputs, "validation", validation.target);
   FitConfig fitting = config;
-  fitting.batch = std::min(config.batch, train.count());
+  fitting.batch = std::min(config.batch, train);
   return fitting;
-}
-
-Training training_of(Reader& model, const Task& task, const FitConfig& config, Examples train, Examples validation) {
-  Backend* backend = model.parameters().backend();
-  const std::vector<double> truth = targets(validation.target);
-  const std::string metric = fmt::format("validation_{}", task.metric.name);
-  for (Examples* examples : {&train, &validation})
-    for (Tensor& t : examples->prepared) t = t.placed_on(backend);
-  train.target = train.target.placed_on(backend);
-  const std::int64_t items = train.count(), steps = (items + config.batch - 1) / config.batch;
-  const auto s =
-      std::make_shared<Steps>(Steps{.model = model,
-                                    .task = task,
-                                    .config = config,
-                                    .train = std::move(train),
-                                    .validation = std::move(validation),
-                                    .truth = truth,
-                                    .numbers = Tensor::zeros({steps, sizeof(std::uint64_t)}, DType::u8, backend),
-                                    .number = Tensor::zeros({sizeof(std::uint64_t)}, DType::u8, backend),
-                                    .scratch = Arena(memory_of(backend))});
-  if (config.permute_fixed)
-    for (const FixedAxis& axis : model.fixed_axes())
-      s->permuted.push_back({axis, Tensor::zeros({steps, axis.size}, DType::i32, backend),
-                             Tensor::zeros({axis.size}, DType::i32, backend)});
-  if (config.permute_fixed && s->permuted.empty())
-    throw UsageError(
-        "[fit] permuted axes: a '{}' model of this space has none that its layers take as fixed; train without",
-        model.kind());
-  return {.items = items,
-          .loss = [s](Tape& tape, const Tensor& networks) { return s->loss(tape, networks); },
-          .solve = [s] { return s->solve(); },
-          .before_epoch = [s](std::int64_t epoch) { s->begin_epoch(epoch); },
-          .before_step = [s](std::int64_t step) { s->begin_step(step); },
-          .judge = [s](Tape& tape) { return s->judge(tape); },
-          .metrics = {"validation_loss", metric},
-          .best = metric,
-          .highest = task.metric.highest,
-          .rehearse =
-              [s](Tape& tape) {
-                outputs_of(s->model, s->validation.prepared, std::min(judged_at_once, s->validation.count()), tape);
-              }};
 }
 
 std::function<double(std::int64_t)> rate_of(const FitConfig& config, std::int64_t items) {
@@ -253,29 +262,52 @@ std::function<double(std::int64_t)> rate_of(const FitConfig& config, std::int64_
 
 }  // namespace
 
-Fit::Fit(Reader& model, const FitConfig& given, Examples train, Examples validation, const Task& task)
-    : Fit{model,
-          checked(given, task, model.outputs(), train, validation),
-          train.count(),
-          std::move(train),
-          std::move(validation),
-          task} {}
+Fit::Fit(Reader& model, const FitConfig& config, Examples train, Examples validation, const Task& task)
+    : Fit([&] {
+        const FitConfig fitting = checked(config, task, model.outputs(), train.count(), validation.count());
+        TrainNetworks networks(model, task, std::move(train));
+        return std::make_shared<Steps>(model, task, fitting, std::move(networks),
+                                       judged_networks(model, task, std::move(validation)));
+      }()) {}
 
-Fit::Fit(Reader& model, const FitConfig& config, std::int64_t items, Examples train, Examples validation,
-         const Task& task)
-    : Trainer(model,
-              {.batch = config.batch,
-               .epochs = config.epochs,
-               .patience = config.patience,
-               .learning_rate = rate_of(config, items),
-               .seed = config.seed},
-              training_of(model, task, config, std::move(train), std::move(validation))) {}
+Fit::Fit(Reader& model, const FitConfig& config, const Zoo& zoo, const std::vector<std::int64_t>& train,
+         const std::vector<std::int64_t>& validation, const Task& task)
+    : Fit([&] {
+        const FitConfig fitting = checked(config, task, model.outputs(), std::ssize(train), std::ssize(validation));
+        // In this order: what is judged is prepared as the training networks say.
+        TrainNetworks networks(model, task, zoo, train, fitting);
+        return std::make_shared<Steps>(model, task, fitting, std::move(networks),
+                                       judged_networks(model, task, zoo, validation, fitting));
+      }()) {}
+
+Fit::Fit(const std::shared_ptr<Steps>& s)
+    : Trainer(s->model,
+              {.batch = s->config.batch,
+               .epochs = s->config.epochs,
+               .patience = s->config.patience,
+               .learning_rate = rate_of(s->config, s->train.count()),
+               .seed = s->config.seed},
+              {.items = s->train.count(),
+               .loss = [s](Tape& tape, const Tensor& networks) { return s->loss(tape, networks); },
+               .solve = [s] { return s->solve(); },
+               .before_epoch = [s](std::int64_t epoch) { s->begin_epoch(epoch); },
+               .before_step = [s](std::int64_t step) { s->begin_step(step); },
+               .judge = [s](Tape& tape) { return s->judge(tape); },
+               .metrics = {"validation_loss", metric_name(s->task)},
+               .best = metric_name(s->task),
+               .highest = s->task.metric.highest,
+               .rehearse =
+                   [s](Tape& tape) {
+                     outputs_of(s->model, s->validation.prepared, 0, std::min(judged_at_once, s->validation.count),
+                                tape);
+                   }}) {}
 
 std::vector<double> predict_outputs(const Reader& model, std::span<const Tensor> prepared,
                                     std::span<const std::int64_t> ids) {
   Tape tape(model.parameters().backend());
   const NoGrad no_grad(tape);
-  std::vector<double> outputs = outputs_of(model, prepared, prepared.empty() ? 0 : prepared[0].dim(0), tape);
+  std::vector<double> outputs =
+      outputs_of(model, slices_of(prepared), 0, prepared.empty() ? 0 : prepared[0].dim(0), tape);
   for (std::size_t i = 0; i < outputs.size(); ++i)
     if (!std::isfinite(outputs[i])) {
       const std::size_t network = i / static_cast<std::size_t>(model.outputs());

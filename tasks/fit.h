@@ -1,6 +1,7 @@
 #pragma once
 // Training a model that reads weights on the networks of a zoo, and what it says of others.
 
+#include <memory>
 #include <vector>
 
 #include "weft/nfn/models/reader.h"
@@ -26,6 +27,8 @@ struct FitConfig {
   /// that take such an axis as fixed cannot learn few networks by heart from its single entries.
   bool permute_fixed = false;
   std::uint64_t seed = 0;  ///< of the order of the networks, the permutations, and dropout
+  /// Bytes of weights up to which the training networks of a zoo, and as many validation networks, are held in memory.
+  std::int64_t held = std::int64_t{256} << 20;
 
   /// Of training_settings(); a warm-up ends with the training.
   static FitConfig of(const Settings& settings, std::uint64_t seed);
@@ -49,10 +52,23 @@ class Fit : public Trainer {
   /// permute that the model lacks; DtypeError for targets; OutOfDeviceMemory.
   Fit(Reader& model, const FitConfig& config, Examples train, Examples validation,
       const Task& task = weft::task("accuracy"));
+  /// The same on rows of a zoo, by their ids in the order of its rows; the model is standardised by those to train on.
+  ///
+  /// More than config.held bytes of training networks are streamed: a thread reads the next batch while a step runs
+  /// (ZooLoader), in an order of blocks of 1 MiB of neighbours, 64 blocks at a time (block_order(), by the seed and the
+  /// epoch), and the model is standardised by 32 MiB of them, drawn by the seed in blocks. Where 64 blocks and 32 MiB
+  /// are all there is, the bits are those of a training that holds them. A model that is solved needs all at once: it
+  /// holds what Reader::prepare() makes of them. Of more than config.held bytes of validation networks 64 at a time are
+  /// read.
+  ///
+  /// Throws what Zoo::gather() throws. A streamed training meets what is wrong with a network (NumericError, ReadError,
+  /// UsageError for its target) in the epoch that reads it.
+  Fit(Reader& model, const FitConfig& config, const Zoo& zoo, const std::vector<std::int64_t>& train,
+      const std::vector<std::int64_t>& validation, const Task& task = weft::task("accuracy"));
 
  private:
-  Fit(Reader& model, const FitConfig& checked, std::int64_t items, Examples train, Examples validation,
-      const Task& task);
+  struct Steps;
+  explicit Fit(const std::shared_ptr<Steps>& steps);
 };
 
 /// Of an epoch of Fit's log.

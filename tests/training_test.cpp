@@ -12,7 +12,9 @@
 #include <doctest/doctest.h>
 
 #include "weft/tasks/fit.h"
+#include "weft/tests/files.h"
 #include "weft/tests/model_settings.h"
+#include "weft/tests/store_samples.h"
 #include "weft/tests/with_threads.h"
 #include "weft/weft.h"
 
@@ -22,7 +24,9 @@
 
 namespace {
 std::atomic<std::int64_t> allocations{0};
-}
+thread_local std::int64_t own_allocations = 0;  // of this thread
+void count() { ++allocations, ++own_allocations; }
+}  // namespace
 
 extern "C" {
 void* __libc_malloc(std::size_t);
@@ -30,11 +34,11 @@ void* __libc_calloc(std::size_t, std::size_t);
 void* __libc_realloc(void*, std::size_t);
 void* __libc_memalign(std::size_t, std::size_t);
 
-void* malloc(std::size_t n) { return ++allocations, __libc_malloc(n); }
-void* calloc(std::size_t n, std::size_t size) { return ++allocations, __libc_calloc(n, size); }
-void* realloc(void* p, std::size_t n) { return ++allocations, __libc_realloc(p, n); }
-void* aligned_alloc(std::size_t a, std::size_t n) { return ++allocations, __libc_memalign(a, n); }
-void* memalign(std::size_t a, std::size_t n) { return ++allocations, __libc_memalign(a, n); }
+void* malloc(std::size_t n) { return count(), __libc_malloc(n); }
+void* calloc(std::size_t n, std::size_t size) { return count(), __libc_calloc(n, size); }
+void* realloc(void* p, std::size_t n) { return count(), __libc_realloc(p, n); }
+void* aligned_alloc(std::size_t a, std::size_t n) { return count(), __libc_memalign(a, n); }
+void* memalign(std::size_t a, std::size_t n) { return count(), __libc_memalign(a, n); }
 int posix_memalign(void** p, std::size_t a, std::size_t n) {
   *p = memalign(a, n);
   return *p ? 0 : ENOMEM;
@@ -204,6 +208,30 @@ TEST_CASE("a step of Fit after the first allocates nothing, of numbers or classe
         INFO("epoch " << epoch << ", step " << step << " of the " << name);
         if (step > 1) CHECK(allocations == before);
         before = allocations;
+      });
+    }
+  }
+}
+
+TEST_CASE("a step of a streamed Fit after the first allocates nothing on the thread that trains") {
+  const TemporaryFolder folder;
+  const Space space = mlp_space(std::vector<std::int64_t>{2, 6, 3}, FactorKind::positive_monomial);
+  ZooWriter writer(folder / "zoo", store_description(space, 60, 1));
+  auto results = store_results(0, 60, 1, RandomKey(1, "training_test"));
+  for (ZooResult& r : results) r.loss = 1;
+  writer.append(results, store_weights(space, 60, RandomKey(2, "training_test")));
+  writer.finish();
+  const Zoo zoo = Zoo::open(folder / "zoo");
+  for (const char* kind : {"magep", "statnn"}) {
+    const auto model = make_reader(kind, of_kind(kind, {{"channels", 4}, {"hidden", 8}}), space, DType::f32,
+                                   RandomKey(3, "training_test"));
+    Fit fit(*model, {.batch = 8, .epochs = 3, .held = 0}, zoo, zoo.ids(0, ZooPart::train), zoo.ids(0, ZooPart::val));
+    for (int epoch = 1; epoch <= 3; ++epoch) {
+      std::int64_t before = 0;
+      fit.run_epoch([&](std::int64_t step, std::int64_t) {
+        INFO("epoch " << epoch << ", step " << step << " of " << kind);
+        if (step > 1) CHECK(own_allocations == before);
+        before = own_allocations;
       });
     }
   }

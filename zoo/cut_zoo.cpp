@@ -27,8 +27,13 @@ void cut_one(const fs::path& from, const ZooDescription& description, const ZooR
     const Shard whole = read_shard(from / name, description);
     if (std::ssize(whole.rows) != before.networks())
       fail(from / name, "{} rows; allowed: {}, one of each network", whole.rows.size(), before.networks());
+    const ShardRows::Reading reading(whole.weights);
     std::vector<Tensor> weights;
-    for (const Tensor& t : whole.weights) weights.push_back(rows_of(t, before, range));
+    for (int t = 0; t < static_cast<int>(own.space.tensors().size()); ++t) {
+      weights.push_back(Tensor::zeros(stacked_shape(own.space, t, range.networks()), DType::f32));
+      reading.read(static_cast<std::size_t>(t), range.first - before.first, range.networks(),
+                   weights.back().data<float>());
+    }
     write_shard(
         to / name, own,
         std::span(whole.rows)

@@ -80,8 +80,9 @@ void merge(std::span<const Part> parts, const fs::path& folder, const ZooDescrip
       if (std::ssize(own.rows) != part.range.networks())
         fail(path, "{} rows; allowed: {}, one of each network", own.rows.size(), part.range.networks());
       const std::int64_t at = part.range.first - all.first;
+      const ShardRows::Reading reading(own.weights);
       for (std::size_t t = 0; t < weights.size(); ++t)
-        weights[t].slice(at, at + part.range.networks()).copy_from(own.weights[t]);
+        reading.read(t, 0, part.range.networks(), weights[t].slice(at, at + part.range.networks()).data<float>());
       results.insert(results.end(), own.rows.begin(), own.rows.end());
     }
     writer.append(results, weights);

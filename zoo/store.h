@@ -4,7 +4,8 @@
 //     zoo.json                      what it is: space, data, seed, and what each column of the table means
 //     table.csv                     one row per checkpoint of a network: results, splits, hyper-parameters
 //     weights-00000.safetensors …   shards of checkpoints: one tensor per name of the space, [rows, taps, axes…], and
-//                                   their ids and results as "table.id", "table.accuracy", …
+//                                   their ids and results as "table.id", "table.accuracy", …; "table.hash" and
+//                                   "table.largest" say of their weights what would else need reading them
 //     images.safetensors            of implicit networks: "images", the originals that they store, uint8 [images,
 //                                   channels, rows, columns]
 //
@@ -151,20 +152,25 @@ class ZooWriter {
   std::unique_ptr<State> state_;
 };
 
-/// A complete zoo, checked as a whole when it is opened. A handle: copying it copies nothing.
+/// A complete zoo. Everything but its weights is checked when it is opened; these may be larger than the memory, stay
+/// on the disk until they are asked for, and are checked then. A handle: copying it copies nothing.
 class Zoo {
  public:
   /// Throws DiskError where there is no zoo or an incomplete one; UsageError for a part of one; FormatError for a file
   /// that is missing or is not as the others say it must be (schema, columns, rows, ids, splits, ranges of results,
-  /// names and shapes of tensors, dtypes), naming file and place; NumericError for weights that are not finite, naming
-  /// id and tensor.
+  /// names and shapes of tensors, dtypes), naming file and place. Reads no weights: check() does.
   static Zoo open(const std::filesystem::path& folder);
+
+  /// Reads all weights. Throws NumericError for one that is not finite, FormatError where they are not those that were
+  /// written (zoos of before weights had hashes cannot tell), naming file, id and tensor; ReadError.
+  void check() const;
 
   const ZooDescription& description() const;
   const Space& space() const { return description().space; }
   /// 16 hexadecimal digits that stand for the description, for the results, splits and weights of the rows in their
   /// order, and for the images of implicit networks: two zoos with the same ones are the same zoo, wherever they lie.
-  /// Ids, which only name the rows, have no part in it. Reads all weights; found once for all copies of this handle.
+  /// Ids, which only name the rows, have no part in it. Reads no weights but those of zoos
+  /// whose shards do not hold their hashes; found once for all copies of this handle.
   const std::string& hash() const;
   /// In the order of the table; an id names a row, it is not its place here.
   const std::vector<ZooRow>& rows() const;
@@ -183,12 +189,18 @@ class Zoo {
   /// Which of them the network of a row stores.
   std::int64_t image_of(const ZooRow& row) const;
 
-  /// Weights of some rows: copies them into float32 tensors [ids, taps, axes…] in the order of the space, features with
-  /// one channel. Touches the pages of these rows only and allocates nothing. Throws UsageError for an unknown id,
-  /// ShapeError, DtypeError.
+  /// The largest absolute weight of a row. Reads its weights where the shards do not say it.
+  float largest_weight(std::int64_t id) const;
+  /// Weights of some rows: reads them into float32 tensors [ids, taps, axes…] in the order of the space, features with
+  /// one channel; neighbours at once. Allocates nothing. Throws UsageError for an unknown id, ShapeError, DtypeError;
+  /// NumericError for a weight that is not finite, naming id and tensor; ReadError for a shard that was moved, replaced
+  /// or cut since the zoo was opened.
   void gather(std::span<const std::int64_t> ids, std::span<const Tensor> into) const;
   /// The same in new tensors.
   std::vector<Tensor> weights(std::span<const std::int64_t> ids) const;
+  /// The weights of these rows, and of rows between them, will be asked for soon: the system may fetch them meanwhile.
+  /// Throws UsageError for an unknown id; ReadError.
+  void prefetch(std::span<const std::int64_t> ids) const;
 
  private:
   struct Contents;

@@ -6,6 +6,7 @@
 #include "weft/core/error.h"
 #include "weft/io/text.h"
 #include "weft/zoo/store.h"
+#include "weft/zoo/store_rows.h"
 
 namespace weft::zoo_format {
 
@@ -82,14 +83,21 @@ std::string table_text(const ZooDescription& description, std::span<const ZooRow
 std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription& description);
 
 // Shards. The results stand in them too, as tensors "table.<column>": a shard can be used, and a table restored,
-// without any other file.
+// without any other file. So do two columns that the table lacks, which stand for weights where these are not read;
+// older zoos have neither.
 
 struct Shard {
-  std::vector<ZooRow> rows;     ///< without splits
-  std::vector<Tensor> weights;  ///< views into the file
+  std::vector<ZooRow> rows;  ///< without splits
+  ShardRows weights;
+  Tensor hashes;   ///< "table.hash", uint8 [tensors, rows, 8]: row_hash(), its lowest byte first; or undefined
+  Tensor largest;  ///< "table.largest", float32 [rows]: of each row the largest absolute weight; or undefined
 };
+/// Of the numbers of one row of one tensor.
+std::uint64_t row_hash(std::span<const float> numbers);
+float largest_of(std::span<const float> numbers);
 void write_shard(const std::filesystem::path& path, const ZooDescription& description, std::span<const ZooRow> rows,
                  std::span<const Tensor> weights);
+/// Reads no weights.
 Shard read_shard(const std::filesystem::path& path, const ZooDescription& description);
 
 // images.safetensors
@@ -106,6 +114,7 @@ std::string called(const ZooDescription& description, const ZooResult& row);
 
 /// The shape of tensor `t` stacked over rows.
 Shape stacked_shape(const Space& space, int t, std::int64_t rows);
+bool all_finite(std::span<const float> numbers);
 /// The first row of [rows, …] that holds a NaN or infinity, or -1.
 std::int64_t first_row_not_finite(const Tensor& stacked);
 

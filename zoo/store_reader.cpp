@@ -44,6 +44,20 @@ void add_rows(Hash& all, const Tensor& stacked) {
   all.add(std::as_bytes(std::span(of_rows)));
 }
 
+/// f(row, numbers) for every row of a tensor of a shard, on several threads; no more than a piece a thread is held.
+template <class F>
+void each_row(const Shard& shard, std::size_t t, const F& f) {
+  const std::int64_t size = shard.weights.size(t);
+  parallel_blocks(std::ssize(shard.rows), 1 + (1 << 18) / (size + 1), [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> numbers(static_cast<std::size_t>((end - begin) * size));
+    ShardRows::Reading(shard.weights).read(t, begin, end - begin, numbers.data());
+    for (std::int64_t row = begin; row < end; ++row)
+      f(row, std::span<const float>(numbers.data() + (row - begin) * size, static_cast<std::size_t>(size)));
+  });
+}
+
+std::string in_hex(std::uint64_t hash) { return fmt::format("{:016x}", hash); }
+
 }  // namespace
 
 void zoo_format::check_complete(const fs::path& folder) {
@@ -86,21 +100,29 @@ struct Zoo::Contents {
       for (const ZooPart split : row.splits) all.add(name(split));
     }
     for (const Shard& shard : shards)
-      for (const Tensor& weights : shard.weights) {
-        stop_point();
-        add_rows(all, weights);
+      for (std::size_t t = 0; t < description.space.tensors().size(); ++t) {
+        if (shard.hashes.defined()) {
+          all.add(std::as_bytes(shard.hashes[static_cast<std::int64_t>(t)].span<std::uint8_t>()));
+          continue;
+        }
+        std::vector<std::uint64_t> of_rows(shard.rows.size());
+        each_row(shard, t, [&](std::int64_t row, std::span<const float> numbers) {
+          of_rows[static_cast<std::size_t>(row)] = row_hash(numbers);
+        });
+        all.add(std::as_bytes(std::span(of_rows)));
       }
     if (images.defined()) {
       all.add(images.shape().str());
       add_rows(all, images);
     }
-    return fmt::format("{:016x}", all.value());
+    return in_hex(all.value());
   }
 
   /// The shards one after the other must have the rows of the table.
   void read_shards(const fs::path& folder) {
     const fs::path table = folder / table_file;
     std::size_t at = 0;
+    places.reserve(rows.size());
     while (fs::exists(folder / shard_file(shards.size()))) {
       stop_point();
       const fs::path path = folder / shard_file(shards.size());
@@ -113,7 +135,6 @@ struct Zoo::Contents {
                rows[at].id, column, i, in_quotes(path.native()));
         places.emplace(rows[at].id, Place{at, shards.size() - 1, static_cast<std::int64_t>(i)});
       }
-      check_finite(path);
     }
     if (at < rows.size())
       throw ReadError("[zoo] {}: missing; {} has {} rows, the shards before it {}",
@@ -121,12 +142,36 @@ struct Zoo::Contents {
                       at);
   }
 
-  void check_finite(const fs::path& path) const {
-    const Shard& shard = shards.back();
-    for (std::size_t t = 0; t < shard.weights.size(); ++t)
-      if (const std::int64_t row = first_row_not_finite(shard.weights[t]); row >= 0)
-        throw NumericError("[zoo] {}: '{}' of id {} is not finite", in_quotes(path.native()),
-                           description.space.tensors()[t].name, shard.rows[static_cast<std::size_t>(row)].id);
+  /// "'W1' of id 5", for messages.
+  std::string called(const Shard& shard, std::size_t t, std::int64_t row) const {
+    return fmt::format("'{}' of id {}", description.space.tensors()[t].name,
+                       shard.rows[static_cast<std::size_t>(row)].id);
+  }
+
+  void check_finite(const Shard& shard, std::size_t t, std::int64_t row, std::span<const float> numbers) const {
+    if (!all_finite(numbers))
+      throw NumericError("[zoo] {}: {} is not finite", in_quotes(shard.weights.path().native()), called(shard, t, row));
+  }
+
+  void check(const Shard& shard) const {
+    const fs::path& path = shard.weights.path();
+    std::vector<float> largest(shard.rows.size());
+    for (std::size_t t = 0; t < description.space.tensors().size(); ++t)
+      each_row(shard, t, [&](std::int64_t row, std::span<const float> numbers) {
+        check_finite(shard, t, row, numbers);
+        float& most = largest[static_cast<std::size_t>(row)];
+        most = std::max(most, largest_of(numbers));
+        if (!shard.hashes.defined()) return;
+        std::uint64_t written = 0;
+        std::memcpy(&written, shard.hashes[static_cast<std::int64_t>(t)][row].raw(), sizeof written);
+        if (const std::uint64_t hash = row_hash(numbers); hash != written)
+          fail(path, "{} has the hash {}; it was written with {}: the weights were changed", called(shard, t, row),
+               in_hex(hash), in_hex(written));
+      });
+    for (std::size_t row = 0; row < largest.size() && shard.largest.defined(); ++row)
+      if (const float written = shard.largest.span<float>()[row]; written != largest[row])
+        fail(path, "the largest weight of id {} is {}; 'table.largest' has {}", shard.rows[row].id, largest[row],
+             written);
   }
 };
 
@@ -152,6 +197,19 @@ const ZooDescription& Zoo::description() const { return contents_->description; 
 const std::string& Zoo::hash() const {
   std::call_once(contents_->hashed, [&] { contents_->hash = contents_->find_hash(); });
   return contents_->hash;
+}
+
+void Zoo::check() const {
+  for (const Shard& shard : contents_->shards) contents_->check(shard);
+}
+
+float Zoo::largest_weight(std::int64_t id) const {
+  const Contents::Place& place = contents_->place(id);
+  const Tensor& largest = contents_->shards[place.shard].largest;
+  if (largest.defined()) return largest.span<float>()[static_cast<std::size_t>(place.row_of_shard)];
+  float most = 0;
+  for (const Tensor& t : weights({&id, 1})) most = std::max(most, largest_of(t.span<float>()));
+  return most;
 }
 
 const std::vector<ZooRow>& Zoo::rows() const { return contents_->rows; }
@@ -186,18 +244,44 @@ void Zoo::gather(std::span<const std::int64_t> ids, std::span<const Tensor> into
     if (const Shape expected = stacked_shape(space(), static_cast<int>(t), n); into[t].shape() != expected)
       throw ShapeError("[zoo] '{}' gathered into shape {}; allowed: {}", tensors[t].name, into[t].shape().str(),
                        expected.str());
-  for (std::int64_t id : ids) contents_->place(id);  // threads must not throw
-  for (std::size_t t = 0; t < tensors.size(); ++t) {
-    float* out = into[t].data<float>();
-    const std::int64_t size = n ? into[t].numel() / n : 0;
-    // A mini-batch is too small for threads.
-    parallel_blocks(n, 1 + (1 << 18) / (size + 1), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const Contents::Place& place = contents_->place(ids[static_cast<std::size_t>(i)]);
-        const float* row = contents_->shards[place.shard].weights[t].data<float>() + place.row_of_shard * size;
-        std::memcpy(out + i * size, row, static_cast<std::size_t>(size) * sizeof(float));
+  for (std::int64_t id : ids) contents_->place(id);  // an unknown one is refused before anything is written
+  const auto place = [&](std::int64_t i) -> const Contents::Place& {
+    return contents_->place(ids[static_cast<std::size_t>(i)]);
+  };
+  // A mini-batch is too small for threads.
+  parallel_blocks(n, 1 + (1 << 18) / (space().parameters() + 1), [&](std::int64_t begin, std::int64_t end) {
+    std::optional<ShardRows::Reading> reading;
+    const Shard* shard = nullptr;
+    for (std::int64_t i = begin, count = 1; i < end; i += count, count = 1) {
+      const Contents::Place first = place(i);
+      if (const Shard* its = &contents_->shards[first.shard]; its != shard) reading.emplace((shard = its)->weights);
+      // Rows that are neighbours are read at once.
+      while (i + count < end && place(i + count).shard == first.shard &&
+             place(i + count).row_of_shard == first.row_of_shard + count)
+        ++count;
+      for (std::size_t t = 0; t < tensors.size(); ++t) {
+        const std::int64_t size = shard->weights.size(t);
+        float* out = into[t].data<float>() + i * size;
+        reading->read(t, first.row_of_shard, count, out);
+        for (std::int64_t row = 0; row < count; ++row)
+          contents_->check_finite(*shard, t, first.row_of_shard + row,
+                                  {out + row * size, static_cast<std::size_t>(size)});
       }
-    });
+    }
+  });
+}
+
+void Zoo::prefetch(std::span<const std::int64_t> ids) const {
+  for (std::size_t i = 0, end; i < ids.size(); i = end) {
+    const Contents::Place& first = contents_->place(ids[i]);
+    std::int64_t last = first.row_of_shard;
+    for (end = i + 1; end < ids.size(); ++end) {
+      const Contents::Place& next = contents_->place(ids[end]);
+      if (next.shard != first.shard || next.row_of_shard < last) break;
+      last = next.row_of_shard;
+    }
+    ShardRows::Reading(contents_->shards[first.shard].weights)
+        .prefetch(first.row_of_shard, last + 1 - first.row_of_shard);
   }
 }
 

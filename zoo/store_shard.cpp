@@ -1,8 +1,11 @@
 #include <atomic>
 #include <bit>
+#include <cmath>
+#include <cstring>
 #include <functional>
 #include <set>
 
+#include "weft/core/hash.h"
 #include "weft/core/parallel.h"
 #include "weft/io/file_kind.h"
 #include "weft/zoo/store_format.h"
@@ -10,7 +13,7 @@
 namespace weft::zoo_format {
 namespace {
 
-constexpr const char* schema_key = "weft.schema";
+constexpr const char *schema_key = "weft.schema", *hash_column = "table.hash", *largest_column = "table.largest";
 
 /// One number of every row, as a tensor of the shard.
 template <class T, class F>
@@ -20,6 +23,27 @@ NamedTensor column(std::string_view name, std::span<const ZooRow> rows, F&& valu
   for (std::size_t i = 0; i < rows.size(); ++i)
     result.tensor.span<T>()[i] = static_cast<T>(std::invoke(value, rows[i]));
   return result;
+}
+
+/// The columns that stand for weights: "table.hash" and "table.largest".
+std::array<NamedTensor, 2> weight_columns(std::span<const Tensor> weights, std::int64_t rows) {
+  const Tensor hashes = Tensor::zeros({std::ssize(weights), rows, sizeof(std::uint64_t)}, DType::u8);
+  const Tensor largest = Tensor::zeros({rows}, DType::f32);
+  for (std::size_t t = 0; t < weights.size(); ++t) {
+    const std::int64_t size = weights[t].numel() / rows;
+    const float* data = weights[t].data<float>();
+    const Tensor of_tensor = hashes[static_cast<std::int64_t>(t)];
+    parallel_blocks(rows, 1 + 65536 / (size + 1), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) {
+        const std::span numbers(data + row * size, static_cast<std::size_t>(size));
+        const std::uint64_t hash = row_hash(numbers);
+        std::memcpy(of_tensor[row].raw(), &hash, sizeof hash);
+        float& most = largest.data<float>()[row];
+        most = std::max(most, largest_of(numbers));
+      }
+    });
+  }
+  return {{{hash_column, hashes}, {largest_column, largest}}};
 }
 
 /// A shard whose tensors are asked for one by one; done() finds those that nobody asked for.
@@ -42,6 +66,16 @@ class Reader {
       fail(path_, "tensor '{}' has shape {}; allowed: {}", name, file_.shape(name).str(), shape.str());
     asked_.insert(name);
     return file_.tensor(name);
+  }
+  /// An owned copy; undefined where the file does not have it.
+  Tensor optional(const std::string& name, DType dtype, const Shape& shape) {
+    return file_.contains(name) ? tensor(name, dtype, shape).clone() : Tensor();
+  }
+  /// Of the space's tensors, whose numbers stay in the file.
+  ShardRows weights(const Space& space, std::int64_t rows) {
+    for (std::size_t t = 0; t < space.tensors().size(); ++t)
+      tensor(space.tensors()[t].name, DType::f32, stacked_shape(space, static_cast<int>(t), rows));
+    return {path_, file_, space};
   }
   std::int64_t rows() const {
     if (!file_.contains("table.id")) fail(path_, "no tensor 'table.id': not a shard of a zoo");
@@ -83,6 +117,7 @@ void write_shard(const std::filesystem::path& path, const ZooDescription& descri
   for (const Measure& m : measures(description)) tensors.push_back(column<double>(m.name, rows, m.value));
   if (!description.checkpoints.empty())
     tensors.push_back(column<std::uint8_t>("checkpoint", rows, &ZooRow::checkpoint));
+  for (NamedTensor& t : weight_columns(weights, std::ssize(rows))) tensors.push_back(std::move(t));
   for (std::size_t t = 0; t < weights.size(); ++t) tensors.push_back({space.tensors()[t].name, weights[t]});
   save_safetensors(path, tensors, {{schema_key, std::to_string(schema)}, {space_key, space.str()}});
 }
@@ -94,7 +129,10 @@ Shard read_shard(const std::filesystem::path& path, const ZooDescription& descri
   file.metadata(schema_key, std::to_string(schema));
   file.metadata(space_key, space.str());
   const std::int64_t n = file.rows();
-  Shard shard{std::vector<ZooRow>(static_cast<std::size_t>(n)), {}};
+  Shard shard{.rows = std::vector<ZooRow>(static_cast<std::size_t>(n)),
+              .weights = file.weights(space, n),
+              .hashes = file.optional(hash_column, DType::u8, {std::ssize(space.tensors()), n, sizeof(std::uint64_t)}),
+              .largest = file.optional(largest_column, DType::f32, {n})};
   const Tensor id = file.tensor("table.id", DType::i32, {n}), network = file.tensor("table.network", DType::i32, {n}),
                epoch = file.tensor("table.epoch", DType::i32, {n}),
                diverged = file.tensor("table.diverged", DType::u8, {n});
@@ -123,11 +161,22 @@ Shard read_shard(const std::filesystem::path& path, const ZooDescription& descri
              description.checkpoints.size());
     }
   }
-  for (std::size_t t = 0; t < space.tensors().size(); ++t)
-    shard.weights.push_back(
-        file.tensor(space.tensors()[t].name, DType::f32, stacked_shape(space, static_cast<int>(t), n)));
   file.done();
   return shard;
+}
+
+std::uint64_t row_hash(std::span<const float> numbers) { return Hash().add(std::as_bytes(numbers)).value(); }
+
+float largest_of(std::span<const float> numbers) {
+  float most = 0;
+  for (const float x : numbers) most = std::max(most, std::abs(x));
+  return most;
+}
+
+bool all_finite(std::span<const float> numbers) {
+  std::uint32_t bad = 0;
+  for (const float x : numbers) bad |= (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) == 0x7f800000u;
+  return !bad;
 }
 
 std::int64_t first_row_not_finite(const Tensor& stacked) {
@@ -136,10 +185,7 @@ std::int64_t first_row_not_finite(const Tensor& stacked) {
   std::atomic<std::int64_t> first{rows};
   parallel_blocks(rows, 1 + 65536 / (size + 1), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      std::uint32_t bad = 0;
-      for (std::int64_t i = row * size; i < (row + 1) * size; ++i)
-        bad |= (std::bit_cast<std::uint32_t>(data[i]) & 0x7f800000u) == 0x7f800000u;
-      if (!bad) continue;
+      if (all_finite({data + row * size, static_cast<std::size_t>(size)})) continue;
       std::int64_t seen = first;
       while (row < seen && !first.compare_exchange_weak(seen, row)) {}
       return;

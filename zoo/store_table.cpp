@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <set>
+#include <unordered_set>
 
 #include <fmt/ranges.h>
 
@@ -123,8 +123,9 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
   std::vector<const ZooRow*> first_sharing(static_cast<std::size_t>(description.networks / sharing));
   for (HyperParameter& h : description.hyper_parameters) h.values.assign(first.size(), {});
   std::vector<ZooRow> rows(csv.rows());
-  std::set<std::int64_t> ids;
-  std::set<std::array<std::int64_t, 2>> checkpoints;
+  std::unordered_set<std::int64_t> ids, checkpoints;
+  ids.reserve(rows.size());
+  checkpoints.reserve(rows.size());
   for (std::size_t r = 0; r < rows.size(); ++r) {
     ZooRow& row = rows[r];
     Fields fields(csv, r, path);
@@ -133,7 +134,7 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
     row.network = fields.integer(range.first, range.end);
     row.epoch = fields.integer(0, index_end);
     if (!description.checkpoints.empty()) row.checkpoint = fields.one_of(description.checkpoints);
-    if (!checkpoints.insert(key_of(description, row)).second)
+    if (const auto [network, at] = key_of(description, row); !checkpoints.insert(network * index_end + at).second)
       fail(path, "line {}: {} of network {} a second time", csv.line(r), called(description, row), row.network);
     const auto network = static_cast<std::size_t>(row.network);
     const bool is_first = !first[network];

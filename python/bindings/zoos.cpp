@@ -5,6 +5,7 @@
 #include "arrays.h"
 #include "bindings.h"
 
+#include "weft/zoo/loader.h"
 #include "weft/zoo/store.h"
 #include "weft/zoo/zoo_request.h"
 
@@ -134,6 +135,65 @@ void bind_making(nb::module_& m) {
       "what their format says, ReadError where they are missing, DiskError when the disk takes no more.");
 }
 
+/// A loader as an iterator over what is left of an epoch.
+struct Batches {
+  Batches(const Zoo& z, const std::vector<std::int64_t>& ids, std::int64_t batch, std::uint64_t seed)
+      : zoo(z), loader(z, ids, {.batch = batch, .seed = seed}) {}
+
+  void begin(std::int64_t epoch) {
+    loader.begin(epoch);
+    left = loader.batches();
+  }
+  nb::tuple next() {
+    if (left == 0) throw nb::stop_iteration();
+    const ZooLoader::Batch* batch = nullptr;
+    std::vector<Tensor> own;
+    {
+      const nb::gil_scoped_release free;
+      batch = &loader.next();
+      for (const Tensor& t : batch->tensors) own.push_back(t.clone());
+    }
+    --left;
+    return nb::make_tuple(batch->ids, named_arrays(zoo.space(), own));
+  }
+
+  Zoo zoo;
+  ZooLoader loader;
+  std::int64_t left = 0;
+};
+
+void bind_loader(nb::module_& m) {
+  nb::class_<Batches>(
+      m, "ZooLoader",
+      "Batches of a zoo's networks, read on a thread of their own while the one before is worked on, in an order of\n"
+      "blocks of neighbours that follows from seed and epoch: for zoos larger than the memory.\n\n"
+      "    loader = weft.ZooLoader(zoo, zoo.ids(\"train\"), batch=32)\n"
+      "    for epoch in range(1, 11):\n"
+      "        for ids, weights in loader.begin(epoch):\n"
+      "            ...")
+      .def(nb::init<const Zoo&, const std::vector<std::int64_t>&, std::int64_t, std::uint64_t>(), "zoo"_a, "ids"_a,
+           "batch"_a = ZooLoaderConfig{}.batch, "seed"_a = 0,
+           nb::sig("def __init__(self, zoo: Zoo, ids: collections.abc.Sequence[int], batch: int = 8, seed: int = 0) -> "
+                   "None"),
+           "ids in the order of the zoo's rows are read fastest. Raises UsageError for an unknown id, or none.")
+      .def(
+          "begin",
+          [](Batches& b, std::int64_t epoch) -> Batches& {
+            const nb::gil_scoped_release free;
+            b.begin(epoch);
+            return b;
+          },
+          "epoch"_a, nb::rv_policy::reference_internal,
+          "Begins an epoch, 1 or more; iterating gives its batches, (ids, weights by tensors). Returns itself.")
+      .def(
+          "__len__", [](const Batches& b) { return b.loader.batches(); }, "Batches of an epoch.")
+      .def(
+          "__iter__", [](nb::handle self) { return nb::borrow(self); }, nb::sig("def __iter__(self) -> ZooLoader"))
+      .def("__next__", &Batches::next,
+           nb::sig("def __next__(self) -> tuple[list[int], dict[str, numpy.typing.NDArray[numpy.float32]]]"),
+           "Raises NumericError for a network that is not finite, ReadError where a shard was moved or cut.");
+}
+
 }  // namespace
 
 void bind_zoos(nb::module_& m) {
@@ -142,7 +202,9 @@ void bind_zoos(nb::module_& m) {
       .def(
           "__init__", [](Zoo* self, const std::filesystem::path& folder) { new (self) Zoo(Zoo::open(folder)); },
           "folder"_a, nb::call_guard<LongCall>(),
-          "Opens it and checks it as a whole. Raises DiskError, FormatError, NumericError.")
+          "Opens it and checks all but its weights, which check() reads. Raises DiskError, FormatError.")
+      .def("check", &Zoo::check, nb::call_guard<LongCall>(),
+           "Reads all weights. Raises NumericError for one that is not finite, FormatError for one that was changed.")
       .def_prop_ro("space", [](const Zoo& z) { return z.space(); })
       .def_prop_ro("architecture", [](const Zoo& z) { return z.description().architecture; })
       .def_prop_ro("activation", [](const Zoo& z) { return z.description().activation; })
@@ -152,8 +214,9 @@ void bind_zoos(nb::module_& m) {
       .def_prop_ro("networks", [](const Zoo& z) { return z.description().networks; })
       .def_prop_ro(
           "settings", [](const Zoo& z) { return z.description().settings; }, "What else its maker was told.")
-      .def_prop_ro("hash", &Zoo::hash, nb::call_guard<LongCall>(),
-                   "16 hexadecimal digits: two zoos with the same ones are the same zoo. Reads all weights once.")
+      .def_prop_ro(
+          "hash", &Zoo::hash, nb::call_guard<LongCall>(),
+          "16 hexadecimal digits: two zoos with the same ones are the same zoo. Reads weights of older zoos only.")
       .def(
           "__len__", [](const Zoo& z) { return z.rows().size(); }, "How many rows it has.")
       .def("rows", &rows_of, nb::sig("def rows(self) -> dict[str, typing.Any]"),
@@ -197,7 +260,9 @@ void bind_zoos(nb::module_& m) {
           "ids"_a,
           nb::sig("def weights(self, ids: collections.abc.Sequence[int]) -> dict[str, "
                   "numpy.typing.NDArray[numpy.float32]]"),
-          "The networks of some rows, by tensors: [ids, taps, axes...]. Raises UsageError for an unknown id.")
+          "The networks of some rows, by tensors: [ids, taps, axes...]. Raises UsageError for an unknown id, "
+          "NumericError\n"
+          "for weights that are not finite.")
       .def(
           "gather",
           [](const Zoo& z, const std::vector<std::int64_t>& ids, nb::dict arrays) {
@@ -216,6 +281,7 @@ void bind_zoos(nb::module_& m) {
         return "<weft.Zoo of " + std::to_string(z.description().networks) + " networks, " +
                z.description().architecture + " on " + z.description().data_name + ">";
       });
+  bind_loader(m);
 }
 
 }  // namespace weft::python

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 
+import numpy as np
 import pytest
 from test_networks import cli
 
@@ -84,3 +85,22 @@ def test_ctrl_c_keeps_the_state_after_an_epoch(tmp_path):
         weft.make_zoo(tmp_path / "zoo", **asked)
     weft.make_zoo(tmp_path / "zoo", **asked, existing="resume")
     assert content(tmp_path / "zoo") == content(tmp_path / "whole")
+
+
+def test_batches_are_read_in_an_order_of_seed_and_epoch(tmp_path):
+    zoo = weft.make_zoo(tmp_path / "zoo", networks=12, images=200, test_images=100, epochs=2)
+    zoo.check()
+    ids = zoo.ids("train")
+    loader = weft.ZooLoader(zoo, ids, batch=5, seed=1)
+    seen = []
+    for epoch in (1, 2):
+        batches = list(loader.begin(epoch))
+        assert len(batches) == len(loader) == -(-len(ids) // 5)
+        for some, weights in batches:
+            assert all(np.array_equal(weights[name], there) for name, there in zoo.weights(some).items())
+        seen.append([i for some, _ in batches for i in some])
+        assert sorted(seen[-1]) == sorted(ids)
+    assert seen[0] != seen[1] and [i for some, _ in weft.ZooLoader(zoo, ids, batch=5, seed=1).begin(1) for i in some] == seen[0]
+    assert list(loader) == []
+    with pytest.raises(weft.UsageError, match="no id 999"):
+        weft.ZooLoader(zoo, [999])

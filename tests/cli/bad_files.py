@@ -105,7 +105,8 @@ class BadFiles(Test):
             file = SafeTensors(path)
             file.set_float("b1", value)
             file.save(path)
-            self.opened(f"weights-{value}", NUMERIC, [f"weights-{value}/{shard}", "'b1'", "id 12"])
+            for verb in (("zoo", "check"), ("predict", "--model", "run")):
+                self.weft(*verb, "--zoo", path.parent, code=NUMERIC, says=[f"weights-{value}/{shard}", "'b1'", "id 12"])
 
     def test_few_networks(self):
         self.weft("zoo", "make", "--out", "three", "--networks", 3, "--images", 50, "--test-images", 50, "--epochs", 1)
@@ -136,6 +137,24 @@ class BadFiles(Test):
         self.weft(*predict, "net-bare")
         self.weft("act", "--network", "net-bare", "--out", "never", code=INPUT,
                   says=["net-bare", "fits no architecture", "weft.space", "--space"])
+
+    def test_zoo_check(self):
+        """Opening reads no weights; zoo check reads all, and what is read of them is checked."""
+        self.weft("zoo", "check", "zoo", says="'zoo': ")
+        shard = SafeTensors(self.folder / "zoo" / "weights-00000.safetensors")
+        before = bytes(shard.data)
+        shard.sign_weights()
+        self.assertTrue(bytes(shard.data) == before)
+        self.assertEqual(self.json("zoo", "check", "--zoo", "zoo")["checkpoints"], self.json("zoo", "show", "zoo")["checkpoints"])
+        self.assertEqual(self.weft("zoo", "check", "zoo", "--quiet").stdout, "")
+        for name, number, code, says in (("nan", float("nan"), NUMERIC, "is not finite"), ("changed", 0.25, INPUT, "the weights were changed")):
+            copy = self.zoo_copy(f"zoo-{name}")
+            shard = SafeTensors(copy / "weights-00000.safetensors")
+            shard.set_float("W2", number, 5)
+            shard.save(copy / "weights-00000.safetensors")
+            self.weft("zoo", "show", copy)
+            self.weft("zoo", "check", copy, code=code, says=["weights-00000.safetensors", "'W2' of id 0", says])
+        self.weft("zoo", "export", "zoo-nan", "--id", 0, "--out", "never", code=NUMERIC, says="'W2' of id 0 is not finite")
 
     def test_one_for_another(self):
         """A model for a network, a network for a model, a zoo for either, and what other programs write."""
@@ -218,6 +237,7 @@ class BadFiles(Test):
         size = (lambda begin, end: (end - begin) // 4)(*file.header["W1"]["data_offsets"]) // 12
         for network in range(12):
             file.set_float("W1", -51, network * size)
+        file.sign_weights()
         file.save(path)
         train = ("train", "--model", "statnn", "--hidden", 8, "--epochs", 1)
         all_of_them = self.json(*train, "--zoo", "zoo", "--out", "tame-run")["checkpoints"]

@@ -89,6 +89,7 @@ class Report(ImplicitTest):
         for i in range(144):
             file.set_float("W2", 3e38, 144 * first + i)
         file.set_float("W2", 51, 144 * second)
+        file.sign_weights()
         file.save(path)
         self.weft("zoo", "show", "wild", says="24 images, 2 networks each, 1 diverged")
         self.weft(*(word if word != "inr" else "wild" for word in trained("edit-np", "wild-run")))

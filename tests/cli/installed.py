@@ -4,7 +4,7 @@ from weft_cli import *
 
 ALL_MODELS = (*MODELS, "transformer-nfn", "inr-magep", "inr-magep-flips", "inr-sine", "inr-monomial", "inr-np", "inr-hnp", "graph",
               "probes", "image-probes", "edit-magep", "edit-sine", "edit-monomial", "edit-np", "edit-hnp", "unedited")
-VERBS = ["demo", "zoo make", "zoo merge", "zoo show", "zoo export", "train", "eval", "predict", "edit", "inspect", "act", "fold", "same", "verify", "report", "bench step"]
+VERBS = ["demo", "zoo make", "zoo merge", "zoo show", "zoo check", "zoo export", "train", "eval", "predict", "edit", "inspect", "act", "fold", "same", "verify", "report", "bench step"]
 
 
 class Installed(Test):
@@ -34,7 +34,7 @@ class Installed(Test):
     def test_bash(self):
         self.assertEqual(self.completed(""), {verb.split()[0] for verb in VERBS} | {"--help", "--version"})
         self.assertEqual(self.completed("tr"), {"train"})
-        self.assertEqual(self.completed("zoo", ""), {"make", "merge", "show", "export", "--help"})
+        self.assertEqual(self.completed("zoo", ""), {"make", "merge", "show", "check", "export", "--help"})
         for verb, options in self.options.items():
             self.assertEqual(self.completed(*verb.split(), "--") - {"--help"}, {o for o in options if o.startswith("--")} - {"--help"}, verb)
         self.assertEqual(self.completed("train", "--zoo", "zoo", "--model", ""), set(ALL_MODELS))

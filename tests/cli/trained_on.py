@@ -19,6 +19,7 @@ class TrainedOn(Test):
         path = cls.folder / "other" / "weights-00001.safetensors"
         file = SafeTensors(path)
         file.set_float("b1", 0.25)
+        file.sign_weights()
         file.save(path)
 
     def parts(self, ids, split):

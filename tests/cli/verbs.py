@@ -5,7 +5,7 @@ import math
 
 from weft_cli import *
 
-VERBS = ["demo", "zoo make", "zoo merge", "zoo show", "zoo export", "train", "eval", "predict", "edit", "act", "same", "verify", "report", "bench step"]
+VERBS = ["demo", "zoo make", "zoo merge", "zoo show", "zoo check", "zoo export", "train", "eval", "predict", "edit", "act", "same", "verify", "report", "bench step"]
 
 
 def one_output(zoo, out):

@@ -117,6 +117,25 @@ class SafeTensors:
         begin = self.header[name]["data_offsets"][0] + 4 * index
         self.data[begin:begin + 4] = struct.pack("<f", value)
 
+    def sign_weights(self):
+        """What a zoo's shard says of its weights is made to fit them, as if they had been written so."""
+        names = [name for name in self.header if name != "__metadata__" and not name.startswith("table.")]
+        rows, = self.header["table.id"]["shape"]
+        hashes, largest = bytearray(), [0.0] * rows
+        for name in names:
+            begin, end = self.header[name]["data_offsets"]
+            size = (end - begin) // rows
+            for row in range(rows):
+                numbers, value = self.data[begin + row * size:begin + (row + 1) * size], 0xCBF29CE484222325
+                for byte in numbers:
+                    value = (value ^ byte) * 0x100000001B3 % 2**64
+                hashes += struct.pack("<Q", value)
+                largest[row] = max(largest[row], *(abs(x) for x in struct.unpack(f"<{size // 4}f", numbers)))
+        for name, content in (("table.hash", hashes), ("table.largest", struct.pack(f"<{rows}f", *largest))):
+            begin, end = self.header[name]["data_offsets"]
+            assert end - begin == len(content)
+            self.data[begin:end] = content
+
     def fill(self, name, value):
         begin, end = self.header[name]["data_offsets"]
         self.data[begin:end] = struct.pack("<f", value) * ((end - begin) // 4)
