@@ -15,6 +15,7 @@
 #include "weft/apps/trained_on.h"
 #include "weft/core/numerics.h"
 #include "weft/core/progress.h"
+#include "weft/core/ranks.h"
 #include "weft/io/folder_lock.h"
 #include "weft/tasks/model_file.h"
 
@@ -48,6 +49,7 @@ Json settings_of(const TrainOptions& o, const Zoo& zoo, const Common& common, co
   all["split"] = o.split;
   all["checkpoint"] = chosen_checkpoint(zoo, o.checkpoint);
   all["seed"] = common.seed;
+  all["ranks"] = ranks().size();
   all["device"] = device;
   all["products"] = common.products;
   all["zoo"] = zoo.hash();
@@ -64,6 +66,7 @@ void check_same_settings(const TrainedOn& there, const fs::path& path, const Jso
     if (key == "numerics" || (key == "zoo" && there.zoo_is(zoo).value_or(false))) continue;
     Json before = there.settings.is_object() ? there.settings.value(key, Json()) : Json();
     if (key == "task" && before.is_null()) before = tasks().front()->name;  // release 0.1 knew no other
+    if (key == "ranks" && before.is_null()) before = 1;                     // nor did it know these
     if (before != value)
       throw UsageError(
           "[train] '{}' was written with another {} ({}; here {}); give the same, --force, or another --out",
@@ -153,28 +156,36 @@ int train(TrainOptions o, const Common& common) {
   const Task& learnt = task(o.task);
   const std::int64_t outputs = learnt.outputs(zoo);
   check_reads(o, learnt, zoo);
-  if (fs::is_directory(folder)) take_folder();
+  // Rank 0 alone looks at the folder and writes there.
+  Ranks& job = ranks();
+  if (job.first() && fs::is_directory(folder)) take_folder();
   const std::string device = device_of(common.backend).kind == Device::Kind::cpu ? "cpu" : "cuda";
   const Json settings = settings_of(o, zoo, common, device);
   // A state beside a model is of a run with --force that was to replace it.
-  if (o.out.resume && fs::exists(folder / model_file) && !fs::exists(folder / state_file)) {
+  bool finished = job.first() && o.out.resume && fs::exists(folder / model_file) && !fs::exists(folder / state_file);
+  if (finished) {
     const fs::path model = folder / model_file;
     check_same_settings(TrainedOn::read(model, SafeTensors::open(model).metadata()), model, settings, zoo);
+  }
+  finished = !job.broadcast(finished ? "finished" : "").empty();
+  if (finished) {
     if (common.json)
       fmt::print("{}\n", read_json(folder / run_file).dump(1));
     else if (!common.quiet)
       fmt::print("'{}' is finished already\n", folder.string());
     return exit_ok;
   }
-  const NewFolder made(folder);
-  if (!lock) take_folder();
+  std::optional<NewFolder> made;
+  if (job.first()) made.emplace(folder);
+  if (job.first() && !lock) take_folder();
   auto model = make_reader(o.model, o.settings, zoo.space(), DType::f32, RandomKey(common.seed, "model"),
                            common.backend, outputs);
   const std::string chosen = chosen_checkpoint(zoo, o.checkpoint);
   const std::vector<std::int64_t> training = checkpoints(zoo, learnt, o.split, ZooPart::train, chosen, false);
   const std::vector<std::int64_t> validation = checkpoints(zoo, learnt, o.split, ZooPart::val, chosen, true);
   const std::int64_t trained_on = std::ssize(training), validated_on = std::ssize(validation);
-  const FitConfig config = FitConfig::of(o.fit, common.seed);
+  FitConfig config = FitConfig::of(o.fit, common.seed);
+  config.job = &job;
   Fit fit(*model, config, zoo, training, validation, learnt);
   const Trainer::Cost cost = fit.try_step();
   const double step_flops = 3 * model->flops(config.batch);  // a backward pass costs two forward passes
@@ -191,10 +202,11 @@ int train(TrainOptions o, const Common& common) {
                step_flops * 1e-9, mib, how_long);
     std::fflush(stdout);  // before the progress, where it goes to a file
   }
-  remove_leftovers(folder);
-  const bool resumes = o.out.resume && fs::exists(folder / state_file);
+  if (job.first()) remove_leftovers(folder);
+  const bool begun = job.first() && o.out.resume && fs::exists(folder / state_file),
+             resumes = !job.broadcast(begun ? "resumes" : "").empty();
   if (resumes) resume(fit, folder / state_file, settings, zoo);
-  if (o.out.force) fs::remove(folder / state_file);
+  if (job.first() && o.out.force) fs::remove(folder / state_file);
 
   const auto validation_text = [&](const Trainer::Epoch& row) {
     return fmt::format("validation {} {:.{}f}", learnt.metric.name, validation_metric(row), learnt.metric.digits);
@@ -218,7 +230,7 @@ int train(TrainOptions o, const Common& common) {
       });
       bar.update(fit.solved() ? config.epochs * steps : before + steps,
                  fmt::format("loss {:.4f}, {}", row.train_loss, validation_text(row)));
-      if (saving > share_of_saving * seconds_since(saved) && !fit.done()) continue;
+      if (!job.first() || (saving > share_of_saving * seconds_since(saved) && !fit.done())) continue;
       const auto before_save = Clock::now();
       change_plan(from_saved_epoch);  // what interrupts the saving waits for it
       save_state(folder, fit, settings);
@@ -228,6 +240,7 @@ int train(TrainOptions o, const Common& common) {
     bar.finish(fmt::format("best epoch {}", fit.best_epoch()));
   }
   fit.take_best();
+  if (!job.first()) return exit_ok;
   const double seconds = seconds_since(start);
   const Trainer::Epoch& best = fit.log()[static_cast<std::size_t>(fit.best_epoch() - 1)];
   const Json summary = {{"task", o.task},
@@ -272,7 +285,7 @@ void add_train(CLI::App& app, Common& common, Run& run) {
       "  weft train --zoo zoo --model magep --out run\n"
       "  weft train --zoo zoo --model balanced-statnn --split 3 --out run-3\n"
       "  weft train --zoo inr --task edit --edit dilate --out editor",
-      Runs::on_devices);
+      Runs::on_devices_and_ranks);
   auto o = std::make_shared<TrainOptions>();
   verb.add_option("zoo,--zoo", o->zoo, "folder of a zoo")->required()->type_name("DIR");
   std::vector<std::string> names, task_names;

@@ -2,6 +2,7 @@
 // The processes of one job, which mpirun or Slurm started together, on one machine or many (docs/many-machines.md).
 // Most programs are one process; then nothing is loaded, and everything here returns at once.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -91,6 +92,12 @@ class Ranks {
 /// takes, or one more.
 inline std::pair<std::int64_t, std::int64_t> share_of(std::int64_t n, int rank, int size) {
   return {n * rank / size, n * (rank + 1) / size};
+}
+
+/// The same of a step that all ranks take: one without a share looks at a neighbour's, which then counts for nothing.
+inline std::pair<std::int64_t, std::int64_t> seen_by(std::int64_t n, int rank, int size) {
+  const auto [first, end] = share_of(n, rank, size);
+  return first < end ? std::pair{first, end} : std::pair{std::min(first, n - 1), std::min(first, n - 1) + 1};
 }
 
 /// Rank 0 of 1.

@@ -53,12 +53,14 @@ Trainer::Trainer(const Module& model, TrainerConfig config, Training training)
     ranks_.emplace(model_.parameters(), *config_.job, config_.micro_batch > 0);
 }
 
-std::pair<std::int64_t, std::int64_t> Trainer::own_share(std::int64_t n) const {
-  return ranks_ ? share_of(n, config_.job->rank(), config_.job->size()) : std::pair{std::int64_t{0}, n};
+std::int64_t Trainer::own_share(std::int64_t n) const {
+  if (!ranks_) return n;
+  const auto [first, end] = share_of(n, config_.job->rank(), config_.job->size());
+  return end - first;
 }
 
 void Trainer::backward(std::int64_t count, std::int64_t of, std::int64_t epoch, std::int64_t step) {
-  // A rank without an item looks at another's, which then counts for nothing.
+  // A rank without an item looks at another's: seen_by().
   const std::int64_t seen = std::max<std::int64_t>(count, 1);
   const std::int64_t pass = config_.micro_batch > 0 ? std::min(config_.micro_batch, seen) : seen;
   // What a step that was only tried left is not added to.
@@ -91,8 +93,7 @@ double Trainer::seconds_of_step(std::int64_t count) {
   std::iota(first.span<std::int32_t>().begin(), first.span<std::int32_t>().end(), 0);
   const auto start = std::chrono::steady_clock::now();
   items_.slice(0, count).copy_from(first);
-  const auto [begin, end] = own_share(count);
-  backward(end - begin, count, 0, 0);
+  backward(own_share(count), count, 0, 0);
   tape_.reset();
   if (Backend* backend = arena_.backend()) backend->synchronise();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -146,15 +147,14 @@ void Trainer::train(std::int64_t epoch, const std::function<void(std::int64_t, s
   if (training_.before_epoch) training_.before_epoch(epoch);
   std::int64_t step = 0, n = 0;
   const std::function<void()> work = [&] {
-    const auto [begin, end] = own_share(n);
-    backward(end - begin, n, epoch, step);
+    backward(own_share(n), n, epoch, step);
     optimiser_.update();
   };
   for (; step < steps_per_epoch(); ++step) {
     n = std::min(config_.batch, training_.items - step * config_.batch);
-    const auto [begin, end] = own_share(n);
-    const std::int64_t at = step * config_.batch + std::min(begin, n - 1), own = std::max<std::int64_t>(end - begin, 1);
-    items_.slice(0, own).copy_from(order_.slice(at, at + own));
+    const auto [first, end] =
+        ranks_ ? seen_by(n, config_.job->rank(), config_.job->size()) : std::pair{std::int64_t{0}, n};
+    items_.slice(0, end - first).copy_from(order_.slice(step * config_.batch + first, step * config_.batch + end));
     if (training_.before_step) training_.before_step(step);
     optimiser_.begin_step(config_.learning_rate(optimiser_.steps()));
     if (ranks_)

@@ -117,8 +117,8 @@ class Trainer {
   /// Loss and gradients of the first `count` numbers of items_, this rank's share of a step over `of`; adds to
   /// loss_sum_. Names epoch and step in messages.
   void backward(std::int64_t count, std::int64_t of, std::int64_t epoch, std::int64_t step);
-  /// This rank's share of a step over n items: the first, and the one behind the last.
-  std::pair<std::int64_t, std::int64_t> own_share(std::int64_t n) const;
+  /// How many of a step's n items this rank's share has, none perhaps.
+  std::int64_t own_share(std::int64_t n) const;
   /// Ranks whose processors round differently would train different models.
   void check_same_values(std::int64_t epoch);
   double seconds_of_step(std::int64_t count);

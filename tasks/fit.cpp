@@ -198,10 +198,12 @@ struct Fit::Steps {
         Tensor& t = batch[static_cast<std::size_t>(tensor)];
         t = gather(tape.constant(t), axis + 2, p.now).value();  // behind the batch and the channels
       }
-    const RandomKey dropout =
-        RandomKey(config.seed, "dropout").counted(static_cast<const std::uint64_t*>(number.raw()));
+    RandomKey dropout(config.seed, "dropout");
+    // The places of a batch draw by their numbers, and each rank has a place 0.
+    if (config.job && !config.job->first()) dropout = dropout.at(static_cast<std::uint64_t>(config.job->rank()));
     return mean_all(
-        task.loss(model.forward(tape, batch, dropout), train.of_step(tape, train.examples().target, networks)));
+        task.loss(model.forward(tape, batch, dropout.counted(static_cast<const std::uint64_t*>(number.raw()))),
+                  train.of_step(tape, train.examples().target, networks)));
   }
 
   bool solve() const {
@@ -215,6 +217,17 @@ struct Fit::Steps {
     return model.solve(all.prepared, outputs);
   }
 
+  /// Of validation networks, each rank with a share of them.
+  std::vector<double> outputs_of_all(std::int64_t begin, std::int64_t end, Tape& tape) const {
+    if (!config.job || config.job->size() == 1) return outputs_of(model, validation.prepared, begin, end, tape);
+    const auto [first, last] = share_of(end - begin, config.job->rank(), config.job->size());
+    const std::vector<double> own = outputs_of(model, validation.prepared, begin + first, begin + last, tape);
+    const std::string all = config.job->join({reinterpret_cast<const char*>(own.data()), own.size() * sizeof(double)});
+    std::vector<double> outputs(all.size() / sizeof(double));
+    std::memcpy(outputs.data(), all.data(), all.size());
+    return outputs;
+  }
+
   /// At once; but images that are streamed piece by piece, for their pixels may be more than the weights. Of images
   /// loss and metric are means.
   std::vector<double> judge(Tape& tape) const {
@@ -222,7 +235,7 @@ struct Fit::Steps {
     double loss = 0, metric = 0;
     for (std::int64_t begin = 0; begin < n; begin += piece) {
       const std::int64_t end = std::min(n, begin + piece);
-      const std::vector<double> outputs = outputs_of(model, validation.prepared, begin, end, tape);
+      const std::vector<double> outputs = outputs_of_all(begin, end, tape);
       if (!std::ranges::all_of(outputs, [](double z) { return std::isfinite(z); }))
         throw NumericError("[fit] the predictions are not finite; lower the learning rate ({})", config.learning_rate);
       const Tensor target = validation.target(begin, end);
@@ -286,7 +299,8 @@ Fit::Fit(const std::shared_ptr<Steps>& s)
                .epochs = s->config.epochs,
                .patience = s->config.patience,
                .learning_rate = rate_of(s->config, s->train.count()),
-               .seed = s->config.seed},
+               .seed = s->config.seed,
+               .job = s->config.job},
               {.items = s->train.count(),
                .loss = [s](Tape& tape, const Tensor& networks) { return s->loss(tape, networks); },
                .solve = [s] { return s->solve(); },

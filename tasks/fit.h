@@ -29,6 +29,8 @@ struct FitConfig {
   std::uint64_t seed = 0;  ///< of the order of the networks, the permutations, and dropout
   /// Bytes of weights up to which the training networks of a zoo, and as many validation networks, are held in memory.
   std::int64_t held = std::int64_t{256} << 20;
+  /// Ranks that train together (TrainerConfig::job), and share the validation networks, too. Null: one process.
+  Ranks* job = nullptr;
 
   /// Of training_settings(); a warm-up ends with the training.
   static FitConfig of(const Settings& settings, std::uint64_t seed);

@@ -96,7 +96,11 @@ void TrainNetworks::stream(const Task& task, const Zoo& zoo, std::span<const std
   // A device serves one thread: there a network is prepared by the one that trains.
   const bool here = !model_.parameters().backend();
   loader_ = std::make_unique<ZooLoader>(
-      zoo, std::vector(ids.begin(), ids.end()), ZooLoaderConfig{.batch = config.batch, .seed = config.seed},
+      zoo, std::vector(ids.begin(), ids.end()),
+      ZooLoaderConfig{.batch = config.batch,
+                      .seed = config.seed,
+                      .rank = config.job ? config.job->rank() : 0,
+                      .ranks = config.job ? config.job->size() : 1},
       [&model = model_, task, zoo, here](std::span<const std::int64_t> some, std::span<const Tensor> weights) {
         std::vector<Tensor> made = here ? model.prepare(weights) : std::vector(weights.begin(), weights.end());
         made.push_back(targets_of(task, zoo, some));

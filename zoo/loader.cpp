@@ -9,6 +9,7 @@
 
 #include "weft/core/error.h"
 #include "weft/core/loops_alone.h"
+#include "weft/core/ranks.h"
 
 namespace weft {
 
@@ -106,11 +107,13 @@ struct ZooLoader::State {
   }
 
   void read_batch(std::int64_t batch) {
-    const std::int64_t first = batch * config.batch, n = std::min(config.batch, std::ssize(ids) - first);
-    prefetch_windows(first);
+    const std::int64_t begin = batch * config.batch;
+    const auto [first, end] = seen_by(std::min(config.batch, std::ssize(ids) - begin), config.rank, config.ranks);
+    const std::int64_t n = end - first;
+    prefetch_windows(begin);
     Batch& to = made[static_cast<std::size_t>(batch % 2)];
     to.ids.clear();
-    for (std::int64_t i = first; i < first + n; ++i)
+    for (std::int64_t i = begin + first; i < begin + end; ++i)
       to.ids.push_back(ids[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])]);
     std::vector<Tensor> tensors;
     for (const Tensor& t : weights[static_cast<std::size_t>(batch % 2)]) tensors.push_back(t.slice(0, n));

@@ -25,6 +25,8 @@ struct ZooLoaderConfig {
   std::uint64_t seed = 0;                            ///< of the orders
   std::int64_t block_bytes = std::int64_t{1} << 20;  ///< of weights; a block has one network at least
   std::int64_t window = 64;                          ///< blocks of it
+  /// Of `ranks` that read the same batches: only what this one sees of each is read (seen_by() in core/ranks.h).
+  int rank = 0, ranks = 1;
 };
 
 /// Reads networks of a zoo in epochs, each in a block_order() by its number and the seed alone: neither threads nor
