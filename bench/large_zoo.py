@@ -10,6 +10,7 @@ for a while, and prints how long the first step took to come and the most memory
 """
 import argparse
 import json
+import math
 import os
 import pathlib
 import pty
@@ -21,10 +22,10 @@ import tempfile
 import threading
 import time
 
-SPACE = ("in: fixed(1); h1, h2, h3: positive_monomial(16); out: fixed(10) W1[h1, in*; taps=3x3] b1[h1] W2[h2, h1*; taps=3x3] b2[h2] "
-         "W3[h3, h2*; taps=3x3] b3[h3] W4[out, h3*] b4[out]")
+SPACE = ("in: fixed(1); h1: positive_monomial(16); h2: positive_monomial(16); h3: positive_monomial(16); out: fixed(10) "
+         "W1[h1, in*; taps=3x3] b1[h1] W2[h2, h1*; taps=3x3] b2[h2] W3[h3, h2*; taps=3x3] b3[h3] W4[out, h3*] b4[out]")
 SHAPES = {"W1": (9, 16, 1), "b1": (1, 16), "W2": (9, 16, 16), "b2": (1, 16), "W3": (9, 16, 16), "b3": (1, 16), "W4": (1, 10, 16), "b4": (1, 10)}
-NUMBERS = {name: shape[0] * shape[1] * (shape[2] if len(shape) > 2 else 1) for name, shape in SHAPES.items()}
+NUMBERS = {name: math.prod(shape) for name, shape in SHAPES.items()}
 ROW = 4 * sum(NUMBERS.values())
 ROWS_OF_SHARD = 2000
 EPOCHS = 8
@@ -37,7 +38,7 @@ def hash_of_zeros(size):
     return 0xCBF29CE484222325 * pow(0x100000001B3, size, 1 << 64) % (1 << 64)
 
 
-def shard(path, space, rows):
+def shard(path, rows):
     """One shard; its weights are a hole."""
     n = len(rows)
     hashes = b"".join(struct.pack("<Q", hash_of_zeros(4 * NUMBERS[name])) * n for name in SHAPES)
@@ -45,7 +46,7 @@ def shard(path, space, rows):
                "table.train_accuracy": ("F64", [r["train_accuracy"] for r in rows]), "table.id": ("I32", [r["id"] for r in rows]),
                "table.network": ("I32", [r["network"] for r in rows]), "table.epoch": ("I32", [r["epoch"] for r in rows]),
                "table.largest": ("F32", [0.0] * n), "table.diverged": ("U8", [0] * n)}
-    header, before, after, at = {"__metadata__": {"weft.schema": "1", "weft.space": space}}, b"", b"", 0
+    header, before, at = {"__metadata__": {"weft.schema": "1", "weft.space": SPACE}}, b"", 0
 
     def add(name, type_, shape, size):
         nonlocal at
@@ -80,8 +81,7 @@ def make(folder, gigabytes):
     splits = [[draw.choices(("train", "val", "test"), (70, 15, 15))[0] for _ in range(5)] for _ in range(networks)]
     rows = [{"id": i, "network": i % networks, "epoch": i // networks + 1, "accuracy": draw.random(), "loss": draw.random(),
              "train_accuracy": draw.random()} for i in range(networks * EPOCHS)]
-    space = SPACE.replace("h1, h2, h3: positive_monomial(16)", "; ".join(f"h{i}: positive_monomial(16)" for i in (1, 2, 3)))
-    description = {"schema": 1, "generator": "large_zoo.py", "architecture": "cnn", "activation": "relu", "space": space,
+    description = {"schema": 1, "generator": "large_zoo.py", "architecture": "cnn", "activation": "relu", "space": SPACE,
                    "data": {"name": "none", "hash": "0"}, "seed": 0, "networks": networks, "settings": {},
                    "hyper_parameters_hash": f"{hash_of_zeros(0):016x}", "columns": [{"name": c, "meaning": c} for c in COLUMNS]}
     (folder / "zoo.json").write_text(json.dumps(description))
@@ -91,7 +91,7 @@ def make(folder, gigabytes):
             table.write(f"{r['id']},{r['network']},{r['epoch']},{','.join(splits[r['network']])},0,{r['accuracy']!r},{r['loss']!r},"
                         f"{r['train_accuracy']!r},0\n")
     for first in range(0, len(rows), ROWS_OF_SHARD):
-        shard(folder / f"weights-{first // ROWS_OF_SHARD:05}.safetensors", space, rows[first:first + ROWS_OF_SHARD])
+        shard(folder / f"weights-{first // ROWS_OF_SHARD:05}.safetensors", rows[first:first + ROWS_OF_SHARD])
     return len(rows)
 
 
@@ -107,8 +107,8 @@ def train(weft, zoo, out, model, seconds):
     start = time.monotonic()
     with subprocess.Popen([weft, "train", zoo, "--model", model, "--out", out], stdout=there, stderr=there) as process:
         os.close(there)
-        first, steps, text = None, 0, ""
-        timer = None
+        first, steps, text, found = None, 0, "", []
+        timer = threading.Timer(seconds, lambda: (found.append(peak(process)), process.kill()))
         try:
             while chunk := os.read(here, 4096).decode(errors="replace"):
                 text = (text + chunk)[-4096:]
@@ -117,8 +117,6 @@ def train(weft, zoo, out, model, seconds):
                     steps = int(done[-1])
                     if first is None:
                         first = time.monotonic() - start
-                        timer = threading.Timer(seconds, lambda: (found.append(peak(process)), process.kill()))
-                        found = []
                         timer.start()
         except OSError:  # the terminal's other end is closed
             pass
