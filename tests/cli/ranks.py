@@ -18,22 +18,27 @@ def module():
     return next((path for path in (program / "../mpi/weft_mpi.so", program / "../lib/weft/weft_mpi.so") if path.exists()), None)
 
 
-class Jobs(Test):
+class Job(Test):
     @classmethod
     def setUpClass(cls):
         if not shutil.which("mpirun") or not module():
             print("skipped: no mpirun, or weft was built without MPI")
             sys.exit(77)
         super().setUpClass()
-        start = time.monotonic()
-        subprocess.run([PROGRAM, *map(str, ("zoo", "make", *ZOO, "--out", "one", "--quiet"))], cwd=cls.folder, check=True)
-        cls.seconds = time.monotonic() - start
         cls.random = random.Random(1)
 
-    def start(self, ranks, *words, rank_1=""):
-        """Under mpirun; rank 1 runs the shell's command first."""
-        program = (PROGRAM,) if not rank_1 else (
-            "sh", "-c", f'[ "$OMPI_COMM_WORLD_RANK" != 1 ] || {rank_1}; exec "$0" "$@"', PROGRAM)
+    @classmethod
+    def made(cls, *words):
+        """By one process; the seconds that it took."""
+        start = time.monotonic()
+        subprocess.run([PROGRAM, *map(str, words), "--quiet"], cwd=cls.folder, check=True)
+        return time.monotonic() - start
+
+    def start(self, ranks, *words, rank_0="", rank_1=""):
+        """Under mpirun; a rank runs the shell's command first."""
+        first = "; ".join(f'[ "$OMPI_COMM_WORLD_RANK" != {rank} ] || {command}'
+                          for rank, command in enumerate((rank_0, rank_1)) if command)
+        program = ("sh", "-c", f'{first}; exec "$0" "$@"', PROGRAM) if first else (PROGRAM,)
         return subprocess.Popen([*MPIRUN, "-n", str(ranks), *program, *map(str, words)], cwd=self.folder, env=ENVIRONMENT,
                                 text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -52,6 +57,25 @@ class Jobs(Test):
             if len(found) == ranks:
                 return [int(one) for one in found]
         return []
+
+    def killed(self, ranks, seconds, *words):
+        """One of the ranks is killed at any moment of so many seconds."""
+        process = self.start(ranks, *words)
+        pids = self.ranks_of(process, ranks)
+        time.sleep(self.random.random() * 1.5 * seconds)
+        for pid in pids and [self.random.choice(pids)]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it was done
+        process.communicate(timeout=120 * PATIENCE)
+
+
+class Zoos(Job):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.seconds = cls.made("zoo", "make", *ZOO, "--out", "one")
 
     def test_the_bytes_of_one_process(self):
         for ranks in (2, 3):
@@ -76,15 +100,7 @@ class Jobs(Test):
     def test_kill_any_rank(self):
         for round_ in range(ROUNDS):
             out, ranks = f"killed-{round_}", self.random.choice((2, 3))
-            process = self.start(ranks, "zoo", "make", *ZOO, "--out", out)
-            pids = self.ranks_of(process, ranks)
-            time.sleep(self.random.random() * 1.5 * self.seconds)
-            for pid in pids and [self.random.choice(pids)]:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass  # it was done
-            process.communicate(timeout=120 * PATIENCE)
+            self.killed(ranks, self.seconds, "zoo", "make", *ZOO, "--out", out)
             if (self.folder / out).exists():
                 self.assert_same(self.bytes_of("one"), self.bytes_of(out))
             self.job(self.random.choice((1, 2, 3)), "zoo", "make", *ZOO, "--out", out, "--resume", "--quiet")
@@ -147,6 +163,53 @@ class Jobs(Test):
                                     env={**os.environ, "OMPI_COMM_WORLD_SIZE": "2"})
             self.assertEqual(result.returncode, RANKS, result.stderr)
             self.assertIn(says, result.stderr)
+
+
+class Trainings(Job):
+    FIT = ("--zoo", "zoo", "--model", "magep", "--epochs", 8, "--batch", 5, "--hidden", 32, "--seed", 2)
+
+    def weights(self, run):
+        return SafeTensors(self.folder / run / "model.safetensors").data
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.made("train", *cls.FIT, "--out", "one")
+
+    def test_the_same_bits_for_the_same_ranks(self):
+        self.job(1, "train", *self.FIT, "--out", "by-1")
+        self.assert_same(self.weights("one"), self.weights("by-1"))
+        losses = {1: self.log_of("one")}
+        for ranks in (2, 3):
+            for again in ("", "-again"):
+                out = self.job(ranks, "train", *self.FIT, "--out", f"by-{ranks}{again}")
+                self.assertEqual(out.count(" checkpoints to train on"), 1)
+            self.assert_same(self.weights(f"by-{ranks}"), self.weights(f"by-{ranks}-again"))
+            losses[ranks] = self.log_of(f"by-{ranks}")
+            for here, there in zip(losses[ranks], losses[1], strict=True):
+                self.assertAlmostEqual(here, there, delta=1e-3)
+
+    def log_of(self, run):
+        return [float(line.split(",")[1]) for line in (self.folder / run / "log.csv").read_text().splitlines()[1:]]
+
+    def test_kill_any_rank(self):
+        for ranks in (2, 3):
+            self.job(ranks, "train", *self.FIT, "--out", f"whole-{ranks}", "--quiet")
+        for round_ in range(ROUNDS):
+            out, ranks = f"killed-{round_}", self.random.choice((2, 3))
+            self.killed(ranks, 2, "train", *self.FIT, "--out", out)
+            self.job(ranks, "train", *self.FIT, "--out", out, "--resume", "--quiet")
+            self.assert_same(self.weights(f"whole-{ranks}"), self.weights(out))
+
+    def test_a_rank_that_cannot_open_the_zoo(self):
+        self.job(2, "train", *self.FIT, "--out", "none", code=INPUT, says=("weft: rank 1:", "no zoo.json"), rank_1="cd /")
+        self.assertFalse((self.folder / "none").exists())
+
+    def test_a_full_disk_and_another_number_of_ranks(self):
+        self.job(2, "train", *self.FIT, "--out", "full", code=DISK, says=("weft: rank 0: [write]",), rank_0="ulimit -f 8")
+        self.job(2, "train", *self.FIT, "--out", "full", "--resume")
+        self.job(3, "train", *self.FIT, "--out", "full", "--resume", code=USAGE,
+                 says=("was written with another ranks (2; here 3)",))
 
 
 if __name__ == "__main__":
