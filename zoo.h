@@ -23,5 +23,6 @@
 #include "weft/zoo/fold_network.h"
 #include "weft/zoo/make_zoo.h"
 #include "weft/zoo/network_file.h"
+#include "weft/zoo/readable.h"
 #include "weft/zoo/store.h"
 #include "weft/zoo/zoo_request.h"

@@ -15,6 +15,7 @@
 #include "weft/apps/trained_on.h"
 #include "weft/core/numerics.h"
 #include "weft/core/progress.h"
+#include "weft/io/folder.h"
 #include "weft/io/folder_lock.h"
 #include "weft/tasks/model_file.h"
 
@@ -173,6 +174,7 @@ int train(TrainOptions o, const Common& common) {
       fmt::print("'{}' is finished already\n", folder.string());
     return exit_ok;
   }
+  require_no_zoo_above(folder);
   const NewFolder made(folder);
   if (!lock) take_folder();
   auto model = make_reader(o.model, o.settings, zoo.space(), DType::f32, RandomKey(common.seed, "model"),

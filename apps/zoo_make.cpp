@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "weft/apps/interrupt.h"
-#include "weft/apps/run_folder.h"
 #include "weft/apps/setting_options.h"
 #include "weft/apps/zoo.h"
 #include "weft/core/progress.h"
@@ -47,31 +46,18 @@ class EpochClock {
   Clock::time_point start_ = Clock::now();
 };
 
-/// That no zoo can be made there must not come out after its data were read.
-void check_place(const std::filesystem::path& out) {
-  if (std::filesystem::exists(out) && !std::filesystem::is_directory(out))
-    throw UsageError("[zoo] '{}' is not a folder; choose another --out", out.string());
-  try {
-    std::filesystem::path zoo = std::filesystem::weakly_canonical(std::filesystem::absolute(out));
-    if (!zoo.has_filename()) zoo = zoo.parent_path();  // "zoo/"
-    const NewFolder parent(zoo.parent_path());
-  } catch (const Error& error) {
-    throw DiskError("[zoo] '{}' cannot be made: {}", out.string(), error.what());
-  }
-}
-
 }  // namespace
 
 int make_zoo(const OutputOption& out, CompleteZooRequest request, const Common& common) {
   check_unfinished(out, (std::filesystem::path(out.path) / "").parent_path().string() + ".part");
   check_output(out, std::filesystem::path(out.path) / "zoo.json");
-  check_place(out.path);
+  using Existing = ZooWriter::Existing;
+  const Existing existing = out.force ? Existing::replace : out.resume ? Existing::resume : Existing::refuse;
+  ZooWriter::check_place(out.path, existing);
   const auto start = std::chrono::steady_clock::now();
   request.seed = common.seed;
   PreparedZoo zoo = prepare_zoo(request);
   zoo.plan.backend = common.backend;
-  using Existing = ZooWriter::Existing;
-  const Existing existing = out.force ? Existing::replace : out.resume ? Existing::resume : Existing::refuse;
   {
     Progress bar("zoo", request.networks * request.epochs, "networks x epochs", common.progress());
     EpochClock clock(request.networks);

@@ -81,24 +81,12 @@ void check_no_mount_point(const fs::path& folder) {
     throw UsageError("[zoo] {} is a mount point; choose a folder inside it", in_quotes(folder.native()));
 }
 
-}  // namespace
-
-struct ZooWriter::State {
+/// The folders of a zoo that is written. None holds anything but a zoo.
+struct Place {
   fs::path folder, part, replaced;
-  ZooDescription description;
-  std::string text;  ///< of zoo.json
-  std::optional<FolderLock> lock;
-  std::vector<ZooRow> rows;
-  std::set<std::array<std::int64_t, 2>> checkpoints;  ///< key_of()
-  std::size_t shards = 0;
-  bool complete = false;
 
-  State(const fs::path& folder_, ZooDescription description_)
-      : folder(meant(folder_)),
-        part(beside(folder, ".part")),
-        replaced(beside(folder, ".replaced")),
-        description(std::move(description_)),
-        text(description_text(description)) {
+  explicit Place(const fs::path& given)
+      : folder(meant(given)), part(beside(folder, ".part")), replaced(beside(folder, ".replaced")) {
     check_no_mount_point(folder);
     for (const fs::path& path : {folder, part, replaced}) check_only_zoo(path);
   }
@@ -110,6 +98,21 @@ struct ZooWriter::State {
       throw UsageError("[zoo] {} holds an unfinished zoo; resume it, replace it or choose another folder",
                        in_quotes(part.native()));
   }
+};
+
+}  // namespace
+
+struct ZooWriter::State : Place {
+  ZooDescription description;
+  std::string text;  ///< of zoo.json
+  std::optional<FolderLock> lock;
+  std::vector<ZooRow> rows;
+  std::set<std::array<std::int64_t, 2>> checkpoints;  ///< key_of()
+  std::size_t shards = 0;
+  bool complete = false;
+
+  State(const fs::path& given, ZooDescription description_)
+      : Place(given), description(std::move(description_)), text(description_text(description)) {}
 
   /// Makes the folder to write in, and keeps other processes out of it.
   void open_part() {
@@ -258,6 +261,27 @@ struct ZooWriter::State {
     remove_file(replaced);
   }
 };
+
+void require_no_zoo_above(const fs::path& folder) {
+  for (fs::path at = fs::absolute(folder); at.has_relative_path(); at = at.parent_path())
+    if (fs::exists(at / description_file))
+      throw UsageError("[zoo] {} lies in a zoo, {}, which holds nothing else; choose another folder",
+                       in_quotes(folder.native()), in_quotes(at.native()));
+}
+
+void ZooWriter::check_place(const fs::path& folder, Existing existing) {
+  disk_errors([&] {
+    const Place place(folder);
+    if (existing == Existing::refuse) place.refuse_existing();
+    const fs::path above = fs::weakly_canonical(fs::absolute(place.folder)).parent_path();
+    require_no_zoo_above(above);
+    try {
+      const NewFolder probe(above);
+    } catch (const Error& error) {
+      throw DiskError("[zoo] {} cannot be made: {}", in_quotes(folder.native()), error.what());
+    }
+  });
+}
 
 ZooWriter::ZooWriter(const fs::path& folder, ZooDescription description, Existing existing) {
   disk_errors([&] {
