@@ -191,6 +191,11 @@ FitConfig checked(const FitConfig& config, const Task& task, std::int64_t output
                      config.epochs, config.patience, config.learning_rate);
   if (config.warmup < 0 || config.warmup > config.epochs)
     throw UsageError("[fit] warm-up of {} epochs; allowed: 0 to the {} of the training", config.warmup, config.epochs);
+  for (const Examples* examples : {&train, &validation})
+    for (const Tensor& prepared : examples->prepared)
+      if (examples->target.rank() < 1 || prepared.rank() < 1 || prepared.dim(0) != examples->count())
+        throw ShapeError("[fit] prepared networks {} and targets {}; allowed: a target for each network",
+                         prepared.shape().str(), examples->target.shape().str());
   if (train.count() == 0 || validation.count() == 0)
     throw UsageError("[fit] {} networks to train on, {} to validate on; allowed: 1 or more of each", train.count(),
                      validation.count());
