@@ -25,6 +25,7 @@
 #include "weft/zoo/make_zoo.h"
 #include "weft/zoo/merge_zoo.h"
 #include "weft/zoo/network_file.h"
+#include "weft/zoo/readable.h"
 #include "weft/zoo/store.h"
 #include "weft/zoo/zoo_cost.h"
 #include "weft/zoo/zoo_request.h"

@@ -14,6 +14,7 @@
 #include "weft/apps/verify.h"
 #include "weft/apps/zoo.h"
 #include "weft/data/source.h"
+#include "weft/io/folder.h"
 
 namespace weft::apps {
 namespace {
@@ -65,6 +66,7 @@ int demo(const DemoOptions& o, const CompleteZooRequest& zoo, const Common& comm
                      split, implicit ? "images" : "networks");
   check_output(o.out, page);
   for (const char* begun : {"zoo", "zoo.part"}) check_unfinished(o.out, folder / begun);
+  require_no_zoo_above(folder);
   const NewFolder made(folder);
   if (const std::string kind = folder_kind(folder); !kind.empty())
     throw UsageError("[demo] '{}' is {}; choose another --out", folder.string(), kind);

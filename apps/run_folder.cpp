@@ -39,26 +39,6 @@ void write_text(const fs::path& path, const std::string& text) {
 
 void write_json(const fs::path& path, const Json& json) { write_text(path, json.dump(1) + "\n"); }
 
-NewFolder::NewFolder(const fs::path& folder) : NewFolder() {
-  if (fs::exists(folder) && !fs::is_directory(folder))
-    throw UsageError("[weft] '{}' is not a folder; choose another --out", folder.string());
-  for (fs::path at = fs::absolute(folder); at.has_relative_path(); at = at.parent_path())
-    if (fs::exists(at / "zoo.json"))
-      throw UsageError("[weft] '{}' lies in a zoo, '{}', which holds nothing else; choose another --out",
-                       folder.string(), at.string());
-  for (fs::path at = folder; !at.empty() && at != at.root_path(); at = at.parent_path())
-    if (at.has_filename() && !fs::exists(at)) made_.push_back(at);
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw DiskError("[weft] '{}': cannot create it: {}", folder.string(), error.message());
-  const AtomicFile probe(folder / model_file);
-}
-
-NewFolder::~NewFolder() {
-  std::error_code full;  // then it stays
-  for (const fs::path& folder : made_) fs::remove(folder, full);
-}
-
 void remove_leftovers(const fs::path& folder) {
   for (const std::string& name : names_in(folder))
     if (name.starts_with(".weft-") && name.ends_with(".tmp")) fs::remove(folder / name);
@@ -100,10 +80,6 @@ std::map<std::int64_t, const ZooRow*> last_checkpoints(const Zoo& zoo) {
     if (!known || known->epoch < row.epoch) known = &row;
   }
   return last;
-}
-
-std::function<bool(const ZooRow&)> readable_rows(const Zoo& zoo) {
-  return [zoo](const ZooRow& row) { return !row.diverged && zoo.largest_weight(row.id) <= largest_weight; };
 }
 
 std::string chosen_checkpoint(const Zoo& zoo, const std::string& given) {

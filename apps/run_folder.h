@@ -17,7 +17,7 @@
 #include "weft/apps/report_page.h"
 #include "weft/io/text.h"  // paths in JSON are utf8_text()
 #include "weft/tasks/task.h"
-#include "weft/zoo/store.h"
+#include "weft/zoo/readable.h"
 
 namespace weft::apps {
 
@@ -31,22 +31,6 @@ Json read_json(const std::filesystem::path& path);
 /// Complete or not at all. Throws DiskError.
 void write_text(const std::filesystem::path& path, const std::string& text);
 void write_json(const std::filesystem::path& path, const Json& json);
-
-/// A folder that is to be written to, with those above it: made where there is none, and gone again unless something
-/// was put into it.
-class NewFolder {
- public:
-  /// Throws UsageError when it is a file or lies in a zoo, DiskError when it cannot be made or takes no files.
-  explicit NewFolder(const std::filesystem::path& folder);
-  ~NewFolder();
-  NewFolder(const NewFolder&) = delete;
-  NewFolder& operator=(const NewFolder&) = delete;
-
- private:
-  NewFolder() = default;  // the other one begins with it: if that throws, the destructor clears up
-
-  std::vector<std::filesystem::path> made_;  ///< the innermost first
-};
 
 /// Removes what killed processes left half written.
 void remove_leftovers(const std::filesystem::path& folder);
@@ -62,14 +46,6 @@ Zoo open_zoo(const std::string& folder);
 
 /// The last checkpoint of every network, by network. The rows are the zoo's.
 std::map<std::int64_t, const ZooRow*> last_checkpoints(const Zoo& zoo);
-
-/// Beyond it a network is on its way to diverge, and products of its layers, and of the layers of a model that reads
-/// it, leave float32: MAGEP's did so at 77. No other network of the zoos in docs/experiments.md reached 34.
-inline constexpr float largest_weight = 50;
-
-/// Whether models read a checkpoint at all: its network did not diverge, nor has it a weight beyond largest_weight. Is
-/// asked of rows of this zoo.
-std::function<bool(const ZooRow&)> readable_rows(const Zoo& zoo);
 
 /// Which checkpoints of a zoo that names them models read: the given name, else "75" as the published zoo's models do,
 /// or "all". Throws UsageError for a name that the zoo does not have.

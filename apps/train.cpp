@@ -16,6 +16,7 @@
 #include "weft/core/numerics.h"
 #include "weft/core/progress.h"
 #include "weft/core/ranks.h"
+#include "weft/io/folder.h"
 #include "weft/io/folder_lock.h"
 #include "weft/tasks/model_file.h"
 
@@ -175,6 +176,7 @@ int train(TrainOptions o, const Common& common) {
       fmt::print("'{}' is finished already\n", folder.string());
     return exit_ok;
   }
+  if (job.first()) require_no_zoo_above(folder);
   std::optional<NewFolder> made;
   if (job.first()) made.emplace(folder);
   if (job.first() && !lock) take_folder();

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "weft/apps/interrupt.h"
-#include "weft/apps/run_folder.h"
 #include "weft/apps/setting_options.h"
 #include "weft/apps/zoo.h"
 #include "weft/core/parallel.h"
@@ -49,19 +48,6 @@ class EpochClock {
   double last_ = 0;
   Clock::time_point start_ = Clock::now();
 };
-
-/// That no zoo can be made there must not come out after its data were read.
-void check_place(const std::filesystem::path& out) {
-  if (std::filesystem::exists(out) && !std::filesystem::is_directory(out))
-    throw UsageError("[zoo] '{}' is not a folder; choose another --out", out.string());
-  try {
-    std::filesystem::path zoo = std::filesystem::weakly_canonical(std::filesystem::absolute(out));
-    if (!zoo.has_filename()) zoo = zoo.parent_path();  // "zoo/"
-    const NewFolder parent(zoo.parent_path());
-  } catch (const Error& error) {
-    throw DiskError("[zoo] '{}' cannot be made: {}", out.string(), error.what());
-  }
-}
 
 int show_part(const OutputOption& out, const CompleteZooRequest& request, const Common& common) {
   const ZooRange range = request.range();
@@ -107,26 +93,26 @@ int show_cost(CompleteZooRequest request, const Common& common) {
 int merge_parts(const MergeOptions& o, const Common& common) {
   check_unfinished(o.out, (std::filesystem::path(o.out.path) / "").parent_path().string() + ".part");
   check_output(o.out, std::filesystem::path(o.out.path) / "zoo.json");
-  check_place(o.out.path);
   using Existing = ZooWriter::Existing;
-  merge_zoo(std::vector<std::filesystem::path>(o.parts.begin(), o.parts.end()), o.out.path,
-            o.out.force ? Existing::replace : Existing::refuse);
+  const Existing existing = o.out.force ? Existing::replace : Existing::refuse;
+  ZooWriter::check_place(o.out.path, existing);
+  merge_zoo(std::vector<std::filesystem::path>(o.parts.begin(), o.parts.end()), o.out.path, existing);
   return common.quiet && !common.json ? exit_ok : show_zoo({o.out.path}, common);
 }
 
 int make_zoo(const OutputOption& out, CompleteZooRequest request, const Common& common) {
+  using Existing = ZooWriter::Existing;
+  const Existing existing = out.force ? Existing::replace : out.resume ? Existing::resume : Existing::refuse;
   if (ranks().first()) {
     for (const char* unfinished : {".part", ".parts"})
       check_unfinished(out, (std::filesystem::path(out.path) / "").parent_path().string() + unfinished);
     check_output(out, std::filesystem::path(out.path) / "zoo.json");
-    check_place(out.path);
+    ZooWriter::check_place(out.path, existing);
   }
   const auto start = std::chrono::steady_clock::now();
   request.seed = common.seed;
   PreparedZoo zoo = prepare_zoo(request);
   zoo.plan.backend = common.backend;
-  using Existing = ZooWriter::Existing;
-  const Existing existing = out.force ? Existing::replace : out.resume ? Existing::resume : Existing::refuse;
   {
     const std::int64_t networks = request.range().networks();
     Progress bar("zoo", networks * request.epochs, "networks x epochs", common.progress());

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "weft/core/error.h"
 #include "weft/groups/term.h"
 
 namespace weft {
@@ -80,8 +81,16 @@ TermVerdict TermList::verdict(const TermResolved& term, int index) const {
   return term_verdict(factors_, where, learned);
 }
 
+namespace {
+const TermResolved& numbered(const std::vector<TermResolved>& terms, int term) {
+  if (term < 0 || term >= std::ssize(terms))
+    throw UsageError("[terms] number {}; allowed: those of {} terms, from 0", term, terms.size());
+  return terms[static_cast<std::size_t>(term)];
+}
+}  // namespace
+
 std::optional<std::string> TermList::refusal(int term) const {
-  const TermResolved& t = terms_[static_cast<std::size_t>(term)];
+  const TermResolved& t = numbered(terms_, term);
   for (int i = 0; i < static_cast<int>(t.indices.size()); ++i) {
     const TermVerdict v = verdict(t, i);
     const TermIndex& index = t.indices[static_cast<std::size_t>(i)];
@@ -92,7 +101,7 @@ std::optional<std::string> TermList::refusal(int term) const {
 }
 
 std::string TermList::proof(int term) const {
-  const TermResolved& t = terms_[static_cast<std::size_t>(term)];
+  const TermResolved& t = numbered(terms_, term);
   std::string out = t.text + "\n";
   for (int i = 0; i < static_cast<int>(t.indices.size()); ++i) {
     const TermIndex& index = t.indices[static_cast<std::size_t>(i)];

@@ -80,8 +80,7 @@ int Parameters::find(std::string_view name) const {
 
 const Parameters::Item& Parameters::with_memory(int i) const {
   if (!item(i).value.defined())
-    throw UsageError("[parameters] '{}' has no memory yet; allocate() the parameters once all are declared",
-                     item(i).name);
+    throw UsageError("[parameters] '{}' has no memory yet; init() the model once all are declared", item(i).name);
   return item(i);
 }
 
@@ -133,6 +132,7 @@ std::int64_t Parameters::trained_numbers() const {
 }
 
 Var Parameters::on(Tape& tape, int i) const {
+  if (i < 0 || i >= count()) throw UsageError("[parameters] number {}; allowed: those of {} parameters", i, count());
   const Item& p = with_memory(i);
   const Type type = Type::plain(p.shape.rank());
   return p.gradient ? tape.parameter(p.value, p.gradient, type, p.name) : tape.constant(p.value, type, p.name);

@@ -265,6 +265,13 @@ FitConfig checked(const FitConfig& config, const Task& task, std::int64_t output
   return fitting;
 }
 
+void check_alike(const Examples& examples) {
+  for (const Tensor& prepared : examples.prepared)
+    if (examples.target.rank() < 1 || prepared.rank() < 1 || prepared.dim(0) != examples.count())
+      throw ShapeError("[fit] prepared networks {} and targets {}; allowed: a target for each network",
+                       prepared.shape().str(), examples.target.shape().str());
+}
+
 std::function<double(std::int64_t)> rate_of(const FitConfig& config, std::int64_t items) {
   if (config.warmup == 0) return [rate = config.learning_rate](std::int64_t) { return rate; };
   return [config, steps = (items + config.batch - 1) / config.batch](std::int64_t step) {
@@ -277,6 +284,7 @@ std::function<double(std::int64_t)> rate_of(const FitConfig& config, std::int64_
 
 Fit::Fit(Reader& model, const FitConfig& config, Examples train, Examples validation, const Task& task)
     : Fit([&] {
+        for (const Examples* examples : {&train, &validation}) check_alike(*examples);
         const FitConfig fitting = checked(config, task, model.outputs(), train.count(), validation.count());
         TrainNetworks networks(model, task, std::move(train));
         return std::make_shared<Steps>(model, task, fitting, std::move(networks),

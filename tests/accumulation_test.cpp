@@ -72,8 +72,7 @@ TEST_CASE("a model without memory says so, wherever it is asked") {
   const Module model;
   Parameters& p = model.parameters();
   const Mlp mlp(model, "head", {2, 3, 1});
-  const char* message =
-      "[parameters] 'head.0.weight' has no memory yet; allocate() the parameters once all are declared";
+  const char* message = "[parameters] 'head.0.weight' has no memory yet; init() the model once all are declared";
   Arena arena;
   Tape tape(arena);
   const int first = p.find("head.0.weight");

@@ -322,6 +322,28 @@ TEST_CASE("a folder that holds anything else is never written to, let alone empt
   CHECK(Zoo::open(folder / "link").rows().size() == 14);
 }
 
+TEST_CASE("a place where no zoo can be made is told before there is anything to write") {
+  const TemporaryFolder folder;
+  write_text(folder / "file", "mine");
+  train_store_sample(folder / "zoo", Existing::refuse);
+  const std::vector<std::string> before = folder.names();
+  for (Existing existing : {Existing::refuse, Existing::resume, Existing::replace}) {
+    const auto check = [&](const char* name) { ZooWriter::check_place(folder / name, existing); };
+    CHECK(message_of<UsageError>([&] { check("file"); }).ends_with("is not a folder; choose another name"));
+    CHECK(message_of<UsageError>([&] { check("zoo/inside/x"); }).find("lies in a zoo") != std::string::npos);
+    CHECK(message_of<DiskError>([&] { check("file/x"); }).starts_with("[zoo] '" + (folder / "file/x").string() + "' "));
+    CHECK(
+        message_of<DiskError>([&] { ZooWriter::check_place("/proc/x/zoo", existing); }).starts_with("[zoo] '/proc/x"));
+    CHECK_NOTHROW(check("deep/er/new"));
+    CHECK_NOTHROW(check("new/"));
+    if (existing != Existing::refuse) CHECK_NOTHROW(check("zoo"));
+  }
+  CHECK(message_of<UsageError>([&] {
+          ZooWriter::check_place(folder / "zoo", Existing::refuse);
+        }).ends_with("is there; replace it or choose another folder"));
+  CHECK(folder.names() == before);
+}
+
 TEST_CASE("append refuses what does not fit, and the shard is not written") {
   Started s;
   const auto one = [](std::int64_t network, std::int64_t epoch) {

@@ -117,6 +117,9 @@ class ZooWriter {
   /// difference) or another version of the numerics began (core/numerics.h), a folder that holds anything but a zoo, a
   /// description that contradicts itself; DiskError while another process writes there.
   ZooWriter(const std::filesystem::path& folder, ZooDescription description, Existing existing = Existing::refuse);
+  /// What can be said of the folder before there is a description, so that it does not come out after data were read.
+  /// Leaves nothing behind. Throws UsageError, also for a folder in a zoo; DiskError where no zoo can be made.
+  static void check_place(const std::filesystem::path& folder, Existing existing);
   ~ZooWriter();
 
   /// Resuming found it finished: there is nothing left to write, and finish() does nothing.
@@ -151,6 +154,9 @@ class ZooWriter {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// Throws UsageError for a folder that is a zoo or lies in one, which holds nothing else.
+void require_no_zoo_above(const std::filesystem::path& folder);
 
 /// A complete zoo. Everything but its weights is checked when it is opened; these may be larger than the memory, stay
 /// on the disk until they are asked for, and are checked then. A handle: copying it copies nothing.

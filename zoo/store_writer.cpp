@@ -176,6 +176,27 @@ struct ZooWriter::State : Folders {
   }
 };
 
+void require_no_zoo_above(const fs::path& folder) {
+  for (fs::path at = fs::absolute(folder); at.has_relative_path(); at = at.parent_path())
+    if (fs::exists(at / description_file))
+      throw UsageError("[zoo] {} lies in a zoo, {}, which holds nothing else; choose another folder",
+                       in_quotes(folder.native()), in_quotes(at.native()));
+}
+
+void ZooWriter::check_place(const fs::path& folder, Existing existing) {
+  disk_errors([&] {
+    const Folders place(folder);
+    if (existing == Existing::refuse) place.refuse_existing();
+    const fs::path above = fs::weakly_canonical(fs::absolute(place.folder)).parent_path();
+    require_no_zoo_above(above);
+    try {
+      const NewFolder probe(above);
+    } catch (const Error& error) {
+      throw DiskError("[zoo] {} cannot be made: {}", in_quotes(folder.native()), error.what());
+    }
+  });
+}
+
 ZooWriter::ZooWriter(const fs::path& folder, ZooDescription description, Existing existing) {
   disk_errors([&] {
     state_ = std::make_unique<State>(folder, std::move(description));

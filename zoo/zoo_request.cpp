@@ -123,7 +123,9 @@ PreparedZoo prepare_zoo(const CompleteZooRequest& request) {
 
 void make_zoo(const std::filesystem::path& folder, const ZooRequest& request, ZooWriter::Existing existing,
               const ZooProgress& progress) {
-  const PreparedZoo zoo = prepare_zoo(completed(request));
+  const CompleteZooRequest all = completed(request);
+  ZooWriter::check_place(folder, existing);
+  const PreparedZoo zoo = prepare_zoo(all);
   make_zoo(folder, *zoo.model, zoo.data.train, zoo.data.test, zoo.plan, existing, progress);
 }
 

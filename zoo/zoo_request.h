@@ -63,8 +63,8 @@ struct PreparedZoo {
 /// items than there are, settings that do not suit the data.
 PreparedZoo prepare_zoo(const CompleteZooRequest& request);
 
-/// The zoo that was asked for, or a part of it, trained on the CPU. Throws what completed(), prepare_zoo() and
-/// make_zoo() throw.
+/// The zoo that was asked for, or a part of it, trained on the CPU. Throws what completed(), ZooWriter::check_place(),
+/// prepare_zoo() and make_zoo() throw, in this order.
 void make_zoo(const std::filesystem::path& folder, const ZooRequest& request,
               ZooWriter::Existing existing = ZooWriter::Existing::refuse, const ZooProgress& progress = {});
 

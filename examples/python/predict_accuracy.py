@@ -10,9 +10,7 @@ import weft
 
 with tempfile.TemporaryDirectory() as folder:
     zoo = weft.Zoo(sys.argv[1]) if sys.argv[1:] else weft.make_zoo(f"{folder}/zoo", networks=100, images=1000, epochs=4)
-    rows = zoo.rows()
-    diverged = set(rows["id"][rows["diverged"] == 1])  # nothing is learnt of weights of 10^7
-    ids = {part: [i for i in zoo.ids(part) if i not in diverged] for part in ("train", "val", "test")}
+    ids = {part: zoo.ids(part, readable=True) for part in ("train", "val", "test")}  # nothing is learnt of weights of 10^7
     weights = {part: zoo.weights(ids[part]) for part in ids}
     accuracy = {part: zoo.column(ids[part], "accuracy") for part in ids}
     moved = weft.act(weft.random_element(zoo.space, 0, 1, seed=0), weights["test"])  # other weights, the same functions

@@ -53,6 +53,10 @@ std::optional<Array> import(nb::handle object, bool convert) {
   if (!nb::ndarray_check(object))
     throw UsageError("[{}] '{}' is of type {}; allowed: an array of NumPy, PyTorch or JAX, or what else has __dlpack__",
                      who, name, python_type(object));
+  // Of NumPy this can only be the type: texts, objects, times, numbers of the other byte order.
+  if (nb::cast<std::string>(nb::handle(object.type()).attr("__module__")).starts_with("numpy"))
+    throw DtypeError("[{}] '{}' is {}; allowed: float32, float64, int32, uint8, in the order of this machine's bytes",
+                     who, name, nb::cast<std::string>(object.attr("dtype").attr("__str__")()));
   throw UsageError(
       "[{}] '{}', a {}, cannot be read as an array; allowed: numbers that lie on the CPU, of PyTorch such that need no "
       "gradient (.detach()), of JAX outside of jit and grad",
@@ -65,6 +69,8 @@ Tensor view_of(Array array, std::string_view who, std::string_view name) {
   if (const int device = array.device_type(); device != nb::device::cpu::value && device != 0)
     throw DeviceError("[{}] '{}' lies on a device (DLPack's number {}); allowed: arrays on the CPU", who, name, device);
   const DType dtype = dtype_of_array(array.dtype(), who, name);
+  if (array.ndim() > Shape::max_rank)
+    throw ShapeError("[{}] '{}' has {} axes; allowed: at most {}", who, name, array.ndim(), Shape::max_rank);
   std::vector<std::int64_t> sizes;
   for (std::size_t i = 0; i < array.ndim(); ++i) sizes.push_back(static_cast<std::int64_t>(array.shape(i)));
   const Shape shape(sizes);
@@ -129,7 +135,11 @@ Tensor tensor_of(nb::handle object, std::string_view who, std::string_view name)
   if (row_major(*array)) return view_of(std::move(*array), who, name);
   dtype_of_array(array->dtype(), who, name);
   auto copied = import <RowMajorArray>(object, true);
-  if (!copied) refuse(object, who, name);
+  if (!copied) {
+    PyErr_Format(PyExc_MemoryError, "%s",
+                 fmt::format("[{}] '{}' does not lie row by row, and memory lacks for a copy", who, name).c_str());
+    throw nb::python_error();
+  }
   return view_of(std::move(*copied), who, name);
 }
 
@@ -157,6 +167,20 @@ nb::object array_of(const Tensor& t, bool writable) {
                                              dlpack_type(t.dtype()), nb::device::cpu::value));
 }
 
+std::vector<std::pair<std::string, nb::object>> items_of(nb::handle mapping, std::string_view who,
+                                                         std::string_view name) {
+  if (!is_mapping(mapping))
+    throw UsageError("[{}] '{}' is of type {}; allowed: a dict by names", who, name, python_type(mapping));
+  std::vector<std::pair<std::string, nb::object>> out;
+  for (nb::handle key : mapping) {
+    std::string text;
+    if (!nb::try_cast(key, text))
+      throw UsageError("[{}] '{}' has a key {}; allowed: texts", who, name, nb::repr(key).c_str());
+    out.emplace_back(text, nb::object(mapping[key]));
+  }
+  return out;
+}
+
 std::vector<Tensor> features_of(nb::handle arrays, const Space& space, std::string_view who) {
   std::vector<Tensor> out;
   const auto add = [&](nb::handle array, int t) {
@@ -173,7 +197,7 @@ std::vector<Tensor> features_of(nb::handle arrays, const Space& space, std::stri
   for (const SpaceTensor& t : space.tensors()) names.push_back(t.name);
   if (is_mapping(arrays)) {
     for (nb::handle key : arrays)
-      if (!nb::isinstance<nb::str>(key) || space.find_tensor(nb::cast<std::string>(key)) < 0)
+      if (std::string text; !nb::try_cast(key, text) || space.find_tensor(text) < 0)
         throw UsageError("[{}] the space has no tensor {}; allowed: {}", who, nb::repr(key).c_str(),
                          fmt::join(names, ", "));
     for (int t = 0; t < std::ssize(names); ++t) {

@@ -30,6 +30,10 @@ std::vector<Tensor> features_of(nb::handle arrays, const Space& space, std::stri
 /// Results in the shapes, and the kind of container, that `given` has: a dict for a mapping, else a list.
 nb::object arrays_like(nb::handle given, const Space& space, std::span<const Tensor> results);
 
+/// What a mapping with texts as keys has. Throws UsageError for what is none, calling it `name`.
+std::vector<std::pair<std::string, nb::object>> items_of(nb::handle mapping, std::string_view who,
+                                                         std::string_view name);
+
 /// By the tensors' names.
 nb::dict named_arrays(const Space& space, std::span<const Tensor> tensors, bool writable = true);
 

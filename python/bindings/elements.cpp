@@ -31,21 +31,21 @@ nb::dict part_of(const Element& g, const std::string& name) {
 template <class T>
 std::vector<T> numbers(nb::handle array, std::string_view name) {
   const Tensor t = tensor_of(array, "element", name);
+  if (t.dtype() != dtype_of<T>)
+    throw DtypeError("[element] '{}' is {}; allowed: {}", name, weft::name(t.dtype()), weft::name(dtype_of<T>));
   const std::span<T> all = t.span<T>();
   return {all.begin(), all.end()};
 }
 
 /// The identity, with what the parts say. Sizes are the constructor's to check.
-Element element_of(const Space& space, const nb::dict& parts) {
+Element element_of(const Space& space, nb::handle parts) {
   const Element identity = Element::identity(space);
   std::vector<ElementPart> all(identity.parts().begin(), identity.parts().end());
-  for (auto [key, part] : parts) {
-    const auto name = nb::cast<std::string>(key);
+  for (const auto& [name, part] : items_of(parts, "element", "parts")) {
     const int f = space.find_factor(name);
     if (f < 0) throw UsageError("[element] the space has no factor '{}'", name);
     ElementPart& p = all[static_cast<std::size_t>(f)];
-    for (auto [what, array] : nb::cast<nb::dict>(part)) {
-      const auto field = nb::cast<std::string>(what);
+    for (const auto& [field, array] : items_of(part, "element", name)) {
       const std::string called = name + "." + field;
       if (field == "order")
         p.order = numbers<std::int32_t>(array, called);
@@ -87,11 +87,10 @@ void bind_elements(nb::module_& m) {
                       "It is a value. `weft.act(element, tensors)` moves networks by it.")
       .def(
           "__init__",
-          [](Element* self, const Space& space, const nb::dict& parts) {
-            new (self) Element(element_of(space, parts));
-          },
+          [](Element* self, const Space& space, nb::handle parts) { new (self) Element(element_of(space, parts)); },
           "space"_a, "parts"_a,
-          nb::sig("def __init__(self, space: Space, parts: dict[str, dict[str, object]]) -> None"),
+          nb::sig("def __init__(self, space: Space, parts: collections.abc.Mapping[str, collections.abc.Mapping[str, "
+                  "object]]) -> None"),
           "Of parts by the factors' names, as part() gives them: order int32, all else float64. What is left out is\n"
           "the identity. Raises UsageError, ShapeError for parts that do not fit or have no inverse.")
       .def_static("identity", &Element::identity, "space"_a)

@@ -3,6 +3,7 @@
 #include "modules.h"
 
 #include "arrays.h"
+#include "training_use.h"
 
 #include "weft/nn/layers.h"
 #include "weft/nn/losses.h"
@@ -62,6 +63,7 @@ void bind_models(nb::module_& m) {
       .def(
           "init",
           [](const Module& m, const SeedOrKey& seed, std::string_view dtype) {
+            const TrainingUse use(m);
             m.init(key_of(seed, "init"), float_type(dtype, "init"));
           },
           "seed"_a = 0, "dtype"_a = "float32",
@@ -86,7 +88,13 @@ void bind_models(nb::module_& m) {
                    nb::sig("def gradients(self) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
                    "Those that the last backward pass left, as copies, by name.")
       .def_prop_ro(
-          "flat_parameters", [](const Module& m) { return array_of(m.parameters().flat_values()); },
+          "flat_parameters",
+          [](const Module& m) {
+            const Tensor all = m.parameters().flat_values();
+            if (!all.defined())
+              throw UsageError("[parameters] '{}' has no memory yet; init() the model once all are declared", m.kind());
+            return array_of(all);
+          },
           nb::sig("def flat_parameters(self) -> numpy.typing.NDArray[typing.Any]"),
           "All that is trained, one behind the other, with zeros between: what `parameters` has views of.")
       .def_prop_ro(
@@ -98,6 +106,15 @@ void bind_models(nb::module_& m) {
           "Says that parameters were written to: a step that saved them will refuse its backward pass.")
       .def_prop_ro("trained_numbers", [](const Module& m) { return m.parameters().trained_numbers(); })
       .def("flops", &Module::flops, "batch"_a, "Of a forward pass of `batch` networks or rows, as far as parts say.")
+      .def(
+          "__reduce__",
+          [](const Module& m) -> nb::object {
+            throw UsageError(
+                "[module] '{}' is neither pickled nor copied; save() it, and load() it into a model of the "
+                "same parts",
+                m.kind());
+          },
+          nb::sig("def __reduce__(self) -> typing.NoReturn"))
       .def("__str__", &Module::str)
       .def("proof", &Module::proof, "The lists of terms behind its parts, with their proofs.")
       .def(
@@ -106,15 +123,19 @@ void bind_models(nb::module_& m) {
              const std::map<std::string, std::string>& metadata) { m.save(path, config, metadata); },
           "path"_a, "config"_a = "{}", "metadata"_a = std::map<std::string, std::string>{},
           nb::call_guard<nb::gil_scoped_release>(),
-          nb::sig("def save(self, path: str | os.PathLike[str], config: str = '{}', metadata: dict[str, str] = {}) -> "
-                  "None"),
+          nb::sig(
+              "def save(self, path: str | os.PathLike[str], config: str = '{}', metadata: collections.abc.Mapping[str, "
+              "str] = {}) -> "
+              "None"),
           "Every parameter by its name, complete or not at all. Raises DiskError.")
       .def(
           "load",
           [](const Module& m, const std::filesystem::path& path, std::string_view dtype) {
+            const TrainingUse use(m);
+            const nb::gil_scoped_release free;
             m.load(path, float_type(dtype, "load"));
           },
-          "path"_a, "dtype"_a = "float32", nb::call_guard<nb::gil_scoped_release>(),
+          "path"_a, "dtype"_a = "float32",
           "Into a model of the same parts. Raises DiskError, FormatError; nothing is changed then.");
 }
 
@@ -166,7 +187,8 @@ void bind_training_steps(nb::module_& m) {
   m.def(
       "kendall_tau_b",
       [](nb::handle a, nb::handle b) {
-        return kendall_tau_b(tensor_of(a, "kendall_tau_b", "a"), tensor_of(b, "kendall_tau_b", "b"));
+        const Tensor of_a = tensor_of(a, "kendall_tau_b", "a"), of_b = tensor_of(b, "kendall_tau_b", "b");
+        return kendall_tau_b(of_a, of_b);
       },
       "a"_a, "b"_a, "Kendall's tau-b of two float arrays. Raises ShapeError, NumericError.");
 

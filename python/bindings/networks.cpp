@@ -15,22 +15,25 @@ namespace {
 using Path = std::filesystem::path;
 /// A network, or the path of a file with one.
 using Network = std::variant<NetworkFile, Path>;
+using Config = std::variant<nb::dict, Path>;
 using SpaceOrText = std::optional<std::variant<Space, std::string>>;
 
 /// An object of Python that JSON knows.
 Json json_of(nb::handle object) {
-  return Json::parse(nb::cast<std::string>(nb::module_::import_("json").attr("dumps")(object)));
+  return Json::parse(nb::cast<std::string>(nb::module_::import_("json").attr("dumps")(object, "allow_nan"_a = false)));
 }
 nb::object from_json(const Json& json) { return nb::module_::import_("json").attr("loads")(json.dump()); }
 
 NetworkReading reading_of(const SpaceOrText& space, const std::optional<Path>& architecture,
-                          const std::optional<nb::object>& config) {
+                          const std::optional<Config>& config) {
   NetworkReading out;
   if (space)
     out.space =
         std::holds_alternative<Space>(*space) ? std::get<Space>(*space) : Space::parse(std::get<std::string>(*space));
   if (architecture) out.architecture = architecture_text_of(architecture->string());
-  if (config) out.config = nb::isinstance<nb::dict>(*config) ? json_of(*config) : read_config(nb::cast<Path>(*config));
+  if (config)
+    out.config = std::holds_alternative<Path>(*config) ? read_config(std::get<Path>(*config))
+                                                       : json_of(std::get<nb::dict>(*config));
   return out;
 }
 
@@ -68,7 +71,7 @@ void bind_files(nb::module_& m) {
           },
           "space"_a, "weights"_a, "metadata"_a = Metadata{},
           nb::sig("def __init__(self, space: Space, weights: collections.abc.Mapping[str, typing.Any] | "
-                  "collections.abc.Sequence[typing.Any], metadata: dict[str, str] = {}) -> None"),
+                  "collections.abc.Sequence[typing.Any], metadata: collections.abc.Mapping[str, str] = {}) -> None"),
           "A network of these arrays, [axes...] or [taps, axes...], which are not copied.")
       .def_ro("space", &NetworkFile::space)
       .def_ro("metadata", &NetworkFile::metadata)
@@ -88,6 +91,19 @@ void bind_files(nb::module_& m) {
           nb::sig("def with_weights(self, weights: collections.abc.Mapping[str, typing.Any] | "
                   "collections.abc.Sequence[typing.Any]) -> NetworkFile"),
           "The same file's network with other weights.")
+      .def(
+          "__reduce__",
+          [](const NetworkFile& n) {
+            if (n.source)
+              throw UsageError(
+                  "[network] a network of '{}' is neither pickled nor copied; give its path, and "
+                  "weft.load() it there, or NetworkFile(n.space, n.weights)",
+                  n.source->file.file());
+            return nb::make_tuple(nb::type<NetworkFile>(),
+                                  nb::make_tuple(n.space, named_arrays(n.space, n.weights, false), n.metadata));
+          },
+          nb::sig("def __reduce__(self) -> tuple[type[NetworkFile], tuple[Space, dict[str, "
+                  "numpy.typing.NDArray[typing.Any]], dict[str, str]]]"))
       .def("save", &NetworkFile::save, "path"_a, nb::call_guard<LongCall>(),
            "With the names, types and order of the file that it was read from, else as a file of weft's own; complete\n"
            "or not at all. Raises DiskError, NumericError.")
@@ -96,7 +112,7 @@ void bind_files(nb::module_& m) {
   m.def(
       "load",
       [](const Path& path, const SpaceOrText& space, const std::optional<Path>& architecture,
-         const std::optional<nb::object>& config) { return loaded(path, reading_of(space, architecture, config)); },
+         const std::optional<Config>& config) { return loaded(path, reading_of(space, architecture, config)); },
       "path"_a, "space"_a = nb::none(), "architecture"_a = nb::none(), "config"_a = nb::none(),
       "The network in a file of safetensors, PyTorch or numpy, or in a folder with one.\n\n"
       "space: that of a file whose tensors have its names; architecture: the name of one, or the path of\n"
@@ -108,7 +124,7 @@ void bind_files(nb::module_& m) {
   m.def(
       "inspect",
       [](const Path& path, const SpaceOrText& space, const std::optional<Path>& architecture,
-         const std::optional<nb::object>& config) {
+         const std::optional<Config>& config) {
         const NetworkReading reading = reading_of(space, architecture, config);
         Json found;
         {
@@ -172,7 +188,7 @@ void bind_networks(nb::module_& m) {
   m.def(
       "same",
       [](const Network& a, const Network& b, std::optional<double> tolerance, bool after_norm, const SpaceOrText& space,
-         const std::optional<Path>& architecture, const std::optional<nb::object>& config) {
+         const std::optional<Path>& architecture, const std::optional<Config>& config) {
         const NetworkReading reading = reading_of(space, architecture, config);
         const LongCall call;
         return compared(a, b, {.tolerance = tolerance, .after_norm = after_norm}, reading);

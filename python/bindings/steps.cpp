@@ -122,10 +122,11 @@ void bind_tapes(nb::module_& m) {
           },
           "Ends the step: its variables are invalid, and raise AutogradError.");
 
-  nb::class_<StepVar>(m, "Var", "A variable of one step: numbers, and what acts on each axis.")
-      .def_prop_ro(
-          "shape", [](const StepVar& x) { return tuple_of(x.get().shape()); },
-          nb::sig("def shape(self) -> tuple[int, ...]"))
+  nb::class_<StepVar> var(m, "Var", "A variable of one step: numbers, and what acts on each axis.");
+  var.attr("__array_ufunc__") = nb::none();  // else an array plus a variable is an array of variables
+  var.def_prop_ro(
+         "shape", [](const StepVar& x) { return tuple_of(x.get().shape()); },
+         nb::sig("def shape(self) -> tuple[int, ...]"))
       .def_prop_ro("dtype", [](const StepVar& x) { return std::string(weft::name(x.get().dtype())); })
       .def_prop_ro(
           "type", [](const StepVar& x) { return x.get().type().str(); }, "What acts on its axes, in words.")
@@ -172,8 +173,12 @@ void bind_tapes(nb::module_& m) {
           "__rmul__", [](const StepVar& a, double c) { return on_var(a, [&](auto x) { return c * x; }); },
           nb::is_operator())
       .def("__neg__", [](const StepVar& a) { return on_var(a, [](auto x) { return -x; }); })
-      .def("__repr__", [](const StepVar& x) {
-        return fmt::format("<weft.Var {}{} {}>", x.get().name(), x.get().shape().str(), name(x.get().dtype()));
+      .def("__repr__", [](const StepVar& x) -> std::string {
+        try {
+          return fmt::format("<weft.Var {}{} {}>", x.get().name(), x.get().shape().str(), name(x.get().dtype()));
+        } catch (const AutogradError&) {
+          return "<weft.Var of a step that ended>";
+        }
       });
 }
 
@@ -192,9 +197,12 @@ void bind_features(nb::module_& m) {
       "collections.abc.Sequence[typing.Any]) -> Features";
   static const std::string constant = fmt::format(fmt::runtime(arrays), "constant"),
                            leaf = fmt::format(fmt::runtime(arrays), "leaf");
-  nb::class_<StepFeatures>(m, "Features",
-                           "The tensors of a space on a tape, [batch, channels * taps, axes...], as one value: what\n"
-                           "layers take and return. x['W1'] is one of them.")
+  nb::class_<StepFeatures> features(
+      m, "Features",
+      "The tensors of a space on a tape, [batch, channels * taps, axes...], as one value: what\n"
+      "layers take and return. x['W1'] is one of them; iteration gives their names.");
+  features.attr("__array_ufunc__") = nb::none();
+  features
       .def_static(
           "constant",
           [](StepTape& tape, const Space& space, nb::handle given) {
@@ -233,6 +241,15 @@ void bind_features(nb::module_& m) {
             return StepVar{x.vars[static_cast<std::size_t>(x.space->tensor(tensor))], x.owner};
           },
           "tensor"_a, "Raises UsageError for a name that is none.")
+      .def("__len__", [](const StepFeatures& x) { return x.vars.size(); })
+      .def(
+          "__iter__",
+          [](const StepFeatures& x) {
+            nb::list names;
+            for (const SpaceTensor& t : x.space->tensors()) names.append(t.name);
+            return nb::iter(names);
+          },
+          nb::sig("def __iter__(self) -> collections.abc.Iterator[str]"))
       .def(
           "numpy",
           [](const StepFeatures& x) {

@@ -81,7 +81,7 @@ void bind_terms(nb::module_& m) {
       "in_space"_a, "out_space"_a, "means"_a = false, "constant"_a = true,
       "fixed"_a = std::map<std::string, AlongFixed>{},
       nb::sig("def derive_linear(in_space: Space, out_space: Space, means: bool = False, constant: bool = True, "
-              "fixed: dict[str, AlongFixed] = {}) -> str"),
+              "fixed: collections.abc.Mapping[str, AlongFixed] = {}) -> str"),
       "The text of the complete linear layer that respects both groups, which TermList and LinearLayer read.\n\n"
       "means: sums written as mean(...); constant: with terms of degree 0; fixed: by the names of fixed factors.\n"
       "Raises UsageError.");
@@ -99,7 +99,7 @@ void bind_terms(nb::module_& m) {
       "in_space"_a, "out_space"_a, "means"_a = false, "constant"_a = true,
       "fixed"_a = std::map<std::string, AlongFixed>{}, "limit"_a = 1000,
       nb::sig("def derive_quadratic(in_space: Space, out_space: Space, means: bool = False, constant: bool = True, "
-              "fixed: dict[str, AlongFixed] = {}, limit: int = 1000) -> DerivedQuadratic"),
+              "fixed: collections.abc.Mapping[str, AlongFixed] = {}, limit: int = 1000) -> DerivedQuadratic"),
       "Every legal term of degree 2, at most `limit` of them. Raises UsageError.");
 }
 

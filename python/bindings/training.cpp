@@ -2,6 +2,8 @@
 
 #include "arrays.h"
 #include "modules.h"
+#include "training_use.h"
+#include "zoos.h"
 #include <nanobind/stl/unique_ptr.h>
 
 #include "weft/tasks/fit.h"
@@ -32,6 +34,9 @@ struct ModelTrainer {
     if (!nb::try_cast(found, y) || y == nullptr)
       throw UsageError("[trainer] the loss gave a {}; allowed: a Var on the tape that it was given",
                        nb::cast<std::string>(nb::handle(found.type()).attr("__name__")));
+    if (&y->tape() != &nb::cast<StepTape&>(tape))
+      throw AutogradError(
+          "[trainer] the loss gave a variable of another tape; allowed: one on the tape that it was given");
     return y->get();
   }
   std::vector<double> call_metrics(Tape& on) {
@@ -52,7 +57,12 @@ struct ModelTrainer {
   }
   double call_rate(std::int64_t step) {
     const nb::gil_scoped_acquire gil;
-    return nb::cast<double>(rate(step));
+    const nb::object found = rate(step);
+    double number = 0;
+    if (!nb::try_cast(found, number))
+      throw UsageError("[trainer] the learning rate is a {}; allowed: a number",
+                       nb::cast<std::string>(nb::handle(found.type()).attr("__name__")));
+    return number;
   }
 
   static int traverse(PyObject* self, visitproc visit, void* arg) {
@@ -88,7 +98,10 @@ std::vector<NamedEpoch> log_of(const Trainer& trainer) {
   return out;
 }
 
+const Module& model_of(const ModelTrainer& t) { return nb::cast<const Module&>(t.model); }
+
 NamedEpoch run_epoch(ModelTrainer& t) {
+  const TrainingUse use(model_of(t));
   const nb::gil_scoped_release free;
   return {*t.trainer, t.trainer->run_epoch([](std::int64_t, std::int64_t) { check_signals(); })};
 }
@@ -143,31 +156,58 @@ void bind_trainers(nb::module_& m) {
           "model"_a, "loss"_a, "items"_a, "batch"_a = 8, "micro_batch"_a = 0, "epochs"_a = 100, "patience"_a = 0,
           "rule"_a = UpdateRule::adam(), "learning_rate"_a = 1e-3, "seed"_a = 0,
           "metrics"_a = std::map<std::string, nb::callable>{}, "best"_a = "train_loss", "highest"_a = false,
-          nb::sig("def __init__(self, model: Module, loss: collections.abc.Callable[[Tape, "
-                  "numpy.typing.NDArray[numpy.int32]], Var], items: int, batch: int = 8, micro_batch: int = 0, epochs: "
-                  "int = 100, patience: int = 0, rule: UpdateRule = ..., learning_rate: float | "
-                  "collections.abc.Callable[[int], float] = 0.001, seed: int = 0, metrics: dict[str, "
-                  "collections.abc.Callable[[Tape], Var | float]] = {}, best: str = 'train_loss', highest: bool = "
-                  "False) -> None"),
+          nb::sig(
+              "def __init__(self, model: Module, loss: collections.abc.Callable[[Tape, "
+              "numpy.typing.NDArray[numpy.int32]], Var], items: int, batch: int = 8, micro_batch: int = 0, epochs: "
+              "int = 100, patience: int = 0, rule: UpdateRule = ..., learning_rate: float | "
+              "collections.abc.Callable[[int], float] = 0.001, seed: int = 0, metrics: collections.abc.Mapping[str, "
+              "collections.abc.Callable[[Tape], Var | float]] = {}, best: str = 'train_loss', highest: bool = "
+              "False) -> None"),
           "loss(tape, numbers) is the mean loss over the items of these numbers, int32 [n]; learning_rate a number,\n"
           "or a function of the step. metrics are asked after each epoch, on a tape that records nothing; the best\n"
           "epoch has the lowest, or highest, of the one that `best` names. Raises UsageError for settings out of\n"
           "their range.")
-      .def_prop_ro("done", [](const ModelTrainer& t) { return t.trainer->done(); })
+      .def_prop_ro("done",
+                   [](const ModelTrainer& t) {
+                     TrainingUse::refuse_other_threads(model_of(t));
+                     return t.trainer->done();
+                   })
       .def("run_epoch", &run_epoch,
-           "Trains on every item once. Ctrl-C ends it after a step. Raises NumericError when the loss is no number.")
-      .def_prop_ro("log", [](const ModelTrainer& t) { return log_of(*t.trainer); })
+           "Trains on every item once. Ctrl-C ends it after a step. Raises NumericError when the loss is no number,\n"
+           "UsageError while the model is in training already.")
+      .def_prop_ro("log",
+                   [](const ModelTrainer& t) {
+                     TrainingUse::refuse_other_threads(model_of(t));
+                     return log_of(*t.trainer);
+                   })
       .def_prop_ro(
-          "best_epoch", [](const ModelTrainer& t) { return t.trainer->best_epoch(); }, "0 before the first.")
+          "best_epoch",
+          [](const ModelTrainer& t) {
+            TrainingUse::refuse_other_threads(model_of(t));
+            return t.trainer->best_epoch();
+          },
+          "0 before the first.")
       .def(
-          "take_best", [](ModelTrainer& t) { t.trainer->take_best(); },
+          "take_best",
+          [](ModelTrainer& t) {
+            const TrainingUse use(model_of(t));
+            t.trainer->take_best();
+          },
           "The parameters of the best epoch become the model's.")
       .def(
-          "save", [](const ModelTrainer& t, const std::filesystem::path& path) { t.trainer->save(path); }, "path"_a,
-          "All that continues this training with the same bits, complete or not at all. Raises DiskError.")
+          "save",
+          [](const ModelTrainer& t, const std::filesystem::path& path) {
+            TrainingUse::refuse_other_threads(model_of(t));
+            t.trainer->save(path);
+          },
+          "path"_a, "All that continues this training with the same bits, complete or not at all. Raises DiskError.")
       .def(
-          "resume", [](ModelTrainer& t, const std::filesystem::path& path) { t.trainer->resume(path); }, "path"_a,
-          "From a saved state. Raises DiskError, FormatError; nothing is changed then.");
+          "resume",
+          [](ModelTrainer& t, const std::filesystem::path& path) {
+            const TrainingUse use(model_of(t));
+            t.trainer->resume(path);
+          },
+          "path"_a, "From a saved state. Raises DiskError, FormatError; nothing is changed then.");
 }
 
 std::vector<Tensor> tensors_of(const std::vector<nb::object>& arrays, std::string_view who) {
@@ -203,6 +243,7 @@ void bind_readers(nb::module_& m) {
           "standardise",
           [](Reader& r, nb::handle weights) {
             const std::vector<Tensor> given = features_of(weights, r.space(), "standardise");
+            const TrainingUse use(r);
             std::vector<Tensor> prepared;
             {
               const nb::gil_scoped_release free;
@@ -264,6 +305,14 @@ void bind_readers(nb::module_& m) {
                   "numpy.typing.NDArray[numpy.float64]"),
           "What it says of n networks, [n, outputs]. Raises NumericError.")
       .def(
+          "__reduce__",
+          [](const Reader& r) -> nb::object {
+            throw UsageError(
+                "[reader] '{}' is neither pickled nor copied; save_model() it, and weft.load_model() it there",
+                r.kind());
+          },
+          nb::sig("def __reduce__(self) -> typing.NoReturn"))
+      .def(
           "save_model", [](const Reader& r, const std::filesystem::path& path) { save_model(path, r); }, "path"_a,
           "With its settings and space; load_model() reads it.");
   m.def(
@@ -275,8 +324,8 @@ void bind_readers(nb::module_& m) {
       },
       "kind"_a, "space"_a, "settings"_a = std::map<std::string, SettingValue>{}, "dtype"_a = "float32", "seed"_a = 0,
       "outputs"_a = 1,
-      nb::sig("def make_reader(kind: str, space: Space, settings: dict[str, bool | int | float | str] = {}, dtype: str "
-              "= 'float32', seed: int | RandomKey = 0, outputs: int = 1) -> Reader"),
+      nb::sig("def make_reader(kind: str, space: Space, settings: collections.abc.Mapping[str, bool | int | float | "
+              "str] = {}, dtype: str = 'float32', seed: int | RandomKey = 0, outputs: int = 1) -> Reader"),
       "Builds a model by name and draws its start values. Raises UsageError for an unknown kind or setting, TypeError\n"
       "where the space does not suit it. A seed n stands for RandomKey(n, 'reader').");
   m.def(
@@ -298,7 +347,7 @@ void bind_readers(nb::module_& m) {
       .def("__len__", &Examples::count);
   m.def(
       "targets_of",
-      [](std::string_view name, const Zoo& zoo, const std::vector<std::int64_t>& ids) {
+      [](std::string_view name, const OpenZoo& zoo, const std::vector<std::int64_t>& ids) {
         return array_of(targets_of(task(name), zoo, ids));
       },
       "task"_a, "zoo"_a, "ids"_a,
@@ -313,6 +362,7 @@ void bind_fit(nb::module_& m) {
       [](Reader& model, const Examples& train, const Examples& validation, std::string_view task_name,
          double learning_rate, std::int64_t batch, std::int64_t epochs, std::int64_t patience, std::int64_t warmup,
          std::uint64_t seed) {
+        const TrainingUse use(model);
         const nb::gil_scoped_release free;
         Fit fit(model,
                 {.learning_rate = learning_rate,

@@ -1,12 +1,13 @@
 // Zoos of trained networks on disk.
 
+#include "zoos.h"
+
 #include <algorithm>
 
 #include "arrays.h"
-#include "bindings.h"
 
 #include "weft/zoo/loader.h"
-#include "weft/zoo/store.h"
+#include "weft/zoo/readable.h"
 #include "weft/zoo/zoo_request.h"
 
 namespace weft::python {
@@ -18,6 +19,18 @@ ZooPart part_named(std::string_view wanted) {
   throw UsageError("[zoo] part '{}'; allowed: 'train', 'val', 'test'", wanted);
 }
 
+std::vector<std::int64_t> ids_of(const OpenZoo& zoo, std::string_view part, int split, bool readable) {
+  std::vector<std::int64_t> ids = zoo.ids(split, part_named(part));
+  if (!readable) return ids;
+  const LongCall call;
+  const auto read = readable_rows(zoo);
+  std::erase_if(ids, [&](std::int64_t id) {
+    stop_point();
+    return !read(zoo.row(id));
+  });
+  return ids;
+}
+
 /// One of the numbers of all rows.
 template <class T, class F>
 nb::object column(const std::vector<ZooRow>& rows, const F& value) {
@@ -26,7 +39,7 @@ nb::object column(const std::vector<ZooRow>& rows, const F& value) {
   return array_of(t);
 }
 
-nb::dict rows_of(const Zoo& zoo) {
+nb::dict rows_of(const OpenZoo& zoo) {
   const std::vector<ZooRow>& rows = zoo.rows();
   const ZooDescription& d = zoo.description();
   nb::dict out;
@@ -65,10 +78,14 @@ nb::dict rows_of(const Zoo& zoo) {
   return out;
 }
 
-std::vector<Tensor> into(const Zoo& zoo, nb::handle arrays) {
+std::vector<Tensor> into(const Zoo& zoo, const nb::dict& arrays) {
   std::vector<Tensor> out;
-  for (const SpaceTensor& t : zoo.space().tensors())
+  for (const SpaceTensor& t : zoo.space().tensors()) {
+    if (!arrays.contains(t.name.c_str())) throw UsageError("[gather] no array '{}'; wanted: one per tensor", t.name);
     out.push_back(writable_tensor_of(arrays[t.name.c_str()], "gather", t.name));
+    if (out.back().dtype() != DType::f32)
+      throw DtypeError("[gather] '{}' is {}; allowed: float32", t.name, weft::name(out.back().dtype()));
+  }
   return out;
 }
 
@@ -81,11 +98,11 @@ ZooWriter::Existing existing_named(std::string_view wanted) {
 }
 
 /// Ctrl-C leaves the state after an epoch, and says so.
-Zoo made(const std::filesystem::path& folder, const ZooRequest& request, ZooWriter::Existing existing) {
+OpenZoo made(const std::filesystem::path& folder, const ZooRequest& request, ZooWriter::Existing existing) {
   try {
     const nb::gil_scoped_release free;
     make_zoo(folder, request, existing, {.safe_point = check_signals});
-    return Zoo::open(folder);
+    return OpenZoo(folder);
   } catch (nb::python_error& stopped) {
     if (!stopped.matches(PyExc_KeyboardInterrupt)) throw;
     const std::string says = fmt::format(
@@ -198,33 +215,40 @@ void bind_loader(nb::module_& m) {
 
 void bind_zoos(nb::module_& m) {
   bind_making(m);
-  nb::class_<Zoo>(m, "Zoo", "A complete zoo of trained networks on disk, as `weft zoo make` writes it.")
+  nb::class_<OpenZoo>(m, "Zoo", "A complete zoo of trained networks on disk, as `weft zoo make` writes it.")
       .def(
-          "__init__", [](Zoo* self, const std::filesystem::path& folder) { new (self) Zoo(Zoo::open(folder)); },
+          "__init__", [](OpenZoo* self, const std::filesystem::path& folder) { new (self) OpenZoo(folder); },
           "folder"_a, nb::call_guard<LongCall>(),
           "Opens it and checks all but its weights, which check() reads. Raises DiskError, FormatError.")
-      .def("check", &Zoo::check, nb::call_guard<LongCall>(),
-           "Reads all weights. Raises NumericError for one that is not finite, FormatError for one that was changed.")
-      .def_prop_ro("space", [](const Zoo& z) { return z.space(); })
-      .def_prop_ro("architecture", [](const Zoo& z) { return z.description().architecture; })
-      .def_prop_ro("activation", [](const Zoo& z) { return z.description().activation; })
+      .def(
+          "check", [](const OpenZoo& z) { z.check(); }, nb::call_guard<LongCall>(),
+          "Reads all weights. Raises NumericError for one that is not finite, FormatError for one that was changed.")
       .def_prop_ro(
-          "data", [](const Zoo& z) { return z.description().data_name; }, "The name of its data set.")
-      .def_prop_ro("seed", [](const Zoo& z) { return z.description().seed; })
-      .def_prop_ro("networks", [](const Zoo& z) { return z.description().networks; })
+          "folder", [](const OpenZoo& z) { return z.folder; }, "Where it was opened, as an absolute path.")
+      .def(
+          "__reduce__", [](const OpenZoo& z) { return nb::make_tuple(nb::type<OpenZoo>(), nb::make_tuple(z.folder)); },
+          nb::sig("def __reduce__(self) -> tuple[type[Zoo], tuple[pathlib.Path]]"),
+          "Pickled it is its folder, and is opened anew from there.")
+      .def_prop_ro("space", [](const OpenZoo& z) { return z.space(); })
+      .def_prop_ro("architecture", [](const OpenZoo& z) { return z.description().architecture; })
+      .def_prop_ro("activation", [](const OpenZoo& z) { return z.description().activation; })
       .def_prop_ro(
-          "settings", [](const Zoo& z) { return z.description().settings; }, "What else its maker was told.")
+          "data", [](const OpenZoo& z) { return z.description().data_name; }, "The name of its data set.")
+      .def_prop_ro("seed", [](const OpenZoo& z) { return z.description().seed; })
+      .def_prop_ro("networks", [](const OpenZoo& z) { return z.description().networks; })
       .def_prop_ro(
-          "hash", &Zoo::hash, nb::call_guard<LongCall>(),
+          "settings", [](const OpenZoo& z) { return z.description().settings; }, "What else its maker was told.")
+      .def_prop_ro(
+          "hash", [](const OpenZoo& z) { return z.hash(); }, nb::call_guard<LongCall>(),
           "16 hexadecimal digits: two zoos with the same ones are the same zoo. Reads weights of older zoos only.")
       .def(
-          "__len__", [](const Zoo& z) { return z.rows().size(); }, "How many rows it has.")
+          "__len__", [](const OpenZoo& z) { return z.rows().size(); }, "How many rows it has.")
       .def("rows", &rows_of, nb::sig("def rows(self) -> dict[str, typing.Any]"),
            "Its table by columns: id, network, epoch, what was measured, five splits, hyper-parameters. Numbers are\n"
            "arrays, texts are lists.")
       .def(
           "to_pandas",
-          [](const Zoo& z) -> nb::object {
+          [](const OpenZoo& z) -> nb::object {
             try {
               return nb::module_::import_("pandas").attr("DataFrame")(rows_of(z));
             } catch (const nb::python_error& error) {
@@ -234,13 +258,13 @@ void bind_zoos(nb::module_& m) {
           },
           nb::sig("def to_pandas(self) -> typing.Any"),
           "rows() as a pandas.DataFrame. Raises UsageError without pandas.")
-      .def(
-          "ids", [](const Zoo& z, std::string_view part, int split) { return z.ids(split, part_named(part)); },
-          "part"_a, "split"_a = 0,
-          "Those of 'train', 'val' or 'test' of one of the splits 0 to 4, in order of the rows.")
+      .def("ids", &ids_of, "part"_a, "split"_a = 0, "readable"_a = false,
+           "Those of 'train', 'val' or 'test' of one of the splits 0 to 4, in order of the rows. readable: without\n"
+           "networks that diverged, or have a weight beyond 50, which `weft train` leaves out, too; reads all weights\n"
+           "of the part. Raises UsageError for another part or split.")
       .def(
           "column",
-          [](const Zoo& z, const std::vector<std::int64_t>& ids, std::string_view name) {
+          [](const OpenZoo& z, const std::vector<std::int64_t>& ids, std::string_view name) {
             return array_of(z.column(ids, name));
           },
           "ids"_a, "name"_a,
@@ -249,7 +273,7 @@ void bind_zoos(nb::module_& m) {
           "A number of some rows: 'accuracy', 'loss', a hyper-parameter. Raises UsageError for another.")
       .def(
           "weights",
-          [](const Zoo& z, const std::vector<std::int64_t>& ids) {
+          [](const OpenZoo& z, const std::vector<std::int64_t>& ids) {
             std::vector<Tensor> all;
             {
               const LongCall call;
@@ -265,7 +289,7 @@ void bind_zoos(nb::module_& m) {
           "for weights that are not finite.")
       .def(
           "gather",
-          [](const Zoo& z, const std::vector<std::int64_t>& ids, nb::dict arrays) {
+          [](const OpenZoo& z, const std::vector<std::int64_t>& ids, nb::dict arrays) {
             const std::vector<Tensor> to = into(z, arrays);
             const nb::gil_scoped_release free;
             z.gather(ids, to);
@@ -274,10 +298,10 @@ void bind_zoos(nb::module_& m) {
           nb::sig("def gather(self, ids: collections.abc.Sequence[int], into: dict[str, typing.Any]) -> None"),
           "The same into arrays of these shapes, which are written to. Raises UsageError for one that is read-only.")
       .def_prop_ro(
-          "images", [](const Zoo& z) { return array_of(z.images(), false); },
+          "images", [](const OpenZoo& z) { return array_of(z.images(), false); },
           nb::sig("def images(self) -> numpy.typing.NDArray[numpy.uint8]"),
           "The originals that implicit networks store, [images, channels, rows, columns]. Raises UsageError.")
-      .def("__repr__", [](const Zoo& z) {
+      .def("__repr__", [](const OpenZoo& z) {
         return "<weft.Zoo of " + std::to_string(z.description().networks) + " networks, " +
                z.description().architecture + " on " + z.description().data_name + ">";
       });

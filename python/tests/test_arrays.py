@@ -1,6 +1,7 @@
 """Arrays: read where they lie, kept as long as needed, and refused in weft's own words."""
 
 import gc
+import re
 import sys
 import weakref
 
@@ -155,3 +156,37 @@ def test_nothing_is_leaked(space, weights):
             refused += 1
     after = sys.getrefcount(weights["W1"])
     assert refused == 100 and after == before
+
+
+@pytest.mark.parametrize("dtype", [">f8", object, str, "M8[s]", np.longdouble, [("a", "f4")]], ids=str)
+def test_types_of_numpy_alone_are_named(space, dtype):
+    w = draw(space) | {"b1": np.zeros(16, dtype)}
+    said = re.escape(str(np.dtype(dtype) if dtype is not str else w["b1"].dtype))
+    with pytest.raises(weft.DtypeError, match=rf"\[act\] 'b1' is {said}; allowed: float32, float64"):
+        weft.act(weft.Element.random(space), w)
+
+
+def test_what_memory_cannot_hold(space):
+    w = {name: np.broadcast_to(a, (2**40, 1, *a.shape)) for name, a in draw(space).items()}
+    with pytest.raises(MemoryError, match="'W1' does not lie row by row"):
+        weft.act(weft.Element.random(space), w)
+
+
+def test_too_many_axes(space):
+    with pytest.raises(weft.ShapeError, match="'b1' has 9 axes; allowed: at most 8"):
+        weft.act(weft.Element.random(space), draw(space) | {"b1": np.zeros((1,) * 8 + (16,))})
+
+
+def test_names_that_are_no_text(space):
+    for key in ("\udc80", 0, b"W1"):
+        with pytest.raises(weft.UsageError, match="has no tensor"):
+            weft.act(weft.Element.random(space), draw(space) | {key: np.zeros(3)})
+
+
+def test_gather_names_its_arrays(tmp_path):
+    zoo = weft.make_zoo(tmp_path / "zoo", networks=3, images=20, test_images=10, epochs=1)
+    into = {name: np.zeros_like(a) for name, a in zoo.weights([0]).items()}
+    with pytest.raises(weft.UsageError, match=r"\[gather\] no array 'b1'"):
+        zoo.gather([0], {"W1": into["W1"]})
+    with pytest.raises(weft.DtypeError, match=r"\[gather\] 'b1' is float64; allowed: float32"):
+        zoo.gather([0], into | {"b1": into["b1"].astype(np.float64)})

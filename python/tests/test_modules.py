@@ -1,5 +1,8 @@
 """Formulas, layers and steps."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from conftest import draw
@@ -208,3 +211,52 @@ def test_parts_are_modules_with_all_that_their_model_has(space):
         assert len(part.parameters) >= (len(model.parameters) if part in parts else 1)
         part.changed()
         assert part.trained_numbers > 0 and part.flops(2) >= 0 and str(part)
+
+
+def test_before_init():
+    model = weft.Module("line")
+    line = weft.Linear(model, "line", 1, 1)
+    for ask in (lambda: model.flat_parameters, lambda: model.parameters, lambda: model.gradients,
+                lambda: line(weft.Tape().constant(np.zeros((1, 1), np.float32)))):
+        with pytest.raises(weft.UsageError, match=r"init\(\) the model"):
+            ask()
+
+
+def test_parameters_that_there_are_not():
+    model = weft.Module("line")
+    weft.Linear(model, "line", 1, 1)
+    model.init()
+    for number in (-1, 2, 10**6):
+        with pytest.raises(weft.UsageError, match=f"number {number}; allowed: those of 2"):
+            model.on(weft.Tape(), number)
+
+
+def test_models_are_not_pickled(space):
+    for model, says in ((weft.make_reader("statnn", space), "load_model"), (weft.Module("mine"), "'mine' is neither")):
+        for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+            with pytest.raises(weft.UsageError, match=says):
+                attempt(model)
+
+
+def test_a_variable_beside_an_array(space):
+    tape = weft.Tape()
+    for x in (tape.leaf(np.ones(3)), weft.Features.leaf(tape, space, draw(space))):
+        for wrong in (lambda: x + np.ones(3), lambda: np.ones(3) + x, lambda: np.ones(3) * x):
+            with pytest.raises(TypeError):
+                wrong()
+    x = tape.leaf(np.ones(3))
+    for number in (2, 2.0, np.float64(2), np.float32(2), np.int32(2)):
+        np.testing.assert_array_equal((number * x).numpy(), [2, 2, 2])
+        np.testing.assert_array_equal((x + number).numpy(), [3, 3, 3])
+
+
+def test_features_have_names(space):
+    x = weft.Features.constant(weft.Tape(), space, draw(space))
+    assert list(x) == list(space.shapes) and len(x) == 4 and "b1" in x and "x" not in x
+
+
+def test_a_variable_of_a_step_that_ended_can_be_shown():
+    tape = weft.Tape()
+    x = tape.leaf(np.ones(3))
+    tape.reset()
+    assert repr(x) == "<weft.Var of a step that ended>"

@@ -1,5 +1,7 @@
 """Network files, and the same bits as the command line."""
 
+import copy
+import pickle
 import subprocess
 
 import numpy as np
@@ -138,3 +140,21 @@ def test_an_architecture_of_ones_own(tmp_path):
     text.write_text("h: nonsense(3)")
     with pytest.raises(weft.FormatError, match="pair"):
         weft.load(path, architecture=text)
+
+
+def test_networks_are_pickled_unless_they_are_of_a_file(tmp_path, space, weights):
+    network = weft.NetworkFile(space, weights, {"made": "by hand"})
+    for again in (pickle.loads(pickle.dumps(network)), copy.deepcopy(network)):
+        assert again.metadata == network.metadata and again.space == space
+        assert all(np.array_equal(again.weights[name], a) for name, a in network.weights.items())
+    network.save(tmp_path / "net.safetensors")
+    with pytest.raises(weft.UsageError, match=r"net.safetensors' is neither pickled nor copied; give its path"):
+        pickle.dumps(weft.load(tmp_path / "net.safetensors"))
+
+
+def test_configs_that_are_none(tmp_path, space, weights):
+    weft.NetworkFile(space, weights).save(tmp_path / "net")
+    with pytest.raises(TypeError, match="incompatible function arguments"):
+        weft.load(tmp_path / "net", config=[1])
+    with pytest.raises(ValueError, match="JSON"):
+        weft.load(tmp_path / "net", config={"a": float("nan")})

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import types
 
 import numpy as np
 import pytest
@@ -126,3 +127,23 @@ def test_elements_in_files(space, weights, tmp_path):
     with pytest.raises(weft.ReadError, match="No such file") as raised:
         weft.Element.load(tmp_path / "none", space)
     assert isinstance(raised.value, OSError)
+
+
+def test_parts_that_are_none(space):
+    for parts, says in (({1: {}}, "key 1"), ({"h": 3}, "'h' is of type int"), ([], "'parts' is of type list"),
+                        ({"h": {1: 2}}, "key 1"), ({"x": {}}, "no factor 'x'"), ({"h": {"x": np.ones(16)}}, "'h.x'; allowed")):
+        with pytest.raises(weft.UsageError, match=says):
+            weft.Element(space, parts)
+    with pytest.raises(weft.DtypeError, match=r"'h.scale' is float32; allowed: float64"):
+        weft.Element(space, {"h": {"scale": np.ones(16, np.float32)}})
+    g = weft.Element.random(space, 1)
+    same = weft.Element(space, types.MappingProxyType({"h": types.MappingProxyType(g.part("h"))}))
+    np.testing.assert_array_equal(same.part("h")["order"], g.part("h")["order"])
+
+
+def test_terms_that_there_are_not(space):
+    terms = weft.TermList(space, space, "b1[j] += phi1 b1[j]")
+    for number in (-1, 1, 10**6):
+        for ask in (terms.proof, terms.refusal):
+            with pytest.raises(weft.UsageError, match=f"number {number}; allowed"):
+                ask(number)

@@ -1,7 +1,10 @@
 """Zoos, readers and training: the bits of the command line."""
 
+import threading
+
 import numpy as np
 import pytest
+from conftest import draw
 from test_networks import cli
 
 import weft
@@ -193,3 +196,68 @@ def test_what_a_loss_raises_comes_out():
     del trainer
     with pytest.raises(weft.AutogradError):
         kept[0].numpy()
+
+
+def trainer_of(loss=None, **settings):
+    model = weft.Module("line")
+    line = weft.Linear(model, "line", 2, 1)
+    model.init(0)
+    x = np.ones((8, 2), np.float32)
+    usual = lambda tape, items: weft.mean_all(line(tape.constant(x[items])))
+    return model, weft.Trainer(model, (lambda tape, items: loss(model, usual, tape, items)) if loss else usual, items=8, **settings)
+
+
+def test_a_loss_on_another_tape():
+    _, trainer = trainer_of(lambda model, usual, tape, items: usual(weft.Tape(), items))
+    with pytest.raises(weft.AutogradError, match="another tape"):
+        trainer.run_epoch()
+
+
+def test_a_rate_that_is_no_number():
+    for rate in (lambda step: None, lambda step: "1"):
+        with pytest.raises(weft.UsageError, match="the learning rate is a"):
+            trainer_of(learning_rate=rate)[1].run_epoch()
+
+
+def test_a_model_is_in_one_training_at_a_time():
+    asks = [lambda t, m: t.run_epoch(), lambda t, m: t.take_best(), lambda t, m: m.init(1), lambda t, m: m.load("x"),
+            lambda t, m: weft.Trainer(m, lambda *_: None, items=1).run_epoch()]
+    for ask in asks:
+        model, trainer = trainer_of(lambda model, usual, tape, items: (ask(trainer, model), usual(tape, items))[1])
+        with pytest.raises(weft.UsageError, match="in training"):
+            trainer.run_epoch()
+    # What a loss may ask of its own training; and afterwards all is free again.
+    model, trainer = trainer_of(lambda model, usual, tape, items: (trainer.log, trainer.done, usual(tape, items))[2])
+    trainer.run_epoch()
+    trainer.take_best()
+
+
+def test_threads_do_not_share_a_training():
+    refused, inside, go_on = [], threading.Event(), threading.Event()
+
+    def loss(model, usual, tape, items):
+        inside.set()
+        go_on.wait(60)
+        return usual(tape, items)
+
+    model, trainer = trainer_of(loss)
+    thread = threading.Thread(target=trainer.run_epoch)
+    thread.start()
+    inside.wait(60)
+    for ask in (trainer.run_epoch, lambda: trainer.log, lambda: trainer.done, lambda: trainer.best_epoch, lambda: model.init(1)):
+        try:
+            ask()
+        except weft.UsageError as error:
+            refused.append(str(error))
+    go_on.set()
+    thread.join()
+    assert len(refused) == 5 and all("in training" in said for said in refused) and len(trainer.log) == 1
+
+
+def test_a_target_for_each_network(space):
+    model = weft.make_reader("statnn", space)
+    networks = model.standardise({name: a.astype(np.float32) for name, a in draw(space, batch=4).items()})
+    for count in (3, 5000):
+        data = weft.Examples(networks, np.full(count, 0.5, np.float32))
+        with pytest.raises(weft.ShapeError, match="a target for each network"):
+            weft.fit(model, data, data)

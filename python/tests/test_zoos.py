@@ -1,6 +1,8 @@
 """Zoos that Python makes: the bytes of the command line, what is refused, Ctrl-C."""
 
+import copy
 import os
+import pickle
 import signal
 import threading
 import time
@@ -104,3 +106,35 @@ def test_batches_are_read_in_an_order_of_seed_and_epoch(tmp_path):
     assert list(loader) == []
     with pytest.raises(weft.UsageError, match="no id 999"):
         weft.ZooLoader(zoo, [999])
+def test_a_bad_place_is_told_before_data_are_read(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    zoo = weft.make_zoo(tmp_path / "zoo", **TINY)
+    unread = {"data": "mnist", "data_folder": tmp_path / "nowhere"}
+    for place, error, says in (("file", weft.UsageError, "is not a folder"), ("file/x", weft.DiskError, "cannot be made"),
+                               ("zoo/x", weft.UsageError, "lies in a zoo"), ("zoo", weft.UsageError, "is there")):
+        with pytest.raises(error, match=says):
+            weft.make_zoo(tmp_path / place, **unread)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "zoo"] and zoo.hash == weft.Zoo(tmp_path / "zoo").hash
+
+
+def test_readable_networks(tmp_path):
+    """The command line's choice of checkpoints: none that diverged."""
+    zoo = weft.make_zoo(tmp_path / "zoo", networks=40, images=60, test_images=20, epochs=3, seed=3)
+    rows = zoo.rows()
+    for part in ("train", "val", "test"):
+        largest = {i: max(np.abs(a).max() for a in zoo.weights([i]).values()) for i in zoo.ids(part)}
+        expected = [i for i in zoo.ids(part) if largest[i] <= 50 and not rows["diverged"][i]]
+        assert zoo.ids(part, readable=True) == expected
+
+
+def test_a_zoo_is_pickled_as_its_folder(tmp_path, monkeypatch):
+    weft.make_zoo(tmp_path / "zoo é", **TINY)
+    monkeypatch.chdir(tmp_path)
+    zoo = weft.Zoo("zoo é")
+    assert zoo.folder == tmp_path / "zoo é"
+    monkeypatch.chdir("/")
+    for again in (pickle.loads(pickle.dumps(zoo)), copy.deepcopy(zoo)):
+        assert again.hash == zoo.hash
+    (tmp_path / "zoo é").rename(tmp_path / "gone")
+    with pytest.raises(weft.ReadError, match="zoo é"):
+        copy.copy(zoo)

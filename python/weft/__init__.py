@@ -11,21 +11,9 @@ Everything that weft raises is a `weft.Error`. docs/python.md has the rest.
 
 import os
 
+from ._core import *  # what of it is public says __all__
 from ._core import TypeError_ as TypeError
 from ._core import __version__
-from ._core import (
-    AlongFixed, AutogradError, DerivedQuadratic, DeviceError, DiskError, DtypeError, Element, Epoch, Equivalence,
-    EquivariantLayer, Error, Examples, Factor, Features, FoldedNetwork, FormatError, Init, InvariantLayer,
-    LayerNormLayer, LearnedScale, Linear, LinearLayer, ListLayer, MagepEquivariant, MagepInvariant, Mlp, Module,
-    NetworkFile, NormalisingPool, NumericError, Optimiser, ParseError, RandomKey, ReadError, Reader, ShapeError,
-    Space, SpaceTensor, Tape, TermLayer, TermList, TermParameter, Trainer, TransformerEquivariant,
-    TransformerInvariant, UpdateRule, UsageError, Var, Zoo, ZooLoader, abs, act, add, add_scalar, at_least, at_most,
-    attention_space, binary_cross_entropy, binary_cross_entropy_with_logits, cnn_space, cos, cross_entropy,
-    derive_linear, derive_quadratic, div, exp, fit, fold, gelu, inspect, kendall_tau_b, leaky_relu, load,
-    load_model, log, make_reader, make_zoo, maximum, mean_all, mean_pool, minimum, mlp_space, mul, pooled_size,
-    random_element, relu, rsqrt, same, save, scale, set_threads, sigmoid, silu, sin, softplus, sqrt, square,
-    squared_error, sub, tanh, targets_of, threads,
-)
 
 __all__ = [
     "AlongFixed", "AutogradError", "DerivedQuadratic", "DeviceError", "DiskError", "DtypeError", "Element", "Epoch",
@@ -53,4 +41,4 @@ def cmake_dir() -> str:
 for _class in [value for value in globals().values() if isinstance(value, type) and value.__module__ == "weft._core"]:
     _class.__module__ = "weft"
 TypeError.__name__ = TypeError.__qualname__ = "TypeError"
-del _class
+del _class, TypeError_
