@@ -117,7 +117,7 @@ void bind_making(nb::module_& m) {
       "make_zoo",
       [](const std::filesystem::path& folder, const std::string& kind, const std::string& data,
          const std::optional<std::filesystem::path>& data_folder, Number networks, Number images, Number test_images,
-         Number epochs, Number batch, Number held_out, std::uint64_t seed,
+         Number epochs, Number batch, Number held_out, bool full_grid, std::uint64_t seed,
          const std::map<std::string, SettingValue>& settings, std::string_view existing) {
         ZooRequest request{.kind = kind,
                            .data = data,
@@ -128,24 +128,27 @@ void bind_making(nb::module_& m) {
                            .epochs = epochs,
                            .batch = batch,
                            .held_out = held_out,
+                           .full_grid = full_grid,
                            .seed = seed};
         for (const auto& [name, value] : settings) request.settings.set(name, value);
         return made(folder, request, existing_named(existing));
       },
       "folder"_a, "kind"_a = ZooRequest{}.kind, nb::kw_only(), "data"_a = "", "data_folder"_a = nb::none(),
       "networks"_a = nb::none(), "images"_a = nb::none(), "test_images"_a = nb::none(), "epochs"_a = nb::none(),
-      "batch"_a = nb::none(), "held_out"_a = nb::none(), "seed"_a = 0,
+      "batch"_a = nb::none(), "held_out"_a = nb::none(), "full_grid"_a = false, "seed"_a = 0,
       "settings"_a = std::map<std::string, SettingValue>{}, "existing"_a = "refuse",
       nb::sig("def make_zoo(folder: str | os.PathLike, kind: str = 'cnn', *, data: str = '', data_folder: str | "
               "os.PathLike | None = None, networks: int | None = None, images: int | None = None, test_images: int | "
-              "None = None, epochs: int | None = None, batch: int | None = None, held_out: int | None = None, seed: "
-              "int = 0, settings: collections.abc.Mapping[str, bool | int | float | str] = {}, existing: str = "
+              "None = None, epochs: int | None = None, batch: int | None = None, held_out: int | None = None, "
+              "full_grid: bool = False, seed: int = 0, settings: collections.abc.Mapping[str, bool | int | float | "
+              "str] = {}, existing: str = "
               "'refuse') -> Zoo"),
       "Trains a zoo of small networks and writes it: the bytes of `weft zoo make` with the same options.\n\n"
       "    zoo = weft.make_zoo(\"zoo\", \"vit\", data=\"mnist\", data_folder=\"mnist\", networks=50)\n\n"
       "kind: what is trained, of `settings` of its own, and data: on what; `weft zoo make --help` lists them. What is\n"
       "left out is as the kind has it; data that are drawn need no folder. images: images or texts to train on;\n"
-      "test_images: to measure accuracies on; held_out: of images, to find the best epoch on.\n"
+      "test_images: to measure accuracies on; held_out: of images, to find the best epoch on. full_grid: of 'vit' and\n"
+      "'text' every run of the grid, or the first `networks` of them in an order drawn from the seed.\n"
       "existing: what becomes of a zoo that is there, whole or begun: 'refuse', 'resume', which goes on and ends with\n"
       "the same bytes, or 'replace'. Ctrl-C stops after an epoch of all networks; 'resume' goes on from there.\n"
       "Raises UsageError for what does not fit together and a zoo that is there, FormatError for data that are not\n"
