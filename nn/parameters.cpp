@@ -114,6 +114,24 @@ Tensor Parameters::all_grads() const {
   return all;
 }
 
+Tensor Parameters::take_grads() {
+  const bool whole = std::ranges::none_of(items_, [](const Item& p) { return p.gradient && p.gradient->factored; });
+  if (!whole || backend()) {
+    const Tensor all = all_grads();
+    used_gradients();
+    return all;
+  }
+  for (int i = 0; i < count(); ++i)
+    if (with_memory(i).gradient) check_available(name(i), *item(i).gradient);
+  const Tensor next = taken_ && taken_.use_count() == 1 ? *taken_ : Tensor::zeros(grads_.shape(), grads_.dtype());
+  taken_ = std::make_shared<const Tensor>(grads_);
+  grads_ = next;
+  for (const Item& p : items_)
+    if (p.gradient) p.gradient->whole = grads_.slice(p.offset, p.offset + p.shape.numel()).reshape(p.shape);
+  used_gradients();
+  return Tensor::view_of(taken_->raw(), taken_->shape(), taken_->dtype(), taken_);
+}
+
 void Parameters::gradients_given() {
   for (const Item& item : items_)
     if (item.gradient && item.gradient->factored)

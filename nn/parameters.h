@@ -72,6 +72,9 @@ class Parameters {
   /// A copy of all gradients in the layout of flat_values(), those in factored form, too. Its memory is the caller's as
   /// long as it keeps the tensor or a view of it; then a later call writes there again. Throws as grad() does.
   Tensor all_grads() const;
+  /// The same, used up and without a copy where all are whole: the next backward pass writes into other memory, that of
+  /// an earlier call once nobody holds it.
+  Tensor take_grads();
   /// For an optimiser: what the last backward passes left of it; null for a frozen one.
   const ParameterGradient* gradient(int i) const { return item(i).gradient.get(); }
   ParameterGradient* gradient(int i) { return item(i).gradient.get(); }
@@ -117,6 +120,7 @@ class Parameters {
   Tensor values_, grads_, frozen_;
   /// What all_grads() gave last; its count tells whether anybody holds it still.
   mutable std::shared_ptr<const Tensor> gathered_;
+  std::shared_ptr<const Tensor> taken_;  ///< the same of take_grads()
   std::shared_ptr<GradientPasses> passes_ = std::make_shared<GradientPasses>();
 };
 

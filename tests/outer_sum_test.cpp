@@ -296,6 +296,54 @@ TEST_CASE("outer_sum: gradients that are gathered are their holder's") {
   CHECK(largest_difference(last, doubled) == 0);
 }
 
+TEST_CASE("parameters: gradients that are taken are their holder's, without a copy") {
+  const RandomKey key(7, "outer_sum_test");
+  const Tensor g = normals({2, 3}, DType::f64, key.at("g"));
+  for (const GradientForm form : {GradientForm::whole, GradientForm::outer}) {
+    Parameters p, same;
+    for (Parameters* one : {&p, &same}) {
+      one->add("W", {3, 4}, Init::ones(), true, form);
+      one->add("frozen", {3}, Init::ones(), false);
+      one->allocate(DType::f64, key);
+    }
+    Arena arena, other;
+    Tape tape(arena), reference(other);
+    const auto backward = [&](Parameters& of, Tape& on, double x) {
+      on.reset();
+      const Tensor inputs = Tensor::zeros({2, 4}, DType::f64), ones = Tensor::zeros({2}, DType::f64);
+      inputs.fill(x);
+      ones.fill(1);
+      const Var y = bilinear(of.on(on, 0), g, inputs);
+      on.backward({&y, 1}, {&ones, 1});
+    };
+    std::vector<Tensor> held;
+    for (int step = 1; step <= 6; ++step) {
+      backward(p, tape, step);
+      backward(same, reference, step);
+      const void* lies = p.flat_grads().raw();
+      Tensor taken = p.take_grads();
+      CHECK(largest_difference(taken, same.all_grads()) == 0);
+      CHECK_FALSE(p.has_gradients());
+      if (form == GradientForm::whole) {
+        CHECK(taken.raw() == lies);
+        CHECK(p.flat_grads().raw() != lies);
+      }
+      if (step % 2) held.push_back(taken);
+    }
+    for (std::size_t i = 0; i < held.size(); ++i) {
+      backward(same, reference, static_cast<double>(2 * i + 1));
+      CHECK(largest_difference(held[i], same.all_grads()) == 0);
+    }
+    // A step of an optimiser wants another pass, and finds its gradients.
+    Optimiser sgd(p, UpdateRule::sgd());
+    CHECK_THROWS_AS(sgd.step(0.1), UsageError);
+    backward(p, tape, 1);
+    const Tensor before = p.value(0).clone();
+    sgd.step(0.1);
+    CHECK(largest_difference(before, p.value(0)) > 0);
+  }
+}
+
 TEST_CASE("outer_sum: a trainer adds up factored gradients of several passes") {
   const RandomKey key(6, "outer_sum_test");
   const Tensor g = normals({8, 3}, DType::f64, key.at("g")), x = normals({8, 4}, DType::f64, key.at("x"));

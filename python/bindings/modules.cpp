@@ -102,6 +102,10 @@ void bind_models(nb::module_& m) {
           nb::sig("def flat_gradients(self) -> numpy.typing.NDArray[typing.Any]"),
           "`gradients` as the numbers of flat_parameters lie.")
       .def(
+          "take_flat_gradients", [](const Module& m) { return array_of(m.parameters().take_grads()); },
+          nb::sig("def take_flat_gradients(self) -> numpy.typing.NDArray[typing.Any]"),
+          "The same, used up by it: nothing is copied where that can be, and the next backward pass writes elsewhere.")
+      .def(
           "changed", [](const Module& m) { m.parameters().changed(); },
           "Says that parameters were written to: a step that saved them will refuse its backward pass.")
       .def_prop_ro("trained_numbers", [](const Module& m) { return m.parameters().trained_numbers(); })

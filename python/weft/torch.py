@@ -57,7 +57,7 @@ class _Step(torch.autograd.Function):
         inputs: list[torch.Tensor | None] = [None] * (len(ctx.kept) - 1)
         if ctx.leaves is not None:
             inputs = [from_dlpack(tape.grad(leaf)) for leaf in ctx.leaves]
-        own = from_dlpack(module.model.flat_gradients) if ctx.needs_input_grad[-1] else None
+        own = from_dlpack(module.model.take_flat_gradients()) if ctx.needs_input_grad[-1] else None
         ctx.outputs = ctx.leaves = ctx.tape = None  # what they hold is the next call's
         tape.reset()
         module._tapes.append(tape)
