@@ -65,7 +65,7 @@ void on_interrupt(int) {
     line.add(" s.");
   }
   line.add(" Ctrl-C again ends at once.\n");
-  line.write();
+  if (ranks().first()) line.write();
   errno = error;
 }
 

@@ -87,9 +87,9 @@ int run(int argc, char** argv) {
     fmt::print("{}\n", config_text(chosen));
     return exit_ok;
   }
-  common.backend = backend_for(chosen, common);
   if (common.threads > 0) set_threads(common.threads);
-  join_job(chosen, common);
+  join_job(chosen, common);  // an error from here on ends all ranks
+  common.backend = backend_for(chosen, common);
   return verb();
 }
 

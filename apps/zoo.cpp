@@ -145,7 +145,8 @@ void read_part(const std::string& text, ZooRequest& request) {
   const char* end = text.data() + text.size();
   const auto [slash, wrong] = std::from_chars(text.data(), end, request.part);
   if (wrong == std::errc() && slash != end && *slash == '/')
-    if (const auto [rest, bad] = std::from_chars(slash + 1, end, request.parts); bad == std::errc() && rest == end)
+    if (const auto [rest, bad] = std::from_chars(slash + 1, end, request.parts);
+        bad == std::errc() && rest == end && request.parts > 0)
       return;
   throw CLI::ValidationError("--part", fmt::format("'{}'; allowed: two whole numbers, as in 2/4", text));
 }

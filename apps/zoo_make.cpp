@@ -91,10 +91,10 @@ int show_cost(CompleteZooRequest request, const Common& common) {
 }
 
 int merge_parts(const MergeOptions& o, const Common& common) {
-  check_unfinished(o.out, (std::filesystem::path(o.out.path) / "").parent_path().string() + ".part");
+  check_unfinished(o.out, (std::filesystem::path(o.out.path) / "").parent_path().string() + ".part/state.safetensors");
   check_output(o.out, std::filesystem::path(o.out.path) / "zoo.json");
   using Existing = ZooWriter::Existing;
-  const Existing existing = o.out.force ? Existing::replace : Existing::refuse;
+  const Existing existing = o.out.force ? Existing::replace : Existing::resume;  // what a killed merge left
   ZooWriter::check_place(o.out.path, existing);
   merge_zoo(std::vector<std::filesystem::path>(o.parts.begin(), o.parts.end()), o.out.path, existing);
   return common.quiet && !common.json ? exit_ok : show_zoo({o.out.path}, common);
@@ -133,7 +133,7 @@ int make_zoo(const OutputOption& out, CompleteZooRequest request, const Common& 
     make_zoo(out.path, *zoo.model, zoo.data.train, zoo.data.test, zoo.plan, existing, progress, ranks());
   }
   if (!ranks().first()) return exit_ok;
-  if (request.parts > 1) return show_part(out, request, common);
+  if (request.parts > 0) return show_part(out, request, common);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (common.json || common.quiet) return common.json ? show_zoo({out.path}, common) : exit_ok;
   fmt::print("zoo made in {:.1f} s\n", seconds);

@@ -74,7 +74,8 @@ Ranks::Ranks(std::unique_ptr<RankTransport> transport) : transport_(std::move(tr
 
 Ranks::~Ranks() = default;
 
-void Ranks::wait(const std::function<bool()>& ready, int for_rank) const {
+template <class Ready>
+void Ranks::wait(const Ready& ready, int for_rank) const {
   const auto start = Clock::now();
   for (std::int64_t tries = 0; !ready(); ++tries) {
     stop_point();
@@ -145,16 +146,16 @@ std::vector<std::string> Ranks::gather(const std::string& text) {
   return all;
 }
 
-std::string Ranks::join(const std::string& own) {
+std::string Ranks::all_gather(const std::string& own) {
   std::string all;
   for (const std::string& one : gather(own)) all += one;
   return broadcast(all);
 }
 
-double Ranks::sum(double own) {
+double Ranks::all_sum(double own) {
   std::string bytes(sizeof own, '\0');
   std::memcpy(bytes.data(), &own, sizeof own);
-  const std::string all = join(bytes);
+  const std::string all = all_gather(bytes);
   double total = 0;
   for (std::size_t at = 0; at < all.size(); at += sizeof own) {
     double one = 0;
@@ -164,16 +165,12 @@ double Ranks::sum(double own) {
   return total;
 }
 
-void Ranks::barrier() {
-  gather({});
-  broadcast({});
-}
-
 void Ranks::abort(int exit_code) {
   if (transport_) transport_->abort(exit_code);
 }
 
 int launched_ranks() {
+  if (const char* alone = std::getenv("WEFT_RANKS"); alone && std::string_view(alone) == "1") return 1;
   for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
     const char* text = std::getenv(variable);
     int n = 0;
@@ -189,13 +186,19 @@ Ranks& one_process() {
 
 Ranks& ranks() {
   static Ranks job(launched_ranks() > 1 ? load_transport() : nullptr);
+  if (job.size() != launched_ranks())
+    throw RankError(
+        "[ranks] started as {} processes, of which MPI sees {}; with Slurm: srun --mpi=pmix, or what MPI "
+        "was built for. WEFT_RANKS=1 lets each work alone",
+        launched_ranks(), job.size());
   return job;
 }
 
 int threads_of_rank(Ranks& job) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return 1;
+  // More processors than it has room for: then a rank has one thread, unless it is told otherwise.
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) CPU_ZERO(&allowed);
   char host[256] = {};
   gethostname(host, sizeof(host) - 1);
   std::string own = fmt::format("{} ", host);
@@ -210,8 +213,12 @@ int threads_of_rank(Ranks& job) {
   return std::max(1, CPU_COUNT(&allowed) / static_cast<int>(sharing));
 }
 
-RankProgress::RankProgress(Ranks& job)
-    : job_(job), told_(static_cast<std::size_t>(job.size())), heard_(told_.size(), Clock::now()) {}
+RankProgress::RankProgress(Ranks& job, std::int64_t done)
+    : job_(job), told_(static_cast<std::size_t>(job.size())), heard_(told_.size(), Clock::now()) {
+  const std::vector<std::string> all = job.gather(std::to_string(done));
+  for (std::size_t rank = 0; rank < all.size(); ++rank) told_[rank].done = std::stoll(all[rank]);
+  told_[static_cast<std::size_t>(job.rank())].done = done;
+}
 
 void RankProgress::post(int to, bool finished) {
   const Message message{told_[static_cast<std::size_t>(job_.rank())].done, finished};
@@ -219,6 +226,9 @@ void RankProgress::post(int to, bool finished) {
 }
 
 bool RankProgress::listen() {
+  // What others said while this rank did not listen may need a moment to arrive.
+  if (seconds_since(listened_) > job_.timeout / 2) heard_.assign(heard_.size(), Clock::now());
+  listened_ = Clock::now();
   bool any = false;
   for (int from = 0; from < job_.size(); ++from) {
     if (from == job_.rank() || (from > 0 && !job_.first())) continue;
@@ -259,6 +269,7 @@ void RankProgress::finish(const std::function<void()>& changed) {
   if (!job_.first()) return post(0, true);
   const auto all = [&] {
     beat();
+    stop_point();
     if (listen() && changed) changed();
     return std::all_of(told_.begin() + 1, told_.end(), [](const Message& one) { return one.finished != 0; });
   };

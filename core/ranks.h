@@ -70,20 +70,18 @@ class Ranks {
   std::string broadcast(const std::string& text);
   /// On rank 0 the texts of all ranks in their order; nothing on the others.
   std::vector<std::string> gather(const std::string& text);
-  /// Added up in the order of the ranks, on all of them.
-  double sum(double own);
   /// All ranks' bytes, one behind the other's, on all of them.
-  std::string join(const std::string& own);
-  /// Returns when all ranks are here.
-  void barrier();
+  std::string all_gather(const std::string& own);
+  /// Added up in the order of the ranks, on all of them.
+  double all_sum(double own);
 
   /// Ends all processes of the job, of which the launcher returns the code. One alone goes on.
   void abort(int exit_code);
 
-  /// Returns when ready() does; calls it again and again, ever more rarely.
-  void wait(const std::function<bool()>& ready, int for_rank) const;
-
  private:
+  /// Returns when ready() does; calls it again and again, ever more rarely.
+  template <class Ready>
+  void wait(const Ready& ready, int for_rank) const;
   std::unique_ptr<RankTransport> transport_;
   int rank_ = 0, size_ = 1;
 };
@@ -102,7 +100,8 @@ inline std::pair<std::int64_t, std::int64_t> seen_by(std::int64_t n, int rank, i
 
 /// Rank 0 of 1.
 Ranks& one_process();
-/// How many processes the launcher of this one says it started; 1 without one. Asks the environment alone.
+/// How many processes the launcher of this one says it started; 1 without one, or where WEFT_RANKS=1 says that each is
+/// to work alone. Asks the environment alone.
 int launched_ranks();
 /// Those of this process' job. The first call loads the module. Throws RankError when a launcher started several
 /// processes and there is no module, or it cannot be loaded.
@@ -115,7 +114,8 @@ int threads_of_rank(Ranks& job);
 /// How far all ranks are. Every rank tells rank 0 now and then, rank 0 the others that it is still there.
 class RankProgress {
  public:
-  explicit RankProgress(Ranks& job);
+  /// `done`: what this rank has already, which rank 0 knows from the start. All ranks call it.
+  explicit RankProgress(Ranks& job, std::int64_t done = 0);
 
   /// This rank's own count. Throws RankError when a rank was silent for too long: on rank 0 any, on the others rank 0.
   void tell(std::int64_t done);
@@ -140,7 +140,7 @@ class RankProgress {
   Ranks& job_;
   std::vector<Message> told_;
   std::vector<Clock::time_point> heard_;
-  Clock::time_point posted_{};
+  Clock::time_point posted_{}, listened_ = Clock::now();
 };
 
 }  // namespace weft

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <vector>
 
 #include <mpi.h>
@@ -20,7 +21,8 @@ class MpiRanks : public RankTransport {
   MpiRanks() {
     int begun = 0;
     MPI_Initialized(&begun);
-    if (!begun) MPI_Init(nullptr, nullptr);
+    int provided = 0;  // other threads work, but only this one speaks
+    if (!begun) MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
     MPI_Comm_dup(MPI_COMM_WORLD, &job_);
     MPI_Comm_rank(job_, &rank_);
     MPI_Comm_size(job_, &size_);
@@ -37,18 +39,24 @@ class MpiRanks : public RankTransport {
   int size() const override { return size_; }
 
   void* start_send(int to, int tag, std::span<const std::byte> bytes) override {
-    auto* pieces = new std::vector<MPI_Request>;
+    if (unused_.empty()) unused_.push_back(std::make_unique<Pieces>());
+    Pieces* pieces = sending_.emplace_back(std::move(unused_.back())).get();
+    unused_.pop_back();
+    pieces->clear();
     each_piece(bytes.size(), [&](std::size_t at, int n) {
       MPI_Isend(bytes.data() + at, n, MPI_BYTE, to, tag, job_, &pieces->emplace_back());
     });
     return pieces;
   }
   bool sent(void* started) override {
-    auto* pieces = static_cast<std::vector<MPI_Request>*>(started);
+    auto* pieces = static_cast<Pieces*>(started);
     int done = 0;
     MPI_Testall(static_cast<int>(pieces->size()), pieces->data(), &done, MPI_STATUSES_IGNORE);
-    if (done) delete pieces;
-    return done != 0;
+    if (!done) return false;
+    const auto place = std::ranges::find(sending_, pieces, &std::unique_ptr<Pieces>::get);
+    unused_.push_back(std::move(*place));
+    sending_.erase(place);
+    return true;
   }
 
   bool arrived(int from, int tag) override {
@@ -71,6 +79,8 @@ class MpiRanks : public RankTransport {
       body(at, static_cast<int>(std::min(most_at_once, bytes - at)));
   }
 
+  using Pieces = std::vector<MPI_Request>;
+  std::vector<std::unique_ptr<Pieces>> sending_, unused_;  ///< kept: steps allocate nothing
   MPI_Comm job_ = MPI_COMM_NULL;
   int rank_ = 0, size_ = 1;
 };

@@ -111,6 +111,9 @@ void RankGradients::pack() {
 /// Numbers are added, factors come behind those that are there.
 void RankGradients::add(const Bytes& other) {
   const std::int64_t n = whole_numbers();
+  if (other.size() < padded(n, dtype_))
+    throw RankError("[ranks] gradients of {} bytes where {} are due; all ranks train the same model", other.size(),
+                    padded(n, dtype_));
   with_float(dtype_, "ranks", [&](auto tag) {
     using T = decltype(tag);
     T* to = reinterpret_cast<T*>(own_.data());

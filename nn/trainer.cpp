@@ -80,10 +80,9 @@ void Trainer::backward(std::int64_t count, std::int64_t of, std::int64_t epoch, 
     const Var weighted = n == of ? loss : scale(loss, static_cast<double>(n) / static_cast<double>(of));
     tape_.backward(weighted, pass < seen ? Gradients::add : Gradients::replace);
   }
-  if (ranks_) ranks_->add_up();
 }
 
-double Trainer::seconds_of_step(std::int64_t count) {
+double Trainer::seconds_of_step(std::int64_t count, bool together) {
   tape_.reset();
   if (training_.rehearse) {
     const NoGrad no_grad(tape_);
@@ -94,6 +93,7 @@ double Trainer::seconds_of_step(std::int64_t count) {
   const auto start = std::chrono::steady_clock::now();
   items_.slice(0, count).copy_from(first);
   backward(own_share(count), count, 0, 0);
+  if (ranks_ && together) ranks_->add_up();
   tape_.reset();
   if (Backend* backend = arena_.backend()) backend->synchronise();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -106,7 +106,7 @@ std::int64_t Trainer::batch_that_fits() {
     tape_.reset();
     arena_ = Arena(memory_of(arena_.backend()));
     try {
-      seconds_of_step(n);
+      seconds_of_step(n, false);
       fits = n;
     } catch (const OutOfDeviceMemory&) {
       fails = n;
@@ -118,7 +118,7 @@ std::int64_t Trainer::batch_that_fits() {
 Trainer::Cost Trainer::try_step() {
   double seconds = 0;
   try {
-    for (int i = 0; i < 2; ++i) seconds = seconds_of_step(items_.numel());  // the first touches the memory
+    for (int i = 0; i < 2; ++i) seconds = seconds_of_step(items_.numel(), true);  // the first touches the memory
   } catch (const OutOfDeviceMemory& full) {
     const std::int64_t fits = batch_that_fits();
     throw OutOfDeviceMemory(
@@ -148,6 +148,7 @@ void Trainer::train(std::int64_t epoch, const std::function<void(std::int64_t, s
   std::int64_t step = 0, n = 0;
   const std::function<void()> work = [&] {
     backward(own_share(n), n, epoch, step);
+    if (ranks_) ranks_->add_up();
     optimiser_.update();
   };
   for (; step < steps_per_epoch(); ++step) {
@@ -194,7 +195,7 @@ const Trainer::Epoch& Trainer::run_epoch(const std::function<void(std::int64_t, 
   optimiser_.check();
   double sum = loss_sum_.placed_on(nullptr).span<double>()[0];
   if (ranks_ && !solved_) {
-    sum = config_.job->sum(sum);
+    sum = config_.job->all_sum(sum);
     check_same_values(epoch);
   }
   if (!std::isfinite(sum))
@@ -224,11 +225,13 @@ const Trainer::Epoch& Trainer::run_epoch(const std::function<void(std::int64_t, 
 void Trainer::check_same_values(std::int64_t epoch) {
   const Tensor values = model_.parameters().flat_values().placed_on(nullptr);
   const std::uint64_t own = Hash().add({static_cast<const std::byte*>(values.raw()), values.bytes()}).value();
-  const std::string all = config_.job->join(fmt::format("{:016x}", own));
+  const std::string all = config_.job->all_gather(fmt::format("{:016x}", own));
   for (std::size_t rank = 1; rank < all.size() / 16; ++rank)
     if (all.compare(16 * rank, 16, all, 0, 16) != 0)
-      throw RankError("[trainer] after epoch {} rank {} has another model than rank 0; allowed: processors of one kind",
-                      epoch, rank);
+      throw RankError(
+          "[trainer] after epoch {} rank {} has another model than rank 0; allowed: processors of one kind, and the "
+          "same state",
+          epoch, rank);
 }
 
 double Trainer::last_rate() const { return config_.learning_rate(std::max<std::int64_t>(optimiser_.steps() - 1, 0)); }

@@ -121,7 +121,8 @@ class Trainer {
   std::int64_t own_share(std::int64_t n) const;
   /// Ranks whose processors round differently would train different models.
   void check_same_values(std::int64_t epoch);
-  double seconds_of_step(std::int64_t count);
+  /// `together`: all ranks take it.
+  double seconds_of_step(std::int64_t count, bool together);
   std::int64_t batch_that_fits();
 
   /// The steps of an epoch.

@@ -24,7 +24,17 @@ TEST_CASE("ranks: texts go from rank 0 to all and from all to rank 0, in their o
           right &= all[r] == fmt::format("{} of round {}", std::string(r, 'x'), round);
         right &=
             job.broadcast(job.first() ? fmt::format("round {}", round) : "not heard") == fmt::format("round {}", round);
-        job.barrier();
+
+        std::string digits;
+        for (int r = 0; r < size; ++r) digits += std::to_string(r);
+        right &= job.all_gather(std::to_string(job.rank())) == digits;
+        right &= job.all_sum(job.rank() + round) == size * (size - 1) / 2 + size * round;
+        std::vector<std::byte> other;
+        if (const int with = job.rank() ^ 1; with < size) {
+          job.exchange(with, std::as_bytes(std::span(mine)), other);
+          right &= std::string(reinterpret_cast<const char*>(other.data()), other.size()) ==
+                   fmt::format("{} of round {}", std::string(static_cast<std::size_t>(with), 'x'), round);
+        }
         if (!right) throw std::runtime_error("another text");
       }
     });
@@ -35,7 +45,8 @@ TEST_CASE("ranks: one process needs no others") {
   CHECK((alone.first() && alone.rank() == 0 && alone.size() == 1));
   CHECK(alone.broadcast("here") == "here");
   CHECK(alone.gather("here") == std::vector<std::string>{"here"});
-  alone.barrier();
+  CHECK(alone.all_gather("here") == "here");
+  CHECK(alone.all_sum(2.5) == 2.5);
   alone.abort(3);
   RankProgress progress(alone);
   progress.tell(7);
@@ -60,10 +71,10 @@ TEST_CASE("ranks: one that is silent ends the others, which say so") {
   for (const int silent : {0, 1, 2}) {
     const std::string message = message_of<RankError>([&] {
       run_ranks(3, [&](Ranks& job) {
-        job.timeout = 0.05;
+        job.timeout = 0.2;
         RankProgress progress(job);
         // It comes back when the others have given up.
-        if (job.rank() == silent) std::this_thread::sleep_for(std::chrono::milliseconds(600));
+        if (job.rank() == silent) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
         progress.finish();
         progress.wait_for_first();
       });
@@ -74,7 +85,7 @@ TEST_CASE("ranks: one that is silent ends the others, which say so") {
   CHECK(message_of<RankError>([&] {
           run_ranks(2, [](Ranks& job) {
             job.timeout = 0.05;
-            if (job.first()) job.barrier();
+            if (job.first()) job.gather("here");
           });
         }).starts_with("[ranks] rank 1 has been silent"));
 }

@@ -129,12 +129,83 @@ TEST_CASE("zoo ranks: a job that stops goes on with as many ranks, or more, or f
   }
 }
 
+TEST_CASE(
+    "zoo ranks: whatever was begun, by whom and of which zoo, one that replaces it or goes on ends with its bytes") {
+  const RandomKey key(2, "zoo_ranks_test");
+  std::uint64_t draw = 0;
+  const auto pick = [&](int n) { return static_cast<int>(uniform_index(key, draw++, static_cast<std::uint64_t>(n))); };
+  std::vector<ZooRequest> two(2, requests()[0]);
+  two[1].seed = 9;
+  const TemporaryFolder folder;
+  for (std::size_t i = 0; i < two.size(); ++i) make_zoo(folder / fmt::format("zoo {}", i), two[i]);
+  for (int round = 0; round < 25; ++round) {
+    INFO(round);
+    const fs::path made = folder / fmt::format("any {}", round);
+    for (int job = 0; job < 4; ++job) {
+      const int size = 1 + pick(3);
+      // It may be refused, stop at once or after an epoch, or get to the end.
+      try {
+        make(made, two[static_cast<std::size_t>(pick(2))], size, pick(2) ? Existing::resume : Existing::replace,
+             pick(size), pick(5));
+      } catch (const Stop&) {
+      } catch (const Error&) {}
+    }
+    const auto last = static_cast<std::size_t>(pick(2));
+    const int size = 1 + pick(3);
+    try {
+      make(made, two[last], size, Existing::resume);
+    } catch (const UsageError& another) {
+      CHECK(std::string(another.what()).find("has another description") != std::string::npos);
+      make(made, two[last], size, Existing::replace);
+    }
+    CHECK(content(made) == content(folder / fmt::format("zoo {}", last)));
+    for (const char* left : {".part", ".parts", ".replaced"}) CHECK_FALSE(fs::exists(made.string() + left));
+  }
+}
+
+TEST_CASE("zoo ranks: a rank with other data is refused before it works") {
+  const TemporaryFolder folder;
+  CHECK(message_of<UsageError>([&] {
+          run_ranks(2, [&](Ranks& job) {
+            ZooRequest request = requests()[0];
+            request.seed += static_cast<std::uint64_t>(job.rank());
+            const PreparedZoo zoo = prepare_zoo(completed(request));
+            make_zoo(folder / "zoo", *zoo.model, zoo.data.train, zoo.data.test, zoo.plan, Existing::refuse, {}, job);
+          });
+        }).starts_with("[zoo] rank 1 makes another zoo than rank 0: /data/hash is "));
+}
+
+TEST_CASE("zoo ranks: a part that was damaged is not joined") {
+  const TemporaryFolder folder;
+  const std::vector<fs::path> all = parts_of(folder, requests()[0], 2);
+  const auto refused = [&] {
+    const std::string message = message_of<FormatError>([&] { merge_zoo(all, folder / "joined", Existing::replace); });
+    CHECK_FALSE(fs::exists(folder / "joined"));
+    return message;
+  };
+  const fs::path shard = all[1] / "weights-00001.safetensors", table = all[1] / "table.csv";
+  const std::string weights = read_text(shard), rows = read_text(table);
+  std::string changed = weights;
+  changed[changed.size() - 2] = static_cast<char>(changed[changed.size() - 2] ^ 1);
+  write_text(shard, changed);
+  CHECK(refused().find("weights of id ") != std::string::npos);
+  write_text(shard, weights);
+  // Without the rows of its last checkpoint.
+  std::string fewer = rows;
+  for (int row = 0; row < 4; ++row) fewer.erase(fewer.rfind('\n', fewer.size() - 2) + 1);
+  write_text(table, fewer);
+  CHECK(refused().find("rows for each network") != std::string::npos);
+  write_text(table, rows);
+  fs::remove(shard);
+  CHECK_THROWS_AS(merge_zoo(all, folder / "joined", Existing::replace), ReadError);
+}
+
 TEST_CASE("zoo ranks: parts, joined in any order, are the zoo") {
   for (const ZooRequest& request : requests()) {
     INFO(request.kind);
     const TemporaryFolder folder;
     make_zoo(folder / "one", request);
-    for (const std::int64_t parts : {2, 3}) {
+    for (const std::int64_t parts : {1, 2, 3}) {
       std::vector<fs::path> all = parts_of(folder, request, parts);
       CHECK(message_of<UsageError>([&] { Zoo::open(all[0]); }).find("is a part of a zoo, networks 0 to ") !=
             std::string::npos);

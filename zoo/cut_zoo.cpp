@@ -19,20 +19,17 @@ void cut_one(const fs::path& from, const ZooDescription& description, const ZooR
   create_folder(to);
   remove_files(to, [](const std::string&) { return false; });
   const SafeTensors state = SafeTensors::open(from / state_file);
-  std::int64_t safe = 0;
-  const auto rows = state.metadata().find(rows_key);
-  if (rows != state.metadata().end()) safe = std::strtoll(rows->second.c_str(), nullptr, 10);
+  const std::int64_t safe = safe_rows(state, from / state_file);
   for (std::int64_t shard = 0; shard < safe / before.networks(); ++shard) {
     const std::string name = shard_file(static_cast<std::size_t>(shard));
     const Shard whole = read_shard(from / name, description);
     if (std::ssize(whole.rows) != before.networks())
       fail(from / name, "{} rows; allowed: {}, one of each network", whole.rows.size(), before.networks());
-    const ShardRows::Reading reading(whole.weights);
     std::vector<Tensor> weights;
     for (int t = 0; t < static_cast<int>(own.space.tensors().size()); ++t) {
       weights.push_back(Tensor::zeros(stacked_shape(own.space, t, range.networks()), DType::f32));
-      reading.read(static_cast<std::size_t>(t), range.first - before.first, range.networks(),
-                   weights.back().data<float>());
+      read_rows(whole, static_cast<std::size_t>(t), range.first - before.first, range.networks(),
+                weights.back().data<float>());
     }
     write_shard(
         to / name, own,

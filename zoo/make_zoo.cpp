@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -208,31 +209,34 @@ std::int64_t done_before(const ZooWriter& writer, const ZooDescription& part, st
 /// The ranks of a job, each with parts of its own.
 void make_pieces(ZooPieces& pieces, const Common& all, const ZooProgress& progress, std::int64_t total, Ranks& job) {
   const std::int64_t epochs = all.plan.training.epochs;
-  std::int64_t before = 0;
-  for (const ZooDescription& part : pieces.own())
-    before += done_before(ZooWriter(pieces.path(part), part, ZooWriter::Existing::resume), part, epochs);
-  std::int64_t of_all = 0;
-  for (const std::string& one : job.gather(std::to_string(before))) of_all += std::stoll(one);
-  if (job.first() && progress.begin) progress.begin(of_all);
-
-  RankProgress ranks(job);
-  const auto changed = [&] {
+  std::vector<ZooWriter> writers;
+  std::vector<std::int64_t> before;  // of each part
+  for (const ZooDescription& part : pieces.own()) {
+    writers.emplace_back(pieces.path(part), part, ZooWriter::Existing::resume);
+    before.push_back(done_before(writers.back(), part, epochs));
+  }
+  std::int64_t done = std::accumulate(before.begin(), before.end(), std::int64_t{0});  // by this rank
+  RankProgress ranks(job, done);
+  if (job.first() && progress.begin) progress.begin(ranks.total());
+  const auto tell = [&](std::int64_t now) {
+    ranks.tell(now);
     if (job.first() && progress.training) progress.training(ranks.total(), total);
   };
-  std::int64_t earlier = 0;  // of this rank's parts
-  ZooProgress own = progress;
-  own.training = [&](std::int64_t done, std::int64_t) {
-    ranks.tell(earlier + done);
-    changed();
-  };
-  for (const ZooDescription& part : pieces.own()) {
-    ZooWriter writer(pieces.path(part), part, ZooWriter::Existing::resume);
-    if (!writer.complete()) make_part(writer, part, all, own);
-    earlier += part.range().networks() * epochs;
+  for (std::size_t i = 0; i < writers.size(); ++i) {
+    const ZooDescription& part = pieces.own()[i];
+    std::int64_t now = done;
+    ZooProgress own = progress;
+    own.training = [&](std::int64_t of_part, std::int64_t) { tell(now = done + of_part - before[i]); };
+    own.safe_point = [&] {
+      tell(now);
+      if (progress.safe_point) progress.safe_point();
+    };
+    if (!writers[i].complete()) make_part(writers[i], part, all, own);
+    done += part.range().networks() * epochs - before[i];
   }
-  ranks.tell(earlier);
-  ranks.finish(changed);
-  if (job.first()) pieces.join([&] { ranks.tell(earlier); });
+  tell(done);
+  ranks.finish([&] { tell(done); });
+  if (job.first()) pieces.merge([&] { ranks.tell(done); });
   ranks.wait_for_first();
 }
 

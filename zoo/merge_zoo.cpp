@@ -13,19 +13,22 @@ namespace {
 
 struct Part {
   fs::path path;
-  ZooDescription description;  ///< hyper-parameters have values of its own networks
+  ZooDescription description;  ///< hyper-parameters have values of its own networks alone
   std::string hash;            ///< of all values
   ZooRange range;
+  std::int64_t shards;
 };
 
 Part read_part(const fs::path& path) {
   check_complete(path);
-  Part part{path, {}, {}, {}};
+  Part part{path, {}, {}, {}, 0};
   part.description = read_description(path / description_file, part.hash);
   if (!part.description.part)
     throw UsageError("[zoo] {} is a whole zoo; allowed: parts of one, as --part makes them", in_quotes(path.native()));
   part.range = *part.description.part;
-  read_table(path / table_file, part.description);
+  part.shards = std::ssize(read_table(path / table_file, part.description)) / part.range.networks();
+  for (HyperParameter& h : part.description.hyper_parameters)
+    h.values = {h.values.begin() + part.range.first, h.values.begin() + part.range.end};
   return part;
 }
 
@@ -72,17 +75,20 @@ void merge(std::span<const Part> parts, const fs::path& folder, const ZooDescrip
   std::vector<Tensor> weights;
   for (int t = 0; t < static_cast<int>(description.space.tensors().size()); ++t)
     weights.push_back(Tensor::zeros(stacked_shape(description.space, t, all.networks()), DType::f32));
-  for (std::size_t shard = 0; fs::exists(parts.front().path / shard_file(shard)); ++shard) {
+  for (const Part& part : parts)
+    if (part.shards != parts.front().shards)
+      fail(part.path / table_file, "{} rows for each network; {} has {}", part.shards,
+           in_quotes(parts.front().path.native()), parts.front().shards);
+  for (std::int64_t shard = 0; shard < parts.front().shards; ++shard) {
     std::vector<ZooResult> results;
     for (const Part& part : parts) {
-      const fs::path path = part.path / shard_file(shard);
+      const fs::path path = part.path / shard_file(static_cast<std::size_t>(shard));
       const Shard own = read_shard(path, part.description);
       if (std::ssize(own.rows) != part.range.networks())
         fail(path, "{} rows; allowed: {}, one of each network", own.rows.size(), part.range.networks());
       const std::int64_t at = part.range.first - all.first;
-      const ShardRows::Reading reading(own.weights);
       for (std::size_t t = 0; t < weights.size(); ++t)
-        reading.read(t, 0, part.range.networks(), weights[t].slice(at, at + part.range.networks()).data<float>());
+        read_rows(own, t, 0, part.range.networks(), weights[t].slice(at, at + part.range.networks()).data<float>());
       results.insert(results.end(), own.rows.begin(), own.rows.end());
     }
     writer.append(results, weights);
@@ -103,13 +109,12 @@ void merge_zoo(std::span<const fs::path> paths, const fs::path& folder, ZooWrite
     const std::vector<Part> parts = read_parts(paths);
     ZooDescription whole = parts.front().description;
     whole.part.reset();
+    for (HyperParameter& h : whole.hyper_parameters) h.values.resize(static_cast<std::size_t>(whole.networks));
     check_all_there(parts, whole.range());
     for (const Part& part : parts)
       for (std::size_t h = 0; h < whole.hyper_parameters.size(); ++h)
-        std::ranges::copy(
-            std::span(part.description.hyper_parameters[h].values)
-                .subspan(static_cast<std::size_t>(part.range.first), static_cast<std::size_t>(part.range.networks())),
-            whole.hyper_parameters[h].values.begin() + part.range.first);
+        std::ranges::copy(part.description.hyper_parameters[h].values,
+                          whole.hyper_parameters[h].values.begin() + part.range.first);
     if (const std::string hash = hash_of_values(whole.hyper_parameters); hash != parts.front().hash)
       throw FormatError(
           "[zoo] {}: hyper-parameters with the hash {}; the parts were written with {}: a table was changed",

@@ -9,7 +9,7 @@ namespace weft {
 
 /// The zoo of which `parts` are the parts, in any order: the bytes that one process writes. Throws UsageError for a
 /// folder that is no part, parts of different zoos (naming the first difference), parts that overlap, and networks that
-/// are in none; FormatError for one that is damaged; what ZooWriter throws.
+/// are in none; FormatError for one that is damaged; what ZooWriter throws. Holds one checkpoint of all networks.
 void merge_zoo(std::span<const std::filesystem::path> parts, const std::filesystem::path& folder,
                ZooWriter::Existing existing = ZooWriter::Existing::refuse);
 

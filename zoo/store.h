@@ -120,6 +120,7 @@ class ZooWriter {
   /// What can be said of the folder before there is a description, so that it does not come out after data were read.
   /// Leaves nothing behind. Throws UsageError, also for a folder in a zoo; DiskError where no zoo can be made.
   static void check_place(const std::filesystem::path& folder, Existing existing);
+  ZooWriter(ZooWriter&&) noexcept;
   ~ZooWriter();
 
   /// Resuming found it finished: there is nothing left to write, and finish() does nothing.

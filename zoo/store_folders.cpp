@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "weft/io/atomic_file.h"
+#include "weft/io/folder_lock.h"
 #include "weft/io/gzip.h"
 
 namespace weft::zoo_format {
@@ -57,7 +58,9 @@ Folders::Folders(const fs::path& named)
     : folder(meant(named)),
       part(beside(folder, ".part")),
       parts(beside(folder, ".parts")),
-      replaced(beside(folder, ".replaced")) {
+      replaced(beside(folder, ".replaced")) {}
+
+void Folders::check() const {
   check_no_mount_point(folder);
   for (const fs::path& path : {folder, part, replaced}) check_only_zoo(path);
   check_only(parts, [](const std::string& name) { return range_of_part(name).has_value(); });
@@ -80,8 +83,19 @@ void Folders::discard_replaced() const {
 
 void Folders::discard_parts() const {
   if (!fs::exists(parts)) return;
+  const FolderLock alone(parts);
   for (const std::string& name : names_in(parts)) remove_folder(parts / name);
   remove_file(parts);
+}
+
+std::int64_t safe_rows(const SafeTensors& state, const fs::path& path) {
+  const auto found = state.metadata().find(rows_key);
+  const std::string count = found == state.metadata().end() ? "" : found->second;
+  std::uint32_t rows = 0;
+  const auto [end, error] = std::from_chars(count.data(), count.data() + count.size(), rows);
+  if (error != std::errc{} || end != count.data() + count.size())
+    fail(path, "'{}' is {}; allowed: the number of rows: replace the zoo", rows_key, in_quotes(count));
+  return rows;
 }
 
 std::string part_name(const ZooRange& range) { return fmt::format("networks-{}-{}", range.first, range.end); }

@@ -16,15 +16,20 @@ inline constexpr const char *rows_key = "weft.rows", *numerics_key = "weft.numer
 struct Folders {
   std::filesystem::path folder, part, parts, replaced;
 
-  /// A name that ends in a slash or a dot, or is a link, stands for the folder that it means. Throws UsageError for a
-  /// folder that cannot be replaced or holds anything but a zoo.
+  /// A name that ends in a slash or a dot, or is a link, stands for the folder that it means.
   explicit Folders(const std::filesystem::path& named);
 
+  /// Throws UsageError for a folder that cannot be replaced or holds anything but a zoo.
+  void check() const;
   /// Throws UsageError when anything of a zoo is there.
   void refuse_existing() const;
   void discard_replaced() const;
+  /// Throws DiskError while a job works there.
   void discard_parts() const;
 };
+
+/// Of a state. Throws FormatError.
+std::int64_t safe_rows(const SafeTensors& state, const std::filesystem::path& path);
 
 /// A part that belongs to `<folder>.parts`: "networks-0-64".
 std::string part_name(const ZooRange& range);

@@ -94,6 +94,8 @@ struct Shard {
 };
 /// Of the numbers of one row of one tensor.
 std::uint64_t row_hash(std::span<const float> numbers);
+/// Rows [first, first + count) of tensor t. Throws FormatError where they are not those that were written, ReadError.
+void read_rows(const Shard& shard, std::size_t t, std::int64_t first, std::int64_t count, float* to);
 float largest_of(std::span<const float> numbers);
 void write_shard(const std::filesystem::path& path, const ZooDescription& description, std::span<const ZooRow> rows,
                  std::span<const Tensor> weights);

@@ -62,10 +62,10 @@ std::string in_hex(std::uint64_t hash) { return fmt::format("{:016x}", hash); }
 
 void zoo_format::check_complete(const fs::path& folder) {
   if (fs::exists(folder / table_file)) return;
-  const fs::path part = fs::exists(folder / description_file) ? folder : beside(folder, ".part");
-  for (const fs::path& unfinished : {part / description_file, beside(folder, ".parts")})
-    if (fs::exists(unfinished))
-      throw ReadError("[zoo] {} is not finished; resume the run that writes it", in_quotes(part.native()));
+  const fs::path parts = beside(folder, ".parts");
+  for (const fs::path& unfinished : {folder, beside(folder, ".part"), parts})
+    if (fs::exists(unfinished == parts ? parts : unfinished / description_file))
+      throw ReadError("[zoo] {} is not finished; resume the run that writes it", in_quotes(unfinished.native()));
   throw ReadError("[zoo] {}: no {} and {}: not a zoo", in_quotes(folder.native()), description_file, table_file);
 }
 

@@ -21,7 +21,9 @@ struct ZooWriter::State : Folders {
   bool complete = false;
 
   State(const fs::path& named, ZooDescription description_)
-      : Folders(named), description(std::move(description_)), text(description_text(description)) {}
+      : Folders(named), description(std::move(description_)), text(description_text(description)) {
+    Folders::check();
+  }
 
   /// Makes the folder to write in, and keeps other processes out of it.
   void open_part() {
@@ -57,6 +59,7 @@ struct ZooWriter::State : Folders {
 
   void start() {
     open_part();
+    discard_parts();
     remove_files(part, [](const std::string&) { return false; });
     write_file(part / description_file, text);
   }
@@ -79,12 +82,7 @@ struct ZooWriter::State : Folders {
     const fs::path path = part / state_file;
     if (!fs::exists(path)) return;
     const SafeTensors saved = SafeTensors::open(path);
-    const auto found = saved.metadata().find(rows_key);
-    const std::string count = found == saved.metadata().end() ? "" : found->second;
-    std::size_t expected = 0;
-    const auto [end, error] = std::from_chars(count.data(), count.data() + count.size(), expected);
-    if (error != std::errc{} || end != count.data() + count.size())
-      fail(path, "'{}' is {}; allowed: the number of rows: replace the zoo", rows_key, in_quotes(count));
+    const auto expected = static_cast<std::size_t>(safe_rows(saved, path));
     while (rows.size() < expected) {
       const fs::path shard_path = part / shard_file(shards);
       if (!fs::exists(shard_path))
@@ -172,7 +170,6 @@ struct ZooWriter::State : Folders {
     rename_durably(part, folder);
     complete = true;
     discard_replaced();
-    discard_parts();
   }
 };
 
@@ -186,6 +183,7 @@ void require_no_zoo_above(const fs::path& folder) {
 void ZooWriter::check_place(const fs::path& folder, Existing existing) {
   disk_errors([&] {
     const Folders place(folder);
+    place.check();
     if (existing == Existing::refuse) place.refuse_existing();
     const fs::path above = fs::weakly_canonical(fs::absolute(place.folder)).parent_path();
     require_no_zoo_above(above);
@@ -208,6 +206,7 @@ ZooWriter::ZooWriter(const fs::path& folder, ZooDescription description, Existin
   });
 }
 
+ZooWriter::ZooWriter(ZooWriter&&) noexcept = default;
 ZooWriter::~ZooWriter() = default;
 
 bool ZooWriter::complete() const { return state_->complete; }

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "weft/zoo/zoo_pieces.h"
+#include "weft/core/ranks.h"
 
 namespace weft {
 namespace {
@@ -54,11 +54,11 @@ CompleteZooRequest completed(const ZooRequest& request, RequestSpelling spelled)
   if (request.full_grid && !kind.grid)
     throw UsageError("[zoo] {} full is for kinds whose recipes are of a grid; '{}' has none", spelled("grid"),
                      request.kind);
-  const std::int64_t runs = request.full_grid ? runs_of(*kind.grid) : most;
+  const std::int64_t runs = request.full_grid ? runs_of(*kind.grid) : kind.usual.networks;
   if (request.full_grid && request.networks.value_or(0) > runs)
     throw UsageError("[zoo] {} {}; allowed: 1 to {}, all runs of the grid", spelled("networks"), *request.networks,
                      runs);
-  const std::int64_t networks = number("networks", request.networks, request.full_grid ? runs : kind.usual.networks);
+  const std::int64_t networks = number("networks", request.networks, runs);
   CompleteZooRequest all{
       .kind = &kind,
       .settings = request.settings,
@@ -76,7 +76,7 @@ CompleteZooRequest completed(const ZooRequest& request, RequestSpelling spelled)
       .seed = request.seed,
   };
   const auto check_part = [&] {
-    if (all.part < 1 || all.parts < all.part || all.networks < all.parts)
+    if (all.parts != 0 && (all.part < 1 || all.parts < all.part || all.networks < all.parts))
       throw UsageError("[zoo] {} {}/{}; allowed: 1/N to N/N, N at most the {} networks", spelled("part"), all.part,
                        all.parts, all.networks);
   };
@@ -97,7 +97,9 @@ CompleteZooRequest completed(const ZooRequest& request, RequestSpelling spelled)
 }
 
 ZooRange CompleteZooRequest::range() const {
-  return share_of({0, networks}, static_cast<int>(part - 1), static_cast<int>(parts));
+  if (parts == 0) return {0, networks};
+  const auto [first, end] = share_of(networks, static_cast<int>(part - 1), static_cast<int>(parts));
+  return {first, end};
 }
 
 PreparedZoo prepare_zoo(const CompleteZooRequest& request) {
@@ -112,7 +114,7 @@ PreparedZoo prepare_zoo(const CompleteZooRequest& request) {
                             data.train.items() - request.held_out, request.seed);
   plan.held_out = request.held_out;
   plan.generator = "weft " WEFT_VERSION;
-  if (request.parts > 1) plan.part = request.range();
+  if (request.parts > 0) plan.part = request.range();
   if (request.full_grid) {
     plan.recipes = all_training_recipes(*request.kind->grid, request.networks, RandomKey(request.seed, "recipes"));
     plan.settings["grid"] = "full";

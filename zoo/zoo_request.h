@@ -21,7 +21,7 @@ struct ZooRequest {
   std::optional<std::int64_t> networks{}, images{}, test_images{}, epochs{}, batch{}, held_out{};
   /// Part `part` of `parts`, which have as many networks each, or one more: made one by one on any machines, and joined
   /// by merge_zoo().
-  std::int64_t part = 1, parts = 1;
+  std::int64_t part = 0, parts = 0;  ///< 0 of 0: all of it
   /// Every run of the kind's grid, in an order drawn from the seed; of fewer networks the first ones of it. Else each
   /// network's recipe is drawn by itself.
   bool full_grid = false;

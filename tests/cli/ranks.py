@@ -69,6 +69,7 @@ class Job(Test):
             except ProcessLookupError:
                 pass  # it was done
         process.communicate(timeout=120 * PATIENCE)
+        return process.returncode != 0
 
 
 class Zoos(Job):
@@ -98,13 +99,17 @@ class Zoos(Job):
         self.weft("zoo", "make", *ZOO, "--out", "odd", "--part", "1", code=USAGE, says="as in 2/4")
 
     def test_kill_any_rank(self):
+        saved = 0
         for round_ in range(ROUNDS):
             out, ranks = f"killed-{round_}", self.random.choice((2, 3))
             self.killed(ranks, self.seconds, "zoo", "make", *ZOO, "--out", out)
+            saved += bool(list(self.folder.glob(f"{out}.parts/*.part/state.safetensors")))
             if (self.folder / out).exists():
                 self.assert_same(self.bytes_of("one"), self.bytes_of(out))
             self.job(self.random.choice((1, 2, 3)), "zoo", "make", *ZOO, "--out", out, "--resume", "--quiet")
             self.assert_same(self.bytes_of("one"), self.bytes_of(out))
+        print(f"{saved} of {ROUNDS} jobs were killed with something saved", file=sys.stderr)
+        self.assertTrue(saved or ROUNDS < 5)
 
     def test_ctrl_c(self):
         zoo = (*ZOO, "--epochs", 60)
@@ -125,11 +130,13 @@ class Zoos(Job):
         process = self.start(2, "zoo", "make", *ZOO, "--epochs", 200, "--out", "hung", "--timeout", 1)
         pids = self.ranks_of(process, 2)
         while not list(self.folder.glob("hung.parts/*.part/state.safetensors")):
+            self.assertIsNone(process.poll())
             time.sleep(0.002)
         os.kill(pids[1], signal.SIGSTOP)
         _, messages = process.communicate(timeout=60 * PATIENCE)
         self.assertEqual(process.returncode, RANKS, messages)
-        self.assertRegex(messages, r"weft: rank [01]: \[ranks\] rank [01] has been silent for \d+ s; look at its machine")
+        self.assertRegex(messages, r"weft: rank 0: \[ranks\] rank 1 has been silent for \d+ s; look at its machine")
+        self.job(2, "zoo", "make", *ZOO, "--epochs", 200, "--out", "hung", "--resume", "--quiet")
 
     def test_a_full_disk_on_one_rank(self):
         # A file beyond the limit of a process is like one that a disk does not take.
@@ -193,13 +200,16 @@ class Trainings(Job):
         return [float(line.split(",")[1]) for line in (self.folder / run / "log.csv").read_text().splitlines()[1:]]
 
     def test_kill_any_rank(self):
+        start = time.monotonic()
         for ranks in (2, 3):
             self.job(ranks, "train", *self.FIT, "--out", f"whole-{ranks}", "--quiet")
+        seconds, broken = (time.monotonic() - start) / 2, 0
         for round_ in range(ROUNDS):
             out, ranks = f"killed-{round_}", self.random.choice((2, 3))
-            self.killed(ranks, 2, "train", *self.FIT, "--out", out)
+            broken += self.killed(ranks, seconds / 1.5, "train", *self.FIT, "--out", out)
             self.job(ranks, "train", *self.FIT, "--out", out, "--resume", "--quiet")
             self.assert_same(self.weights(f"whole-{ranks}"), self.weights(out))
+        self.assertTrue(broken or ROUNDS < 5)
 
     def test_a_rank_that_cannot_open_the_zoo(self):
         self.job(2, "train", *self.FIT, "--out", "none", code=INPUT, says=("weft: rank 1:", "no zoo.json"), rank_1="cd /")
