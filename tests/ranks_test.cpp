@@ -40,6 +40,23 @@ TEST_CASE("ranks: texts go from rank 0 to all and from all to rank 0, in their o
     });
 }
 
+TEST_CASE("ranks: shares are neighbours, all of them together everything, and nobody sees nothing") {
+  for (std::int64_t n = 1; n < 14; ++n)
+    for (int size = 1; size < 16; ++size) {
+      std::int64_t next = 0;
+      for (int rank = 0; rank < size; ++rank) {
+        const auto [first, end] = share_of(n, rank, size);
+        CHECK(first == next);
+        CHECK((end - first == n / size || end - first == n / size + 1));
+        next = end;
+        const auto [from, to] = seen_by(n, rank, size);
+        CHECK((0 <= from && from < to && to <= n));
+        if (first < end) CHECK((from == first && to == end));
+      }
+      CHECK(next == n);
+    }
+}
+
 TEST_CASE("ranks: one process needs no others") {
   Ranks alone;
   CHECK((alone.first() && alone.rank() == 0 && alone.size() == 1));

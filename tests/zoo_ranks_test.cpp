@@ -67,21 +67,6 @@ std::vector<fs::path> parts_of(const TemporaryFolder& folder, ZooRequest request
 
 }  // namespace
 
-TEST_CASE("zoo ranks: shares are neighbours, all of them together everything") {
-  for (const ZooRange all : {ZooRange{0, 10}, ZooRange{3, 4}, ZooRange{5, 12}})
-    for (int size = 1; size < 12; ++size) {
-      std::int64_t next = all.first;
-      for (int rank = 0; rank < size; ++rank) {
-        const ZooRange share = share_of(all, rank, size);
-        CHECK(share.first == next);
-        CHECK(share.networks() - all.networks() / size <= 1);
-        CHECK(share.networks() >= all.networks() / size);
-        next = share.end;
-      }
-      CHECK(next == all.end);
-    }
-}
-
 TEST_CASE("zoo ranks: the same bytes as one process") {
   for (const ZooRequest& request : requests()) {
     INFO(request.kind);
