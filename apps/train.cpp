@@ -103,6 +103,7 @@ Json options_of_run(const TrainOptions& o, const std::string& checkpoint, const 
   if (!model_kind(o.model).solved) add(o.fit);
   all["seed"] = common.seed;
   all["threads"] = common.threads;
+  all["timeout"] = common.timeout;
   all["device"] = common.device;
   all["products"] = common.products;
   all["json"] = common.json;

@@ -222,7 +222,8 @@ struct Fit::Steps {
     if (!config.job || config.job->size() == 1) return outputs_of(model, validation.prepared, begin, end, tape);
     const auto [first, last] = share_of(end - begin, config.job->rank(), config.job->size());
     const std::vector<double> own = outputs_of(model, validation.prepared, begin + first, begin + last, tape);
-    const std::string all = config.job->all_gather({reinterpret_cast<const char*>(own.data()), own.size() * sizeof(double)});
+    const std::string all =
+        config.job->all_gather({reinterpret_cast<const char*>(own.data()), own.size() * sizeof(double)});
     std::vector<double> outputs(all.size() / sizeof(double));
     std::memcpy(outputs.data(), all.data(), all.size());
     return outputs;

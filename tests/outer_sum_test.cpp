@@ -308,9 +308,9 @@ TEST_CASE("parameters: gradients that are taken are their holder's, without a co
     }
     Arena arena, other;
     Tape tape(arena), reference(other);
+    const Tensor inputs = Tensor::zeros({2, 4}, DType::f64), ones = Tensor::zeros({2}, DType::f64);
     const auto backward = [&](Parameters& of, Tape& on, double x) {
       on.reset();
-      const Tensor inputs = Tensor::zeros({2, 4}, DType::f64), ones = Tensor::zeros({2}, DType::f64);
       inputs.fill(x);
       ones.fill(1);
       const Var y = bilinear(of.on(on, 0), g, inputs);

@@ -19,7 +19,7 @@ class BadOptions(Test):
     def test_verbs(self):
         self.refused(says=["no verb given", "zoo", "weft --help"])
         self.refused("tarin", says=["'tarin'", "train"])
-        self.refused("zoo", says=["make, show, check, export"])
+        self.refused("zoo", says=["make, merge, show, check, export"])
         self.refused("zoo", "mkae", says=["'mkae'", "make"])
         self.refused("bench", "cnn", says=["'cnn'", "step"])
         self.refused("--bla", says="unknown option --bla")
