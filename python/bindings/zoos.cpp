@@ -191,7 +191,7 @@ void bind_loader(nb::module_& m) {
       "    for epoch in range(1, 11):\n"
       "        for ids, weights in loader.begin(epoch):\n"
       "            ...")
-      .def(nb::init<const Zoo&, const std::vector<std::int64_t>&, std::int64_t, std::uint64_t>(), "zoo"_a, "ids"_a,
+      .def(nb::init<const OpenZoo&, const std::vector<std::int64_t>&, std::int64_t, std::uint64_t>(), "zoo"_a, "ids"_a,
            "batch"_a = ZooLoaderConfig{}.batch, "seed"_a = 0,
            nb::sig("def __init__(self, zoo: Zoo, ids: collections.abc.Sequence[int], batch: int = 8, seed: int = 0) -> "
                    "None"),
