@@ -13,6 +13,7 @@
 #include "weft/apps/numbers.h"
 #include "weft/apps/setting_options.h"
 #include "weft/apps/trained_on.h"
+#include "weft/core/hash.h"
 #include "weft/core/numerics.h"
 #include "weft/core/progress.h"
 #include "weft/core/ranks.h"
@@ -90,6 +91,13 @@ void resume(Fit& fit, const fs::path& file, const Json& settings, const Zoo& zoo
   }
 }
 
+void check_same_on_ranks(Ranks& job, const Json& settings) {
+  const std::string all = job.all_gather(fmt::format("{:016x}", Hash().add(settings.dump()).value()));
+  for (std::size_t rank = 1; rank < all.size() / 16; ++rank)
+    if (all.compare(16 * rank, 16, all, 0, 16) != 0)
+      throw UsageError("[train] rank {} has other options or another zoo than rank 0; start all with the same", rank);
+}
+
 /// The options of a run as --print-config says them: `weft train --config run/run.json` reads them. --force and
 /// --resume are of one call only.
 Json options_of_run(const TrainOptions& o, const std::string& checkpoint, const Common& common) {
@@ -158,11 +166,12 @@ int train(TrainOptions o, const Common& common) {
   const Task& learnt = task(o.task);
   const std::int64_t outputs = learnt.outputs(zoo);
   check_reads(o, learnt, zoo);
-  // Rank 0 alone looks at the folder and writes there.
+  // Rank 0 alone looks at the folder and writes there, once all ranks have read the same zoo.
   Ranks& job = ranks();
-  if (job.first() && fs::is_directory(folder)) take_folder();
   const std::string device = device_of(common.backend).kind == Device::Kind::cpu ? "cpu" : "cuda";
   const Json settings = settings_of(o, zoo, common, device);
+  check_same_on_ranks(job, settings);
+  if (job.first() && fs::is_directory(folder)) take_folder();
   // A state beside a model is of a run with --force that was to replace it.
   bool finished = job.first() && o.out.resume && fs::exists(folder / model_file) && !fs::exists(folder / state_file);
   if (finished) {
