@@ -24,6 +24,10 @@ class Job(Test):
         if not shutil.which("mpirun") or not module():
             print("skipped: no mpirun, or weft was built without MPI")
             sys.exit(77)
+        probe = subprocess.run([*MPIRUN, "-n", "2", "true"], env=ENVIRONMENT, capture_output=True, text=True)
+        if probe.returncode != 0:
+            print("skipped: mpirun starts nothing here:", probe.stderr.strip())
+            sys.exit(77)
         super().setUpClass()
         cls.random = random.Random(1)
 
@@ -52,10 +56,16 @@ class Job(Test):
 
     def ranks_of(self, process, ranks):
         """The processes that mpirun started, once all are there."""
+        def parent(stat):
+            try:
+                return int(stat.read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                return None  # it has ended meanwhile
+
         while process.poll() is None:
-            found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+            found = [int(stat.parent.name) for stat in pathlib.Path("/proc").glob("[0-9]*/stat") if parent(stat) == process.pid]
             if len(found) == ranks:
-                return [int(one) for one in found]
+                return found
         return []
 
     def killed(self, ranks, begun, seconds, *words):
