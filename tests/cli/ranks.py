@@ -139,7 +139,7 @@ class Zoos(Job):
         self.assert_same(self.bytes_of("not-stopped"), self.bytes_of("stopped"))
 
     def test_a_rank_that_hangs(self):
-        process = self.start(2, "zoo", "make", *ZOO, "--epochs", 200, "--out", "hung", "--timeout", 1)
+        process = self.start(2, "zoo", "make", *ZOO, "--epochs", 40, "--out", "hung", "--timeout", 1)
         pids = self.ranks_of(process, 2)
         while not list(self.folder.glob("hung.parts/*.part/state.safetensors")):
             self.assertIsNone(process.poll())
@@ -148,7 +148,7 @@ class Zoos(Job):
         _, messages = process.communicate(timeout=60 * PATIENCE)
         self.assertEqual(process.returncode, RANKS, messages)
         self.assertRegex(messages, r"weft: rank 0: \[ranks\] rank 1 has been silent for \d+ s; look at its machine")
-        self.job(2, "zoo", "make", *ZOO, "--epochs", 200, "--out", "hung", "--resume", "--quiet")
+        self.job(2, "zoo", "make", *ZOO, "--epochs", 40, "--out", "hung", "--resume", "--quiet")
 
     def test_a_full_disk_on_one_rank(self):
         # A file beyond the limit of a process is like one that a disk does not take.
