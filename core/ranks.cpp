@@ -201,16 +201,13 @@ int threads_of_rank(Ranks& job) {
   if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) CPU_ZERO(&allowed);
   char host[256] = {};
   gethostname(host, sizeof(host) - 1);
-  std::string own = fmt::format("{} ", host);
+  std::string own = fmt::format("<{} ", host);
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) own += CPU_ISSET(cpu, &allowed) ? '1' : '0';
-  const std::vector<std::string> all = job.gather(own);
-  std::string shares;
-  for (const std::string& one : all) shares += fmt::format("{} ", std::ranges::count(all, one));
-  const std::string told = job.broadcast(shares);
-  const char* at = told.data();
-  std::int64_t sharing = 1;
-  for (int rank = 0; rank <= job.rank(); ++rank) at = std::from_chars(at, told.data() + told.size(), sharing).ptr + 1;
-  return std::max(1, CPU_COUNT(&allowed) / static_cast<int>(sharing));
+  own += '>';
+  const std::string all = job.all_gather(own);
+  int sharing = 0;
+  for (auto at = all.find(own); at != std::string::npos; at = all.find(own, at + own.size())) ++sharing;
+  return std::max(1, CPU_COUNT(&allowed) / sharing);
 }
 
 RankProgress::RankProgress(Ranks& job, std::int64_t done)

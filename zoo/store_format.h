@@ -94,6 +94,8 @@ struct Shard {
 };
 /// Of the numbers of one row of one tensor.
 std::uint64_t row_hash(std::span<const float> numbers);
+/// The one of a row of tensor t when it was written, of a shard that has them.
+std::uint64_t written_hash(const Shard& shard, std::size_t t, std::int64_t row);
 /// Rows [first, first + count) of tensor t. Throws FormatError where they are not those that were written, ReadError.
 void read_rows(const Shard& shard, std::size_t t, std::int64_t first, std::int64_t count, float* to);
 float largest_of(std::span<const float> numbers);

@@ -162,8 +162,7 @@ struct Zoo::Contents {
         float& most = largest[static_cast<std::size_t>(row)];
         most = std::max(most, largest_of(numbers));
         if (!shard.hashes.defined()) return;
-        std::uint64_t written = 0;
-        std::memcpy(&written, shard.hashes[static_cast<std::int64_t>(t)][row].raw(), sizeof written);
+        const std::uint64_t written = written_hash(shard, t, row);
         if (const std::uint64_t hash = row_hash(numbers); hash != written)
           fail(path, "{} has the hash {}; it was written with {}: the weights were changed", called(shard, t, row),
                in_hex(hash), in_hex(written));

@@ -169,13 +169,16 @@ void read_rows(const Shard& shard, std::size_t t, std::int64_t first, std::int64
   ShardRows::Reading(shard.weights).read(t, first, count, to);
   if (!shard.hashes.defined()) return;
   const std::int64_t size = shard.weights.size(t);
-  for (std::int64_t row = 0; row < count; ++row) {
-    std::uint64_t written = 0;
-    std::memcpy(&written, shard.hashes[static_cast<std::int64_t>(t)][first + row].raw(), sizeof written);
-    if (row_hash({to + row * size, static_cast<std::size_t>(size)}) != written)
+  for (std::int64_t row = 0; row < count; ++row)
+    if (row_hash({to + row * size, static_cast<std::size_t>(size)}) != written_hash(shard, t, first + row))
       fail(shard.weights.path(), "the weights of id {} were changed: their hash is another",
            shard.rows[static_cast<std::size_t>(first + row)].id);
-  }
+}
+
+std::uint64_t written_hash(const Shard& shard, std::size_t t, std::int64_t row) {
+  std::uint64_t written = 0;
+  std::memcpy(&written, shard.hashes[static_cast<std::int64_t>(t)][row].raw(), sizeof written);
+  return written;
 }
 
 std::uint64_t row_hash(std::span<const float> numbers) { return Hash().add(std::as_bytes(numbers)).value(); }
