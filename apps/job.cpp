@@ -1,6 +1,8 @@
 #include "weft/apps/job.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -30,6 +32,10 @@ void join_job(const CLI::App& verb, Common& common) {
     common.remark(
         fmt::format("{} threads asked for; {} a rank, for they share their processors", common.threads, share));
   }
+}
+
+void let_first_speak() {
+  if (joined && !ranks().first()) std::this_thread::sleep_for(std::chrono::milliseconds(500));
 }
 
 std::string speaker() { return joined ? fmt::format("weft: rank {}:", ranks().rank()) : "weft:"; }

@@ -40,6 +40,7 @@ constexpr const char* footer =
     "Exit codes: 0 ok, 1 FAIL or different, 2 usage, 3 input, 4 numeric, 5 disk, 6 device, 7 ranks, 130 interrupted";
 
 int fail(int code, const std::string& message) {
+  let_first_speak();
   std::fputs(fmt::format("{} {}\n", coloured(stderr, Colour::bad, speaker()), message).c_str(),
              stderr);  // nobody to tell when it is closed
   leave_job(code);
@@ -47,7 +48,10 @@ int fail(int code, const std::string& message) {
 }
 
 Backend* backend_for(const CLI::App& verb, const Common& common) {
-  const Device device = parse_device(common.device);
+  Device device = parse_device(common.device);
+  // The ranks of a machine take its devices in turn.
+  if (common.device == "cuda")
+    device.index = rank_on_machine(ranks()) % std::max(1, static_cast<int>(cuda_state().devices.size()));
   if (device.kind != Device::Kind::cpu && !common.on_devices.contains(&verb))
     throw DeviceError("[device] '{}': weft {} runs on the CPU only so far; allowed: cpu", device.str(), name_of(verb));
   Backend* backend = backend_of(device);

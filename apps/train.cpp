@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <limits>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -49,6 +51,7 @@ Json settings_of(const TrainOptions& o, const Zoo& zoo, const Common& common, co
   add(all, o.settings);
   if (!model_kind(o.model).solved) add(all, o.fit);
   all["split"] = o.split;
+  all["train_networks"] = o.train_networks;
   all["checkpoint"] = chosen_checkpoint(zoo, o.checkpoint);
   all["seed"] = common.seed;
   all["ranks"] = ranks().size();
@@ -69,6 +72,7 @@ void check_same_settings(const TrainedOn& there, const fs::path& path, const Jso
     Json before = there.settings.is_object() ? there.settings.value(key, Json()) : Json();
     if (key == "task" && before.is_null()) before = tasks().front()->name;  // release 0.1 knew no other
     if (key == "ranks" && before.is_null()) before = 1;                     // nor did it know these
+    if (key == "train_networks" && before.is_null()) before = 0;
     if (before != value)
       throw UsageError(
           "[train] '{}' was written with another {} ({}; here {}); give the same, --force, or another --out",
@@ -91,19 +95,12 @@ void resume(Fit& fit, const fs::path& file, const Json& settings, const Zoo& zoo
   }
 }
 
-void check_same_on_ranks(Ranks& job, const Json& settings) {
-  const std::string all = job.all_gather(fmt::format("{:016x}", Hash().add(settings.dump()).value()));
-  for (std::size_t rank = 1; rank < all.size() / 16; ++rank)
-    if (all.compare(16 * rank, 16, all, 0, 16) != 0)
-      throw UsageError("[train] rank {} has other options or another zoo than rank 0; start all with the same", rank);
-}
-
 /// The options of a run as --print-config says them: `weft train --config run/run.json` reads them. --force and
 /// --resume are of one call only.
 Json options_of_run(const TrainOptions& o, const std::string& checkpoint, const Common& common) {
-  Json all{{"verb", "train"},         {"zoo", utf8_text(o.zoo)},      {"task", o.task},
-           {"model", o.model},        {"out", utf8_text(o.out.path)}, {"split", o.split},
-           {"checkpoint", checkpoint}};
+  Json all{{"verb", "train"},          {"zoo", utf8_text(o.zoo)},           {"task", o.task},
+           {"model", o.model},         {"out", utf8_text(o.out.path)},      {"split", o.split},
+           {"checkpoint", checkpoint}, {"train-networks", o.train_networks}};
   const auto add = [&](const Settings& settings) {
     for (const Setting& s : settings.list()) all[option_name(s.name).substr(2)] = to_json(settings.value(s.name));
   };
@@ -117,6 +114,16 @@ Json options_of_run(const TrainOptions& o, const std::string& checkpoint, const 
   all["json"] = common.json;
   all["quiet"] = common.quiet;
   return all;
+}
+
+/// Leaves the checkpoints of the first networks: of a grid, whose runs come in a random order, any of them.
+void keep_first_networks(const Zoo& zoo, std::vector<std::int64_t>& ids, std::int64_t networks) {
+  std::set<std::int64_t> kept;
+  std::erase_if(ids, [&](std::int64_t id) {
+    const std::int64_t network = zoo.row(id).network;
+    if (std::ssize(kept) < networks) kept.insert(network);
+    return !kept.contains(network);
+  });
 }
 
 /// A model for other networks, or other tasks, says in its own words what it misses; here it is known which model to
@@ -170,7 +177,8 @@ int train(TrainOptions o, const Common& common) {
   Ranks& job = ranks();
   const std::string device = device_of(common.backend).kind == Device::Kind::cpu ? "cpu" : "cuda";
   const Json settings = settings_of(o, zoo, common, device);
-  check_same_on_ranks(job, settings);
+  if (const int rank = job.first_unlike(Hash().add(settings.dump()).value()))
+    throw UsageError("[train] rank {} has other options or another zoo than rank 0; start all with the same", rank);
   if (job.first() && fs::is_directory(folder)) take_folder();
   // A state beside a model is of a run with --force that was to replace it.
   bool finished = job.first() && o.out.resume && fs::exists(folder / model_file) && !fs::exists(folder / state_file);
@@ -193,7 +201,8 @@ int train(TrainOptions o, const Common& common) {
   auto model = make_reader(o.model, o.settings, zoo.space(), DType::f32, RandomKey(common.seed, "model"),
                            common.backend, outputs);
   const std::string chosen = chosen_checkpoint(zoo, o.checkpoint);
-  const std::vector<std::int64_t> training = checkpoints(zoo, learnt, o.split, ZooPart::train, chosen, false);
+  std::vector<std::int64_t> training = checkpoints(zoo, learnt, o.split, ZooPart::train, chosen, false);
+  if (o.train_networks > 0) keep_first_networks(zoo, training, o.train_networks);
   const std::vector<std::int64_t> validation = checkpoints(zoo, learnt, o.split, ZooPart::val, chosen, true);
   const std::int64_t trained_on = std::ssize(training), validated_on = std::ssize(validation);
   FitConfig config = FitConfig::of(o.fit, common.seed);
@@ -320,6 +329,9 @@ void add_train(CLI::App& app, Common& common, Run& run) {
   verb.add_option("--checkpoint", o->checkpoint,
                   "of every network, in zoos that name them: 50, 75, 100, best, or all; 75 when not given")
       ->type_name("NAME");
+  verb.add_option("--train-networks", o->train_networks,
+                  "of the split's training networks only so many, the first of the zoo; 0: all")
+      ->transform(whole<std::int64_t>(0, std::numeric_limits<std::int64_t>::max()));
   SettingOptions of_models(verb), of_trainings(verb);
   for (const ModelKind* kind : model_kinds()) of_models.add(kind->name, kind->settings);
   for (const ModelKind* kind : model_kinds())

@@ -15,7 +15,8 @@ struct TrainOptions {
   std::string model;
   Settings settings, fit;  ///< of the model, of its training
   int split = 0;
-  std::string checkpoint{};  ///< see chosen_checkpoint()
+  std::string checkpoint{};         ///< see chosen_checkpoint()
+  std::int64_t train_networks = 0;  ///< of the split's training networks only the first; 0: all
 };
 
 /// Trains a model on a zoo and writes its folder (apps/run_folder.h); a run that was interrupted goes on with the

@@ -33,6 +33,9 @@ class Recording {
   virtual void replay() = 0;
 };
 
+class DeviceLink;
+class Ranks;
+
 /// One device. All work is enqueued in one order; nothing waits but download() and synchronise().
 class Backend {
  public:
@@ -47,6 +50,9 @@ class Backend {
   /// Waits. Throws DeviceError when earlier work failed.
   virtual void download(void* to, const void* from, std::size_t bytes) = 0;
   virtual void synchronise() = 0;
+  /// The way from here to the devices of the job's other ranks, which all call it. By way of the CPU's memory where a
+  /// device knows no other (core/device_link.h). This and the job outlive it.
+  virtual std::unique_ptr<DeviceLink> link(Ranks& job);
 
   /// The kernels of one family, whose launches go to this device until another one is asked for a table: ask before
   /// each launch. Throws DeviceError, naming `who`, when this build has none.

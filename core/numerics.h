@@ -13,7 +13,8 @@ namespace weft {
 ///   1  release 0.1
 ///   2  uniform numbers equally spaced, pairwise sums
 ///   3  Fourier features of many weights interpolated
-inline constexpr int numerics_version = 3;
+///   4  zoos of more than 256 MiB are read in an order of blocks
+inline constexpr int numerics_version = 4;
 
 /// For an error message about what another version began; empty for this one.
 inline std::string other_numerics(int begun_with) {

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "weft/core/hash.h"
 #include "weft/core/stop.h"
 
 namespace weft {
@@ -62,6 +63,15 @@ std::unique_ptr<RankTransport> load_transport() {
   const auto start = reinterpret_cast<Start>(dlsym(module, "weft_start_ranks"));
   if (!start) throw RankError("[ranks] '{}' is no module of weft", path.string());
   return std::unique_ptr<RankTransport>(start());
+}
+
+/// One number of each rank, on all of them.
+template <class T>
+std::vector<T> all_of(Ranks& job, T own) {
+  const std::string all = job.all_gather({reinterpret_cast<const char*>(&own), sizeof own});
+  std::vector<T> numbers(all.size() / sizeof own);
+  std::memcpy(numbers.data(), all.data(), all.size());
+  return numbers;
 }
 
 }  // namespace
@@ -153,16 +163,20 @@ std::string Ranks::all_gather(const std::string& own) {
 }
 
 double Ranks::all_sum(double own) {
-  std::string bytes(sizeof own, '\0');
-  std::memcpy(bytes.data(), &own, sizeof own);
-  const std::string all = all_gather(bytes);
   double total = 0;
-  for (std::size_t at = 0; at < all.size(); at += sizeof own) {
-    double one = 0;
-    std::memcpy(&one, all.data() + at, sizeof one);
-    total += one;
-  }
+  for (const double one : all_of(*this, own)) total += one;
   return total;
+}
+
+int Ranks::first_unlike(std::uint64_t own) {
+  const std::vector<std::uint64_t> all = all_of(*this, own);
+  const auto other = std::ranges::find_if(all, [&](std::uint64_t one) { return one != all[0]; });
+  return other == all.end() ? 0 : static_cast<int>(other - all.begin());
+}
+
+int Ranks::alike(std::uint64_t own) {
+  const std::vector<std::uint64_t> all = all_of(*this, own);
+  return static_cast<int>(std::ranges::count(all, own));
 }
 
 void Ranks::abort(int exit_code) {
@@ -194,20 +208,26 @@ Ranks& ranks() {
   return job;
 }
 
+std::string host_name() {
+  char host[256] = {};
+  gethostname(host, sizeof(host) - 1);
+  return host;
+}
+
 int threads_of_rank(Ranks& job) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   // More processors than it has room for: then a rank has one thread, unless it is told otherwise.
   if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) CPU_ZERO(&allowed);
-  char host[256] = {};
-  gethostname(host, sizeof(host) - 1);
-  std::string own = fmt::format("<{} ", host);
+  std::string own = host_name() + ' ';
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) own += CPU_ISSET(cpu, &allowed) ? '1' : '0';
-  own += '>';
-  const std::string all = job.all_gather(own);
-  int sharing = 0;
-  for (auto at = all.find(own); at != std::string::npos; at = all.find(own, at + own.size())) ++sharing;
-  return std::max(1, CPU_COUNT(&allowed) / sharing);
+  return std::max(1, CPU_COUNT(&allowed) / job.alike(Hash().add(own).value()));
+}
+
+int rank_on_machine(Ranks& job) {
+  const std::uint64_t own = Hash().add(host_name()).value();
+  const std::vector<std::uint64_t> all = all_of(job, own);
+  return static_cast<int>(std::count(all.begin(), all.begin() + job.rank(), own));
 }
 
 RankProgress::RankProgress(Ranks& job, std::int64_t done)

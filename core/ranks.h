@@ -72,6 +72,10 @@ class Ranks {
   std::vector<std::string> gather(const std::string& text);
   /// All ranks' bytes, one behind the other's, on all of them.
   std::string all_gather(const std::string& own);
+  /// The first rank that says another number than rank 0, say a hash of what all should have; 0 where none does.
+  int first_unlike(std::uint64_t own);
+  /// How many ranks say the same number as this one, which is one of them.
+  int alike(std::uint64_t own);
   /// Added up in the order of the ranks, on all of them.
   double all_sum(double own);
 
@@ -107,9 +111,12 @@ int launched_ranks();
 /// processes and there is no module, or it cannot be loaded.
 Ranks& ranks();
 
+std::string host_name();
 /// Threads for each rank of a machine, so that all of them together are not more than its processors: those that this
 /// process may use, divided among the ranks that may use the same ones; at least 1. All ranks call it.
 int threads_of_rank(Ranks& job);
+/// Its number among the job's ranks on its machine, 0 for the first. All ranks call it.
+int rank_on_machine(Ranks& job);
 
 /// How far all ranks are. Every rank tells rank 0 now and then, rank 0 the others that it is still there.
 class RankProgress {

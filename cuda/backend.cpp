@@ -1,6 +1,7 @@
 #include "weft/cuda/backend.h"
 
 #include "weft/cuda/check.h"
+#include "weft/cuda/nccl.h"
 
 namespace weft {
 
@@ -54,6 +55,8 @@ void CudaBackend::synchronise() {
   refuse_in_recording("waiting");
   stream_.synchronise();
 }
+
+std::unique_ptr<DeviceLink> CudaBackend::link(Ranks& job) { return link_by_nccl(*this, stream_, job); }
 
 void CudaBackend::begin_recording() {
   // Other threads may go on using CUDA; this one is held to what a graph can hold.

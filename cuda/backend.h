@@ -18,6 +18,8 @@ class CudaBackend final : public DeviceBackend {
   void upload(void* to, const void* from, std::size_t bytes) override;
   void download(void* to, const void* from, std::size_t bytes) override;
   void synchronise() override;
+  /// By NCCL where it can be.
+  std::unique_ptr<DeviceLink> link(Ranks& job) override;
 
   /// Opens cuBLAS at the first call. Throws DeviceError when it is missing.
   void blas_product(const BlasProduct& product, bool is_double) override;

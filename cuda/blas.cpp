@@ -20,15 +20,15 @@ struct Functions {
 };
 
 Functions open(const std::string& name) {
-  void* library = open_library(name);
+  const Library library("gemm", name, "products on a GPU need cuBLAS");
   Functions f;
-  find(library, name, "cublasCreate_v2", f.create);
-  find(library, name, "cublasDestroy_v2", f.destroy);
-  find(library, name, "cublasSetStream_v2", f.set_stream);
-  find(library, name, "cublasSetWorkspace_v2", f.set_workspace);
-  find(library, name, "cublasGemmStridedBatchedEx_64", f.gemm);
-  find(library, name, "cublasGetStatusName", f.status_name);
-  find(library, name, "cublasGetStatusString", f.status_words);
+  library.find("cublasCreate_v2", f.create);
+  library.find("cublasDestroy_v2", f.destroy);
+  library.find("cublasSetStream_v2", f.set_stream);
+  library.find("cublasSetWorkspace_v2", f.set_workspace);
+  library.find("cublasGemmStridedBatchedEx_64", f.gemm);
+  library.find("cublasGetStatusName", f.status_name);
+  library.find("cublasGetStatusString", f.status_words);
   return f;
 }
 

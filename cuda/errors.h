@@ -22,11 +22,11 @@ inline DeviceError call_failed(std::string_view who, std::string_view code, std:
   return DeviceError("[{}] CUDA said {} ({})", who, code, words);
 }
 
-/// cuBLAS is opened when the first product needs it.
-inline DeviceError library_missing(std::string_view library, std::string_view words) {
-  return DeviceError(
-      "[gemm] {} cannot be opened: {}; products on a GPU need cuBLAS: install it or add it to LD_LIBRARY_PATH", library,
-      words);
+/// Of a library that is opened when `who` needs it for `use`.
+inline DeviceError library_missing(std::string_view who, std::string_view library, std::string_view words,
+                                   std::string_view use) {
+  return DeviceError("[{}] {} cannot be opened: {}; {}: install it or add it to LD_LIBRARY_PATH", who, library, words,
+                     use);
 }
 
 }  // namespace weft::cuda

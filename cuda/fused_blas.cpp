@@ -33,23 +33,23 @@ struct Functions {
 };
 
 Functions open(const std::string& name) {
-  void* library = open_library(name);
+  const Library library("gemm", name, "products on a GPU need cuBLAS");
   Functions f;
-  find(library, name, "cublasLtCreate", f.create);
-  find(library, name, "cublasLtDestroy", f.destroy);
-  find(library, name, "cublasLtMatmul", f.matmul);
-  find(library, name, "cublasLtMatmulAlgoGetHeuristic", f.heuristic);
-  find(library, name, "cublasLtMatmulDescCreate", f.create_operation);
-  find(library, name, "cublasLtMatmulDescDestroy", f.destroy_operation);
-  find(library, name, "cublasLtMatmulDescSetAttribute", f.set_operation);
-  find(library, name, "cublasLtMatrixLayoutCreate", f.create_layout);
-  find(library, name, "cublasLtMatrixLayoutDestroy", f.destroy_layout);
-  find(library, name, "cublasLtMatrixLayoutSetAttribute", f.set_layout);
-  find(library, name, "cublasLtMatmulPreferenceCreate", f.create_preference);
-  find(library, name, "cublasLtMatmulPreferenceDestroy", f.destroy_preference);
-  find(library, name, "cublasLtMatmulPreferenceSetAttribute", f.set_preference);
-  find(library, name, "cublasLtGetStatusName", f.status_name);
-  find(library, name, "cublasLtGetStatusString", f.status_words);
+  library.find("cublasLtCreate", f.create);
+  library.find("cublasLtDestroy", f.destroy);
+  library.find("cublasLtMatmul", f.matmul);
+  library.find("cublasLtMatmulAlgoGetHeuristic", f.heuristic);
+  library.find("cublasLtMatmulDescCreate", f.create_operation);
+  library.find("cublasLtMatmulDescDestroy", f.destroy_operation);
+  library.find("cublasLtMatmulDescSetAttribute", f.set_operation);
+  library.find("cublasLtMatrixLayoutCreate", f.create_layout);
+  library.find("cublasLtMatrixLayoutDestroy", f.destroy_layout);
+  library.find("cublasLtMatrixLayoutSetAttribute", f.set_layout);
+  library.find("cublasLtMatmulPreferenceCreate", f.create_preference);
+  library.find("cublasLtMatmulPreferenceDestroy", f.destroy_preference);
+  library.find("cublasLtMatmulPreferenceSetAttribute", f.set_preference);
+  library.find("cublasLtGetStatusName", f.status_name);
+  library.find("cublasLtGetStatusString", f.status_words);
   return f;
 }
 

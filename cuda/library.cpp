@@ -1,5 +1,7 @@
 #include "weft/cuda/library.h"
 
+#include <utility>
+
 #include <dlfcn.h>
 
 #include "weft/cuda/errors.h"
@@ -14,17 +16,16 @@ std::string last_error() {
 
 }  // namespace
 
-void* open_library(const std::string& name) {
-  void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-  const std::string reason = library ? "" : last_error();
-  if (!library) library = dlopen((WEFT_CUDA_LIBRARY_DIR "/" + name).c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library) throw library_missing(name, reason);
-  return library;
+Library::Library(const char* who, std::string name, const char* use) : who_(who), use_(use), name_(std::move(name)) {
+  library_ = dlopen(name_.c_str(), RTLD_NOW | RTLD_LOCAL);
+  const std::string reason = library_ ? "" : last_error();
+  if (!library_) library_ = dlopen((WEFT_CUDA_LIBRARY_DIR "/" + name_).c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library_) throw library_missing(who_, name_, reason, use_);
 }
 
-void* find_function(void* library, const std::string& name, const char* symbol) {
-  void* function = dlsym(library, symbol);
-  if (!function) throw library_missing(name, last_error());
+void* Library::address(const char* symbol) const {
+  void* function = dlsym(library_, symbol);
+  if (!function) throw library_missing(who_, name_, last_error(), use_);
   return function;
 }
 

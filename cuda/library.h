@@ -5,15 +5,24 @@
 
 namespace weft::cuda {
 
-/// First where the machine's loader looks, then where the build found the toolkit. It stays open: its handles may
-/// outlive any object of ours. Throws DeviceError that names it when it is missing.
-void* open_library(const std::string& name);
-/// Throws DeviceError that names the library when it lacks the function.
-void* find_function(void* library, const std::string& name, const char* symbol);
+/// One that is open, and stays so: its handles may outlive any object of ours.
+class Library {
+ public:
+  /// First where the machine's loader looks, then where the build found the toolkit. `who` asks for it and says what
+  /// it is for: "products on a GPU need cuBLAS". Throws DeviceError that names it when it is missing.
+  Library(const char* who, std::string name, const char* use);
 
-template <class F>
-void find(void* library, const std::string& name, const char* symbol, F& function) {
-  function = reinterpret_cast<F>(find_function(library, name, symbol));
-}
+  /// Throws DeviceError that names the library when it lacks the function.
+  template <class F>
+  void find(const char* symbol, F& function) const {
+    function = reinterpret_cast<F>(address(symbol));
+  }
+
+ private:
+  void* address(const char* symbol) const;
+  const char *who_, *use_;
+  std::string name_;
+  void* library_;
+};
 
 }  // namespace weft::cuda

@@ -21,6 +21,7 @@
 #include "weft/nfn/transformer/device_vjp_bodies.h"
 #include "weft/nn/loss_bodies.h"
 #include "weft/nn/loss_sum_bodies.h"
+#include "weft/nn/rank_sum_bodies.h"
 #include "weft/ops/act_bodies.h"
 #include "weft/ops/strided_bodies.h"
 #include "weft/ops/view_bodies.h"
@@ -42,6 +43,7 @@
   WEFT_PIXEL_LOOPS(X)              \
   WEFT_POPULATION_LOOPS(X)         \
   WEFT_POSITION_LOOPS(X)           \
+  WEFT_RANK_SUM_LOOPS(X)           \
   WEFT_SEND_LOOPS(X)               \
   WEFT_STRIDED_LOOPS(X)            \
   WEFT_TRANSFORMER_LOOPS(X)        \

@@ -14,6 +14,8 @@
 namespace weft {
 namespace {
 
+constexpr bool ends_bare_field(char c) { return c == ',' || c == '"' || c == '\r' || c == '\n'; }
+
 constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 template <class... Args>
@@ -28,6 +30,7 @@ class Csv::Parser {
   Parser(std::string_view text, Csv& csv) : text_(text), csv_(csv) {}
 
   void run() {
+    csv_.text_.reserve(text_.size());
     if (text_.starts_with(byte_order_mark)) at_ = byte_order_mark.size();
     while (at_ < text_.size()) row();
   }
@@ -52,7 +55,8 @@ class Csv::Parser {
   }
 
   void bare_field() {
-    const std::size_t end = std::min(text_.find_first_of(",\"\r\n", at_), text_.size());
+    std::size_t end = at_;
+    while (end < text_.size() && !ends_bare_field(text_[end])) ++end;
     csv_.text_ += text_.substr(at_, end - at_);
     at_ = end;
     if (at_ < text_.size() && text_[at_] == '"')

@@ -73,4 +73,33 @@ Var transformer_block_forward(std::span<const Var> block, const Var& x, bool res
   return residual ? add(y, out) : out;
 }
 
+Var transformer_forward(std::span<const Var> weights, Var x, bool residual,
+                        const std::function<Var(std::size_t place, const Var& y)>& after) {
+  if (weights.size() % transformer_block_tensors != 4)
+    throw ShapeError("[transformer_forward] {} tensors; allowed: eight of each block, and W1 b1 W2 b2", weights.size());
+  for (std::size_t place = 0; weights.size() > 4; place += 2, weights = weights.subspan(transformer_block_tensors))
+    x = transformer_block_forward(weights.first(transformer_block_tensors), x, residual,
+                                  [&](std::size_t at, const Var& y) { return after ? after(place + at, y) : y; });
+  const std::int64_t B = x.shape()[0], n = x.shape()[2];
+  const Tensor part = x.tape().empty({B, 1, 1, n}, x.value().dtype());
+  part.fill(1 / static_cast<double>(n));
+  const Var pooled = contract("bcot,bctm->bcom", x.tape().constant(part), layer_norm(x));
+  const Var y = mlp_forward(weights, pooled, UnaryOp::Relu);
+  return reshape(y, {B, y.shape()[3]});
+}
+
+std::vector<Var> repeated(std::span<const Var> weights, std::int64_t n) {
+  const std::int64_t B = weights[0].shape()[0];
+  const Tensor ones = weights[0].tape().empty({B, n, 1}, weights[0].value().dtype());
+  ones.fill(1);
+  const Var times = weights[0].tape().constant(ones);
+  std::vector<Var> copies;
+  for (const Var& w : weights) {
+    std::vector<std::int64_t> sizes(w.shape().sizes().begin(), w.shape().sizes().end());
+    sizes[0] = B * n;
+    copies.push_back(reshape(contract("bno,box->bnx", times, reshape(w, {B, 1, w.shape().numel() / B})), Shape(sizes)));
+  }
+  return copies;
+}
+
 }  // namespace weft

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "weft/autograd/tape.h"
 #include "weft/ops/pointwise_kernels.h"
@@ -37,5 +38,15 @@ Var attention_forward(const Var& x, const Var& q, const Var& k, const Var& v, co
 /// after(place, y) is what becomes of what attention (place 0) and the MLP (place 1) give, before the stream is added.
 Var transformer_block_forward(std::span<const Var> block, const Var& x, bool residual,
                               const std::function<Var(std::size_t place, const Var& y)>& after = {});
+
+inline constexpr std::size_t transformer_block_tensors = 8;
+
+/// A network of spec 6.1 behind its embedding. weights: its blocks' and W1 b1 W2 b2. x: [B, 1, n, D] -> [B, classes].
+/// after(place, y): as in a block, of place 2 b and 2 b + 1 in block b.
+Var transformer_forward(std::span<const Var> weights, Var x, bool residual,
+                        const std::function<Var(std::size_t place, const Var& y)>& after = {});
+
+/// Each network's weights n times, for n inputs of its own: [B, 1, axes…], plain types -> [B n, 1, axes…].
+std::vector<Var> repeated(std::span<const Var> weights, std::int64_t n);
 
 }  // namespace weft

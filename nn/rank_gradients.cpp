@@ -5,7 +5,8 @@
 #include <cstring>
 #include <tuple>
 
-#include "weft/core/parallel.h"
+#include "weft/core/loop.h"
+#include "weft/nn/rank_sum_bodies.h"
 
 namespace weft {
 namespace {
@@ -47,10 +48,37 @@ OuterSum sum_of(const FactorHead& head, DType dtype) {
           .right = {nullptr, 0, head.right_first, head.right_second}};
 }
 
+void add_numbers(Backend* backend, DType dtype, void* to, const void* from, std::int64_t n) {
+  with_float(dtype, "ranks", [&](auto tag) {
+    using T = decltype(tag);
+    loop(backend, n, 1 << 15, AddRank<T>{static_cast<T*>(to), static_cast<const T*>(from)});
+  });
+}
+
+/// Recursive doubling: on all ranks the sum of what each has, added up in one order.
+template <class Message>
+void double_over_ranks(const Ranks& job, Message& own) {
+  const int all = static_cast<int>(std::bit_floor(static_cast<unsigned>(job.size()))), rank = job.rank();
+  // Those beyond a power of two leave their share to another, and take what comes of it.
+  if (rank >= all) {
+    own.send(rank - all);
+    own.take(rank - all);
+    return;
+  }
+  const bool helps = rank + all < job.size();
+  if (helps) own.add(rank + all);
+  for (int distance = 1; distance < all; distance *= 2) own.exchange_and_add(rank ^ distance);
+  if (helps) own.send(rank + all);
+}
+
 }  // namespace
 
 RankGradients::RankGradients(Parameters& parameters, Ranks& job, bool whole)
     : parameters_(parameters), job_(job), dtype_(parameters.flat_values().dtype()) {
+  if (Backend* backend = parameters.backend()) {
+    link_ = backend->link(job);
+    received_ = Tensor::zeros(parameters.flat_grads().shape(), dtype_, backend);
+  }
   if (!whole) return;
   for (int i = 0; i < parameters_.count(); ++i)
     if (const ParameterGradient* g = parameters_.gradient(i); g && g->factored) formed_.push_back(i);
@@ -114,14 +142,7 @@ void RankGradients::add(const Bytes& other) {
   if (other.size() < padded(n, dtype_))
     throw RankError("[ranks] gradients of {} bytes where {} are due; all ranks train the same model", other.size(),
                     padded(n, dtype_));
-  with_float(dtype_, "ranks", [&](auto tag) {
-    using T = decltype(tag);
-    T* to = reinterpret_cast<T*>(own_.data());
-    const T* from = reinterpret_cast<const T*>(other.data());
-    parallel_blocks(n, 1 << 15, [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) to[i] += from[i];
-    });
-  });
+  add_numbers(nullptr, dtype_, own_.data(), other.data(), n);
   own_.insert(own_.end(), other.begin() + static_cast<std::ptrdiff_t>(padded(n, dtype_)), other.end());
 }
 
@@ -163,27 +184,50 @@ void RankGradients::unpack() {
   }
 }
 
+/// Messages of own_, to which those of others are added.
+struct RankGradients::Packed {
+  RankGradients& g;
+  void send(int to) { g.job_.send_bytes(to, g.own_); }
+  void take(int from) { g.job_.receive_bytes(from, g.own_); }
+  void add(int from) {
+    g.job_.receive_bytes(from, g.other_);
+    g.add(g.other_);
+  }
+  void exchange_and_add(int with) {
+    g.job_.exchange(with, g.own_, g.other_);
+    g.add(g.other_);
+  }
+};
+
+/// The same of the gradients where they are.
+struct RankGradients::OnDevice {
+  RankGradients& g;
+  const Tensor own = g.parameters_.flat_grads();
+  void send(int to) { g.link_->send(to, own.raw(), own.bytes()); }
+  void take(int from) { g.link_->receive(from, own.raw(), own.bytes()); }
+  void add(int from) {
+    g.link_->receive(from, g.received_.raw(), own.bytes());
+    add_received();
+  }
+  void exchange_and_add(int with) {
+    g.link_->exchange(with, own.raw(), g.received_.raw(), own.bytes());
+    add_received();
+  }
+  void add_received() { add_numbers(own.backend(), g.dtype_, own.raw(), g.received_.raw(), own.numel()); }
+};
+
 void RankGradients::add_up() {
   if (job_.size() == 1) return;
+  if (link_) {
+    OnDevice gradients{*this};
+    double_over_ranks(job_, gradients);
+    largest_ = gradients.own.bytes();
+    return;
+  }
   if (!chosen_) choose_forms();
   pack();
-  const int all = static_cast<int>(std::bit_floor(static_cast<unsigned>(job_.size()))), rank = job_.rank();
-  // Those beyond a power of two leave their share to another, and take what comes of it.
-  if (rank >= all) {
-    job_.send_bytes(rank - all, own_);
-    job_.receive_bytes(rank - all, own_);
-  } else {
-    const bool helps = rank + all < job_.size();
-    if (helps) {
-      job_.receive_bytes(rank + all, other_);
-      add(other_);
-    }
-    for (int distance = 1; distance < all; distance *= 2) {
-      job_.exchange(rank ^ distance, own_, other_);
-      add(other_);
-    }
-    if (helps) job_.send_bytes(rank + all, own_);
-  }
+  Packed gradients{*this};
+  double_over_ranks(job_, gradients);
   largest_ = own_.size();
   unpack();
 }

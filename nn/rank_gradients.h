@@ -1,9 +1,11 @@
 #pragma once
 // Gradients of a model that several ranks train, each on its share of a mini-batch.
 
+#include <memory>
+#include <string>
 #include <vector>
 
-#include "weft/core/ranks.h"
+#include "weft/core/device_link.h"
 #include "weft/nn/parameters.h"
 
 namespace weft {
@@ -11,7 +13,7 @@ namespace weft {
 /// Adds up what the backward passes of all ranks left in their copies of a model, so that all of them have the same
 /// bits: a tree of the ranks' numbers alone fixes the order of the sums. One message goes each way at each level of the
 /// tree. A gradient in factored form travels as its factors where those of all ranks are fewer numbers than it has.
-/// From a device they travel by way of the CPU's memory.
+/// From devices, on which gradients are whole, they go as the devices' link does.
 class RankGradients {
  public:
   /// `whole`: factored gradients travel as numbers always, for ranks that add up several passes, perhaps not the same
@@ -24,9 +26,13 @@ class RankGradients {
 
   /// Of the largest message of the last call.
   std::size_t message_bytes() const { return largest_; }
+  /// Of devices: DeviceLink::detour().
+  std::string detour() const { return link_ ? link_->detour() : ""; }
 
  private:
   using Bytes = std::vector<std::byte>;
+  struct Packed;
+  struct OnDevice;
   void choose_forms();
   void pack();
   void add(const Bytes& other);
@@ -36,6 +42,8 @@ class RankGradients {
   Parameters& parameters_;
   Ranks& job_;
   DType dtype_;
+  std::unique_ptr<DeviceLink> link_;    ///< of models on a device
+  Tensor received_;                     ///< there
   std::vector<int> formed_, factored_;  ///< parameters with a factored gradient, by how it travels
   bool chosen_ = false;
   Bytes own_, other_;  ///< numbers that are added up, then factors, rank behind rank

@@ -130,6 +130,10 @@ Trainer::Cost Trainer::try_step() {
 
 std::vector<std::string> Trainer::fallbacks() const {
   std::vector<std::string> all = model_.fallbacks();
+  if (ranks_ && !ranks_->detour().empty())
+    all.push_back("gradients travel by way of the CPU's memory: " + ranks_->detour());
+  if (ranks_ && arena_.backend())
+    all.emplace_back("steps are launched one by one: what other ranks send is in no recording");
   for (const auto& [name, recorder] : {std::pair("whole", &whole_), std::pair("smaller", &rest_)})
     if (!recorder->refusal().empty())
       all.push_back(fmt::format("steps of {} batches are launched one by one: {}", name, recorder->refusal()));
@@ -225,13 +229,11 @@ const Trainer::Epoch& Trainer::run_epoch(const std::function<void(std::int64_t, 
 void Trainer::check_same_values(std::int64_t epoch) {
   const Tensor values = model_.parameters().flat_values().placed_on(nullptr);
   const std::uint64_t own = Hash().add({static_cast<const std::byte*>(values.raw()), values.bytes()}).value();
-  const std::string all = config_.job->all_gather(fmt::format("{:016x}", own));
-  for (std::size_t rank = 1; rank < all.size() / 16; ++rank)
-    if (all.compare(16 * rank, 16, all, 0, 16) != 0)
-      throw RankError(
-          "[trainer] after epoch {} rank {} has another model than rank 0; allowed: processors of one kind, and the "
-          "same state",
-          epoch, rank);
+  if (const int rank = config_.job->first_unlike(own))
+    throw RankError(
+        "[trainer] after epoch {} rank {} has another model than rank 0; allowed: processors or devices of one kind, "
+        "and the same state",
+        epoch, rank);
 }
 
 double Trainer::last_rate() const { return config_.learning_rate(std::max<std::int64_t>(optimiser_.steps() - 1, 0)); }

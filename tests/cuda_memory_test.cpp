@@ -215,7 +215,8 @@ TEST_CASE("what failed on the device, word for word") {
         "CUDA_LAUNCH_BLOCKING=1 to learn which");
   CHECK(std::string(cuda::call_failed("memory", "cudaErrorInvalidValue", "invalid argument").what()) ==
         "[memory] CUDA said cudaErrorInvalidValue (invalid argument)");
-  CHECK(std::string(cuda::library_missing("libcublas.so.13", "not found").what()) ==
+  CHECK(std::string(
+            cuda::library_missing("gemm", "libcublas.so.13", "not found", "products on a GPU need cuBLAS").what()) ==
         "[gemm] libcublas.so.13 cannot be opened: not found; products on a GPU need cuBLAS: install it or add it to "
         "LD_LIBRARY_PATH");
 }

@@ -28,6 +28,9 @@ TEST_CASE("ranks: texts go from rank 0 to all and from all to rank 0, in their o
         std::string digits;
         for (int r = 0; r < size; ++r) digits += std::to_string(r);
         right &= job.all_gather(std::to_string(job.rank())) == digits;
+        right &= job.first_unlike(7) == 0 && job.first_unlike(job.rank() < 2 ? 7 : 8) == (size > 2 ? 2 : 0);
+        right &= job.alike(static_cast<std::uint64_t>(job.rank() % 2)) == (size + 1 - job.rank() % 2) / 2;
+        right &= rank_on_machine(job) == job.rank();
         right &= job.all_sum(job.rank() + round) == size * (size - 1) / 2 + size * round;
         std::vector<std::byte> other;
         if (const int with = job.rank() ^ 1; with < size) {
@@ -64,6 +67,7 @@ TEST_CASE("ranks: one process needs no others") {
   CHECK(alone.gather("here") == std::vector<std::string>{"here"});
   CHECK(alone.all_gather("here") == "here");
   CHECK(alone.all_sum(2.5) == 2.5);
+  CHECK((alone.first_unlike(7) == 0 && alone.alike(7) == 1 && rank_on_machine(alone) == 0));
   alone.abort(3);
   RankProgress progress(alone);
   progress.tell(7);

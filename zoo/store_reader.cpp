@@ -2,7 +2,7 @@
 #include <charconv>
 #include <cmath>
 #include <mutex>
-#include <unordered_map>
+#include <utility>
 
 #include "weft/core/hash.h"
 #include "weft/core/parallel.h"
@@ -78,11 +78,11 @@ struct Zoo::Contents {
     std::size_t shard;  ///< and in which of them
     std::int64_t row_of_shard;
   };
-  std::unordered_map<std::int64_t, Place> places;  ///< by id
+  std::vector<std::pair<std::int64_t, Place>> places;  ///< in the order of ids
 
   const Place& place(std::int64_t id) const {
-    const auto found = places.find(id);
-    if (found != places.end()) return found->second;
+    const auto found = std::ranges::lower_bound(places, id, {}, &std::pair<std::int64_t, Place>::first);
+    if (found != places.end() && found->first == id) return found->second;
     const auto [low, high] = std::ranges::minmax(rows, {}, &ZooRow::id);
     throw UsageError("[zoo] no id {}; the zoo has {} rows, with ids from {} to {}", id, rows.size(), low.id, high.id);
   }
@@ -132,13 +132,14 @@ struct Zoo::Contents {
         if (const auto column = difference(description, rows[at], shards.back().rows[i]); !column.empty())
           fail(table, "row {} (id {}) has another {} than row {} of {}: the table does not belong to the shards", at,
                rows[at].id, column, i, in_quotes(path.native()));
-        places.emplace(rows[at].id, Place{at, shards.size() - 1, static_cast<std::int64_t>(i)});
+        places.emplace_back(rows[at].id, Place{at, shards.size() - 1, static_cast<std::int64_t>(i)});
       }
     }
     if (at < rows.size())
       throw ReadError("[zoo] {}: missing; {} has {} rows, the shards before it {}",
                       in_quotes((folder / shard_file(shards.size())).native()), in_quotes(table.native()), rows.size(),
                       at);
+    std::ranges::sort(places, {}, &std::pair<std::int64_t, Place>::first);
   }
 
   /// "'W1' of id 5", for messages.

@@ -1,5 +1,6 @@
 #include <algorithm>
-#include <unordered_set>
+#include <optional>
+#include <utility>
 
 #include <fmt/ranges.h>
 
@@ -82,6 +83,24 @@ class Fields {
   const std::filesystem::path& path_;
 };
 
+/// A number of each row that no other row may have.
+class Keys {
+ public:
+  explicit Keys(std::size_t rows) { keys_.reserve(rows); }
+  void add(std::int64_t key) { keys_.emplace_back(key, keys_.size()); }
+  /// The first row whose number an earlier one has. Mostly they rise.
+  std::optional<std::size_t> second_time() {
+    if (!std::ranges::is_sorted(keys_)) std::ranges::sort(keys_);
+    std::optional<std::size_t> first;
+    for (std::size_t i = 1; i < keys_.size(); ++i)
+      if (keys_[i].first == keys_[i - 1].first && (!first || keys_[i].second < *first)) first = keys_[i].second;
+    return first;
+  }
+
+ private:
+  std::vector<std::pair<std::int64_t, std::size_t>> keys_;
+};
+
 void check_header(const Csv& csv, const std::filesystem::path& path, const std::vector<Column>& expected) {
   if (csv.columns() != expected.size())
     fail(path, "{} columns; {} has {}", csv.columns(), description_file, expected.size());
@@ -123,19 +142,17 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
   std::vector<const ZooRow*> first_sharing(static_cast<std::size_t>(description.networks / sharing));
   for (HyperParameter& h : description.hyper_parameters) h.values.assign(first.size(), {});
   std::vector<ZooRow> rows(csv.rows());
-  std::unordered_set<std::int64_t> ids, checkpoints;
-  ids.reserve(rows.size());
-  checkpoints.reserve(rows.size());
+  Keys ids(rows.size()), checkpoints(rows.size());
   for (std::size_t r = 0; r < rows.size(); ++r) {
     ZooRow& row = rows[r];
     Fields fields(csv, r, path);
     row.id = fields.integer(0, index_end);
-    if (!ids.insert(row.id).second) fail(path, "line {}: id {} a second time", csv.line(r), row.id);
+    ids.add(row.id);
     row.network = fields.integer(range.first, range.end);
     row.epoch = fields.integer(0, index_end);
     if (!description.checkpoints.empty()) row.checkpoint = fields.one_of(description.checkpoints);
-    if (const auto [network, at] = key_of(description, row); !checkpoints.insert(network * index_end + at).second)
-      fail(path, "line {}: {} of network {} a second time", csv.line(r), called(description, row), row.network);
+    const auto [of_network, at] = key_of(description, row);
+    checkpoints.add(of_network * index_end + at);
     const auto network = static_cast<std::size_t>(row.network);
     const bool is_first = !first[network];
     if (is_first) first[network] = &row;
@@ -158,6 +175,10 @@ std::vector<ZooRow> read_table(const std::filesystem::path& path, ZooDescription
       else
         fields.same(h.values[network]);
   }
+  if (const auto r = ids.second_time()) fail(path, "line {}: id {} a second time", csv.line(*r), rows[*r].id);
+  if (const auto r = checkpoints.second_time())
+    fail(path, "line {}: {} of network {} a second time", csv.line(*r), called(description, rows[*r]),
+         rows[*r].network);
   for (std::int64_t n = range.first; n < range.end; ++n)
     if (!first[static_cast<std::size_t>(n)]) fail(path, "network {} of {} has no row", n, first.size());
   return rows;

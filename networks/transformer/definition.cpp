@@ -3,7 +3,6 @@
 #include "weft/nfn/forward.h"
 #include "weft/ops/contract.h"
 #include "weft/ops/operators.h"
-#include "weft/ops/rows.h"
 #include "weft/ops/view.h"
 
 namespace weft {
@@ -36,36 +35,14 @@ class Transformer final : public NetworkDefinition {
     const auto dropped = [&](std::size_t site, const Var& y) {
       return reshape(drop(site, reshape(y, {B, n, T, D})), {B * n, 1, T, D});
     };
-    // Attention mixes the tokens of one item only: every item has a copy of its network for itself.
-    const std::vector<Var> copies = repeated(weights, n);
-    std::span<const Var> left = copies;
     x = dropped(0, reshape(x, {B * n, 1, T, D}) + positions(x.tape(), B * n, T, x.value().dtype()));
-    for (std::size_t block = 0; block < static_cast<std::size_t>(a_.shape.blocks); ++block, left = left.subspan(8))
-      x = transformer_block_forward(left.first(8), x, a_.residual,
-                                    [&](std::size_t place, const Var& y) { return dropped(1 + 2 * block + place, y); });
-    const Tensor part = x.tape().empty({B * n, 1, 1, T}, x.value().dtype());
-    part.fill(1 / static_cast<double>(T));
-    const Var pooled = contract("bcot,bctm->bcom", x.tape().constant(part), layer_norm(x));
-    return reshape(mlp_forward(left, pooled, UnaryOp::Relu), {B, n, a_.classes});
+    // Attention mixes the tokens of one item only: every item has a copy of its network for itself.
+    const Var y = transformer_forward(repeated(weights, n), x, a_.residual,
+                                      [&](std::size_t place, const Var& out) { return dropped(1 + place, out); });
+    return reshape(y, {B, n, a_.classes});
   }
 
  private:
-  /// [B, 1, axes…] -> [B n, 1, axes…]
-  static std::vector<Var> repeated(std::span<const Var> weights, std::int64_t n) {
-    const std::int64_t B = weights[0].shape()[0];
-    const Tensor ones = weights[0].tape().empty({B, n, 1}, weights[0].value().dtype());
-    ones.fill(1);
-    const Var times = weights[0].tape().constant(ones);
-    std::vector<Var> copies;
-    for (const Var& w : weights) {
-      std::vector<std::int64_t> sizes(w.shape().sizes().begin(), w.shape().sizes().end());
-      sizes[0] = B * n;
-      copies.push_back(
-          reshape(contract("bno,box->bnx", times, reshape(w, {B, 1, w.shape().numel() / B})), Shape(sizes)));
-    }
-    return copies;
-  }
-
   /// [items, 1, T, D], of the first T tokens.
   Var positions(Tape& tape, std::int64_t items, std::int64_t T, DType dtype) const {
     const Tensor ones = tape.empty({items, 1}, dtype), first = tape.empty({1, T * a_.shape.D}, dtype);

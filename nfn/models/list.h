@@ -18,6 +18,7 @@
   X(graph)             \
   X(probes)            \
   X(image_probes)      \
+  X(token_probes)      \
   X(edit_magep)        \
   X(edit_sine)         \
   X(edit_monomial)     \

@@ -1,9 +1,12 @@
-// Probes as readers (spec 9.6): of implicit networks points of the plane, of small CNNs images.
+// Probes as readers (spec 9.6): of implicit networks points of the plane, of small CNNs images, of transformers tokens.
 
 #include "weft/nfn/forward.h"
 #include "weft/nfn/models/inr_space.h"
 #include "weft/nfn/models/reader.h"
+#include "weft/nfn/models/transformer_space.h"
 #include "weft/nfn/probes.h"
+#include "weft/ops/contract.h"
+#include "weft/ops/operators.h"
 #include "weft/ops/view.h"
 
 namespace weft {
@@ -29,7 +32,7 @@ class ProbeReader final : public Reader {
 
 Setting points_setting(std::int64_t usual) {
   return {.name = "points",
-          .text = "learned inputs of the networks: points of the plane, or images",
+          .text = "learned inputs of the networks: points of the plane, images, or rows of tokens",
           .usual = usual,
           .low = 1,
           .high = 4096,
@@ -98,6 +101,34 @@ std::unique_ptr<Reader> make_image_probes(const ModelKind& kind, const Settings&
   return std::make_unique<ProbeReader>(kind.name, s, space, outputs, config, forward, std::nullopt);
 }
 
+/// A point is a text of tokens: the first numbers of each, as many as a patch has, go through the network's embedding,
+/// and to what it gives the last D are added, as a position is. Without an embedding those are all.
+std::unique_ptr<Reader> make_token_probes(const ModelKind& kind, const Settings& s, const Space& space,
+                                          std::int64_t outputs) {
+  const TransformerSizes sizes = transformer_sizes(space);
+  const std::int64_t e = sizes.ends.patch, D = sizes.shape.D, T = s.whole("tokens");
+  const Probes::Forward forward{
+      .run =
+          [e, D, T](std::span<const Var> weights, const Var& points) {
+            const std::int64_t B = points.shape()[0], M = points.shape()[1];
+            Var x = slice(points, 3, e, e + D);
+            if (e > 0) {
+              x = add(x, contract("bnte,bem+bm->bntm", slice(points, 3, 0, e), reshape(weights[0], {B, e, D}),
+                                  reshape(weights[1], {B, D})));
+              weights = weights.subspan(2);
+            }
+            return transformer_forward(repeated(weights, M), reshape(x, {B * M, 1, T, D}), false);
+          },
+      .outputs = sizes.ends.classes,
+      .flops = static_cast<double>(T) * dense_flops(space)};
+  const Probes::Config config{.points = s.whole("points"),
+                              .point = {T, e + D},
+                              .start = Init::normal(1),
+                              .hidden = s.whole("hidden"),
+                              .outputs = outputs};
+  return std::make_unique<ProbeReader>(kind.name, s, space, outputs, config, forward, std::nullopt);
+}
+
 }  // namespace
 
 extern const ModelKind probes_model{.name = "probes",
@@ -129,5 +160,19 @@ extern const ModelKind image_probes_model{
                  {.name = "activation", .text = "of the networks", .usual = "relu", .allowed = {"relu", "tanh"}}},
     .training = {},
     .make = make_image_probes};
+extern const ModelKind token_probes_model{.name = "token-probes",
+                                          .text = "transformers on learned tokens: respects what keeps their functions",
+                                          .reads_text = "transformers",
+                                          .reads = is_transformer,
+                                          .settings = {points_setting(16),
+                                                       hidden_setting(256),
+                                                       {.name = "tokens",
+                                                        .text = "of a learned input",
+                                                        .usual = 8,
+                                                        .low = 1,
+                                                        .high = 512,
+                                                        .why = "every network runs on each"}},
+                                          .training = {},
+                                          .make = make_token_probes};
 
 }  // namespace weft

@@ -5,35 +5,12 @@
 #include <fmt/format.h>
 
 #include "weft/groups/derive.h"
+#include "weft/nfn/forward.h"
+#include "weft/nfn/models/transformer_space.h"
 #include "weft/ops/view.h"
 
 namespace weft {
 namespace {
-
-constexpr std::size_t block_tensors = 8;
-
-struct Network {
-  TransformerShape shape;
-  TransformerEnds ends;
-};
-
-/// The sizes of a whole transformer's space; throws TypeError for another space.
-Network network_of(const Space& space) {
-  auto axes = [&](const char* name) {
-    const int tensor = space.find_tensor(name);
-    return tensor < 0 ? Shape{} : space.axes_shape(tensor);
-  };
-  const Shape q = axes("WQ.0"), v = axes("WV.0"), a = axes("WA.0"), e = axes("WE"), c = axes("W1"), out = axes("W2");
-  if (q.rank() == 3 && v.rank() == 3 && a.rank() == 2 && c.rank() == 2 && out.rank() == 2) {
-    const std::size_t ends = e.rank() == 2 ? 6 : 4;
-    const int blocks = static_cast<int>((space.tensors().size() - ends) / block_tensors);
-    const Network n{{q[1], a[1], q[0], q[2], v[2], blocks}, {e.rank() == 2 ? e[0] : 0, c[0], out[0]}};
-    if (blocks > 1 && space == transformer_network_space(n.shape, n.ends)) return n;
-  }
-  throw TypeError(
-      "[transformer_model] space '{}'; allowed: a whole transformer, as transformer_network_space() names it",
-      space.str());
-}
 
 /// Tensors [n, …] of all networks on the tape, side by side: [n, all their numbers].
 Var flattened(Tape& tape, std::span<const Tensor> weights) {
@@ -53,7 +30,7 @@ std::vector<std::int64_t> readout_sizes(std::int64_t inputs, std::int64_t hidden
 
 TransformerModel::TransformerModel(const Settings& settings, const Space& space, std::int64_t outputs)
     : Reader("transformer-nfn", settings, space, outputs), scale_(*this, "scale", space) {
-  const Network network = network_of(space);
+  const TransformerSizes network = transformer_sizes(space);
   const std::int64_t c = settings.whole("channels"), h = settings.whole("hidden"),
                      layers = settings.whole("equivariant_layers");
   TransformerShape one = network.shape;
@@ -95,7 +72,7 @@ TransformerModel::TransformerModel(const Settings& settings, const Space& space,
 }
 
 std::vector<Tensor> TransformerModel::standardise(std::span<const Tensor> weights) {
-  const double other = 1 / std::sqrt(static_cast<double>(network_of(space_).shape.D));
+  const double other = 1 / std::sqrt(static_cast<double>(transformer_sizes(space_).shape.D));
   std::vector<double> sizes;
   for (const SpaceTensor& tensor : space_.tensors()) sizes.push_back(tensor.axes.size() == 1 ? 1 : other);
   scale_.fit(weights, sizes);
@@ -117,7 +94,8 @@ std::vector<FixedAxis> TransformerModel::fixed_axes() const {
 Var TransformerModel::encode(Tape& tape, std::span<const Tensor> weights) const {
   const std::span<Var> parts = tape.variables(blocks_.size());
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
-    Features x = Features::constant(tape, block_space_, weights.subspan(b * block_tensors, block_tensors));
+    Features x = Features::constant(tape, block_space_,
+                                    weights.subspan(b * transformer_block_tensors, transformer_block_tensors));
     LayerInput read;  // raw weights as they are, features activated
     for (const TransformerEquivariant& layer : blocks_[b].equivariant) {
       x = layer(x, read);
@@ -138,26 +116,13 @@ Var TransformerModel::classify(Tape& tape, std::span<const Tensor> weights) cons
 }
 
 Var TransformerModel::forward(Tape& tape, std::span<const Tensor> prepared, const std::optional<RandomKey>&) const {
-  const auto first = static_cast<std::size_t>(first_block_), count = blocks_.size() * block_tensors;
+  const auto first = static_cast<std::size_t>(first_block_), count = blocks_.size() * transformer_block_tensors;
   const std::span<Var> parts = tape.variables(embedding_ ? 3 : 2);
   parts[0] = encode(tape, prepared.subspan(first, count));
   parts[1] = classify(tape, prepared.subspan(first + count));
   if (embedding_) parts[2] = (*embedding_)(flattened(tape, prepared.first(first)));
   return (*last_)(concat(parts, 1));
 }
-
-namespace {
-
-bool is_transformer(const Space& space) {
-  try {
-    network_of(space);
-    return true;
-  } catch (const TypeError&) {
-    return false;
-  }
-}
-
-}  // namespace
 
 extern const ModelKind transformer_nfn_model{
     .name = "transformer-nfn",

@@ -3,7 +3,7 @@
 from weft_cli import *
 
 ALL_MODELS = (*MODELS, "transformer-nfn", "inr-magep", "inr-magep-flips", "inr-sine", "inr-monomial", "inr-np", "inr-hnp", "graph",
-              "probes", "image-probes", "edit-magep", "edit-sine", "edit-monomial", "edit-np", "edit-hnp", "unedited")
+              "probes", "image-probes", "token-probes", "edit-magep", "edit-sine", "edit-monomial", "edit-np", "edit-hnp", "unedited")
 VERBS = ["demo", "zoo make", "zoo merge", "zoo show", "zoo check", "zoo export", "train", "eval", "predict", "edit", "inspect", "act", "fold", "same", "verify", "report", "bench step"]
 
 

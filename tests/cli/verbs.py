@@ -105,6 +105,10 @@ class Verbs(Test):
         self.assertEqual(one["checkpoint"], "75")
         every = self.json(*train, "--out", "every", "--checkpoint", "all")
         self.assertEqual(every["checkpoints"], 4 * one["checkpoints"])
+        for networks in (3, 1000):
+            some = self.json(*train, "--out", f"first-{networks}", "--checkpoint", "all", "--train-networks", networks)
+            self.assertEqual(some["checkpoints"], min(4 * networks, every["checkpoints"]))
+        self.weft(*train, "--out", "first-3", "--checkpoint", "all", "--resume", code=USAGE, says=["another train_networks", "3", "0"])
         best = self.json("eval", "--zoo", "named", "--model", "judged", "--checkpoint", "best")
         table = [row.split(",") for row in (self.folder / "named" / "table.csv").read_text().splitlines()]
         named = {int(row[0]): row[table[0].index("checkpoint")] for row in table[1:]}
@@ -114,6 +118,8 @@ class Verbs(Test):
         self.assertEqual([above["networks"] for above in judged["above"]],
                          [sum(t > bound for t in judged["truth"]) for bound in (0.2, 0.4, 0.6, 0.8)])
         self.weft("eval", "--zoo", "named", "--model", "judged", "--force", says=["accuracy 20 %", "(few)"])
+        self.weft("train", "named", "--model", "token-probes", "--points", 2, "--tokens", 3, "--hidden", 4, "--epochs", 2, "--out", "tokens")
+        self.weft("verify", "--model", "tokens", says="PASS")
         self.weft("report", "--zoo", "named", "--run", "judged", "--out", "named.html")
         self.assertIn("among networks above", (self.folder / "named.html").read_text())
         self.weft(*train, "--out", "never", "--checkpoint", "60", code=USAGE, says=["'60'", "all, 50, 75, 100, best"])
@@ -164,7 +170,7 @@ class Verbs(Test):
         text = self.weft("train", "--help").stdout
         lines = [line.strip() for line in text.split("\n")]
         self.assertIn("edits", lines[0])
-        for line in ("of dense and convolutional networks: magep, graph", "of transformers: transformer-nfn",
+        for line in ("of dense and convolutional networks: magep, graph", "of transformers: transformer-nfn, token-probes",
                      "that edit implicit networks: edit-magep, edit-sine, edit-monomial, edit-np, edit-hnp, unedited",
                      "magep, transformer-nfn, inr-*, graph, edit-*: channels of a functional network's layers; usual: 64, for "
                      "magep 20, for transformer-nfn 10, for graph 32"):

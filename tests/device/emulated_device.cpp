@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <new>
 #include <utility>
 #include <vector>
@@ -20,6 +21,8 @@
 namespace weft {
 namespace {
 
+/// Ranks that are threads share what follows: one after the other.
+std::recursive_mutex mutex;
 std::map<void*, std::size_t> blocks;
 int unlocked = 0;
 
@@ -49,12 +52,14 @@ class LockedMemory final : public MemorySource {
     void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) throw OutOfDeviceMemory(backend_.device(), bytes, {});
     std::memset(p, 0xFF, bytes);  // NaN: a device's memory holds anything
+    const std::lock_guard lock(mutex);
     blocks[p] = bytes;
     used_ += bytes;
     if (unlocked == 0) protect(PROT_NONE);
     return p;
   }
   void release(void* p, std::size_t bytes) noexcept override {
+    const std::lock_guard lock(mutex);
     blocks.erase(p);
     munmap(p, whole_pages(bytes));
     used_ -= whole_pages(bytes);
@@ -76,7 +81,7 @@ namespace {
 
 using Launches = std::vector<std::function<void()>>;
 /// Where launches go while the device records; else null.
-Launches* recorded = nullptr;
+thread_local Launches* recorded = nullptr;
 
 /// While it lives, the host may touch the emulated device's memory.
 struct Unlocked {
@@ -88,6 +93,9 @@ struct Unlocked {
   }
   Unlocked(const Unlocked&) = delete;
   Unlocked& operator=(const Unlocked&) = delete;
+
+ private:
+  const std::lock_guard<std::recursive_mutex> lock_{mutex};
 };
 
 class EmulatedRecording final : public Recording {

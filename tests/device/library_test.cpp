@@ -5,6 +5,11 @@
 #include "weft/cuda/blas.h"
 #include "weft/cuda/fused_blas.h"
 #include "weft/cuda/memory.h"
+#include "weft/cuda/nccl.h"
+
+#if __has_include(<nccl.h>)
+#include <nccl.h>
+#endif
 
 using namespace weft;
 
@@ -29,6 +34,21 @@ TEST_CASE("a cuBLAS that is missing, or that is something else, is named") {
   CHECK(refused("libm.so.6", "cublasCreate_v2", cuda::require_blas));
   CHECK(refused("libcublasLt.so.0", "LD_LIBRARY_PATH", cuda::require_fused_blas));
   CHECK(refused("libm.so.6", "cublasLtCreate", cuda::require_fused_blas));
+}
+
+TEST_CASE("NCCL has every function that weft calls where it is, and is named where it is not") {
+  try {
+    cuda::require_nccl(cuda::nccl_library);
+  } catch (const DeviceError& error) {
+    const std::string words = error.what();
+    CHECK(words.starts_with("[ranks] libnccl.so.2 cannot be opened: "));
+    CHECK(words.ends_with("to send from GPU to GPU needs NCCL: install it or add it to LD_LIBRARY_PATH"));
+  }
+  CHECK_THROWS_WITH_AS(cuda::require_nccl("libm.so.6"), doctest::Contains("ncclGetUniqueId"), DeviceError);
+#if __has_include(<nccl.h>)
+  CHECK((sizeof(cuda::NcclId) == sizeof(ncclUniqueId) && cuda::nccl_success == ncclSuccess));
+  CHECK(cuda::nccl_bytes == ncclUint8);
+#endif
 }
 
 TEST_CASE("streams are made on devices that are there, and used before anything is launched") {
