@@ -38,6 +38,7 @@ struct Common {
   Backend* backend = nullptr;                     ///< of `device`
   bool json = false, quiet = false;
   double timeout = 0;                              ///< seconds that a rank of a job may be silent; 0: any time
+  int rank_on_machine = 0;                         ///< of a job: which of a machine's devices "cuda" is
   std::set<const CLI::App*> on_devices, on_ranks;  ///< the verbs that run on devices other than the CPU, and as a job
 
   /// Where progress goes: nowhere when quiet.

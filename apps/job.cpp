@@ -24,6 +24,7 @@ void join_job(const CLI::App& verb, Common& common) {
   joined = true;
   job.timeout = common.timeout;
   const int share = threads_of_rank(job);
+  common.rank_on_machine = rank_on_machine(job);
   set_threads(std::min(threads(), share));
   if (!job.first()) {
     common.quiet = true;
@@ -35,7 +36,7 @@ void join_job(const CLI::App& verb, Common& common) {
 }
 
 void let_first_speak() {
-  if (joined && !ranks().first()) std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  if (launched_rank() > 0) std::this_thread::sleep_for(std::chrono::seconds(1));
 }
 
 std::string speaker() { return joined ? fmt::format("weft: rank {}:", ranks().rank()) : "weft:"; }

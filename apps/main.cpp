@@ -51,7 +51,7 @@ Backend* backend_for(const CLI::App& verb, const Common& common) {
   Device device = parse_device(common.device);
   // The ranks of a machine take its devices in turn.
   if (common.device == "cuda")
-    device.index = rank_on_machine(ranks()) % std::max(1, static_cast<int>(cuda_state().devices.size()));
+    device.index = common.rank_on_machine % std::max(1, static_cast<int>(cuda_state().devices.size()));
   if (device.kind != Device::Kind::cpu && !common.on_devices.contains(&verb))
     throw DeviceError("[device] '{}': weft {} runs on the CPU only so far; allowed: cpu", device.str(), name_of(verb));
   Backend* backend = backend_of(device);

@@ -33,6 +33,9 @@ ReportRun run_of(const std::string& folder, const Zoo& zoo, const ReportOptions&
   for (const Setting& s : model_kind(run.model).settings)
     if (const Json& all = trained_on.settings; all.is_object() && all.contains(s.name))
       run.own_settings += fmt::format("{}{} {}", run.own_settings.empty() ? "" : ", ", s.name, all[s.name].dump());
+  if (const Json& all = trained_on.settings; all.is_object() && all.value("train_networks", 0) > 0)
+    run.own_settings += fmt::format("{}the first {} networks", run.own_settings.empty() ? "" : ", ",
+                                    all["train_networks"].get<std::int64_t>());
   Json settings = trained_on.settings;
   settings.erase("split");
   run.settings =

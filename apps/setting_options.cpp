@@ -22,13 +22,21 @@ Json to_json(const SettingValue& value) {
 }
 
 std::string SettingOptions::names_of(const std::vector<std::string>& owners) const {
-  const auto family = [](const std::string& owner) { return owner.substr(0, owner.find('-')); };
+  const auto first = [](const std::string& owner) { return owner.substr(0, owner.find('-')); };
+  const auto last = [](const std::string& owner) { return owner.substr(owner.rfind('-') + 1); };
+  /// Whether all that have this word of the owner's are there, and more than one.
+  const auto together = [&](const std::string& owner, const auto& word) {
+    const auto related = [&](const std::string& other) { return word(other) == word(owner); };
+    const auto all = std::ranges::count_if(owners_, related);
+    return all > 1 && std::ranges::count_if(owners, related) == all;
+  };
+  const auto of_a_family = [&](const std::string& owner) { return together(owner, first); };
   std::vector<std::string> names;
   for (const std::string& owner : owners) {
-    const auto related = [&](const std::string& other) { return family(other) == family(owner); };
-    const auto all = std::ranges::count_if(owners_, related);
-    const bool together = all > 1 && std::ranges::count_if(owners, related) == all;
-    const std::string name = together ? family(owner) + "-*" : owner;
+    const auto relative = [&](const std::string& other) { return last(other) == last(owner) && of_a_family(other); };
+    const std::string name = of_a_family(owner)                                                ? first(owner) + "-*"
+                             : together(owner, last) && std::ranges::none_of(owners, relative) ? "*" + last(owner)
+                                                                                               : owner;
     if (std::ranges::find(names, name) == names.end()) names.push_back(name);
   }
   return fmt::format("{}", fmt::join(names, ", "));

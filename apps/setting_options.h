@@ -38,7 +38,8 @@ class SettingOptions {
     CLI::Option* option;
   };
   std::string text_of(const Entry& entry) const;
-  /// "magep, inr-*": all owners of a family, of one word before a hyphen, are named together.
+  /// "magep, inr-*, *probes": all owners of one word before their first hyphen, or behind their last, are named
+  /// together.
   std::string names_of(const std::vector<std::string>& owners) const;
 
   CLI::App& verb_;

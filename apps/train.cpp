@@ -116,7 +116,8 @@ Json options_of_run(const TrainOptions& o, const std::string& checkpoint, const 
   return all;
 }
 
-/// Leaves the checkpoints of the first networks: of a grid, whose runs come in a random order, any of them.
+/// Leaves the checkpoints of the first networks of `ids`. A grid's networks come in a random order, so that these are
+/// like any others.
 void keep_first_networks(const Zoo& zoo, std::vector<std::int64_t>& ids, std::int64_t networks) {
   std::set<std::int64_t> kept;
   std::erase_if(ids, [&](std::int64_t id) {

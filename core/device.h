@@ -21,7 +21,8 @@ struct Device {
   std::string str() const { return kind == Kind::cpu ? "cpu" : fmt::format("cuda:{}", index); }
 };
 
-/// "cpu", "cuda" (the first) or "cuda:N". Throws DeviceError for another text.
+/// "cpu", "cuda" (the first; under mpirun a machine's ranks take its devices in turn) or "cuda:N". Throws DeviceError
+/// for another text.
 Device parse_device(std::string_view text);
 
 /// The text of WEFT_DEVICE, else "cpu".

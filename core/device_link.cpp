@@ -6,15 +6,21 @@ std::unique_ptr<DeviceLink> Backend::link(Ranks& job) {
   return std::make_unique<HostLink>(*this, job, fmt::format("{} has no way to other ranks' devices", device().str()));
 }
 
+void DeviceLink::check_length(int rank, std::size_t sent, std::size_t expected) {
+  if (sent != expected)
+    throw RankError("[ranks] rank {} sent {} bytes where {} are due; all ranks train the same model", rank, sent,
+                    expected);
+}
+
 void HostLink::send(int to, const void* bytes, std::size_t count) {
   own_.resize(count);
   backend_.download(own_.data(), bytes, count);
-  job_.send(to, own_);
+  job_.send_bytes(to, own_);
 }
 
 void HostLink::receive(int from, void* bytes, std::size_t count) {
-  other_.resize(count);
-  job_.receive(from, other_);
+  job_.receive_bytes(from, other_);
+  check_length(from, other_.size(), count);
   backend_.upload(bytes, other_.data(), count);
 }
 
@@ -22,9 +28,7 @@ void HostLink::exchange(int with, const void* own, void* other, std::size_t coun
   own_.resize(count);
   backend_.download(own_.data(), own, count);
   job_.exchange(with, own_, other_);
-  if (other_.size() != count)
-    throw RankError("[ranks] rank {} sent {} bytes where {} are due; all ranks train the same model", with,
-                    other_.size(), count);
+  check_length(with, other_.size(), count);
   backend_.upload(other, other_.data(), count);
 }
 

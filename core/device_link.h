@@ -23,6 +23,10 @@ class DeviceLink {
   virtual void exchange(int with, const void* own, void* other, std::size_t count) = 0;
   /// Why bytes take a longer way than from device to device; empty where they do not.
   virtual std::string detour() const = 0;
+
+ protected:
+  /// Throws RankError unless the other rank sends as much as this one expects.
+  static void check_length(int rank, std::size_t sent, std::size_t expected);
 };
 
 /// By way of the CPU's memory: any device, any transport.

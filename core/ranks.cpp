@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include <dlfcn.h>
@@ -65,13 +66,14 @@ std::unique_ptr<RankTransport> load_transport() {
   return std::unique_ptr<RankTransport>(start());
 }
 
-/// One number of each rank, on all of them.
-template <class T>
-std::vector<T> all_of(Ranks& job, T own) {
-  const std::string all = job.all_gather({reinterpret_cast<const char*>(&own), sizeof own});
-  std::vector<T> numbers(all.size() / sizeof own);
-  std::memcpy(numbers.data(), all.data(), all.size());
-  return numbers;
+/// The number above 0 that one of these variables holds; 0 where none does.
+int said_by_launcher(std::initializer_list<const char*> variables) {
+  for (const char* variable : variables) {
+    const char* text = std::getenv(variable);
+    int n = 0;
+    if (text && std::from_chars(text, text + std::strlen(text), n).ec == std::errc() && n > 0) return n;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -164,19 +166,14 @@ std::string Ranks::all_gather(const std::string& own) {
 
 double Ranks::all_sum(double own) {
   double total = 0;
-  for (const double one : all_of(*this, own)) total += one;
+  for (const double one : all_of(own)) total += one;
   return total;
 }
 
 int Ranks::first_unlike(std::uint64_t own) {
-  const std::vector<std::uint64_t> all = all_of(*this, own);
+  const std::vector<std::uint64_t> all = all_of(own);
   const auto other = std::ranges::find_if(all, [&](std::uint64_t one) { return one != all[0]; });
   return other == all.end() ? 0 : static_cast<int>(other - all.begin());
-}
-
-int Ranks::alike(std::uint64_t own) {
-  const std::vector<std::uint64_t> all = all_of(*this, own);
-  return static_cast<int>(std::ranges::count(all, own));
 }
 
 void Ranks::abort(int exit_code) {
@@ -185,12 +182,11 @@ void Ranks::abort(int exit_code) {
 
 int launched_ranks() {
   if (const char* alone = std::getenv("WEFT_RANKS"); alone && std::string_view(alone) == "1") return 1;
-  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
-    const char* text = std::getenv(variable);
-    int n = 0;
-    if (text && std::from_chars(text, text + std::strlen(text), n).ec == std::errc() && n > 1) return n;
-  }
-  return 1;
+  return std::max(1, said_by_launcher({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}));
+}
+
+int launched_rank() {
+  return launched_ranks() > 1 ? said_by_launcher({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}) : 0;
 }
 
 Ranks& one_process() {
@@ -208,10 +204,13 @@ Ranks& ranks() {
   return job;
 }
 
-std::string host_name() {
+std::string machine_name() {
   char host[256] = {};
   gethostname(host, sizeof(host) - 1);
-  return host;
+  // Containers of several machines may all be called localhost.
+  std::string boot;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  return fmt::format("{} {}", host, boot);
 }
 
 int threads_of_rank(Ranks& job) {
@@ -219,14 +218,16 @@ int threads_of_rank(Ranks& job) {
   CPU_ZERO(&allowed);
   // More processors than it has room for: then a rank has one thread, unless it is told otherwise.
   if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) CPU_ZERO(&allowed);
-  std::string own = host_name() + ' ';
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) own += CPU_ISSET(cpu, &allowed) ? '1' : '0';
-  return std::max(1, CPU_COUNT(&allowed) / job.alike(Hash().add(own).value()));
+  std::string place = machine_name() + ' ';
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) place += CPU_ISSET(cpu, &allowed) ? '1' : '0';
+  const std::uint64_t own = Hash().add(place).value();
+  const auto sharing = static_cast<int>(std::ranges::count(job.all_of(own), own));
+  return std::max(1, CPU_COUNT(&allowed) / sharing);
 }
 
 int rank_on_machine(Ranks& job) {
-  const std::uint64_t own = Hash().add(host_name()).value();
-  const std::vector<std::uint64_t> all = all_of(job, own);
+  const std::uint64_t own = Hash().add(machine_name()).value();
+  const std::vector<std::uint64_t> all = job.all_of(own);
   return static_cast<int>(std::count(all.begin(), all.begin() + job.rank(), own));
 }
 

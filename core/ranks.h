@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <span>
@@ -72,10 +73,16 @@ class Ranks {
   std::vector<std::string> gather(const std::string& text);
   /// All ranks' bytes, one behind the other's, on all of them.
   std::string all_gather(const std::string& own);
+  /// One number of each rank in their order, on all of them.
+  template <class T>
+  std::vector<T> all_of(T own) {
+    const std::string all = all_gather({reinterpret_cast<const char*>(&own), sizeof own});
+    std::vector<T> numbers(all.size() / sizeof own);
+    std::memcpy(numbers.data(), all.data(), all.size());
+    return numbers;
+  }
   /// The first rank that says another number than rank 0, say a hash of what all should have; 0 where none does.
   int first_unlike(std::uint64_t own);
-  /// How many ranks say the same number as this one, which is one of them.
-  int alike(std::uint64_t own);
   /// Added up in the order of the ranks, on all of them.
   double all_sum(double own);
 
@@ -107,11 +114,14 @@ Ranks& one_process();
 /// How many processes the launcher of this one says it started; 1 without one, or where WEFT_RANKS=1 says that each is
 /// to work alone. Asks the environment alone.
 int launched_ranks();
+/// This one's number among them; 0 without them.
+int launched_rank();
 /// Those of this process' job. The first call loads the module. Throws RankError when a launcher started several
 /// processes and there is no module, or it cannot be loaded.
 Ranks& ranks();
 
-std::string host_name();
+/// Another text on each machine.
+std::string machine_name();
 /// Threads for each rank of a machine, so that all of them together are not more than its processors: those that this
 /// process may use, divided among the ranks that may use the same ones; at least 1. All ranks call it.
 int threads_of_rank(Ranks& job);

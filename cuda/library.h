@@ -8,8 +8,8 @@ namespace weft::cuda {
 /// One that is open, and stays so: its handles may outlive any object of ours.
 class Library {
  public:
-  /// First where the machine's loader looks, then where the build found the toolkit. `who` asks for it and says what
-  /// it is for: "products on a GPU need cuBLAS". Throws DeviceError that names it when it is missing.
+  /// First where the machine's loader looks, then where the build found the toolkit. `who` asks for it; `use` is
+  /// what for: "products on a GPU need cuBLAS". Throws DeviceError that names it when it is missing.
   Library(const char* who, std::string name, const char* use);
 
   /// Throws DeviceError that names the library when it lacks the function.

@@ -1,6 +1,9 @@
 #include "weft/cuda/nccl.h"
 
+#include <algorithm>
 #include <cstring>
+#include <exception>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -44,7 +47,10 @@ const Functions& nccl() {
 
 void check_nccl(int code) {
   if (code != nccl_success)
-    throw DeviceError("[ranks] NCCL said: {}; with NCCL_DEBUG=WARN it says more", nccl().words(code));
+    throw DeviceError(
+        "[ranks] NCCL said: {}; with NCCL_DEBUG=WARN it says more. Where weft does not find {}, gradients go by way of "
+        "the CPU's memory",
+        nccl().words(code), nccl_library);
 }
 
 class NcclLink final : public DeviceLink {
@@ -58,6 +64,9 @@ class NcclLink final : public DeviceLink {
     check_nccl(nccl().begin(&communicator_, job.size(), id, job.rank()));
   }
   ~NcclLink() override {
+    // Both wait for other ranks. After an error these may never come, and they are to hear of it: the rest is the
+    // driver's, once the process ends.
+    if (std::uncaught_exceptions() > 0) return;
     cudaStreamSynchronize(stream_.handle());
     nccl().end(communicator_);
   }
@@ -65,30 +74,37 @@ class NcclLink final : public DeviceLink {
   NcclLink& operator=(const NcclLink&) = delete;
 
   void send(int to, const void* bytes, std::size_t count) override {
-    meet(to);
+    meet(to, count);
     check_nccl(nccl().send(bytes, count, nccl_bytes, to, communicator_, stream_.handle()));
   }
   void receive(int from, void* bytes, std::size_t count) override {
-    meet(from);
+    meet(from, count);
     check_nccl(nccl().receive(bytes, count, nccl_bytes, from, communicator_, stream_.handle()));
   }
   void exchange(int with, const void* own, void* other, std::size_t count) override {
-    meet(with);
+    meet(with, count);
     check_nccl(nccl().group_start());
-    check_nccl(nccl().send(own, count, nccl_bytes, with, communicator_, stream_.handle()));
-    check_nccl(nccl().receive(other, count, nccl_bytes, with, communicator_, stream_.handle()));
-    check_nccl(nccl().group_end());
+    const int sent = nccl().send(own, count, nccl_bytes, with, communicator_, stream_.handle()),
+              received = nccl().receive(other, count, nccl_bytes, with, communicator_, stream_.handle()),
+              ended = nccl().group_end();
+    for (const int code : {sent, received, ended}) check_nccl(code);
   }
   std::string detour() const override { return {}; }
 
  private:
-  /// What a device waits for nobody can stop: so the processes wait first, no longer than the job's timeout.
-  void meet(int with) { job_.exchange(with, {}, nothing_); }
+  /// What a device waits for nobody can stop: so the processes wait first, no longer than the job's timeout, and agree
+  /// on how much they send.
+  void meet(int with, std::size_t count) {
+    job_.exchange(with, std::as_bytes(std::span(&count, 1)), told_);
+    std::size_t other = 0;
+    std::memcpy(&other, told_.data(), std::min(told_.size(), sizeof other));
+    check_length(with, other, count);
+  }
 
   const Stream& stream_;
   Ranks& job_;
   void* communicator_ = nullptr;
-  std::vector<std::byte> nothing_;
+  std::vector<std::byte> told_;
 };
 
 /// Empty where this process has the library.
@@ -105,7 +121,7 @@ std::string missing_library() {
 std::uint64_t number_of(Device device) {
   char bus[64] = {};
   check(cudaDeviceGetPCIBusId(bus, sizeof bus, device.index), "ranks");
-  return Hash().add(host_name()).add(std::string_view(bus)).value();
+  return Hash().add(machine_name()).add(std::string_view(bus)).value();
 }
 
 }  // namespace
@@ -114,12 +130,13 @@ void require_nccl(const std::string& library) { open(library); }
 
 std::unique_ptr<DeviceLink> link_by_nccl(Backend& backend, const Stream& stream, Ranks& job) {
   const auto by_host = [&](std::string why) { return std::make_unique<HostLink>(backend, job, std::move(why)); };
-  // All ranks decide alike, by what all of them say.
+  // All ranks decide alike, by what all of them say: which device they have, or that they have no NCCL.
   const std::string missing = missing_library();
-  if (const double lacking = job.all_sum(missing.empty() ? 0 : 1); lacking > 0)
-    return by_host(missing.empty() ? fmt::format("{} of {} ranks have no {}", lacking, job.size(), nccl_library)
-                                   : missing);
-  if (job.all_sum(job.alike(number_of(stream.device())) - 1) > 0) return by_host("ranks share a GPU");
+  std::vector<std::uint64_t> devices = job.all_of(missing.empty() ? number_of(stream.device()) : 0);
+  if (!missing.empty()) return by_host(missing);
+  if (std::ranges::count(devices, 0U) > 0) return by_host(fmt::format("another rank has no {}", nccl_library));
+  std::ranges::sort(devices);
+  if (std::ranges::adjacent_find(devices) != devices.end()) return by_host("ranks share a GPU");
   return std::make_unique<NcclLink>(stream, job);
 }
 

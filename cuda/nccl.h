@@ -22,7 +22,7 @@ void require_nccl(const std::string& library);
 
 /// All ranks of the job call it, each with its own device and the stream of it; all three outlive what it returns. By
 /// way of the CPU's memory where not every rank has the library, or two of them share a device.
-/// Throws DeviceError when NCCL fails.
+/// Throws DeviceError when NCCL fails. A rank that does not come to its start is waited for without a timeout.
 std::unique_ptr<DeviceLink> link_by_nccl(Backend& backend, const Stream& stream, Ranks& job);
 
 }  // namespace weft::cuda

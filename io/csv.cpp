@@ -55,7 +55,7 @@ class Csv::Parser {
   }
 
   void bare_field() {
-    std::size_t end = at_;
+    std::size_t end = at_;  // find_first_of() takes three times as long
     while (end < text_.size() && !ends_bare_field(text_[end])) ++end;
     csv_.text_ += text_.substr(at_, end - at_);
     at_ = end;

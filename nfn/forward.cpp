@@ -62,7 +62,7 @@ Var attention_forward(const Var& x, const Var& q, const Var& k, const Var& v, co
 
 Var transformer_block_forward(std::span<const Var> block, const Var& x, bool residual,
                               const std::function<Var(std::size_t place, const Var& y)>& after) {
-  if (block.size() != 8)
+  if (block.size() != transformer_block_tensors)
     throw ShapeError("[transformer_block_forward] {} tensors; allowed: WQ WK WV WO WA bA WB bB", block.size());
   Var y = attention_forward(layer_norm(x), block[0], block[1], block[2], block[3]);
   if (after) y = after(0, y);
@@ -88,7 +88,7 @@ Var transformer_forward(std::span<const Var> weights, Var x, bool residual,
   return reshape(y, {B, y.shape()[3]});
 }
 
-std::vector<Var> repeated(std::span<const Var> weights, std::int64_t n) {
+std::vector<Var> repeated_weights(std::span<const Var> weights, std::int64_t n) {
   const std::int64_t B = weights[0].shape()[0];
   const Tensor ones = weights[0].tape().empty({B, n, 1}, weights[0].value().dtype());
   ones.fill(1);

@@ -34,19 +34,21 @@ Var cnn_forward(std::span<const Var> weights, std::span<const PatchShape> layers
 /// Attention of spec 1.2. q, k, v, o: WQ WK WV WO [B, 1, h, …]. x: [B, 1, n, D] -> [B, 1, n, D].
 Var attention_forward(const Var& x, const Var& q, const Var& k, const Var& v, const Var& o);
 
+inline constexpr std::size_t transformer_block_tensors = 8;
+
 /// One block of spec 1.2 or, with residual stream, 1.4. block: WQ WK WV WO WA bA WB bB. x: [B, 1, n, D].
 /// after(place, y) is what becomes of what attention (place 0) and the MLP (place 1) give, before the stream is added.
+/// Throws ShapeError for another number of tensors.
 Var transformer_block_forward(std::span<const Var> block, const Var& x, bool residual,
                               const std::function<Var(std::size_t place, const Var& y)>& after = {});
 
-inline constexpr std::size_t transformer_block_tensors = 8;
-
 /// A network of spec 6.1 behind its embedding. weights: its blocks' and W1 b1 W2 b2. x: [B, 1, n, D] -> [B, classes].
-/// after(place, y): as in a block, of place 2 b and 2 b + 1 in block b.
+/// after(place, y): as in a block, of place 2 b and 2 b + 1 in block b. Throws ShapeError for another number of
+/// tensors.
 Var transformer_forward(std::span<const Var> weights, Var x, bool residual,
                         const std::function<Var(std::size_t place, const Var& y)>& after = {});
 
-/// Each network's weights n times, for n inputs of its own: [B, 1, axes…], plain types -> [B n, 1, axes…].
-std::vector<Var> repeated(std::span<const Var> weights, std::int64_t n);
+/// Each network's weights n times, for n inputs of its own: [B, 1, axes…], plain types -> [B n, 1, axes…]. One or more.
+std::vector<Var> repeated_weights(std::span<const Var> weights, std::int64_t n);
 
 }  // namespace weft

@@ -26,6 +26,8 @@ class RankGradients {
 
   /// Of the largest message of the last call.
   std::size_t message_bytes() const { return largest_; }
+  /// Of a device's memory, beside the gradients.
+  std::size_t device_bytes() const { return link_ ? received_.bytes() : 0; }
   /// Of devices: DeviceLink::detour().
   std::string detour() const { return link_ ? link_->detour() : ""; }
 

@@ -125,7 +125,9 @@ Trainer::Cost Trainer::try_step() {
         full.device, full.asked, full.memory,
         fits > 0 ? fmt::format("a batch of {} fits", fits) : "not one item fits; take a smaller model");
   }
-  return {seconds, 2 * model_.parameters().flat_values().bytes() + optimiser_.state().bytes() + arena_.peak()};
+  const std::size_t received = ranks_ ? ranks_->device_bytes() : 0;
+  return {seconds,
+          2 * model_.parameters().flat_values().bytes() + optimiser_.state().bytes() + received + arena_.peak()};
 }
 
 std::vector<std::string> Trainer::fallbacks() const {

@@ -54,8 +54,8 @@ struct Training {
 };
 
 /// Bits depend on the model's start and device, the training and the config alone. A step allocates nothing after the
-/// first one. Runs where the model lies; on a device a step is a recording that is replayed, and the device is asked
-/// once an epoch.
+/// first one. Runs where the model lies; on a device a step is a recording that is replayed, unless ranks share it, and
+/// the device is asked once an epoch.
 ///     Trainer trainer(model, {.batch = 16, .epochs = 50}, {.items = n, .loss = loss});
 ///     while (!trainer.done()) fmt::print("{}\n", trainer.run_epoch().train_loss);
 ///     trainer.take_best();
@@ -95,8 +95,8 @@ class Trainer {
 
   /// Of the steps of whole batches.
   const StepRecorder& recorder() const { return whole_; }
-  /// Every slow path that a step takes, and why: of the model, and after the second step on a device also whether
-  /// steps are launched one by one. Empty where nothing falls back.
+  /// Every slow path that a step takes, and why: of the model, of ranks on devices, and after the second step on a
+  /// device also whether steps are launched one by one. Empty where nothing falls back.
   std::vector<std::string> fallbacks() const;
   std::int64_t steps_per_epoch() const { return (training_.items + config_.batch - 1) / config_.batch; }
 

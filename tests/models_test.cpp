@@ -231,7 +231,7 @@ TEST_CASE("models: Transformer-NFN trains, takes no new memory, and has a proof"
                          "[model] for networks of 5368709122 numbers; allowed: up to 2097152", ShapeError);
   CHECK_THROWS_WITH_AS(
       make_reader("transformer-nfn", {}, transformer_space(small, false), DType::f32, RandomKey(0, "models_test")),
-      ("[transformer_model] space '" + transformer_space(small, false).str() +
+      ("[transformer_sizes] space '" + transformer_space(small, false).str() +
        "'; allowed: a whole transformer, as transformer_network_space() names it")
           .c_str(),
       TypeError);

@@ -83,8 +83,8 @@ struct Zoo::Contents {
   const Place& place(std::int64_t id) const {
     const auto found = std::ranges::lower_bound(places, id, {}, &std::pair<std::int64_t, Place>::first);
     if (found != places.end() && found->first == id) return found->second;
-    const auto [low, high] = std::ranges::minmax(rows, {}, &ZooRow::id);
-    throw UsageError("[zoo] no id {}; the zoo has {} rows, with ids from {} to {}", id, rows.size(), low.id, high.id);
+    throw UsageError("[zoo] no id {}; the zoo has {} rows, with ids from {} to {}", id, rows.size(),
+                     places.front().first, places.back().first);
   }
 
   mutable std::once_flag hashed;

@@ -83,14 +83,15 @@ class Fields {
   const std::filesystem::path& path_;
 };
 
-/// A number of each row that no other row may have.
+/// A number of each row that no other row may have: told once all rows are read, so that a table of half a million is
+/// sorted once instead of hashed row by row.
 class Keys {
  public:
   explicit Keys(std::size_t rows) { keys_.reserve(rows); }
   void add(std::int64_t key) { keys_.emplace_back(key, keys_.size()); }
-  /// The first row whose number an earlier one has. Mostly they rise.
+  /// The first row whose number an earlier one has.
   std::optional<std::size_t> second_time() {
-    if (!std::ranges::is_sorted(keys_)) std::ranges::sort(keys_);
+    std::ranges::sort(keys_);
     std::optional<std::size_t> first;
     for (std::size_t i = 1; i < keys_.size(); ++i)
       if (keys_[i].first == keys_[i - 1].first && (!first || keys_[i].second < *first)) first = keys_[i].second;

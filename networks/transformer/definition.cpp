@@ -37,7 +37,7 @@ class Transformer final : public NetworkDefinition {
     };
     x = dropped(0, reshape(x, {B * n, 1, T, D}) + positions(x.tape(), B * n, T, x.value().dtype()));
     // Attention mixes the tokens of one item only: every item has a copy of its network for itself.
-    const Var y = transformer_forward(repeated(weights, n), x, a_.residual,
+    const Var y = transformer_forward(repeated_weights(weights, n), x, a_.residual,
                                       [&](std::size_t place, const Var& out) { return dropped(1 + place, out); });
     return reshape(y, {B, n, a_.classes});
   }

@@ -117,7 +117,7 @@ std::unique_ptr<Reader> make_token_probes(const ModelKind& kind, const Settings&
                                   reshape(weights[1], {B, D})));
               weights = weights.subspan(2);
             }
-            return transformer_forward(repeated(weights, M), reshape(x, {B * M, 1, T, D}), false);
+            return transformer_forward(repeated_weights(weights, M), reshape(x, {B * M, 1, T, D}), false);
           },
       .outputs = sizes.ends.classes,
       .flops = static_cast<double>(T) * dense_flops(space)};

@@ -29,7 +29,7 @@ bool is_transformer(const Space& space) { return sizes_of(space).has_value(); }
 TransformerSizes transformer_sizes(const Space& space) {
   if (const auto sizes = sizes_of(space)) return *sizes;
   throw TypeError(
-      "[transformer_model] space '{}'; allowed: a whole transformer, as transformer_network_space() names it",
+      "[transformer_sizes] space '{}'; allowed: a whole transformer, as transformer_network_space() names it",
       space.str());
 }
 

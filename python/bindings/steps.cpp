@@ -172,6 +172,9 @@ void bind_tapes(nb::module_& m) {
       .def(
           "__rmul__", [](const StepVar& a, double c) { return on_var(a, [&](auto x) { return c * x; }); },
           nb::is_operator())
+      .def(
+          "__truediv__", [](const StepVar& a, double c) { return on_var(a, [&](auto x) { return x / c; }); },
+          nb::is_operator())
       .def("__neg__", [](const StepVar& a) { return on_var(a, [](auto x) { return -x; }); })
       .def("__repr__", [](const StepVar& x) -> std::string {
         try {

@@ -107,7 +107,7 @@ def test_operations_and_operators():
     tape = weft.Tape()
     a, b = np.array([1.0, -2.0]), np.array([0.5, 4.0])
     x, y = tape.constant(a), tape.constant(b)
-    for got, expected in [(x + y, a + b), (x - y, a - b), (x * y, a * b), (x / y, a / b), (2 - x, 2 - a), (-x, -a),
+    for got, expected in [(x + y, a + b), (x - y, a - b), (x * y, a * b), (x / y, a / b), (x / 4, a / 4), (2 - x, 2 - a), (-x, -a),
                           (x * 2 + 1, a * 2 + 1), (weft.relu(x), np.maximum(a, 0)), (weft.maximum(x, y), np.maximum(a, b)),
                           (weft.leaky_relu(x, 0.1), np.where(a > 0, a, 0.1 * a)), (weft.tanh(x), np.tanh(a))]:
         np.testing.assert_allclose(got.numpy(), expected, rtol=1e-12)

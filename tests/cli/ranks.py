@@ -227,6 +227,11 @@ class Trainings(Job):
         self.job(2, "train", *self.FIT, "--out", "none", code=INPUT, says=("weft: rank 1:", "no zoo at"), rank_1="cd /")
         self.assertFalse((self.folder / "none").exists())
 
+    def test_what_all_ranks_find_is_said_once(self):
+        for words in ((*self.FIT[2:], "--zoo", "nowhere"), ("--zoo", "nowhere"), ("--zoo", "zoo", "--epoch", 2)):
+            _, messages = self.start(3, "train", *words, "--out", "none").communicate(timeout=120 * PATIENCE)
+            self.assertEqual(messages.count("weft: "), 1, messages)
+
     def test_a_full_disk_and_another_number_of_ranks(self):
         self.job(2, "train", *self.FIT, "--out", "full", code=DISK, says=("weft: rank 0: [write]",), rank_0="ulimit -f 8")
         self.job(2, "train", *self.FIT, "--out", "full", "--resume")

@@ -1,5 +1,5 @@
-// Ranks whose models lie on the device: threads of this process, one after the other on the emulated device. A GPU has
-// one order of work for each thread that uses it, so that threads are no ranks there.
+// Ranks whose models lie on the device: threads of this process, one after the other on the emulated device. On a GPU
+// threads are no ranks: its memory has no locks, and NCCL wants a GPU for each.
 
 #include "weft/nn/layers.h"
 #include "weft/nn/losses.h"
@@ -7,6 +7,7 @@
 #include "weft/nn/trainer.h"
 #include "weft/ops/view.h"
 #include "weft/tests/device/device_under_test.h"
+#include "weft/tests/disk.h"
 #include "weft/tests/rank_threads.h"
 
 using namespace weft;
@@ -73,6 +74,36 @@ TEST_CASE("ranks on a device add up the bits of ranks on the CPU") {
       CAPTURE(size);
       CHECK(same_bits(sum_of_ranks(size, dtype, &device()), sum_of_ranks(size, dtype, nullptr)));
     }
+}
+
+TEST_CASE("ranks on a device: a link to no other") {
+  Ranks alone;
+  const std::unique_ptr<DeviceLink> link = device().link(alone);
+  // On a GPU that is NCCL's start and end, where it is found.
+  CHECK((link->detour().empty() != emulated() || link->detour().find("libnccl") != std::string::npos));
+}
+
+TEST_CASE("ranks on a device: models of other sizes are told") {
+  if (!emulated()) return;
+  const auto exchange = [](int size_of_1, const auto& way) {
+    return message_of<RankError>([&] {
+      run_ranks(2, [&](Ranks& job) {
+        const auto n = static_cast<std::size_t>(job.first() ? 4 : size_of_1);
+        const Tensor own = Tensor::zeros({static_cast<std::int64_t>(n)}, DType::u8, &device());
+        const Tensor other = Tensor::zeros(own.shape(), DType::u8, &device());
+        way(job, *device().link(job), own, other);
+      });
+    });
+  };
+  const std::string told = "[ranks] rank 1 sent 5 bytes where 4 are due; all ranks train the same model";
+  CHECK(exchange(5, [](Ranks& job, DeviceLink& link, const Tensor& own, const Tensor& other) {
+          if (job.first()) link.exchange(1, own.raw(), other.raw(), own.bytes());
+          if (!job.first()) link.send(0, own.raw(), own.bytes());
+        }) == told);
+  CHECK(exchange(5, [](Ranks& job, DeviceLink& link, const Tensor& own, const Tensor& other) {
+          if (job.first()) link.receive(1, other.raw(), other.bytes());
+          if (!job.first()) link.send(0, own.raw(), own.bytes());
+        }) == told);
 }
 
 TEST_CASE("ranks on a device learn what one process learns there") {
