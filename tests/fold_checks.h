@@ -24,7 +24,7 @@ inline double error(const std::vector<double>& a, const std::vector<double>& b) 
 }
 
 inline FoundArchitecture found_of(const Numbers& numbers, const Json& config,
-                           const std::optional<ArchitectureText>& text = {}) {
+                                  const std::optional<ArchitectureText>& text = {}) {
   std::vector<StoredTensor> tensors;
   for (const auto& [name, t] : numbers) tensors.push_back({name, t.shape()});
   return text ? found_architecture({tensors, config}, std::span(&*text, 1)) : found_architecture({tensors, config});
@@ -39,7 +39,8 @@ inline Numbers file_of(const FileSpace& files, const std::vector<Tensor>& weight
 }
 
 /// By a random element of `space`, which acts on the folded network.
-inline Numbers moved(const FileSpace& files, const std::vector<Tensor>& weights, const Space& space, std::uint64_t seed) {
+inline Numbers moved(const FileSpace& files, const std::vector<Tensor>& weights, const Space& space,
+                     std::uint64_t seed) {
   const Element g = Element::random(space, RandomKey(seed, "folded"));
   return file_of(files, act(Element(files.space, {g.parts().begin(), g.parts().end()}), weights));
 }

@@ -1,9 +1,8 @@
 // Folds (spec 8.9) that texts of one's own ask for, and what of a text is refused.
 
-#include "weft/networks/files/fold.h"
-
 #include <algorithm>
 
+#include "weft/networks/files/fold.h"
 #include "weft/networks/files/folded_text.h"
 #include "weft/tests/disk.h"
 #include "weft/tests/fold_checks.h"
