@@ -122,7 +122,8 @@ struct ZooLoader::State {
   }
 
   /// Of a batch that begins there: the epoch's first asks for its own window, the one behind a window's first for the
-  /// window behind it, so that no more than one is waited for.
+  /// window behind it, so that no more than one is waited for. Ranks fetch all of it: what one sees of a batch lies in
+  /// as many pages, for a row is mostly less than a page of each tensor.
   void prefetch_windows(std::int64_t begin) const {
     const std::int64_t window = block * config.window, n = std::ssize(ids);
     if (begin == 0) return prefetch(0, std::min(n, window));
