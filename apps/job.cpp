@@ -36,7 +36,8 @@ void join_job(const CLI::App& verb, Common& common) {
 }
 
 void let_first_speak() {
-  if (launched_rank() > 0) std::this_thread::sleep_for(std::chrono::seconds(1));
+  // What is wrong before they join is wrong for all.
+  if (launched_rank() > 0) std::this_thread::sleep_for(std::chrono::seconds(joined ? 2 : 10));
 }
 
 std::string speaker() { return joined ? fmt::format("weft: rank {}:", ranks().rank()) : "weft:"; }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <tuple>
 
+#include "weft/core/device_link.h"
 #include "weft/core/loop.h"
 #include "weft/nn/rank_sum_bodies.h"
 
@@ -84,6 +85,10 @@ RankGradients::RankGradients(Parameters& parameters, Ranks& job, bool whole)
     if (const ParameterGradient* g = parameters_.gradient(i); g && g->factored) formed_.push_back(i);
   chosen_ = true;
 }
+
+RankGradients::~RankGradients() = default;
+
+std::string RankGradients::detour() const { return link_ ? link_->detour() : ""; }
 
 /// Rank 0 decides, by its first mini-batch, for all.
 void RankGradients::choose_forms() {

@@ -5,10 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "weft/core/device_link.h"
+#include "weft/core/ranks.h"
 #include "weft/nn/parameters.h"
 
 namespace weft {
+
+class DeviceLink;
 
 /// Adds up what the backward passes of all ranks left in their copies of a model, so that all of them have the same
 /// bits: a tree of the ranks' numbers alone fixes the order of the sums. One message goes each way at each level of the
@@ -19,6 +21,7 @@ class RankGradients {
   /// `whole`: factored gradients travel as numbers always, for ranks that add up several passes, perhaps not the same
   /// number of them. All ranks call it, with parameters alike.
   RankGradients(Parameters& parameters, Ranks& job, bool whole);
+  ~RankGradients();
 
   /// All ranks call it after their backward passes, before the optimiser's step and the tape's reset(). What it gives
   /// is there until the next call.
@@ -29,7 +32,7 @@ class RankGradients {
   /// Of a device's memory, beside the gradients.
   std::size_t device_bytes() const { return link_ ? received_.bytes() : 0; }
   /// Of devices: DeviceLink::detour().
-  std::string detour() const { return link_ ? link_->detour() : ""; }
+  std::string detour() const;
 
  private:
   using Bytes = std::vector<std::byte>;

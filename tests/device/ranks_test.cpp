@@ -1,6 +1,7 @@
 // Ranks whose models lie on the device: threads of this process, one after the other on the emulated device. On a GPU
 // threads are no ranks: its memory has no locks, and NCCL wants a GPU for each.
 
+#include "weft/core/device_link.h"
 #include "weft/nn/layers.h"
 #include "weft/nn/losses.h"
 #include "weft/nn/rank_gradients.h"
