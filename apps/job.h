@@ -10,7 +10,8 @@ namespace weft::apps {
 /// to rank 0. Nothing for a process that runs alone. Throws UsageError for a verb that does, RankError without MPI.
 void join_job(const CLI::App& verb, Common& common);
 
-/// Before an error is said: one that all ranks have is rank 0's to say, whose end is the others' meanwhile.
+/// Before an error is said: where all ranks have the same one, rank 0 says it, and its end is that of the others while
+/// they wait here.
 void let_first_speak();
 /// "weft:", under mpirun "weft: rank 3:".
 std::string speaker();

@@ -2,8 +2,11 @@
 
 #include <cmath>
 #include <map>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "weft/apps/gallery.h"
 #include "weft/apps/trained_on.h"
@@ -30,13 +33,15 @@ ReportRun run_of(const std::string& folder, const Zoo& zoo, const ReportOptions&
   if (!run.judged.ids.empty() && run.judged.task != run.task)
     throw FormatError("[report] '{}' judges the {}, the model has learnt the {}; judge it anew by weft eval --force",
                       (std::filesystem::path(folder) / eval_file).string(), run.judged.task, run.task);
-  for (const Setting& s : model_kind(run.model).settings)
-    if (const Json& all = trained_on.settings; all.is_object() && all.contains(s.name))
-      run.own_settings += fmt::format("{}{} {}", run.own_settings.empty() ? "" : ", ", s.name, all[s.name].dump());
-  if (const Json& all = trained_on.settings; all.is_object() && all.value("train_networks", 0) > 0)
-    run.own_settings += fmt::format("{}the first {} networks", run.own_settings.empty() ? "" : ", ",
-                                    all["train_networks"].get<std::int64_t>());
   Json settings = trained_on.settings;
+  if (settings.is_object()) {
+    std::vector<std::string> own;
+    for (const Setting& s : model_kind(run.model).settings)
+      if (settings.contains(s.name)) own.push_back(fmt::format("{} {}", s.name, settings[s.name].dump()));
+    if (const auto networks = settings.value("train_networks", std::int64_t{0}); networks > 0)
+      own.push_back(fmt::format("the first {} networks", networks));
+    run.own_settings = fmt::format("{}", fmt::join(own, ", "));
+  }
   settings.erase("split");
   run.settings =
       settings.dump() + (run.judged.on.checkpoint.empty() ? trained_on.checkpoint : run.judged.on.checkpoint);

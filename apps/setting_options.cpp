@@ -24,7 +24,7 @@ Json to_json(const SettingValue& value) {
 std::string SettingOptions::names_of(const std::vector<std::string>& owners) const {
   const auto first = [](const std::string& owner) { return owner.substr(0, owner.find('-')); };
   const auto last = [](const std::string& owner) { return owner.substr(owner.rfind('-') + 1); };
-  /// Whether all that have this word of the owner's are there, and more than one.
+  // Whether all that have this word of the owner's are there, and more than one.
   const auto together = [&](const std::string& owner, const auto& word) {
     const auto related = [&](const std::string& other) { return word(other) == word(owner); };
     const auto all = std::ranges::count_if(owners_, related);
@@ -34,9 +34,11 @@ std::string SettingOptions::names_of(const std::vector<std::string>& owners) con
   std::vector<std::string> names;
   for (const std::string& owner : owners) {
     const auto relative = [&](const std::string& other) { return last(other) == last(owner) && of_a_family(other); };
-    const std::string name = of_a_family(owner)                                                ? first(owner) + "-*"
-                             : together(owner, last) && std::ranges::none_of(owners, relative) ? "*" + last(owner)
-                                                                                               : owner;
+    std::string name = owner;
+    if (of_a_family(owner))
+      name = first(owner) + "-*";
+    else if (together(owner, last) && std::ranges::none_of(owners, relative))
+      name = "*" + last(owner);
     if (std::ranges::find(names, name) == names.end()) names.push_back(name);
   }
   return fmt::format("{}", fmt::join(names, ", "));

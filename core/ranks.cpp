@@ -233,9 +233,8 @@ int rank_on_machine(Ranks& job) {
 
 RankProgress::RankProgress(Ranks& job, std::int64_t done)
     : job_(job), told_(static_cast<std::size_t>(job.size())), heard_(told_.size(), Clock::now()) {
-  const std::vector<std::string> all = job.gather(std::to_string(done));
-  for (std::size_t rank = 0; rank < all.size(); ++rank) told_[rank].done = std::stoll(all[rank]);
-  told_[static_cast<std::size_t>(job.rank())].done = done;
+  const std::vector<std::int64_t> all = job.all_of(done);
+  for (std::size_t rank = 0; rank < all.size(); ++rank) told_[rank].done = all[rank];
 }
 
 void RankProgress::post(int to, bool finished) {

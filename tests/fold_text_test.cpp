@@ -11,6 +11,17 @@
 using namespace weft;
 using namespace weft::testing;
 
+namespace {
+
+const Json no_config(Json::Object{});
+
+/// The numbers of a network of a text that needs no config.
+Numbers drawn_of(const ArchitectureText& text, RandomKey key) {
+  return drawn(FileSpace::parse(text.parsed().expanded(no_config).text), key, DType::f64);
+}
+
+}  // namespace
+
 TEST_CASE("fold: a copy that no branch of the text has as a tensor of its own is told") {
   const ArchitectureText own{"own", R"(s: permutation(3); vocab: fixed(4)
     wte = head [vocab, s]
@@ -70,8 +81,7 @@ TEST_CASE("fold: batch norms of a text of one's own, with and without a bias in 
                                   : "c: positive_monomial(4); t: monomial(4) along c");
     replace_all("(G ", grouped ? "(g " : "(");
     const ArchitectureText own{"own", text};
-    Numbers numbers = drawn(FileSpace::parse(own.parsed().expanded(Json(Json::Object{})).text),
-                            RandomKey(5, "batch norm"), DType::f64);
+    Numbers numbers = drawn_of(own, RandomKey(5, "batch norm"));
     if (!biased) numbers.erase("conv.bias");
     for (double& x : numbers.at("bn.running_var").span<double>()) x = 0.5 + x * x;
     numbers.at("bn.weight").span<double>()[2] = 0;
@@ -90,7 +100,7 @@ TEST_CASE("fold: batch norms of a text of one's own, with and without a bias in 
       return out;
     };
     const std::vector<double> expected = forward(numbers);
-    const FoundArchitecture found = found_of(numbers, Json(Json::Object{}), own);
+    const FoundArchitecture found = found_of(numbers, no_config, own);
     const Folded folded = fold(found, read_windows(found.files, of(numbers)));
     CHECK(folded.done == std::vector<std::string>{"batch norm bn into conv.weight"});
     const Numbers file = file_of(folded.files, folded.weights);
@@ -112,8 +122,7 @@ TEST_CASE("fold: a norm into a reader whose rows are its stream's, too") {
     mix.bias [s]
     out.weight [o, s*]
     fold layer_norm norm)"};
-  const Numbers numbers =
-      drawn(FileSpace::parse(own.parsed().expanded(Json(Json::Object{})).text), RandomKey(4, "square"), DType::f64);
+  const Numbers numbers = drawn_of(own, RandomKey(4, "square"));
   const auto forward = [](const Numbers& n) {
     const ReferenceNetwork net(n);
     std::vector<double> out;
@@ -121,7 +130,7 @@ TEST_CASE("fold: a norm into a reader whose rows are its stream's, too") {
     append(out, net.linear(each_number(net.linear(x, "mix"), [](double v) { return std::tanh(v); }), "out"));
     return out;
   };
-  const FoundArchitecture found = found_of(numbers, Json(Json::Object{}), own);
+  const FoundArchitecture found = found_of(numbers, no_config, own);
   const Folded folded = fold(found, read_windows(found.files, of(numbers)));
   CHECK(error(forward(file_of(folded.files, folded.weights)), forward(numbers)) < 1e-10);
   for (std::uint64_t seed = 0; seed < 3; ++seed)
@@ -136,11 +145,10 @@ TEST_CASE("fold: a file that is not folded is none of the folded text") {
     out.weight [o, n*]
     fold layer_norm norm
     fold centred_stream s)"};
-  Numbers numbers =
-      drawn(FileSpace::parse(own.parsed().expanded(Json(Json::Object{})).text), RandomKey(8, "own"), DType::f64);
+  Numbers numbers = drawn_of(own, RandomKey(8, "own"));
   ArchitectureText folded_own = own;
   folded_own.folded = true;
-  const FoundArchitecture found = found_of(numbers, Json(Json::Object{}), folded_own);
+  const FoundArchitecture found = found_of(numbers, no_config, folded_own);
   CHECK(found.files.text.str() ==
         "s: orthogonal(4)\no: fixed(2)\nin.weight [o, ~s]\nnorm.weight := 1 [5]\nnorm.bias := 1 [5]\n"
         "out.weight [o, ~s + bias]\n");

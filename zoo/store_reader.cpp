@@ -2,7 +2,6 @@
 #include <charconv>
 #include <cmath>
 #include <mutex>
-#include <utility>
 
 #include "weft/core/hash.h"
 #include "weft/core/parallel.h"
@@ -74,17 +73,18 @@ struct Zoo::Contents {
   std::vector<Shard> shards;
   Tensor images;  ///< of implicit networks
   struct Place {
+    std::int64_t id;
     std::size_t row;    ///< in rows
     std::size_t shard;  ///< and in which of them
     std::int64_t row_of_shard;
   };
-  std::vector<std::pair<std::int64_t, Place>> places;  ///< in the order of ids
+  std::vector<Place> places;  ///< in the order of ids
 
   const Place& place(std::int64_t id) const {
-    const auto found = std::ranges::lower_bound(places, id, {}, &std::pair<std::int64_t, Place>::first);
-    if (found != places.end() && found->first == id) return found->second;
-    throw UsageError("[zoo] no id {}; the zoo has {} rows, with ids from {} to {}", id, rows.size(),
-                     places.front().first, places.back().first);
+    const auto found = std::ranges::lower_bound(places, id, {}, &Place::id);
+    if (found != places.end() && found->id == id) return *found;
+    throw UsageError("[zoo] no id {}; the zoo has {} rows, with ids from {} to {}", id, rows.size(), places.front().id,
+                     places.back().id);
   }
 
   mutable std::once_flag hashed;
@@ -132,14 +132,14 @@ struct Zoo::Contents {
         if (const auto column = difference(description, rows[at], shards.back().rows[i]); !column.empty())
           fail(table, "row {} (id {}) has another {} than row {} of {}: the table does not belong to the shards", at,
                rows[at].id, column, i, in_quotes(path.native()));
-        places.emplace_back(rows[at].id, Place{at, shards.size() - 1, static_cast<std::int64_t>(i)});
+        places.push_back({rows[at].id, at, shards.size() - 1, static_cast<std::int64_t>(i)});
       }
     }
     if (at < rows.size())
       throw ReadError("[zoo] {}: missing; {} has {} rows, the shards before it {}",
                       in_quotes((folder / shard_file(shards.size())).native()), in_quotes(table.native()), rows.size(),
                       at);
-    std::ranges::sort(places, {}, &std::pair<std::int64_t, Place>::first);
+    std::ranges::sort(places, {}, &Place::id);
   }
 
   /// "'W1' of id 5", for messages.

@@ -86,24 +86,27 @@ TEST_CASE("ranks on a device: a link to no other") {
 
 TEST_CASE("ranks on a device: models of other sizes are told") {
   if (!emulated()) return;
-  const auto exchange = [](int size_of_1, const auto& way) {
+  const auto told_by = [](const auto& way) {
     return message_of<RankError>([&] {
       run_ranks(2, [&](Ranks& job) {
-        const auto n = static_cast<std::size_t>(job.first() ? 4 : size_of_1);
-        const Tensor own = Tensor::zeros({static_cast<std::int64_t>(n)}, DType::u8, &device());
+        const Tensor own = Tensor::zeros({job.first() ? 4 : 5}, DType::u8, &device());
         const Tensor other = Tensor::zeros(own.shape(), DType::u8, &device());
         way(job, *device().link(job), own, other);
       });
     });
   };
   const std::string told = "[ranks] rank 1 sent 5 bytes where 4 are due; all ranks train the same model";
-  CHECK(exchange(5, [](Ranks& job, DeviceLink& link, const Tensor& own, const Tensor& other) {
-          if (job.first()) link.exchange(1, own.raw(), other.raw(), own.bytes());
-          if (!job.first()) link.send(0, own.raw(), own.bytes());
+  CHECK(told_by([](Ranks& job, DeviceLink& link, const Tensor& own, const Tensor& other) {
+          if (job.first())
+            link.exchange(1, own.raw(), other.raw(), own.bytes());
+          else
+            link.send(0, own.raw(), own.bytes());
         }) == told);
-  CHECK(exchange(5, [](Ranks& job, DeviceLink& link, const Tensor& own, const Tensor& other) {
-          if (job.first()) link.receive(1, other.raw(), other.bytes());
-          if (!job.first()) link.send(0, own.raw(), own.bytes());
+  CHECK(told_by([](Ranks& job, DeviceLink& link, const Tensor& own, const Tensor& other) {
+          if (job.first())
+            link.receive(1, other.raw(), other.bytes());
+          else
+            link.send(0, own.raw(), own.bytes());
         }) == told);
 }
 
