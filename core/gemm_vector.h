@@ -125,6 +125,19 @@ struct Head {
 
 #endif
 
+/// The sum of all lanes, by halves.
+template <int half, std::size_t... i>
+inline float sum_of_lanes(Vector<float> x, std::index_sequence<i...> all) {
+  if constexpr (half == 0)
+    return x[0];
+  else
+    return sum_of_lanes<half / 2>(x + __builtin_shufflevector(x, x, (i ^ static_cast<std::size_t>(half))...), all);
+}
+inline float sum_of_lanes(Vector<float> x) {
+  constexpr int count = lanes<float>;
+  return sum_of_lanes<count / 2>(x, std::make_index_sequence<static_cast<std::size_t>(count)>{});
+}
+
 /// One stage of a transposition: 2x2 blocks of `distance` x `distance` swap their off-diagonal blocks.
 template <int distance, class V, std::size_t... i>
 inline void swap_blocks(V& x, V& y, std::index_sequence<i...>) {

@@ -14,7 +14,8 @@ namespace weft {
 ///   2  uniform numbers equally spaced, pairwise sums
 ///   3  Fourier features of many weights interpolated
 ///   4  zoos of more than 256 MiB are read in an order of blocks
-inline constexpr int numerics_version = 4;
+///   5  implicit networks: gradients of biases are summed beside those of weights
+inline constexpr int numerics_version = 5;
 
 /// For an error message about what another version began; empty for this one.
 inline std::string other_numerics(int begun_with) {

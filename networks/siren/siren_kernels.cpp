@@ -31,12 +31,6 @@ void first(const SirenFirst& f) {
   sines(f.a, f.d, f.rows * f.width);
 }
 
-inline float sum_of(Vector<float> x) {
-  float sum = 0;
-  for (int i = 0; i < lanes<float>; ++i) sum += x[i];
-  return sum;
-}
-
 float last(const SirenLast& l) {
   float sum = 0;
   for (std::int64_t r = 0; r < l.rows; ++r)
@@ -44,7 +38,7 @@ float last(const SirenLast& l) {
       const float *a = l.a + r * l.width, *w = l.w + c * l.width;
       Vector<float> products{};
       for (std::int64_t j = 0; j < l.width; j += lanes<float>) products = fma(load(a + j), load(w + j), products);
-      const float error = l.b[c] + sum_of(products) - l.target[r * l.channels + c];
+      const float error = l.b[c] + sum_of_lanes(products) - l.target[r * l.channels + c];
       l.error[r * l.channels + c] = error;
       sum += error * error;
     }
@@ -52,7 +46,7 @@ float last(const SirenLast& l) {
 }
 
 void last_vjp(const SirenLastVjp& l) {
-  for (std::int64_t j = 0; j < l.width; j += lanes<float>)
+  for (std::int64_t j = 0; j < l.width; j += lanes<float>) {
     for (std::int64_t c = 0; c < l.channels; ++c) {
       Vector<float> sum = load(l.gw + c * l.width + j);
       const Vector<float> w = load(l.w + c * l.width + j);
@@ -60,35 +54,39 @@ void last_vjp(const SirenLastVjp& l) {
         const std::int64_t at = r * l.width + j;
         const Vector<float> error = broadcast(l.error[r * l.channels + c]);
         sum = fma(error, load(l.a + at), sum);
-        // The slope comes in behind the last channel.
-        const Vector<float> back = c == 0 ? error * w : fma(error, w, load(l.gz + at));
-        store(l.gz + at, c + 1 == l.channels ? back * load(l.d + at) : back);
+        store(l.gz + at, c == 0 ? error * w : fma(error, w, load(l.gz + at)));
       }
       store(l.gw + c * l.width + j, sum);
     }
-}
-
-void multiply(float* g, const float* d, std::int64_t n) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < n; ++i) g[i] *= d[i];
-}
-
-void first_vjp(std::int64_t rows, std::int64_t width, const float* g, const float* places, float* gw) {
-  for (std::int64_t j = 0; j < width; j += lanes<float>) {
-    Vector<float> by_row = load(gw + j), by_column = load(gw + width + j);
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const Vector<float> of_row = load(g + r * width + j);
-      by_row = fma(of_row, broadcast(places[2 * r]), by_row);
-      by_column = fma(of_row, broadcast(places[2 * r + 1]), by_column);
+    Vector<float> bias = load(l.gb + j);
+    for (std::int64_t r = 0; r < l.rows; ++r) {
+      const std::int64_t at = r * l.width + j;
+      const Vector<float> back = load(l.gz + at) * load(l.d + at);
+      bias += back;
+      store(l.gz + at, back);
     }
-    store(gw + j, by_row);
-    store(gw + width + j, by_column);
+    store(l.gb + j, bias);
+  }
+}
+
+void first_vjp(const SirenFirstVjp& f) {
+  for (std::int64_t j = 0; j < f.width; j += lanes<float>) {
+    Vector<float> by_row = load(f.gw + j), by_column = load(f.gw + f.width + j), bias = load(f.gb + j);
+    for (std::int64_t r = 0; r < f.rows; ++r) {
+      const Vector<float> of_phase = load(f.g + r * f.width + j) * load(f.d + r * f.width + j);
+      by_row = fma(of_phase, broadcast(f.places[2 * r]), by_row);
+      by_column = fma(of_phase, broadcast(f.places[2 * r + 1]), by_column);
+      bias += of_phase;
+    }
+    store(f.gw + j, by_row);
+    store(f.gw + f.width + j, by_column);
+    store(f.gb + j, bias);
   }
 }
 
 }  // namespace
 
 extern const SirenKernels siren_kernels;
-const SirenKernels siren_kernels = {first, sines, last, last_vjp, multiply, first_vjp};
+const SirenKernels siren_kernels = {first, sines, last, last_vjp, first_vjp};
 
 }  // namespace weft::inline WEFT_ISA

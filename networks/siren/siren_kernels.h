@@ -24,11 +24,21 @@ struct SirenLast {
   float* error;         ///< [rows, channels]: y - target
 };
 
-/// Back through the last layer: gz[r, j] = d[r, j] Σ_c error[r, c] w[c, j]; gw[c, j] += Σ_r error[r, c] a[r, j].
+/// Back through the last layer and the sines before it: gz[r, j] = d[r, j] Σ_c error[r, c] w[c, j];
+/// gw[c, j] += Σ_r error[r, c] a[r, j]; gb[j] += Σ_r gz[r, j], of the bias inside those sines.
 struct SirenLastVjp {
   std::int64_t rows, width, channels;
   const float *a, *d, *w, *error;
-  float *gz, *gw;
+  float *gz, *gw, *gb;
+};
+
+/// Back through the first layer: gw[k, j] += Σ_r g[r, j] d[r, j] places[r, k] for the two coordinates k;
+/// gb[j] += Σ_r g[r, j] d[r, j].
+struct SirenFirstVjp {
+  std::int64_t rows, width;
+  const float *g, *d;   ///< [rows, width]
+  const float* places;  ///< [rows, 2]
+  float *gw, *gb;       ///< [2, width], [width]
 };
 
 struct SirenKernels {
@@ -38,10 +48,7 @@ struct SirenKernels {
   /// Returns the sum of the squares of the errors.
   float (*last)(const SirenLast&);
   void (*last_vjp)(const SirenLastVjp&);
-  /// g *= d
-  void (*multiply)(float* g, const float* d, std::int64_t n);
-  /// gw[k, j] += Σ_r g[r, j] places[r, k] for the two coordinates k. g: [rows, width], gw: [2, width]
-  void (*first_vjp)(std::int64_t rows, std::int64_t width, const float* g, const float* places, float* gw);
+  void (*first_vjp)(const SirenFirstVjp&);
 };
 
 }  // namespace weft

@@ -118,7 +118,7 @@ struct SirenPopulation::Scratch {
   float *w1, *b1, *w2, *b2, *w3, *b3;  // w1 [2, width], w2 [width, width], w3 [channels, width]
   float *places, *target, *error;      // of the pixels of a group
   float *a1, *d1, *a2, *d2;            // sines and their slopes, [at_once, width]
-  // Training. w2_back: [out, in]; gradients as the maps are kept, summed over groups.
+  // Training. w2_back and gw2: [out, in], other gradients as the maps are kept; summed over groups.
   float *w2_back = nullptr, *g1 = nullptr, *g2 = nullptr, *gw1 = nullptr, *gb1 = nullptr, *gw2 = nullptr,
         *gb2 = nullptr, *gw3 = nullptr, *gb3 = nullptr;
 };
@@ -211,24 +211,23 @@ void SirenPopulation::backward(const Scratch& s, std::int64_t count) const {
                       .w = s.w3,
                       .error = s.error,
                       .gz = s.g2,
-                      .gw = s.gw3});
+                      .gw = s.gw3,
+                      .gb = s.gb2});
   for (std::int64_t r = 0; r < count; ++r)
     for (std::int64_t k = 0; k < c; ++k) s.gb3[k] += s.error[r * c + k];
   s.products.gradient({.rows = count,
                        .depth = W,
                        .width = width_,
-                       .x = s.a1,
+                       .x = s.g2,
                        .x_stride = width_,
-                       .y = s.g2,
+                       .y = s.a1,
                        .y_stride = width_,
                        .g = s.gw2,
                        .g_stride = width_,
                        .add = true});
-  s.products.column_sums(count, width_, s.g2, width_, s.gb2);
   map(s, count, s.g2, s.w2_back, nullptr, s.g1);
-  s.kernels.multiply(s.g1, s.d1, count * width_);
-  s.kernels.first_vjp(count, width_, s.g1, s.places, s.gw1);
-  s.products.column_sums(count, width_, s.g1, width_, s.gb1);
+  s.kernels.first_vjp(
+      {.rows = count, .width = width_, .g = s.g1, .d = s.d1, .places = s.places, .gw = s.gw1, .gb = s.gb1});
 }
 
 /// Sums over pixels become the gradient of the mean squared error.
@@ -242,7 +241,7 @@ void SirenPopulation::write_gradient(const Scratch& s, double share, NetworkGrad
     for (std::int64_t k = 0; k < c; ++k) gradient[4][k * W + j] = scale * s.gw3[k * width_ + j];
   }
   for (std::int64_t i = 0; i < W; ++i)
-    for (std::int64_t j = 0; j < W; ++j) gradient[2][i * W + j] = of_phase * s.gw2[j * width_ + i];
+    for (std::int64_t j = 0; j < W; ++j) gradient[2][i * W + j] = of_phase * s.gw2[i * width_ + j];
   for (std::int64_t k = 0; k < c; ++k) gradient[5][k] = scale * s.gb3[k];
 }
 

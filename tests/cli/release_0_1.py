@@ -42,7 +42,7 @@ class Release01(Test):
                   "--out", "statnn", "--resume", code=USAGE, says=["another epochs (30; here 31)"])
 
     def test_half_made_ones_are_not_continued(self):
-        versions = ["version 1 of the numerics (weft 0.1)", "computes with version 4", "finish it with the weft that began it"]
+        versions = ["version 1 of the numerics (weft 0.1)", "computes with version 5", "finish it with the weft that began it"]
         for folder, words in (("half-run", ("train", "--zoo", "zoo", "--model", "statnn", "--hidden", 8, "--epochs", 100000,
                                             "--patience", 100000, "--split", 3, "--out", "half-run")),
                               ("half-zoo.part", ("zoo", "make", "--out", "half-zoo", "--networks", 1, "--images", 3000,
