@@ -1,8 +1,6 @@
 // weft demo, the main job: a zoo, models that learn from its weights, their proof, and a report. Of CNNs whose
 // accuracies are predicted, or of implicit networks whose images are classified and edited.
 
-#include <chrono>
-
 #include <fmt/format.h>
 
 #include "weft/apps/eval.h"
@@ -13,6 +11,7 @@
 #include "weft/apps/train.h"
 #include "weft/apps/verify.h"
 #include "weft/apps/zoo.h"
+#include "weft/core/clock.h"
 #include "weft/data/source.h"
 #include "weft/io/folder.h"
 
@@ -72,12 +71,11 @@ int demo(const DemoOptions& o, const CompleteZooRequest& zoo, const Common& comm
     throw UsageError("[demo] '{}' is {}; choose another --out", folder.string(), kind);
   ReportOptions report_options{.zoo = (folder / "zoo").string(), .out = {page.string(), true, false}};
   auto timed = [&](const std::string& part, auto&& body) {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     catch_interrupts({"the demo stops after this part; --resume goes on with the next."});
     body();
     check_interrupt();
-    report_options.seconds.emplace_back(
-        part, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    report_options.seconds.emplace_back(part, seconds_since(start));
   };
   Common silent = common;
   silent.json = false;  // the result of a demo is its report

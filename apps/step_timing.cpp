@@ -1,7 +1,6 @@
 #include "weft/apps/step_timing.h"
 
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -11,6 +10,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "weft/core/clock.h"
 #include "weft/nfn/models/inr_classifier.h"
 #include "weft/nfn/models/magep_model.h"
 #include "weft/nn/losses.h"
@@ -20,8 +20,6 @@
 
 namespace weft::apps {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 double resident_mib() {
   std::ifstream file("/proc/self/statm");
@@ -141,7 +139,7 @@ StepTiming time_step(std::string_view name, double seconds, Backend* backend) {
   while (Clock::now() < end) {
     const auto start = Clock::now();
     step();
-    times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+    times.push_back(seconds_since(start));
   }
   std::sort(times.begin(), times.end());
   result.min_s = times.front();

@@ -1,7 +1,6 @@
 #include "weft/apps/train.h"
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <limits>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "weft/apps/numbers.h"
 #include "weft/apps/setting_options.h"
 #include "weft/apps/trained_on.h"
+#include "weft/core/clock.h"
 #include "weft/core/hash.h"
 #include "weft/core/numerics.h"
 #include "weft/core/progress.h"
@@ -27,7 +27,6 @@ namespace weft::apps {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 const std::string edit_prefix = "edit-";  ///< of names of tasks
 constexpr const char* state_file = "state.safetensors";
@@ -38,8 +37,6 @@ constexpr InterruptPlan from_saved_epoch{
 constexpr InterruptPlan from_start{
     "training stops after this step; nothing of it is saved before its first epoch ends.",
     "nothing of this training was saved; it begins anew"};
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 void add(Json& to, const Settings& settings) {
   for (const Setting& s : settings.list()) to[s.name] = to_json(settings.value(s.name));

@@ -1,13 +1,13 @@
 // weft zoo make.
 
 #include <algorithm>
-#include <chrono>
 
 #include <fmt/format.h>
 
 #include "weft/apps/interrupt.h"
 #include "weft/apps/setting_options.h"
 #include "weft/apps/zoo.h"
+#include "weft/core/clock.h"
 #include "weft/core/parallel.h"
 #include "weft/core/progress.h"
 #include "weft/zoo/merge_zoo.h"
@@ -41,8 +41,7 @@ class EpochClock {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
-  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+  double seconds() const { return seconds_since(start_); }
 
   std::int64_t networks_;
   double last_ = 0;
@@ -109,7 +108,7 @@ int make_zoo(const OutputOption& out, CompleteZooRequest request, const Common& 
     check_output(out, std::filesystem::path(out.path) / "zoo.json");
     ZooWriter::check_place(out.path, existing);
   }
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   request.seed = common.seed;
   PreparedZoo zoo = prepare_zoo(request);
   zoo.plan.backend = common.backend;
@@ -134,7 +133,7 @@ int make_zoo(const OutputOption& out, CompleteZooRequest request, const Common& 
   }
   if (!ranks().first()) return exit_ok;
   if (request.parts > 0) return show_part(out, request, common);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = seconds_since(start);
   if (common.json || common.quiet) return common.json ? show_zoo({out.path}, common) : exit_ok;
   fmt::print("zoo made in {:.1f} s\n", seconds);
   return show_zoo({out.path}, common);

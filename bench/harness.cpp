@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "weft/core/clock.h"
 #include "weft/core/error.h"
 #include "weft/core/isa.h"
 #include "weft/core/parallel.h"
@@ -15,9 +15,9 @@ namespace weft::bench {
 namespace {
 
 double seconds(const std::function<void()>& body, std::int64_t calls) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   for (std::int64_t i = 0; i < calls; ++i) body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / static_cast<double>(calls);
+  return seconds_since(start) / static_cast<double>(calls);
 }
 
 double giga(double work, double time) { return work / time * 1e-9; }

@@ -61,7 +61,7 @@ void Progress::print(const std::string& text) {
 }
 
 std::string Progress::line(const std::string& note, bool last) const {
-  const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+  const double seconds = seconds_since(start_);
   const double share = total_ > 0 ? static_cast<double>(done_) / static_cast<double>(total_) : 1.0;
   const double rate = seconds > 0 ? static_cast<double>(done_ - begun_) / seconds : 0.0;
   std::string text = label_;

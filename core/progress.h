@@ -1,9 +1,10 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <string>
+
+#include "weft/core/clock.h"
 
 namespace weft {
 
@@ -27,7 +28,6 @@ class Progress {
   void finish(const std::string& note = {});
 
  private:
-  using Clock = std::chrono::steady_clock;
   void print(const std::string& text);
   std::string line(const std::string& note, bool last) const;
 

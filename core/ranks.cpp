@@ -18,19 +18,9 @@
 namespace weft {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 namespace fs = std::filesystem;
 
 constexpr const char* module_name = "weft_mpi.so";
-constexpr double between_messages = 0.2;  // seconds
-constexpr auto waiting = std::chrono::milliseconds(5);
-
-double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
-
-RankError silent(int rank, double seconds) {
-  return RankError("[ranks] rank {} has been silent for {:.0f} s; look at its machine, or give a longer --timeout",
-                   rank, seconds);
-}
 
 /// Of the program, and of the library that holds this code where it is one: a wheel's.
 std::vector<fs::path> own_folders() {
@@ -86,12 +76,19 @@ Ranks::Ranks(std::unique_ptr<RankTransport> transport) : transport_(std::move(tr
 
 Ranks::~Ranks() = default;
 
+void Ranks::check_silence(int rank, Clock::time_point heard) const {
+  const double seconds = seconds_since(heard);
+  if (timeout > 0 && seconds > timeout)
+    throw RankError("[ranks] rank {} has been silent for {:.0f} s; look at its machine, or give a longer --timeout",
+                    rank, seconds);
+}
+
 template <class Ready>
 void Ranks::wait(const Ready& ready, int for_rank) const {
   const auto start = Clock::now();
   for (std::int64_t tries = 0; !ready(); ++tries) {
     stop_point();
-    if (timeout > 0 && seconds_since(start) > timeout) throw silent(for_rank, seconds_since(start));
+    check_silence(for_rank, start);
     // Another rank may need this processor to get there.
     if (tries < 200)
       std::this_thread::yield();
@@ -229,79 +226,6 @@ int rank_on_machine(Ranks& job) {
   const std::uint64_t own = Hash().add(machine_name()).value();
   const std::vector<std::uint64_t> all = job.all_of(own);
   return static_cast<int>(std::count(all.begin(), all.begin() + job.rank(), own));
-}
-
-RankProgress::RankProgress(Ranks& job, std::int64_t done)
-    : job_(job), told_(static_cast<std::size_t>(job.size())), heard_(told_.size(), Clock::now()) {
-  const std::vector<std::int64_t> all = job.all_of(done);
-  for (std::size_t rank = 0; rank < all.size(); ++rank) told_[rank].done = all[rank];
-}
-
-void RankProgress::post(int to, bool finished) {
-  const Message message{told_[static_cast<std::size_t>(job_.rank())].done, finished};
-  job_.send(to, std::as_bytes(std::span(&message, 1)), RankTag::progress);
-}
-
-bool RankProgress::listen() {
-  // What others said while this rank did not listen may need a moment to arrive.
-  if (seconds_since(listened_) > job_.timeout / 2) heard_.assign(heard_.size(), Clock::now());
-  listened_ = Clock::now();
-  bool any = false;
-  for (int from = 0; from < job_.size(); ++from) {
-    if (from == job_.rank() || (from > 0 && !job_.first())) continue;
-    const auto i = static_cast<std::size_t>(from);
-    while (job_.arrived(from, RankTag::progress)) {
-      job_.receive(from, std::as_writable_bytes(std::span(&told_[i], 1)), RankTag::progress);
-      heard_[i] = Clock::now();
-      any = true;
-    }
-    if (job_.timeout > 0 && told_[i].finished == 0 && seconds_since(heard_[i]) > job_.timeout)
-      throw silent(from, seconds_since(heard_[i]));
-  }
-  return any;
-}
-
-/// On rank 0 the others are told that it is there, elsewhere rank 0 how far this one is.
-void RankProgress::beat() {
-  const double often = job_.timeout > 0 ? std::min(between_messages, job_.timeout / 4) : between_messages;
-  if (seconds_since(posted_) < often) return;
-  posted_ = Clock::now();
-  if (!job_.first()) return post(0, false);
-  for (int to = 1; to < job_.size(); ++to) post(to, false);
-}
-
-void RankProgress::tell(std::int64_t done) {
-  told_[static_cast<std::size_t>(job_.rank())].done = done;
-  beat();
-  listen();
-}
-
-std::int64_t RankProgress::total() const {
-  std::int64_t sum = 0;
-  for (const Message& one : told_) sum += one.done;
-  return job_.first() ? sum : told_[static_cast<std::size_t>(job_.rank())].done;
-}
-
-void RankProgress::finish(const std::function<void()>& changed) {
-  if (!job_.first()) return post(0, true);
-  const auto all = [&] {
-    beat();
-    stop_point();
-    if (listen() && changed) changed();
-    return std::all_of(told_.begin() + 1, told_.end(), [](const Message& one) { return one.finished != 0; });
-  };
-  while (!all()) std::this_thread::sleep_for(waiting);
-}
-
-void RankProgress::wait_for_first() {
-  if (job_.first()) {
-    for (int to = 1; to < job_.size(); ++to) post(to, true);
-    return;
-  }
-  while (listen(), told_[0].finished == 0) {
-    stop_point();
-    std::this_thread::sleep_for(waiting);
-  }
 }
 
 }  // namespace weft

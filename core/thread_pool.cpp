@@ -1,12 +1,12 @@
 #include "weft/core/thread_pool.h"
 
-#include <chrono>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include <pthread.h>
 
+#include "weft/core/clock.h"
 #include "weft/core/loops_alone.h"
 
 namespace weft {
@@ -26,7 +26,6 @@ void pause_core() {
 /// Waits for ready() at most about this long without sleeping; then says whether it is.
 template <class Ready>
 bool spin(std::chrono::nanoseconds most, const Ready& ready) {
-  using Clock = std::chrono::steady_clock;
   for (const auto end = Clock::now() + most; Clock::now() < end;)
     for (int i = 0; i < 16; ++i) {
       if (ready()) return true;

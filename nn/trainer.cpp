@@ -1,7 +1,6 @@
 #include "weft/nn/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -9,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "weft/core/clock.h"
 #include "weft/core/hash.h"
 #include "weft/core/loop.h"
 #include "weft/core/told.h"
@@ -90,13 +90,13 @@ double Trainer::seconds_of_step(std::int64_t count, bool together) {
   }
   const Tensor first = Tensor::zeros({count}, DType::i32);
   std::iota(first.span<std::int32_t>().begin(), first.span<std::int32_t>().end(), 0);
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   items_.slice(0, count).copy_from(first);
   backward(own_share(count), count, 0, 0);
   if (ranks_ && together) ranks_->add_up();
   tape_.reset();
   if (Backend* backend = arena_.backend()) backend->synchronise();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return seconds_since(start);
 }
 
 std::int64_t Trainer::batch_that_fits() {

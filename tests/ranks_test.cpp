@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "weft/core/rank_progress.h"
 #include "weft/tests/disk.h"
 #include "weft/tests/files.h"
 #include "weft/tests/rank_threads.h"

@@ -1,13 +1,14 @@
 #include "weft/zoo/make_zoo.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <numeric>
 
 #include <fmt/format.h>
 
 #include "weft/core/backend.h"
+#include "weft/core/clock.h"
+#include "weft/core/rank_progress.h"
 #include "weft/io/csv.h"
 #include "weft/zoo/zoo_pieces.h"
 
@@ -148,8 +149,6 @@ void make(ZooWriter& writer, PopulationTrainer& trainer, const Dataset& test,
           "[zoo] a state after {} epochs with {} rows; allowed: {} checkpoints of {} networks: replace it",
           trainer.epochs_done(), writer.rows(), due, trainer.networks());
   }
-  using Clock = std::chrono::steady_clock;
-  const auto since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
   auto saved = Clock::now();
   double saving = 0;  // seconds that the last save took
   std::size_t bytes = 0;
@@ -161,10 +160,10 @@ void make(ZooWriter& writer, PopulationTrainer& trainer, const Dataset& test,
                     .epoch =
                         [&] {
                           const bool last = trainer.epochs_done() == trainer.plan().epochs;
-                          if (bytes > large_state && saving > share_of_saving * since(saved) && !last) return;
+                          if (bytes > large_state && saving > share_of_saving * seconds_since(saved) && !last) return;
                           const auto before = Clock::now();
                           writer.save_state(trainer.state());
-                          saving = since(before);
+                          saving = seconds_since(before);
                           saved = Clock::now();
                           if (const std::string why = trainer.fallback(); !why.empty() && !remarked) {
                             remarked = true;

@@ -1,9 +1,9 @@
 #include "weft/zoo/zoo_cost.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
+#include "weft/core/clock.h"
 #include "weft/core/parallel.h"
 
 namespace weft {
@@ -13,9 +13,9 @@ constexpr std::int64_t steps_of_sample = 8, networks_of_thread = 2;
 
 template <class F>
 double seconds_of(const F& f) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   f();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return seconds_since(start);
 }
 
 }  // namespace
