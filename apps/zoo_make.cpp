@@ -28,21 +28,20 @@ class EpochClock {
   explicit EpochClock(std::int64_t networks) : networks_(networks) {}
 
   void progress(std::int64_t done) {
-    const double share = static_cast<double>(done % networks_) / static_cast<double>(networks_), now = seconds();
+    const double share = static_cast<double>(done % networks_) / static_cast<double>(networks_),
+                 now = seconds_since(start_);
     if (last_ > 0)
       expect_safe_point(std::max(0., last_ - now));
     else if (share > 0)
       expect_safe_point(now * (1 - share) / share);
   }
   void epoch_done() {
-    last_ = seconds();
+    last_ = seconds_since(start_);
     start_ = Clock::now();
     expect_safe_point(last_);
   }
 
  private:
-  double seconds() const { return seconds_since(start_); }
-
   std::int64_t networks_;
   double last_ = 0;
   Clock::time_point start_ = Clock::now();

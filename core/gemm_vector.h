@@ -125,7 +125,7 @@ struct Head {
 
 #endif
 
-/// The sum of all lanes, by halves.
+/// The sum of all lanes: halves are added, so that log2(lanes) additions wait for one another. Every lane then has it.
 template <int half, std::size_t... i>
 inline float sum_of_lanes(Vector<float> x, std::index_sequence<i...> all) {
   if constexpr (half == 0)

@@ -14,7 +14,7 @@ namespace weft {
 ///   2  uniform numbers equally spaced, pairwise sums
 ///   3  Fourier features of many weights interpolated
 ///   4  zoos of more than 256 MiB are read in an order of blocks
-///   5  implicit networks: gradients of biases are summed beside those of weights
+///   5  implicit networks: sums over neurons and of the gradients of biases in another order
 inline constexpr int numerics_version = 5;
 
 /// For an error message about what another version began; empty for this one.

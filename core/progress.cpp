@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "weft/core/clock.h"
+
 namespace weft {
 namespace {
 

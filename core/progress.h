@@ -1,10 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <string>
-
-#include "weft/core/clock.h"
 
 namespace weft {
 
@@ -35,7 +34,7 @@ class Progress {
   std::int64_t total_, begun_ = 0, done_ = 0, printed_ = -1;
   std::FILE* stream_;
   bool terminal_, finished_ = false;
-  Clock::time_point start_, drawn_;
+  std::chrono::steady_clock::time_point start_, drawn_;
 };
 
 }  // namespace weft

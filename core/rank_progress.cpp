@@ -1,6 +1,7 @@
 #include "weft/core/rank_progress.h"
 
 #include <algorithm>
+#include <span>
 #include <thread>
 
 #include "weft/core/stop.h"

@@ -1,8 +1,10 @@
 #pragma once
-// How far the ranks of a job are, and whether all of them are still there.
 
+#include <cstdint>
 #include <functional>
+#include <vector>
 
+#include "weft/core/clock.h"
 #include "weft/core/ranks.h"
 
 namespace weft {

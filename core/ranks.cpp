@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "weft/core/clock.h"
 #include "weft/core/hash.h"
 #include "weft/core/stop.h"
 
@@ -77,8 +78,8 @@ Ranks::Ranks(std::unique_ptr<RankTransport> transport) : transport_(std::move(tr
 Ranks::~Ranks() = default;
 
 void Ranks::check_silence(int rank, Clock::time_point heard) const {
-  const double seconds = seconds_since(heard);
-  if (timeout > 0 && seconds > timeout)
+  if (timeout <= 0) return;
+  if (const double seconds = seconds_since(heard); seconds > timeout)
     throw RankError("[ranks] rank {} has been silent for {:.0f} s; look at its machine, or give a longer --timeout",
                     rank, seconds);
 }

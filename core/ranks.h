@@ -3,6 +3,7 @@
 // Most programs are one process; then nothing is loaded, and everything here returns at once.
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -10,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "weft/core/clock.h"
 #include "weft/core/error.h"
 
 namespace weft {
@@ -85,9 +85,6 @@ class Ranks {
   /// Added up in the order of the ranks, on all of them.
   double all_sum(double own);
 
-  /// Throws RankError when another rank was heard last longer than `timeout` ago.
-  void check_silence(int rank, Clock::time_point heard) const;
-
   /// Ends all processes of the job, of which the launcher returns the code. One alone goes on.
   void abort(int exit_code);
 
@@ -95,6 +92,9 @@ class Ranks {
   /// Returns when ready() does; calls it again and again, ever more rarely.
   template <class Ready>
   void wait(const Ready& ready, int for_rank) const;
+  /// Throws RankError when `heard`, the last sign of `rank`, is more than `timeout` seconds ago; never where that is 0.
+  void check_silence(int rank, std::chrono::steady_clock::time_point heard) const;
+  friend class RankProgress;
   std::unique_ptr<RankTransport> transport_;
   int rank_ = 0, size_ = 1;
 };

@@ -58,6 +58,7 @@ void last_vjp(const SirenLastVjp& l) {
       }
       store(l.gw + c * l.width + j, sum);
     }
+    // Slopes come in once all channels are summed.
     Vector<float> bias = load(l.gb + j);
     for (std::int64_t r = 0; r < l.rows; ++r) {
       const std::int64_t at = r * l.width + j;

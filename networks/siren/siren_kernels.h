@@ -28,8 +28,10 @@ struct SirenLast {
 /// gw[c, j] += Σ_r error[r, c] a[r, j]; gb[j] += Σ_r gz[r, j], of the bias inside those sines.
 struct SirenLastVjp {
   std::int64_t rows, width, channels;
-  const float *a, *d, *w, *error;
-  float *gz, *gw, *gb;
+  const float *a, *d;   ///< [rows, width]
+  const float* w;       ///< [channels, width]
+  const float* error;   ///< [rows, channels]
+  float *gz, *gw, *gb;  ///< [rows, width], [channels, width], [width]
 };
 
 /// Back through the first layer: gw[k, j] += Σ_r g[r, j] d[r, j] places[r, k] for the two coordinates k;

@@ -118,7 +118,7 @@ struct SirenPopulation::Scratch {
   float *w1, *b1, *w2, *b2, *w3, *b3;  // w1 [2, width], w2 [width, width], w3 [channels, width]
   float *places, *target, *error;      // of the pixels of a group
   float *a1, *d1, *a2, *d2;            // sines and their slopes, [at_once, width]
-  // Training. w2_back and gw2: [out, in], other gradients as the maps are kept; summed over groups.
+  // Training. w2_back: [out, in]. Gradients, summed over groups: gw2 [out, in], others as the maps are kept.
   float *w2_back = nullptr, *g1 = nullptr, *g2 = nullptr, *gw1 = nullptr, *gb1 = nullptr, *gw2 = nullptr,
         *gb2 = nullptr, *gw3 = nullptr, *gb3 = nullptr;
 };
@@ -237,11 +237,10 @@ void SirenPopulation::write_gradient(const Scratch& s, double share, NetworkGrad
   for (std::int64_t j = 0; j < W; ++j) {
     for (std::int64_t k = 0; k < 2; ++k) gradient[0][2 * j + k] = of_phase * s.gw1[k * width_ + j];
     gradient[1][j] = of_phase * s.gb1[j];
+    for (std::int64_t i = 0; i < W; ++i) gradient[2][j * W + i] = of_phase * s.gw2[j * width_ + i];
     gradient[3][j] = of_phase * s.gb2[j];
     for (std::int64_t k = 0; k < c; ++k) gradient[4][k * W + j] = scale * s.gw3[k * width_ + j];
   }
-  for (std::int64_t i = 0; i < W; ++i)
-    for (std::int64_t j = 0; j < W; ++j) gradient[2][i * W + j] = of_phase * s.gw2[i * width_ + j];
   for (std::int64_t k = 0; k < c; ++k) gradient[5][k] = scale * s.gb3[k];
 }
 

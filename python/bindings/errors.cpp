@@ -1,9 +1,10 @@
 // Exceptions: one class of Python for each of C++ (core/error.h), with their messages.
 
+#include <chrono>
+
 #include "bindings.h"
 #include <nanobind/nanobind.h>
 
-#include "weft/core/clock.h"
 #include "weft/core/error.h"
 
 namespace weft::python {
@@ -60,6 +61,7 @@ void bind_errors(nb::module_& m) {
 }
 
 void check_signals() {
+  using Clock = std::chrono::steady_clock;
   thread_local Clock::time_point next;
   const Clock::time_point now = Clock::now();
   if (now < next) return;
