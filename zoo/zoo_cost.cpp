@@ -22,7 +22,7 @@ double seconds_of(const F& f) {
 
 double ZooCost::seconds_of(std::int64_t ranks) const {
   const std::int64_t share = (networks + ranks - 1) / ranks;
-  return seconds * static_cast<double>(share) / static_cast<double>(networks);
+  return seconds * (static_cast<double>(share) / static_cast<double>(networks));
 }
 
 ZooCost measure_cost(const PopulationModel& model, const Dataset& train, const Dataset& test, const ZooPlan& plan) {
